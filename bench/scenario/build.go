@@ -1,0 +1,75 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"lvsdr/dataplane/frame/frametest"
+)
+
+// maxPayload bounds len, so that the packet fits IPv4.
+const maxPayload = 65535 - 60 - 60
+
+// frames builds the frames of a pkt line: one, or two fragments.
+func (p *Packet) frames() ([][]byte, error) {
+	f, err := p.frame()
+	if err != nil {
+		return nil, err
+	}
+	if p.Frag == 0 {
+		return [][]byte{f}, nil
+	}
+	if p.Frag < 0 || p.Frag%8 != 0 || p.Frag >= len(f)-14-20 {
+		return nil, fmt.Errorf("frag %d: not a multiple of 8 within the packet", p.Frag)
+	}
+	two := frametest.Fragment(f, p.Frag)
+	if p.FragRev {
+		two[0], two[1] = two[1], two[0]
+	}
+	return two, nil
+}
+
+func (p *Packet) frame() ([]byte, error) {
+	switch {
+	case !p.Src.Is4() || !p.Dst.Is4():
+		return nil, unsupportedError("a packet that is not IPv4")
+	case p.Len < 0 || p.Len > maxPayload:
+		return nil, fmt.Errorf("len %d: not 0 to %d", p.Len, maxPayload)
+	case strings.Trim(p.Flags, "SAFRPU") != "":
+		return nil, fmt.Errorf("flags %q: not of SAFRPU", p.Flags)
+	}
+	src, dst := netip.AddrPortFrom(p.Src, p.SPort), netip.AddrPortFrom(p.Dst, p.DPort)
+	payload := make([]byte, p.Len)
+	switch p.Proto {
+	case "tcp":
+		return frametest.TCP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+			Flags: p.Flags, Seq: 1000, Ack: 2000, Payload: payload, BadSum: p.BadSum}.Bytes(), nil
+	case "udp":
+		return frametest.UDP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+			Payload: payload, BadSum: p.BadSum}.Bytes(), nil
+	case "sctp":
+		return frametest.SCTP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+			Payload: payload}.Bytes(), nil
+	case "icmp":
+		return p.icmp(payload)
+	}
+	return nil, fmt.Errorf("proto %q: not tcp, udp, sctp or icmp", p.Proto)
+}
+
+func (p *Packet) icmp(payload []byte) ([]byte, error) {
+	if p.Inner != nil {
+		if p.Inner.Inner != nil || p.Inner.Proto == "icmp" {
+			return nil, errors.New("an ICMP error quotes no ICMP")
+		}
+		inner, err := p.Inner.frame()
+		if err != nil {
+			return nil, fmt.Errorf("inner: %w", err)
+		}
+		payload = frametest.Quote(inner, 8)
+	}
+	return frametest.ICMP{Src: p.Src, Dst: p.Dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+		Type: p.ICMPType, Code: p.ICMPCode, Rest: [4]byte{2: byte(p.ICMPMTU >> 8), 3: byte(p.ICMPMTU)},
+		Payload: payload, BadSum: p.BadSum}.Bytes(), nil
+}

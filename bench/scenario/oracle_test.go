@@ -1,0 +1,154 @@
+package scenario
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"lvsdr/scheduler"
+)
+
+// TestKernelDecisions replays what a real kernel's IPVS decided, recorded in
+// testdata, and wants every decision, every entry and every count equal.
+func TestKernelDecisions(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recorded scenarios: %v", err)
+	}
+	played := 0
+	for _, file := range files {
+		want := readFile(t, file)
+		if why := unsupported(want); why != "" {
+			continue
+		}
+		played++
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl"), func(t *testing.T) {
+			got := readFile(t, file)
+			if err := Play(got); err != nil {
+				t.Fatal(err)
+			}
+			if diffs := compare(want, got); len(diffs) > 0 {
+				t.Errorf("%d differences:\n%s", len(diffs), strings.Join(diffs[:min(len(diffs), 8)], "\n"))
+			}
+		})
+	}
+	t.Logf("%d of %d recorded scenarios use only what the director has", played, len(files))
+}
+
+// unsupported says which feature of a scenario the director does not have.
+func unsupported(ops []*Op) string {
+	for _, op := range ops {
+		switch {
+		case op.Op == "ipvsadm":
+			return "ipvsadm's command line"
+		case op.Op == "sysctl" && op.Key == "schedule_icmp":
+			return op.Key
+		case op.Frag != 0 || op.NFrames > 1 || op.Inner != nil || op.Proto == "sctp":
+			return "fragments, ICMP errors, SCTP"
+		case op.Dst.Is6():
+			return "IPv6"
+		case op.Svc != nil && (op.Svc.OnePacket || len(op.Svc.SchedFlags) > 0 ||
+			op.Svc.Sched != "" && !slices.Contains(scheduler.Names(), op.Svc.Sched)):
+			return "scheduler " + op.Svc.Sched
+		}
+	}
+	return ""
+}
+
+func readFile(t *testing.T, name string) []*Op {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ops, err := Read(name, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ops
+}
+
+// compare lists the differences of two plays of a scenario. Expiry times may
+// differ by a second, those of templates by six, and entries about to be reaped
+// do not count: the kernel's timers are coarse.
+func compare(want, got []*Op) []string {
+	var diffs []string
+	for i, w := range want {
+		g := got[i]
+		diff := func(what string, w, g any) {
+			if a, b := text(w), text(g); a != b {
+				diffs = append(diffs, fmt.Sprintf("operation %d (%s at %d ms): %s: the kernel says %s, we say %s", i+1, text(want[i].Packet), want[i].TMs, what, a, b))
+			}
+		}
+		diff("time", w.TMs, g.TMs)
+		diff("exit", w.Exit, g.Exit)
+		diff("err", w.Err, g.Err)
+		r := g.Result
+		r.Reason = ""
+		diff("result", w.Result, r)
+		diff("services", sorted(w.Services), sorted(g.Services))
+		if w.Op == "conns" {
+			a, b := alive(w.Conns), alive(g.Conns)
+			align(a, b)
+			diff("conns", a, b)
+		}
+	}
+	return diffs
+}
+
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// sorted orders services; their servers' order is part of the decision.
+func sorted(s []ServiceDump) []ServiceDump {
+	s = slices.Clone(s)
+	slices.SortFunc(s, func(a, b ServiceDump) int { return strings.Compare(key(a), key(b)) })
+	return s
+}
+
+func key(s ServiceDump) string { return fmt.Sprint(s.FWMark, s.Proto, s.VIP, s.Port) }
+
+// alive leaves out what is being reaped, and sorts.
+func alive(cs []Conn) []Conn {
+	cs = slices.DeleteFunc(append([]Conn{}, cs...), func(c Conn) bool { return c.Expires == 0 })
+	slices.SortFunc(cs, compareConns)
+	return cs
+}
+
+// align forgives differences of expiry within the tolerance.
+func align(want, got []Conn) {
+	for i := range min(len(want), len(got)) {
+		tolerance := int64(1)
+		if want[i].SPort == 0 {
+			tolerance = 6
+		}
+		if d := want[i].Expires - got[i].Expires; d >= -tolerance && d <= tolerance {
+			got[i].Expires = want[i].Expires
+		}
+	}
+}
+
+func TestReadNamesTheLineThatCannotBeRead(t *testing.T) {
+	for name, in := range map[string]string{
+		"x:1: ":                  "",
+		"x:2: ":                  "{\"op\":\"scenario\",\"schema\":1}\n{\"op\":",
+		"x:1: a scenario begins": "{\"op\":\"pkt\"}",
+	} {
+		_, err := Read("x", strings.NewReader(in))
+		var syntax *SyntaxError
+		if !errors.As(err, &syntax) || !strings.HasPrefix(err.Error(), name) {
+			t.Errorf("%q: error %v, want one that begins with %q", in, err, name)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package scenario
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+)
+
+// Limits of what a scenario may ask for.
+const (
+	tableLimit = 1 << 16
+	maxSleepMs = int64(400 * 24 * time.Hour / time.Millisecond)
+)
+
+// The director's side of the frames of a scenario.
+var (
+	directorMAC = frame.MAC{2, 0, 0, 0, 0, 1}
+	clientMAC   = frame.MAC{2, 0, 0, 0, 0, 2}
+)
+
+const (
+	clientSide  = 1 // interface indexes
+	serversSide = 2
+)
+
+// A player is a director on a virtual clock.
+type player struct {
+	d       *dataplane.Director
+	scratch *dataplane.Scratch
+	batch   *dataplane.Batch
+	now     int64 // ns
+	link    dataplane.Link
+	// servers names the MAC addresses given to real servers.
+	servers map[frame.MAC]netip.Addr
+}
+
+// Play plays ops from their beginning and fills in the results, in place of
+// whatever results they had. The error names the first line (an *OpError) that
+// asks for what cannot be played.
+func Play(ops []*Op) error {
+	if len(ops) == 0 {
+		return errors.New("play: an empty scenario")
+	}
+	d, err := dataplane.New(dataplane.Config{
+		Conns:    conntrack.Config{Limit: tableLimit},
+		Tunables: dataplane.DefaultTunables(),
+		Limits:   dataplane.Limits{Resets: 1e9, ICMP: 1e9, Echoes: 1e9},
+	})
+	if err != nil {
+		return err
+	}
+	p := &player{d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
+	p.link = dataplane.Link{Index: serversSide, MAC: directorMAC, MTU: 1500}
+	if m := ops[0].RSMTU; m != 0 {
+		p.link.MTU = m
+	}
+	d.SetVIPs(vips(ops))
+	for i, op := range ops {
+		op.TMs = p.now / 1e6
+		if err := p.play(op); err != nil {
+			return &OpError{i + 1, op.Op, err}
+		}
+	}
+	return nil
+}
+
+// An OpError is an operation that cannot be played.
+type OpError struct {
+	N   int // which operation, from 1
+	Op  string
+	Err error
+}
+
+// Error names the operation and what is wrong.
+func (e *OpError) Error() string { return fmt.Sprintf("operation %d (%s): %v", e.N, e.Op, e.Err) }
+
+// Unwrap is what is wrong.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// vips are the addresses the director owns in a scenario: all that packets go
+// to and all of services.
+func vips(ops []*Op) []frame.Addr {
+	var all []frame.Addr
+	for _, op := range ops {
+		if op.Dst.IsValid() {
+			all = append(all, frame.AddrFrom(op.Dst))
+		}
+		if op.Svc != nil && op.Svc.VIP.IsValid() {
+			all = append(all, frame.AddrFrom(op.Svc.VIP))
+		}
+	}
+	return all
+}
+
+func (p *player) play(op *Op) error {
+	switch op.Op {
+	case "scenario":
+		op.Kernel, op.Source, op.Frames = "", nil, nil
+	case "note":
+	case "sysctl":
+		op.Err = ""
+		return p.sysctl(op)
+	case "timeouts":
+		p.d.SetTimeouts(op.TCP, op.TCPFin, op.UDP)
+	case "add-service", "edit-service", "del-service", "add-server", "edit-server", "del-server":
+		return p.admin(op)
+	case "pkt":
+		return p.packet(op)
+	case "sleep":
+		return p.sleep(op.Ms)
+	case "conns":
+		op.Conns = p.conns()
+		n := len(op.Conns)
+		op.NConns = &n
+	case "services":
+		op.Services = p.services(op.WithStats)
+	case "ipvsadm":
+		return errors.New("ipvsadm's command line is not supported")
+	default:
+		return errors.New("no such operation")
+	}
+	return nil
+}
+
+func (p *player) sysctl(op *Op) error {
+	v, err := strconv.Atoi(op.Value)
+	if err != nil {
+		return fmt.Errorf("%s: the value %q is not a number", op.Key, op.Value)
+	}
+	t := p.d.Tunables()
+	switch op.Key {
+	case "expire_nodest_conn":
+		t.ExpireNodestConn = v != 0
+	case "expire_quiescent_template":
+		t.ExpireQuiescentTemplate = v != 0
+	case "conn_reuse_mode":
+		t.ConnReuseMode = v
+	case "sloppy_tcp":
+		t.SloppyTCP = v != 0
+	case "secure_tcp":
+		if v != 0 && v != 3 {
+			return fmt.Errorf("%s: only 0 and 3 are supported, not %d", op.Key, v)
+		}
+		t.SecureTCP = v == 3
+	default:
+		return fmt.Errorf("the key %q is not supported", op.Key)
+	}
+	p.d.SetTunables(t)
+	return nil
+}
+
+// sleep goes from one expiry to the next, so that nothing ends late.
+func (p *player) sleep(ms int64) error {
+	if ms < 0 || ms > maxSleepMs || p.now/1e6+ms > maxSleepMs {
+		return fmt.Errorf("%d ms is negative, or the scenario is longer than %d days", ms, maxSleepMs/86400000)
+	}
+	end := p.now + ms*1e6
+	for {
+		next, ok := p.d.NextExpiry(p.now)
+		if !ok || next > end {
+			break
+		}
+		p.now = next
+		p.d.Sweep(p.now, p.d.Chunks())
+	}
+	p.now = end
+	p.d.Sweep(p.now, p.d.Chunks())
+	return nil
+}
+
+// packet sends one packet, as one or two frames, and says what became of it.
+func (p *player) packet(op *Op) error {
+	frames, err := op.Packet.frames()
+	if err != nil {
+		return err
+	}
+	op.Result = Result{}
+	n := 0
+	for _, f := range frames {
+		p.batch.Packets = append(p.batch.Packets[:0], dataplane.Packet{Data: f, Mark: op.Mark})
+		p.batch.In = clientSide
+		p.d.Process(p.scratch, p.batch, p.now)
+		pkt := &p.batch.Packets[0]
+		switch pkt.Verdict {
+		case dataplane.Forward:
+			n++
+			op.To, op.Reason = p.servers[frame.DstMAC(f)].String(), ""
+			if op.TTL != 0 {
+				var h frame.Header
+				frame.Parse(f, &h)
+				op.TTLOut = h.TTL
+			}
+		case dataplane.Answer:
+			op.answered(p.batch.Replies[0].Data)
+			op.Reason = pkt.Reason.String()
+		default:
+			op.To, op.Reason = "drop", pkt.Reason.String()
+		}
+	}
+	if n > 1 {
+		op.NFrames = n
+	}
+	return nil
+}
+
+// answered reads what the director answered.
+func (r *Op) answered(f []byte) {
+	var h frame.Header
+	frame.Parse(f, &h)
+	if h.Proto == frame.ProtoTCP {
+		r.To = "rst"
+		return
+	}
+	r.ReplySrc = h.Src.String()
+	if h.ICMPType == 0 {
+		r.To = "echo-reply"
+		return
+	}
+	r.To = fmt.Sprintf("icmp:%d/%d", h.ICMPType, h.ICMPCode)
+	if h.ICMPType == 3 && h.ICMPCode == 4 {
+		r.MTUOut = int(binary.BigEndian.Uint16(f[h.L4+6:]))
+	}
+}
+
+func (p *player) conns() []Conn {
+	all := []Conn{}
+	for _, c := range p.d.Conns(p.now) {
+		out := Conn{Proto: protoName(c.Key.Proto), Src: c.Key.Client.String(), SPort: c.Key.ClientPort,
+			VIP: c.Key.Virtual.String(), VPort: c.Key.VirtualPort, RS: c.Server.String(), RPort: c.Key.VirtualPort,
+			State: c.State, Expires: int64(c.Expires / time.Second)}
+		if c.Invalid {
+			out.VPort, out.RPort = 65535, 65535
+		}
+		all = append(all, out)
+	}
+	slices.SortFunc(all, compareConns)
+	return all
+}
+
+func (p *player) services(stats bool) []ServiceDump {
+	all := []ServiceDump{}
+	for _, s := range p.d.Services() {
+		k := s.Config.Key
+		out := ServiceDump{Port: k.Port, FWMark: k.Mark, Sched: s.Config.Scheduler, Flags: flagsText(s.Config), Servers: []ServerDump{}}
+		if k.Mark == 0 {
+			out.Proto, out.VIP = lowerProto(k.Proto), k.Addr.String()
+		}
+		if stats {
+			out.Stats = trafficDump(s.Traffic)
+		}
+		for _, r := range s.Servers {
+			sd := ServerDump{Addr: r.Config.Addr.String(), Port: r.Config.Port, Weight: r.Config.Weight,
+				Active: r.Active, Inactive: r.Inactive, Persist: r.Persistent}
+			if stats {
+				sd.Stats = trafficDump(r.Traffic)
+			}
+			out.Servers = append(out.Servers, sd)
+		}
+		all = append(all, out)
+	}
+	return all
+}
+
+func trafficDump(t dataplane.Traffic) []uint64 { return []uint64{t.Conns, t.Packets, t.Bytes} }

@@ -1,0 +1,125 @@
+package conntrack
+
+import (
+	"time"
+
+	"lvsdr/dataplane/frame"
+)
+
+// lapse is how long, in ticks, a template lives on when its time is up but it
+// still has connections; it is its timeout from then on.
+const lapse = 60 * ticksPerSecond
+
+// Refresh restarts the timer of connection e for a packet at now, and counts
+// the packet.
+func (t *Table) Refresh(e *Entry, now int64) {
+	d := t.timeouts[e.state]
+	if e.proto == frame.ProtoUDP {
+		d = t.udp
+	}
+	e.expires = ticks(now) + d
+	if e.aux++; e.aux == 0 {
+		e.aux--
+	}
+}
+
+// SetState moves connection e to s; a connection that gets established makes
+// its template an assured one. The timer is Refresh's.
+func (t *Table) SetState(e *Entry, s State) {
+	e.state = s
+	if s == Established && e.ref != 0 {
+		t.at(int(e.ref - 1)).state = Assured
+	}
+}
+
+// Renew restarts the timer of template e, which a new connection uses, with
+// its own timeout.
+func (t *Table) Renew(e *Entry, now int64) { e.expires = ticks(now) + e.aux }
+
+// SetTimeout gives template e its timeout, with which Renew works from now on.
+func (t *Table) SetTimeout(e *Entry, timeout time.Duration, now int64) {
+	e.aux = uint32(timeout / tick)
+	t.Renew(e, now)
+}
+
+// Template returns the template that made connection e, or nil.
+func (t *Table) Template(e *Entry) *Entry {
+	if !e.Controlled() {
+		return nil
+	}
+	return t.at(int(e.ref - 1))
+}
+
+// Invalidate makes template e one that no new connection finds. It stays until
+// it expires and its connections are gone.
+func (t *Table) Invalidate(e *Entry) { e.kind = invalid }
+
+// Retire takes connection e out of sight, because another takes its key. It
+// counts until the next tick, as in the kernel, where a timer unlinks it.
+func (t *Table) Retire(e *Entry, now int64) {
+	e.kind = retired
+	e.expires = ticks(now) + 1
+}
+
+// end deals with the entry at slot, whose time is up: it is removed, but a
+// template with connections lives on. It reports whether the entry is gone.
+func (t *Table) end(slot int, at uint32) bool {
+	e := t.at(slot)
+	if e.Template() && e.ref > 0 {
+		e.aux = lapse
+		for e.expired(at) {
+			e.expires += lapse
+		}
+		return false
+	}
+	t.remove(slot)
+	return true
+}
+
+// Sweep ends what is due in the next n chunks of the table (all, if n is
+// greater than Chunks) and reports how many entries it removed. The connection
+// counts of the servers are as late as the sweep; a look-up never finds an
+// entry whose time is up.
+func (t *Table) Sweep(now int64, n int) int {
+	before, at := t.n, ticks(now)
+	for range min(n, len(t.used)) {
+		c := t.cursor
+		if t.cursor++; t.cursor == len(t.used) {
+			t.cursor = 0
+		}
+		if t.used[c] == 0 {
+			continue
+		}
+		for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
+			for j := range t.lines[i] {
+				if e := &t.lines[i][j]; e.kind != free && e.expired(at) {
+					t.end(i*perLine+j, at)
+				}
+			}
+		}
+	}
+	return before - t.n
+}
+
+// Chunks is the number of steps a Sweep of the whole table takes.
+func (t *Table) Chunks() int { return len(t.used) }
+
+// NextExpiry is the first moment at or after now at which an entry's time is
+// up; false: the table is empty. It looks at the whole table: a virtual clock
+// goes from one such moment to the next.
+func (t *Table) NextExpiry(now int64) (int64, bool) {
+	at := ticks(now)
+	least, found := int32(0), false
+	t.All(func(e *Entry) bool {
+		if d := int32(e.expires - at); !found || d < least {
+			least, found = d, true
+		}
+		return true
+	})
+	return (now/tick + int64(max(least, 0))) * tick, found
+}
+
+// Expires is how long e has to live at now, at least 0.
+func (e *Entry) Expires(now int64) time.Duration {
+	return time.Duration(max(int32(e.expires-ticks(now)), 0)) * tick
+}

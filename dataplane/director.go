@@ -1,0 +1,149 @@
+// Package dataplane is the director's core: it decides about frames. Process
+// takes a batch from a Port, finds or makes the connection of every frame,
+// rewrites the MAC addresses of those that go to a real server and prepares
+// the answers that are owed to clients. The same Process serves live workers,
+// simulation, fuzzing and benchmarks: it knows neither sockets nor clocks.
+package dataplane
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
+
+// A Config says how a Director is made.
+type Config struct {
+	Conns    conntrack.Config // size and secret of the connection table; Removed is the director's own
+	Tunables Tunables
+	Limits   Limits
+}
+
+// A Director holds the services, the servers and the connections. Its methods
+// may be called from several goroutines; Process by several workers at once.
+type Director struct {
+	table  atomic.Pointer[Table]
+	limits Limits
+
+	mu         sync.Mutex // guards all below, and the services' and servers' state
+	conns      *conntrack.Table
+	timeouts   conntrack.Timeouts
+	slots      []*dest  // by slot; nil: free
+	gens       []uint16 // generation of each slot
+	neighbours map[frame.Addr]neighbour
+	scratches  []*Scratch
+}
+
+// neighbour is how a real server is reached.
+type neighbour struct {
+	mac  frame.MAC
+	link Link
+}
+
+// A Table is a snapshot of what is configured; it never changes. The services
+// in it have state of their own.
+type Table struct {
+	services map[ServiceKey]*service
+	vips     map[frame.Addr]struct{}
+	marks    bool // there are services by mark
+	ftp      bool // there is a service on port 21
+	tunables Tunables
+}
+
+// New makes a director without services.
+func New(c Config) (*Director, error) {
+	d := &Director{limits: c.Limits.orDefault(), neighbours: map[frame.Addr]neighbour{},
+		timeouts: conntrack.DefaultTimeouts()}
+	c.Conns.Removed = d.removed
+	var err error
+	if d.conns, err = conntrack.New(c.Conns); err != nil {
+		return nil, err
+	}
+	d.table.Store(&Table{tunables: c.Tunables})
+	return d, nil
+}
+
+// removed keeps the servers' counts when an entry leaves the table.
+func (d *Director) removed(e *conntrack.Entry) {
+	if ds := d.destOf(e); ds != nil {
+		ds.unbind(e)
+	}
+}
+
+// destOf is the server of e, removed or not.
+func (d *Director) destOf(e *conntrack.Entry) *dest {
+	r := e.Dest()
+	if ds := d.slots[r.Slot()]; ds != nil && ds.gen == r.Gen() {
+		return ds
+	}
+	return nil
+}
+
+// lookup finds the service for a packet without connection: by mark, by
+// address and port, as FTP data, by address alone.
+func (t *Table) lookup(mark uint32, proto uint8, vip frame.Addr, port uint16) *service {
+	if mark != 0 && t.marks {
+		if s := t.services[ServiceKey{Mark: mark}]; s != nil {
+			return s
+		}
+	}
+	k := ServiceKey{Proto: proto, Addr: vip, Port: port}
+	if s := t.services[k]; s != nil {
+		return s
+	}
+	if t.ftp && proto == frame.ProtoTCP && (port == ftpDataPort || port >= 1024) {
+		k.Port = ftpPort
+		if s := t.services[k]; s != nil {
+			return s
+		}
+	}
+	k.Port = 0
+	return t.services[k]
+}
+
+const (
+	ftpDataPort = 20
+	ftpPort     = 21
+)
+
+// ours reports whether addr is a VIP.
+func (t *Table) ours(addr frame.Addr) bool {
+	_, ok := t.vips[addr]
+	return ok
+}
+
+// Sweep ends connections whose time is up, in at most n chunks of the table
+// (conntrack.Table.Sweep), and forgets removed servers nobody refers to. The
+// lock is held for the whole call: keep n small beside traffic.
+func (d *Director) Sweep(now int64, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conns.Sweep(now, n)
+	for i, ds := range d.slots {
+		if ds == nil || ds.in != nil {
+			continue
+		}
+		if ds.refs > 0 {
+			ds.idleSince = now
+		} else if now-ds.idleSince >= trashTime {
+			d.slots[i] = nil
+			d.gens[i]++
+		}
+	}
+}
+
+// trashTime is how long a removed server without connections can still come
+// back with its counters, ns.
+const trashTime = 120e9
+
+// Chunks is the number of chunks that Sweep takes for the whole table.
+func (d *Director) Chunks() int { return d.conns.Chunks() }
+
+// NextExpiry is the next moment at which Sweep has something to do; see
+// conntrack.Table.NextExpiry.
+func (d *Director) NextExpiry(now int64) (int64, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.conns.NextExpiry(now)
+}

@@ -1,0 +1,243 @@
+package dataplane
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
+)
+
+// edit publishes a changed copy of the table. The caller holds d.mu.
+func (d *Director) edit(change func(*Table)) {
+	t := *d.table.Load()
+	t.services = maps.Clone(t.services)
+	if t.services == nil {
+		t.services = map[ServiceKey]*service{}
+	}
+	change(&t)
+	t.marks, t.ftp = false, false
+	for k := range t.services {
+		t.marks = t.marks || k.Mark != 0
+		t.ftp = t.ftp || k.Port == ftpPort
+	}
+	d.table.Store(&t)
+}
+
+// SetVIPs sets the addresses that are the director's own: packets to them are
+// answered where no service takes them.
+func (d *Director) SetVIPs(vips []frame.Addr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.edit(func(t *Table) {
+		t.vips = make(map[frame.Addr]struct{}, len(vips))
+		for _, v := range vips {
+			t.vips[v] = struct{}{}
+		}
+	})
+}
+
+// Tunables are the tunables in force.
+func (d *Director) Tunables() Tunables { return d.table.Load().tunables }
+
+// SetTunables changes the tunables from the next batch on.
+func (d *Director) SetTunables(v Tunables) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.edit(func(t *Table) { t.tunables = v })
+}
+
+// SetTimeouts changes timeouts as ipvsadm --set does, in seconds; 0 keeps one.
+func (d *Director) SetTimeouts(tcp, tcpfin, udp int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timeouts.Set(tcp, tcpfin, udp)
+	d.conns.SetTimeouts(d.timeouts)
+}
+
+// SetNeighbour says how the real server addr is reached, in all its services,
+// now and later. A zero mac means that it cannot be: it gets no frames.
+func (d *Director) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := neighbour{mac, link}
+	d.neighbours[addr] = n
+	for _, ds := range d.slots {
+		if ds != nil && ds.Addr == addr {
+			ds.setNeighbour(n)
+		}
+	}
+}
+
+// AddService adds a service without servers.
+func (d *Director) AddService(c ServiceConfig) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.table.Load().services[c.Key] != nil {
+		return ErrServiceExists
+	}
+	sched, err := scheduler.New(c.Scheduler, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrScheduler, err)
+	}
+	d.edit(func(t *Table) { t.services[c.Key] = &service{cfg: c, sched: sched} })
+	return nil
+}
+
+// EditService changes all of a service but its key and servers. A scheduler
+// that does not change keeps its state.
+func (d *Director) EditService(c ServiceConfig) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.table.Load().services[c.Key]
+	if s == nil {
+		return ErrNoService
+	}
+	if c.Scheduler != s.cfg.Scheduler {
+		sched, err := scheduler.New(c.Scheduler, s.picks)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrScheduler, err)
+		}
+		s.sched = sched
+	}
+	s.cfg = c
+	return nil
+}
+
+// DelService removes a service and its servers, at time now.
+func (d *Director) DelService(k ServiceKey, now int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.table.Load().services[k]
+	if s == nil {
+		return ErrNoService
+	}
+	for len(s.dests) > 0 {
+		d.remove(s, 0, now)
+	}
+	d.edit(func(t *Table) { delete(t.services, k) })
+	return nil
+}
+
+// AddServer adds a server at the head of the service's list. One that was
+// removed and is still remembered comes back with its connections.
+func (d *Director) AddServer(k ServiceKey, c ServerConfig) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.table.Load().services[k]
+	switch {
+	case s == nil:
+		return ErrNotDefined
+	case c.Lower > c.Upper:
+		return ErrThresholds
+	case s.find(c.Addr, c.Port) >= 0:
+		return ErrServerExists
+	}
+	ds := d.remembered(k, c)
+	if ds == nil {
+		if ds = d.newDest(k, c); ds == nil {
+			return ErrTooManyServers
+		}
+	}
+	ds.in = s
+	ds.configure(c)
+	s.dests = slices.Insert(s.dests, 0, ds)
+	s.picks = slices.Insert(s.picks, 0, &ds.Dest)
+	s.sched.Update(s.picks, scheduler.Added, 0)
+	return nil
+}
+
+// remembered finds a removed server of the same service.
+func (d *Director) remembered(k ServiceKey, c ServerConfig) *dest {
+	for _, ds := range d.slots {
+		if ds != nil && ds.in == nil && ds.key == k && ds.Addr == c.Addr && ds.Port == c.Port {
+			return ds
+		}
+	}
+	return nil
+}
+
+// newDest makes a server in a free slot; nil: there is none.
+func (d *Director) newDest(k ServiceKey, c ServerConfig) *dest {
+	slot := slices.Index(d.slots, nil)
+	if slot < 0 {
+		if slot = len(d.slots); slot > math.MaxUint16 {
+			return nil
+		}
+		d.slots = append(d.slots, nil)
+		d.gens = append(d.gens, 0)
+	}
+	ds := &dest{key: k, slot: uint16(slot), gen: d.gens[slot]}
+	ds.Addr, ds.Port = c.Addr, c.Port
+	ds.setNeighbour(d.neighbours[c.Addr])
+	d.slots[slot] = ds
+	return ds
+}
+
+// EditServer changes a server's weight and thresholds.
+func (d *Director) EditServer(k ServiceKey, c ServerConfig) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.table.Load().services[k]
+	if s == nil {
+		return ErrNotDefined
+	}
+	if c.Lower > c.Upper {
+		return ErrThresholds
+	}
+	i := s.find(c.Addr, c.Port)
+	if i < 0 {
+		return ErrNoServer
+	}
+	s.dests[i].configure(c)
+	s.sched.Update(s.picks, scheduler.Edited, i)
+	return nil
+}
+
+// DelServer removes a server at time now. Its connections' packets are dropped
+// until they expire or it comes back; with ExpireNodestConn they are removed.
+func (d *Director) DelServer(k ServiceKey, addr frame.Addr, port uint16, now int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.table.Load().services[k]
+	if s == nil {
+		return ErrNotDefined
+	}
+	i := s.find(addr, port)
+	if i < 0 {
+		return ErrNoServer
+	}
+	d.remove(s, i, now)
+	return nil
+}
+
+func (d *Director) remove(s *service, i int, now int64) {
+	ds := s.dests[i]
+	ds.in, ds.idleSince = nil, now
+	s.dests = slices.Delete(s.dests, i, i+1)
+	s.picks = slices.Delete(s.picks, i, i+1)
+	s.sched.Update(s.picks, scheduler.Removed, i)
+	if d.table.Load().tunables.ExpireNodestConn {
+		d.expireServer(ds)
+	}
+}
+
+// expireServer removes the connections of ds, and then its templates that have
+// none left.
+func (d *Director) expireServer(ds *dest) {
+	for _, templates := range []bool{false, true} {
+		var gone []*conntrack.Entry
+		d.conns.All(func(e *conntrack.Entry) bool {
+			if e.Dest() == ds.ref() && e.Template() == templates && e.Connections() == 0 {
+				gone = append(gone, e)
+			}
+			return true
+		})
+		for _, e := range gone {
+			d.conns.Remove(e)
+		}
+	}
+}

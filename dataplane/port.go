@@ -1,0 +1,119 @@
+package dataplane
+
+import "lvsdr/dataplane/frame"
+
+// A Verdict says what becomes of a frame.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Drop    Verdict = iota // nothing is sent
+	Forward                // the frame, rewritten in place, leaves by Packet.Out
+	Answer                 // the frame is dropped; an answer of ours is in Batch.Answers
+	ToARP                  // an ARP frame: copied to the ARP side, see Worker
+)
+
+// String is the verdict in lower case.
+func (v Verdict) String() string {
+	switch v {
+	case Drop:
+		return "drop"
+	case Forward:
+		return "forward"
+	case Answer:
+		return "answer"
+	case ToARP:
+		return "arp"
+	}
+	return "verdict?"
+}
+
+// A Packet is one frame on its way through a batch. The port fills Data,
+// GSOSize and Partial; Process fills the rest.
+type Packet struct {
+	// Data is the frame from its Ethernet header on, a stripped VLAN tag put
+	// back. It belongs to the port and is valid until its next Recv; Process
+	// edits it in place when the verdict is Forward.
+	Data []byte
+	// Slot is the port's own mark for the frame.
+	Slot uint32
+	// Out is the index of the interface a forwarded frame leaves by.
+	Out int32
+	// GSOSize is the segment size of a segmentation-offload super-frame,
+	// which may be longer than the MTU; 0 for an ordinary frame.
+	GSOSize uint16
+	// Mark is the firewall mark, where the port knows one.
+	Mark uint32
+	// Partial says that the transport checksum is not finished yet
+	// (CHECKSUM_PARTIAL; VIRTIO_NET_HDR_F_NEEDS_CSUM) or was already verified:
+	// it must not be checked.
+	Partial bool
+
+	Verdict Verdict
+	Reason  Reason
+
+	header frame.Header
+	flow   flow
+}
+
+// Header is what Process read from the frame.
+func (p *Packet) Header() *frame.Header { return &p.header }
+
+// A Reply is a frame of our own, made by Process: an echo reply, a reset or an
+// ICMP error. It leaves by the interface the frame it answers came in by.
+type Reply struct {
+	Data []byte
+	Out  int32
+}
+
+// MaxBatch is the greatest number of frames in a batch.
+const MaxBatch = 256
+
+// A Batch is one harvest of frames. Make it with NewBatch and use it again and
+// again; it is not safe for concurrent use.
+type Batch struct {
+	// Packets holds the frames received; Recv sets its length, at most
+	// MaxBatch.
+	Packets []Packet
+	// Replies are our own frames to send beside them; Process sets them.
+	// They are valid until its next call.
+	Replies []Reply
+	// In is the index of the interface the frames came in by.
+	In int32
+}
+
+// NewBatch makes an empty batch with room for MaxBatch packets.
+func NewBatch() *Batch {
+	return &Batch{Packets: make([]Packet, 0, MaxBatch), Replies: make([]Reply, 0, maxReplies)}
+}
+
+// A Port is where frames come from and go to. One worker uses a port; only
+// Stop, Close and Stats may be called from other goroutines.
+type Port interface {
+	// Recv waits until there are frames, or Stop is called, and sets
+	// b.Packets and b.In. It may return no frames. After Stop it returns
+	// os.ErrClosed.
+	Recv(b *Batch) error
+	// Send transmits every packet of b with verdict Forward by the interface
+	// Packet.Out, and b.Replies by theirs. What cannot be sent is counted in
+	// Stats and is not an error; an error means that the port is of no use
+	// any more.
+	Send(b *Batch) error
+	// Stop makes a waiting Recv, and every later one, return os.ErrClosed at
+	// once. It may be called more than once.
+	Stop()
+	// Close gives everything back. Recv and Send must have ended.
+	Close() error
+	// Stats are the port's counters so far.
+	Stats() PortStats
+}
+
+// PortStats are the counters of a port, in frames.
+type PortStats struct {
+	Received  uint64 `json:"received"`   // handed out by Recv
+	Missed    uint64 `json:"missed"`     // the kernel had no room for them (PACKET_STATISTICS)
+	Truncated uint64 `json:"truncated"`  // longer than a ring slot; not handed out
+	Sent      uint64 `json:"sent"`       // taken by the kernel
+	SendFull  uint64 `json:"send_full"`  // refused: the device queue stayed full (ENOBUFS, EAGAIN)
+	SendError uint64 `json:"send_error"` // refused for any other reason
+}

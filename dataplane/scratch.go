@@ -1,0 +1,79 @@
+package dataplane
+
+import (
+	"sync/atomic"
+
+	"lvsdr/dataplane/frame"
+)
+
+// A Scratch is what one worker keeps between batches: its counters, its rate
+// limits and room for its answers. Make it with Director.NewScratch.
+type Scratch struct {
+	counts  [numReasons]atomic.Uint64
+	limits  [oweEcho]limit
+	replies [maxReplies][]byte
+}
+
+type limit struct {
+	bucket bucket
+	reason Reason // of what it refuses
+}
+
+// NewScratch makes the scratch of one more worker. Its counters are part of
+// Counters from now on.
+func (d *Director) NewScratch() *Scratch {
+	s := &Scratch{limits: [oweEcho]limit{
+		oweReset - 1: {newBucket(d.limits.Resets), ResetLimited},
+		oweICMP - 1:  {newBucket(d.limits.ICMP), ICMPLimited},
+		oweEcho - 1:  {newBucket(d.limits.Echoes), EchoLimited},
+	}}
+	room := make([]byte, maxReplies*frame.MaxReply)
+	for i := range s.replies {
+		s.replies[i] = room[i*frame.MaxReply : i*frame.MaxReply : (i+1)*frame.MaxReply]
+	}
+	d.mu.Lock()
+	d.scratches = append(d.scratches, s)
+	d.mu.Unlock()
+	return s
+}
+
+// count counts every frame of b: here and nowhere else.
+func (s *Scratch) count(b *Batch) {
+	var n [numReasons]uint64
+	for i := range b.Packets {
+		n[b.Packets[i].Reason]++
+	}
+	for r, c := range n {
+		if c > 0 {
+			s.counts[r].Add(c)
+		}
+	}
+}
+
+// Counters are frames by reason.
+type Counters [NumReasons]uint64
+
+// Counters sums up the frames that all workers have counted. Their sum is the
+// number of frames processed.
+func (d *Director) Counters() Counters {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var c Counters
+	for _, s := range d.scratches {
+		for r := range c {
+			c[r] += s.counts[r].Load()
+		}
+	}
+	return c
+}
+
+// Map gives the counters that are not zero, by name.
+func (c Counters) Map() map[string]uint64 {
+	m := map[string]uint64{}
+	for r, n := range c {
+		if n > 0 {
+			m[Reason(r).String()] = n
+		}
+	}
+	return m
+}

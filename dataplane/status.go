@@ -1,0 +1,91 @@
+package dataplane
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
+
+// A ServiceStatus is a service as it is now.
+type ServiceStatus struct {
+	Config  ServiceConfig
+	Traffic Traffic
+	Servers []ServerStatus // newest first: the scheduler's order
+}
+
+// A ServerStatus is a real server as it is now.
+type ServerStatus struct {
+	Config     ServerConfig
+	Active     int
+	Inactive   int
+	Persistent int // templates
+	Overloaded bool
+	MAC        frame.MAC // zero: not known
+	Traffic    Traffic
+}
+
+// Services is the state of all services, sorted by mark, protocol, address and
+// port.
+func (d *Director) Services() []ServiceStatus {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []ServiceStatus
+	for _, s := range d.table.Load().services {
+		st := ServiceStatus{Config: s.cfg, Traffic: s.totals}
+		for _, ds := range s.dests {
+			st.Servers = append(st.Servers, ds.status())
+		}
+		all = append(all, st)
+	}
+	slices.SortFunc(all, func(a, b ServiceStatus) int {
+		x, y := a.Config.Key, b.Config.Key
+		return cmp.Or(cmp.Compare(x.Mark, y.Mark), cmp.Compare(x.Proto, y.Proto),
+			slices.Compare(x.Addr[:], y.Addr[:]), cmp.Compare(x.Port, y.Port))
+	})
+	return all
+}
+
+func (d *dest) status() ServerStatus {
+	return ServerStatus{
+		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
+		Active: d.Active, Inactive: d.Inactive, Persistent: d.templates,
+		Overloaded: d.Overloaded, MAC: d.mac, Traffic: d.totals,
+	}
+}
+
+// A ConnStatus is a connection or a template as it is now.
+type ConnStatus struct {
+	Key     conntrack.Key
+	Server  frame.Addr // its port is the virtual port: Direct Routing changes none
+	State   string
+	Expires time.Duration
+	Invalid bool // a template that no new connection finds any more
+}
+
+// Conns is the connection table at now, in no order. It holds the director's
+// lock while it copies.
+func (d *Director) Conns(now int64) []ConnStatus {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]ConnStatus, 0, d.conns.Len())
+	d.conns.All(func(e *conntrack.Entry) bool {
+		c := ConnStatus{Key: e.Key(), State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
+		if ds := d.destOf(e); ds != nil {
+			c.Server = ds.Addr
+		}
+		all = append(all, c)
+		return true
+	})
+	return all
+}
+
+// TableUse is how full the connection table is, and how many entries had to
+// make room for others.
+func (d *Director) TableUse() (entries, limit int, evicted uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.conns.Len(), d.conns.Limit(), d.conns.Evicted()
+}

@@ -1,0 +1,58 @@
+package dataplane
+
+import (
+	"errors"
+	"io/fs"
+	"runtime"
+)
+
+// An ARPSink takes the ARP frames a worker meets. Put copies what it needs of
+// frame, received on interface in, and neither blocks nor allocates; false
+// says that it had no room.
+type ARPSink interface {
+	Put(frame []byte, in int32) bool
+}
+
+// A Worker moves frames from a port through a director and back. Several
+// workers, each with a port of its own, may share a director.
+type Worker struct {
+	Director *Director
+	Port     Port
+	ARP      ARPSink      // nil: ARP frames are dropped
+	Now      func() int64 // monotonic nanoseconds; read once a batch
+
+	batch   *Batch
+	scratch *Scratch
+}
+
+// Run works until the port is stopped, and then returns nil, or until it
+// fails. It keeps its thread to itself.
+func (w *Worker) Run() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	w.batch, w.scratch = NewBatch(), w.Director.NewScratch()
+	for {
+		if err := w.step(); err != nil {
+			if errors.Is(err, fs.ErrClosed) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// step moves one batch.
+func (w *Worker) step() error {
+	if err := w.Port.Recv(w.batch); err != nil {
+		return err
+	}
+	w.Director.Process(w.scratch, w.batch, w.Now())
+	if w.ARP != nil {
+		for i := range w.batch.Packets {
+			if p := &w.batch.Packets[i]; p.Verdict == ToARP {
+				w.ARP.Put(p.Data, w.batch.In)
+			}
+		}
+	}
+	return w.Port.Send(w.batch)
+}

@@ -1,0 +1,75 @@
+// Package scheduler picks a real server for a new connection, exactly as the
+// kernel's IPVS does: the same list in the same order with the same edits and
+// the same packets gives the same server.
+//
+// A virtual service keeps its destinations in a list, the newest first, and
+// tells its scheduler of every edit. Schedulers are plain state machines: no
+// clock, no lock, no allocation in Pick. The caller serialises calls.
+package scheduler
+
+import "fmt"
+
+// A Dest is one real server of one virtual service, as far as choosing goes.
+// The connection counts are kept by whoever owns the connection table.
+type Dest struct {
+	Addr   [16]byte // IP address, IPv4 in its IPv4-mapped form
+	Port   uint16   // port as listed; 0 for a service without one
+	Weight int      // 0: quiesced, no new connections
+
+	Active   int // connections in an active state (SYN_RECV, ESTABLISHED)
+	Inactive int // all other connections; UDP is always here
+
+	// Overloaded is set and cleared by the thresholds of ipvsadm -x and -y.
+	Overloaded bool
+	// Unreachable says that the server cannot be sent to now, because its MAC
+	// address is not known. It is passed over like an overloaded one.
+	Unreachable bool
+}
+
+// Fit reports whether d may get new connections.
+func (d *Dest) Fit() bool { return d.Weight > 0 && d.available() }
+
+// available is Fit but for the weight.
+func (d *Dest) available() bool { return !d.Overloaded && !d.Unreachable }
+
+// A Flow is what a hashing scheduler looks at.
+type Flow struct {
+	Src, Dst [16]byte
+	SrcPort  uint16
+	DstPort  uint16
+	Now      int64 // monotonic nanoseconds
+}
+
+// A Change is an edit of the destination list.
+type Change uint8
+
+// The changes.
+const (
+	Added   Change = iota // dests[i] is new; the kernel adds at the head, i = 0
+	Removed               // what was dests[i] is gone
+	Edited                // dests[i] was edited, perhaps to the same values
+)
+
+// A Scheduler chooses among the destinations of one service.
+type Scheduler interface {
+	// Pick returns the index in dests of the server for f, or -1 if none is
+	// fit. dests is the list that the last Update, or New, was given.
+	Pick(dests []*Dest, f *Flow) int
+	// Update tells of one edit after it was made to dests at index i.
+	Update(dests []*Dest, c Change, i int)
+}
+
+// Names lists the schedulers New knows, in the order of their making.
+func Names() []string { return []string{"rr", "wrr"} }
+
+// New makes the scheduler called name (as in ipvsadm -s) for a service that has
+// the destinations dests.
+func New(name string, dests []*Dest) (Scheduler, error) {
+	switch name {
+	case "rr":
+		return newRR(), nil
+	case "wrr":
+		return newWRR(dests), nil
+	}
+	return nil, fmt.Errorf("scheduler %q: not one of %v", name, Names())
+}
