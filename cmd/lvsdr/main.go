@@ -1,0 +1,54 @@
+// Command lvsdr is a packet director in user space: Linux Virtual Server in
+// Direct Routing mode without kernel modules. See the README for how to begin,
+// and `lvsdr help` for the verbs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(realMain()) }
+
+func realMain() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	err := newRoot().ExecuteContext(ctx)
+	var exit exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			fmt.Fprintln(os.Stderr, "lvsdr:", exit.err)
+		}
+		return exit.code
+	}
+	fmt.Fprintln(os.Stderr, "lvsdr:", err)
+	return 1
+}
+
+// An exitError ends the process with code; a nil err means that everything was
+// said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+// Error is the message, if there is one.
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+// Unwrap is the cause.
+func (e exitError) Unwrap() error { return e.err }
+
+// usageCode is the exit code of a command line that makes no sense.
+const usageCode = 2

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"lvsdr/control/api"
+)
+
+// newRoot makes the command tree: a file for each verb.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lvsdr",
+		Short: "A packet director in user space: LVS Direct Routing without kernel modules",
+		Long: `lvsdr directs the packets of virtual services to real servers, as Linux Virtual
+Server does in Direct Routing mode, without the IPVS kernel modules.
+
+  lvsdr lab                      see it work, on a topology of its own, in a few seconds
+  lvsdr run -c keepalived.conf   be the director
+  lvsdr status                   ask a running director`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitError{usageCode, usageError{cmd, err}}
+	})
+	root.AddCommand(newRun(), newStatus(), newLab(), newSimulate(), newVersion())
+	return root
+}
+
+// A usageError names the help to read.
+type usageError struct {
+	cmd *cobra.Command
+	err error
+}
+
+// Error is what is wrong and what to do next.
+func (e usageError) Error() string {
+	return e.err.Error() + "\ntry `" + e.cmd.CommandPath() + " --help`"
+}
+
+// socketFlag adds --socket.
+func socketFlag(cmd *cobra.Command, socket *string) {
+	cmd.Flags().StringVar(socket, "socket", api.DefaultSocket, "control socket of the director")
+}

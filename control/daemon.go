@@ -1,0 +1,448 @@
+// Package control brings a configuration to life: it reads keepalived.conf,
+// finds the interfaces, opens the ports, answers and asks ARP, checks the real
+// servers, keeps the host's own stack silent, and edits the director until it
+// is as configured. It is the only writer.
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"lvsdr/arp"
+	"lvsdr/conntrack"
+	"lvsdr/control/api"
+	"lvsdr/control/check"
+	"lvsdr/control/keepalived"
+	"lvsdr/control/shield"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+)
+
+// Options say how a director is run.
+type Options struct {
+	// Load reads the configuration: at the start, and on each reload. It
+	// reports what it finds by itself.
+	Load func() (*keepalived.Config, error)
+	// Interface is where the VIPs are received; empty: default_interface of
+	// the configuration, or the interface whose network has the VIP.
+	Interface string
+	// Workers is the number of packet workers of each interface; 0 means 1.
+	Workers int
+	// ConnLimit is the greatest number of connections and templates; 0 means
+	// the default of conntrack.
+	ConnLimit int
+	// Socket is the path of the control socket.
+	Socket string
+	// Version is what Status reports.
+	Version string
+	Log     *slog.Logger
+	// Notify tells a service manager "READY=1" and so on (sd_notify(3)).
+	Notify func(state string)
+}
+
+// lockName is an abstract unix socket, which belongs to a network namespace:
+// two directors in one would fight over VIPs and shield.
+const lockName = "@lvsdr-director"
+
+// arpPatience is how long the start waits for the real servers' MAC addresses
+// before the VIPs are announced.
+const arpPatience = 1500 * time.Millisecond
+
+// Run runs a director until ctx ends, which is no error, or until it fails. A
+// message on reload makes it read the configuration again; where that is bad
+// the last good one stays in force.
+func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
+	lock, err := net.Listen("unix", lockName)
+	if err != nil {
+		return fmt.Errorf("another director runs in this network namespace: %w", err)
+	}
+	defer lock.Close()
+	m, err := newManager(o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.run(ctx, reload), m.close())
+}
+
+// manager is a running director with everything around it.
+type manager struct {
+	o       Options
+	log     *slog.Logger
+	started time.Time
+	cancel  context.CancelFunc
+	tasks   sync.WaitGroup
+	failed  chan error // of a worker or a task
+
+	director *dataplane.Director
+	arp      *arp.Service
+	sender   *arp.PacketSender
+	shield   *shield.Shield
+	checks   *check.Runner
+	router   *check.Router // nil: no DR checks
+	listener net.Listener
+
+	mu         sync.Mutex // guards what follows; held while the director is edited
+	cfg        *keepalived.Config
+	plan       *plan
+	down       map[string]error // servers whose checks say so
+	ports      map[int]*ports   // by interface index
+	active     bool
+	configTime time.Time
+	configErr  error
+	reloads    int // tried so far
+}
+
+func newManager(o Options) (m *manager, err error) {
+	m = &manager{o: o, log: o.Log, started: time.Now(), failed: make(chan error, 16),
+		down: map[string]error{}, ports: map[int]*ports{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.close())
+		}
+	}()
+	conns := conntrack.Config{Limit: o.ConnLimit}
+	if _, err := rand.Read(conns.Secret[:]); err != nil {
+		return m, fmt.Errorf("seed the connection table: %w", err)
+	}
+	if m.director, err = dataplane.New(dataplane.Config{Conns: conns, Tunables: dataplane.DefaultTunables()}); err != nil {
+		return m, err
+	}
+	m.sender = arp.NewPacketSender()
+	if m.arp, err = arp.New(arp.Config{Sender: m.sender, Events: m.arpEvent, Changed: m.neighbour,
+		Now: func() time.Duration { return time.Since(m.started) }}); err != nil {
+		return m, err
+	}
+	if m.shield, err = shield.New(); err != nil {
+		return m, err
+	}
+	if m.router, err = openRouter(); err != nil {
+		m.log.Warn("real servers are not checked by Direct Routing", "error", err)
+	}
+	m.checks = check.New(check.Config{OnChange: m.checked, Log: m.log})
+	if m.listener, err = api.Listen(o.Socket); err != nil {
+		return m, err
+	}
+	return m, nil
+}
+
+// openRouter makes ready for DR checks, and cleans up after a predecessor.
+func openRouter() (*check.Router, error) {
+	r, err := check.NewRouter()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Cleanup(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
+	ctx, m.cancel = context.WithCancel(ctx)
+	m.task(func() error { return m.arp.Run(ctx) })
+	m.task(func() error { return m.sweep(ctx) })
+	m.task(func() error {
+		srv := &http.Server{Handler: api.Handler(m.status), ReadHeaderTimeout: 5 * time.Second}
+		stop := context.AfterFunc(ctx, func() { srv.Close() })
+		defer stop()
+		if err := srv.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("control socket: %w", err)
+		}
+		return nil
+	})
+	if err := m.load(); err != nil {
+		return err
+	}
+	m.awaitNeighbours(ctx)
+	m.announce(true)
+	m.o.Notify("READY=1")
+	for {
+		select {
+		case <-ctx.Done():
+			m.o.Notify("STOPPING=1")
+			return nil
+		case err := <-m.failed:
+			return err
+		case <-reload:
+			m.o.Notify("RELOADING=1")
+			m.reload()
+			m.o.Notify("READY=1")
+		}
+	}
+}
+
+// task runs f beside the rest. Its error ends the director.
+func (m *manager) task(f func() error) {
+	m.tasks.Go(func() {
+		if err := f(); err != nil && !errors.Is(err, context.Canceled) {
+			select {
+			case m.failed <- err:
+			default: // others have failed before
+			}
+		}
+	})
+}
+
+func (m *manager) now() int64 { return int64(time.Since(m.started)) }
+
+// reload reads the configuration again and keeps the old one if it is bad.
+func (m *manager) reload() {
+	err := m.load()
+	m.mu.Lock()
+	m.configErr = err
+	m.reloads++
+	m.mu.Unlock()
+	if err != nil {
+		m.log.Error("reload refused, the last good configuration stays in force", "error", err)
+		return
+	}
+	m.log.Info("configuration reloaded")
+}
+
+// load reads the configuration and puts it in force.
+func (m *manager) load() error {
+	cfg, err := m.o.Load()
+	if err != nil {
+		return err
+	}
+	p, err := newPlan(cfg, m.o.Interface, host{})
+	if err != nil {
+		return err
+	}
+	for _, s := range p.problems {
+		m.log.Error(s)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.enact(cfg, p); err != nil {
+		if m.plan == nil {
+			return err
+		}
+		return errors.Join(err, m.enact(m.cfg, m.plan))
+	}
+	m.cfg, m.plan, m.configTime = cfg, p, time.Now()
+	return nil
+}
+
+// enact makes everything as p says: shield first, so that the kernel is silent
+// before the first frame for a new VIP comes, ports before ARP, which hears
+// through them, announcements last. The caller holds m.mu.
+func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
+	var guards []shield.Guard
+	var vips []arp.VIP
+	var own []frame.Addr
+	for vip, at := range p.vips {
+		guards = append(guards, shield.Guard{VIP: vip, Interface: at.link.Name})
+		vips = append(vips, arp.VIP{Addr: vip, Ifindex: int32(at.link.Index), MAC: at.mac()})
+		own = append(own, frame.AddrFrom(vip))
+	}
+	if err := m.shield.Set(guards); err != nil {
+		return err
+	}
+	if err := m.openPorts(p); err != nil {
+		return err
+	}
+	t := cfg.Global.Timeouts
+	m.director.SetTimeouts(int(t.TCP), int(t.TCPFin), int(t.UDP))
+	m.director.SetVIPs(own)
+	if err := m.setChecks(cfg, p); err != nil {
+		return err
+	}
+	if err := apply(m.director, p.wanted(m.up), m.now()); err != nil {
+		return err
+	}
+	if err := m.arp.SetRealServers(p.targets()); err != nil {
+		return err
+	}
+	for _, n := range m.arp.Neighbours() {
+		m.director.SetNeighbour(frame.AddrFrom(n.IP), n.MAC, p.servers[n.IP].dataplane())
+	}
+	return m.arp.SetVIPs(vips)
+}
+
+// targets are the real servers whose MAC addresses are wanted.
+func (p *plan) targets() []arp.Target {
+	var all []arp.Target
+	for addr, at := range p.servers {
+		all = append(all, arp.Target{IP: addr, Ifindex: int32(at.link.Index), SourceIP: at.source, SourceMAC: at.mac()})
+	}
+	return all
+}
+
+// up reports whether a server's checks say that it is. The caller holds m.mu.
+func (m *manager) up(server string) bool { return m.down[server] == nil }
+
+// neighbour passes a real server's MAC address on.
+func (m *manager) neighbour(c arp.Change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.plan == nil {
+		return // enact will ask
+	}
+	if at, ok := m.plan.servers[c.IP]; ok {
+		m.director.SetNeighbour(frame.AddrFrom(c.IP), c.New, at.dataplane())
+	}
+}
+
+// arpEvent logs what an operator should know.
+func (m *manager) arpEvent(e arp.Event) {
+	level := slog.LevelWarn
+	if e.Kind == arp.RealServerFound {
+		level = slog.LevelInfo
+	}
+	attrs := []any{"event", e.Kind.String()}
+	if e.Suppressed > 0 {
+		attrs = append(attrs, "suppressed", e.Suppressed)
+	}
+	m.log.Log(context.Background(), level, e.Text, attrs...)
+}
+
+// awaitNeighbours waits until every real server has a MAC address, so that the
+// first clients are served, but no longer than arpPatience.
+func (m *manager) awaitNeighbours(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, arpPatience)
+	defer cancel()
+	for m.missingNeighbour() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (m *manager) missingNeighbour() bool {
+	for _, n := range m.arp.Neighbours() {
+		if n.MAC == (frame.MAC{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// announce begins or ends answering ARP for the VIPs.
+func (m *manager) announce(active bool) {
+	m.arp.SetActive(active)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.active = active
+	if active {
+		for vip, at := range m.plan.vips {
+			m.log.Info("announcing", "vip", vip.String(), "interface", at.link.Name, "mac", at.link.HardwareAddr.String())
+		}
+	}
+}
+
+// Sweeping looks at the whole table about once a second, in steps that hold
+// the director's lock for well below a millisecond.
+const (
+	sweepInterval = 100 * time.Millisecond
+	sweepStep     = 16 // chunks
+)
+
+func (m *manager) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	share := (m.director.Chunks() + 9) / 10
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			for n := share; n > 0; n -= sweepStep {
+				m.director.Sweep(m.now(), min(n, sweepStep))
+			}
+		}
+	}
+}
+
+// close ends everything and leaves the host as it was found.
+func (m *manager) close() error {
+	var failed error
+	if m.arp != nil {
+		m.arp.SetActive(false)
+	}
+	if m.checks != nil {
+		m.checks.Close()
+	}
+	if m.cancel != nil {
+		m.cancel()
+	}
+	for i := range m.ports {
+		failed = errors.Join(failed, m.closePorts(i))
+	}
+	if m.listener != nil {
+		m.listener.Close()
+	}
+	m.tasks.Wait()
+	if m.sender != nil {
+		failed = errors.Join(failed, m.sender.Close())
+	}
+	if m.router != nil {
+		failed = errors.Join(failed, m.router.Cleanup(), m.router.Close())
+	}
+	if m.shield != nil {
+		failed = errors.Join(failed, m.shield.Close())
+	}
+	return failed
+}
+
+// setChecks makes the health checks those of p. The caller holds m.mu.
+func (m *manager) setChecks(cfg *keepalived.Config, p *plan) error {
+	router := m.router
+	if !cfg.Global.DRCheck {
+		router = nil
+	}
+	specs, paths := p.checks(router, cfg.Global.LogAllFailures)
+	if m.router != nil {
+		if err := m.router.Set(paths); errors.Is(err, os.ErrPermission) {
+			m.log.Warn("real servers are not checked by Direct Routing", "error", err)
+			specs, _ = p.checks(nil, cfg.Global.LogAllFailures)
+		} else if err != nil {
+			m.log.Error("some real servers cannot be checked by Direct Routing yet", "error", err)
+		}
+	}
+	if err := m.checks.Set(specs); err != nil {
+		return err
+	}
+	down := map[string]error{}
+	for server, up := range m.checks.Servers() {
+		if up {
+			continue
+		}
+		if down[server] = m.down[server]; down[server] == nil {
+			down[server] = errNotYet
+		}
+	}
+	m.down = down
+	return nil
+}
+
+var errNotYet = errors.New("no good check yet")
+
+// checked takes the news that a server is up, or down because of err.
+func (m *manager) checked(server string, up bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if up {
+		delete(m.down, server)
+		m.log.Info("real server is up", "server", server)
+	} else {
+		m.down[server] = err
+		m.log.Warn("real server is down", "server", server, "error", err)
+	}
+	if m.plan == nil {
+		return // enact will look
+	}
+	if err := apply(m.director, m.plan.wanted(m.up), m.now()); err != nil {
+		m.log.Error("the services are not as they should be", "error", err)
+	}
+}

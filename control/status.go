@@ -1,0 +1,98 @@
+package control
+
+import (
+	"os"
+
+	"lvsdr/arp"
+	"lvsdr/control/api"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+)
+
+// status is the state of everything, for the control socket.
+func (m *manager) status() api.Status {
+	counts := map[dataplane.ServiceKey]dataplane.ServiceStatus{}
+	for _, s := range m.director.Services() {
+		counts[s.Config.Key] = s
+	}
+	st := api.Status{Version: m.o.Version, PID: os.Getpid(), Started: m.started,
+		Reasons: m.director.Counters().Map(), Ports: map[string]api.PortStats{}, ARP: map[string]uint64{}}
+	st.Table.Entries, st.Table.Limit, st.Table.Evicted = m.director.TableUse()
+	arpStats := m.arp.Stats()
+	for r, n := range arpStats.Frames {
+		if n > 0 {
+			st.ARP[arp.Reason(r).String()] = n
+		}
+	}
+	if arpStats.InboxFull > 0 {
+		st.ARP["inbox-full"] = arpStats.InboxFull
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	st.Active, st.ConfigTime, st.Reloads = m.active, m.configTime, m.reloads
+	if m.configErr != nil {
+		st.ConfigErr = m.configErr.Error()
+	}
+	for _, ps := range m.ports {
+		st.Ports[ps.name] = ps.stats()
+	}
+	if m.plan == nil {
+		return st
+	}
+	st.Problems = m.plan.problems
+	for i := range m.plan.services {
+		s := &m.plan.services[i]
+		st.Services = append(st.Services, m.serviceStatus(s, counts[s.cfg.Key]))
+	}
+	return st
+}
+
+// stats sums up the ports of an interface.
+func (ps *ports) stats() api.PortStats {
+	var sum api.PortStats
+	for _, p := range ps.all {
+		s := p.Stats()
+		sum.Received += s.Received
+		sum.Missed += s.Missed
+		sum.Truncated += s.Truncated
+		sum.Sent += s.Sent
+		sum.SendFull += s.SendFull
+		sum.SendError += s.SendError
+	}
+	return sum
+}
+
+// serviceStatus joins what is configured of s with what is counted.
+func (m *manager) serviceStatus(s *plannedService, now dataplane.ServiceStatus) api.Service {
+	out := api.Service{Protocol: s.source.Protocol.String(), Address: s.source.Addr.String(), Port: s.source.Port,
+		Interface: m.plan.vips[s.source.Addr].link.Name, Scheduler: s.cfg.Scheduler,
+		Persistence: int(s.cfg.Persistence.Seconds()), Traffic: now.Traffic, Servers: []api.Server{}}
+	byAddr := map[frame.Addr]dataplane.ServerStatus{}
+	for _, r := range now.Servers {
+		byAddr[r.Config.Addr] = r
+	}
+	for i := range s.servers {
+		r := &s.servers[i]
+		c := byAddr[r.cfg.Addr]
+		sv := api.Server{Address: r.source.Addr.String(), Port: r.cfg.Port, Weight: r.cfg.Weight,
+			Effective: c.Config.Weight, Up: m.up(r.name), Check: m.checkText(r),
+			Interface: m.plan.servers[r.source.Addr].link.Name,
+			Active:    c.Active, Inactive: c.Inactive, Persistent: c.Persistent, Traffic: c.Traffic}
+		if c.MAC != (frame.MAC{}) {
+			sv.MAC = c.MAC.String()
+		}
+		out.Servers = append(out.Servers, sv)
+	}
+	return out
+}
+
+// checkText is what a server's checks say, in a word or as an error.
+func (m *manager) checkText(r *plannedServer) string {
+	switch err := m.down[r.name]; {
+	case err != nil:
+		return err.Error()
+	case len(r.source.Checks) == 0:
+		return "none"
+	}
+	return "ok"
+}

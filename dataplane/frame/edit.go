@@ -1,0 +1,39 @@
+package frame
+
+import "encoding/binary"
+
+// DstMAC is the destination address of f, which holds an Ethernet header.
+func DstMAC(f []byte) MAC { return MAC(f[0:6]) }
+
+// SrcMAC is the source address of f, which holds an Ethernet header.
+func SrcMAC(f []byte) MAC { return MAC(f[6:12]) }
+
+// SetMACs writes both addresses of f, which holds an Ethernet header.
+func SetMACs(f []byte, dst, src MAC) {
+	*(*MAC)(f[0:6]) = dst
+	*(*MAC)(f[6:12]) = src
+}
+
+// DecrementTTL takes one off the TTL in f and in h, which is what Parse made of
+// f: IPv4 without a Fault. The header checksum follows by RFC 1624, equation 3,
+// so nothing else is read.
+//
+// It panics if the TTL is 0, because such a packet would live for 255 hops
+// more; the caller drops what has a TTL of 1 or less (RFC 1812 section 5.3.1).
+func DecrementTTL(f []byte, h *Header) {
+	if h.TTL == 0 {
+		panic("frame: DecrementTTL of a packet whose TTL is 0")
+	}
+	ip := f[h.L3:]
+	word := binary.BigEndian.Uint16(ip[offTTL:]) // TTL and protocol
+	sum := binary.BigEndian.Uint16(ip[offSum:])
+	h.TTL--
+	binary.BigEndian.PutUint16(ip[offTTL:], word-0x100)
+	binary.BigEndian.PutUint16(ip[offSum:], updateSum(sum, word, word-0x100))
+}
+
+// updateSum is the checksum sum after one 16-bit word below it changed from
+// was to is: HC' = ~(~HC + ~m + m') (RFC 1624, equation 3).
+func updateSum(sum, was, is uint16) uint16 {
+	return ^Fold(uint32(^sum) + uint32(^was) + uint32(is))
+}

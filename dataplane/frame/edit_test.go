@@ -1,0 +1,115 @@
+package frame_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand"
+	"testing"
+
+	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/frametest"
+)
+
+// randomIPv4 is a random valid frame that is not ARP.
+func randomIPv4(r *rand.Rand) []byte {
+	for {
+		f := frametest.Random(r)
+		if parse(f).Kind == frame.IPv4 {
+			return f
+		}
+	}
+}
+
+func TestDecrementTTLEqualsFullRecomputation(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	for range 200 {
+		f := randomIPv4(r)
+		at := int(parse(f).L3) + 8
+		for ttl := 1; ttl <= 255; ttl++ {
+			f := with(f, set(at, byte(ttl)))
+			h := parse(f)
+			want := with(f, set(at, byte(ttl-1)))
+			frame.DecrementTTL(f, &h)
+			if !bytes.Equal(f, want) {
+				t.Fatalf("TTL %d:\n got % x\nwant % x", ttl, f, want)
+			}
+			if h != parse(want) {
+				t.Fatalf("TTL %d: the header says %+v, the frame %+v", ttl, h, parse(want))
+			}
+		}
+	}
+}
+
+// Where the sum of the header is a multiple of 0xffff, the checksum can be
+// written as 0x0000 and as 0xffff, and both verify. RFC 1624 section 3 tells how
+// the older equation went wrong there.
+func TestDecrementTTLIsRightWhereTheChecksumHasTwoZeroes(t *testing.T) {
+	f := frametest.TCP{Src: client, Dst: vip}.Bytes()
+	// The ID takes up what is missing to all ones.
+	f = with(f, func(f []byte) {
+		f[18], f[19] = 0, 0
+		frametest.FixHeaderSum(f)
+		copy(f[18:20], f[24:26])
+	})
+	for _, sum := range []uint16{0x0000, 0xffff} {
+		f := bytes.Clone(f)
+		binary.BigEndian.PutUint16(f[24:], sum)
+		h := parse(f)
+		if h.Fault != frame.NoFault {
+			t.Fatalf("checksum %#04x: %v; the test is wrong", sum, h.Fault)
+		}
+		frame.DecrementTTL(f, &h)
+		if want := with(f, func([]byte) {}); !bytes.Equal(f, want) {
+			t.Errorf("checksum %#04x: became %x, want %x", sum, f[24:26], want[24:26])
+		}
+	}
+}
+
+func TestDecrementTTLOfZeroPanics(t *testing.T) {
+	f := with(frametest.TCP{Src: client, Dst: vip}.Bytes(), set(14+8, 0))
+	h := parse(f)
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic; the packet lives on with a TTL of 255")
+		}
+	}()
+	frame.DecrementTTL(f, &h)
+}
+
+func TestSetMACsChangesTwelveBytes(t *testing.T) {
+	f := frametest.TCP{Src: client, Dst: vip, SrcMAC: clientMAC, DstMAC: vipMAC, VLAN: 7}.Bytes()
+	if frame.SrcMAC(f) != clientMAC || frame.DstMAC(f) != vipMAC {
+		t.Fatalf("from %x to %x", frame.SrcMAC(f), frame.DstMAC(f))
+	}
+	in := bytes.Clone(f)
+	server := frame.MAC{2, 0, 0, 0, 0, 0x55}
+	frame.SetMACs(f, server, vipMAC)
+	if frame.DstMAC(f) != server || frame.SrcMAC(f) != vipMAC {
+		t.Errorf("from %x to %x", frame.SrcMAC(f), frame.DstMAC(f))
+	}
+	if !bytes.Equal(f[12:], in[12:]) {
+		t.Error("more than the addresses changed")
+	}
+}
+
+func TestEditsAllocateNothing(t *testing.T) {
+	f := frametest.TCP{Src: client, Dst: vip, TTL: 255}.Bytes()
+	h := parse(f)
+	if n := testing.AllocsPerRun(100, func() {
+		frame.SetMACs(f, frame.SrcMAC(f), frame.DstMAC(f))
+		frame.DecrementTTL(f, &h)
+	}); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+func BenchmarkRewrite(b *testing.B) {
+	f := frametest.TCP{Src: client, Dst: vip}.Bytes()
+	h := parse(f)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.TTL = 64
+		frame.SetMACs(f, clientMAC, vipMAC)
+		frame.DecrementTTL(f, &h)
+	}
+}

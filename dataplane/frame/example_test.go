@@ -1,0 +1,52 @@
+package frame_test
+
+import (
+	"fmt"
+	"net/netip"
+
+	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/frametest"
+)
+
+// A director reads a frame, and sends it on to a real server: MAC addresses and
+// TTL are all that changes.
+func Example() {
+	f := frametest.TCP{
+		Src:    netip.MustParseAddrPort("192.0.2.10:40000"),
+		Dst:    netip.MustParseAddrPort("198.51.100.1:80"),
+		SrcMAC: frame.MAC{2, 0, 0, 0, 0, 0x0c},
+		DstMAC: frame.MAC{2, 0, 0, 0, 0, 0x01},
+		Flags:  "S",
+		TTL:    64,
+	}.Bytes()
+
+	var h frame.Header
+	frame.Parse(f, &h)
+	fmt.Println(h.Kind, h.Fault, h.Src, h.SrcPort, h.Dst, h.DstPort, h.Flags == frame.SYN)
+
+	server := frame.MAC{2, 0, 0, 0, 0, 0x55}
+	frame.SetMACs(f, server, frame.DstMAC(f))
+	frame.DecrementTTL(f, &h)
+	fmt.Println(frametest.Describe(f))
+	// Output:
+	// ipv4 no fault 192.0.2.10 40000 198.51.100.1 80 true
+	// 02:00:00:00:00:01 > 02:00:00:00:00:55, 192.0.2.10:40000 > 198.51.100.1:80 ttl 63, TCP S seq 0 ack 0, 0 bytes
+}
+
+// A SYN to a port nobody serves is answered with a reset.
+func ExampleAppendReset() {
+	f := frametest.TCP{
+		Src:   netip.MustParseAddrPort("192.0.2.10:40000"),
+		Dst:   netip.MustParseAddrPort("198.51.100.1:81"),
+		Flags: "S",
+		Seq:   1000,
+	}.Bytes()
+
+	var h frame.Header
+	frame.Parse(f, &h)
+	buf := make([]byte, 0, frame.MaxReply)
+	buf = frame.AppendReset(buf, f, &h)
+	fmt.Println(frametest.Describe(buf))
+	// Output:
+	// 00:00:00:00:00:00 > 00:00:00:00:00:00, 198.51.100.1:81 > 192.0.2.10:40000 ttl 64, TCP AR seq 0 ack 1001, 0 bytes
+}

@@ -1,0 +1,124 @@
+// Package frame turns bytes into fields and back: Ethernet with an optional
+// 802.1Q tag, ARP sight, IPv4, TCP, UDP, SCTP and ICMP. It reads a frame once,
+// checks every length before it indexes, keeps nothing and allocates nothing.
+//
+// Parse is the only decoder of the packet path. The edits (MAC addresses, TTL
+// with an incremental header checksum) are the only ones a director in Direct
+// Routing mode makes.
+package frame
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// An Addr is an IP address of either family, 16 bytes, an IPv4 address in its
+// IPv4-mapped form (RFC 4291 section 2.5.5.2). It is pointer-free, so that
+// keys made of it are too. The zero Addr is no address.
+type Addr [16]byte
+
+// AddrFrom4 is the Addr of an IPv4 address.
+func AddrFrom4(a [4]byte) Addr {
+	return Addr{10: 0xff, 11: 0xff, 12: a[0], 13: a[1], 14: a[2], 15: a[3]}
+}
+
+// AddrFrom is the Addr of a; the zone is dropped. The zero netip.Addr gives
+// the zero Addr.
+func AddrFrom(a netip.Addr) Addr {
+	if !a.IsValid() {
+		return Addr{}
+	}
+	return a.As16()
+}
+
+// Is4 reports whether a holds an IPv4 address.
+func (a Addr) Is4() bool {
+	return a[10] == 0xff && a[11] == 0xff && [10]byte(a[:10]) == [10]byte{}
+}
+
+// As4 gives the last four bytes: the IPv4 address where Is4 holds.
+func (a Addr) As4() [4]byte { return [4]byte(a[12:]) }
+
+// IP is a as a netip.Addr, IPv4 unmapped.
+func (a Addr) IP() netip.Addr { return netip.AddrFrom16(a).Unmap() }
+
+// String is the address in the usual notation of its family.
+func (a Addr) String() string { return a.IP().String() }
+
+// A MAC is an Ethernet address. The zero MAC means "not known".
+type MAC [6]byte
+
+// String is the address in the usual notation, as in 02:00:5e:10:00:00.
+func (m MAC) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+}
+
+// A Kind says what a frame carries, as far as the director cares.
+type Kind uint8
+
+// The kinds of frame.
+const (
+	Other Kind = iota // not IP, not ARP, or not understood
+	ARP               // ARP over Ethernet; only the type was looked at
+	IPv4              // a well-formed IPv4 header
+)
+
+// A Fault says why a frame that claims to be IPv4 is not processed further.
+type Fault uint8
+
+// The faults. None of them is answered (RFC 1122 section 3.2.1: silently
+// discard).
+const (
+	NoFault     Fault = iota
+	TooShort          // shorter than its headers
+	BadHeader         // version, header length or total length do not fit
+	BadChecksum       // the IPv4 header checksum is wrong
+	BadL4             // a transport header that lies about its own length
+)
+
+// TCP flag bits, as in the header (RFC 9293 section 3.1).
+const (
+	FIN = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+)
+
+// IP protocol numbers (IANA).
+const (
+	ProtoICMP = 1
+	ProtoTCP  = 6
+	ProtoUDP  = 17
+	ProtoSCTP = 132
+)
+
+// A Header is what Parse found in one frame. All offsets are in bytes from the
+// start of the frame.
+type Header struct {
+	Kind  Kind
+	Fault Fault
+
+	L3    uint8  // start of the IP or ARP header: 14, or 18 with a VLAN tag
+	L4    uint8  // start of the transport header; at most 18+60
+	End   uint32 // end of the IP packet; what follows is Ethernet padding
+	Proto uint8  // IP protocol
+	TTL   uint8
+	DF    bool // don't fragment (RFC 791)
+
+	// More and FragOff (bytes) describe a fragment; both zero: a whole
+	// datagram. Ports, flags and ICMP fields of a fragment with FragOff != 0
+	// are zero.
+	More    bool
+	FragOff uint16
+
+	Src, Dst         Addr
+	SrcPort, DstPort uint16 // TCP, UDP, SCTP
+	Flags            uint8  // TCP flag bits
+	ICMPType         uint8
+	ICMPCode         uint8
+}
+
+// IsFragment reports whether the packet is part of a fragmented datagram.
+func (h *Header) IsFragment() bool { return h.More || h.FragOff != 0 }
