@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,9 @@ showed was right.`,
 func inWorld(ctx context.Context, f func() error) error {
 	if netlab.Inside() {
 		return f()
+	}
+	if err := os.Setenv(uidVariable, strconv.Itoa(os.Getuid())); err != nil {
+		return err
 	}
 	code, err := netlab.Reexec(ctx)
 	switch {
@@ -132,7 +136,9 @@ func (s *labShow) stop(ctx context.Context) error {
 	return nil
 }
 
-func (s *labShow) title(t string) { fmt.Fprintf(s.out, "\n%s\n%s\n\n", t, strings.Repeat("─", len([]rune(t)))) }
+func (s *labShow) title(t string) {
+	fmt.Fprintf(s.out, "\n%s\n%s\n\n", t, strings.Repeat("─", len([]rune(t))))
+}
 
 // expect notes what is wrong.
 func (s *labShow) expect(right bool, format string, args ...any) {

@@ -1,9 +1,204 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netlab"
 )
 
 func newLabShell() *cobra.Command {
-	return &cobra.Command{Use: "shell", RunE: func(*cobra.Command, []string) error { return nil }}
+	return &cobra.Command{
+		Use:   "shell [HOST] [-- COMMAND...]",
+		Short: "Keep the lab up and open a shell on one of its hosts",
+		Long: `shell opens a shell on a host of the lab: client (the default), director, rs1,
+rs2 or rs3. The first one builds the lab, and the lab ends with it; further ones,
+from within it or from another terminal, join. With a command after -- that is run
+instead of a shell, and its exit code is shell's.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req, err := shellArgs(args, cmd.ArgsLenAtDash())
+			if err != nil {
+				return exitError{usageCode, usageError{cmd, err}}
+			}
+			// Ctrl-C is for what runs in the shell.
+			ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			if !netlab.Inside() {
+				if code, err := joinLab(req); !errors.Is(err, errNoLab) {
+					return exitWith(code, err)
+				}
+			} else if os.Getenv(labVariable) != "" {
+				return exitWith(joinLab(req))
+			}
+			return inWorld(ctx, func() error { return holdLab(ctx, req) })
+		},
+	}
+}
+
+// labVariable is set in the shells of a lab.
+const labVariable = "LVSDR_LAB"
+
+// errNoLab says that there is no lab to join.
+var errNoLab = errors.New("no lab is running")
+
+func exitWith(code int, err error) error {
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+// shellArgs reads [HOST] [-- COMMAND...].
+func shellArgs(args []string, dash int) (shellRequest, error) {
+	req := shellRequest{Host: "client"}
+	if dash >= 0 {
+		req.Command = args[dash:]
+		args = args[:dash]
+	}
+	switch len(args) {
+	case 0:
+	case 1:
+		req.Host = args[0]
+	default:
+		return req, fmt.Errorf("more than one host: %s; a command goes after --", strings.Join(args, " "))
+	}
+	return req, nil
+}
+
+// uidVariable tells the user id outside of the world to who is inside, where it
+// is 0: both sides must name the same socket.
+const uidVariable = "LVSDR_LAB_UID"
+
+// labDir is this user's folder for the socket of a lab that is held.
+func labDir() string {
+	uid := os.Getenv(uidVariable)
+	if uid == "" {
+		uid = strconv.Itoa(os.Getuid())
+	}
+	return filepath.Join(os.TempDir(), "lvsdr-lab-of-"+uid)
+}
+
+func labSocket() string { return filepath.Join(labDir(), "shell.sock") }
+
+// holdLab builds the lab with a director, serves those who join, and ends with
+// the first shell.
+func holdLab(ctx context.Context, req shellRequest) (err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	lab, err := buildLab(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lab.Close()) }()
+	host, err := findHost(lab, req.Host)
+	if err != nil {
+		return exitError{usageCode, err}
+	}
+	d, err := lab.StartDirector(ctx, self, lab.Config(netlab.Service{Port: labPort, Persistence: "0"}))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Stop()) }()
+	l, err := listenLab()
+	if err != nil {
+		return err
+	}
+	var joined sync.WaitGroup
+	joined.Go(func() { serveShells(ctx, l, lab, d.Socket) })
+	defer joined.Wait()
+	defer os.RemoveAll(labDir())
+	defer l.Close()
+	if len(req.Command) == 0 {
+		fmt.Fprint(os.Stderr, lab.Drawing())
+		fmt.Fprintf(os.Stderr, "\nA shell on %s; the lab ends with it. More: lvsdr lab shell HOST, here or in another terminal.\n"+
+			"Try: curl http://%s:%d/   The director's state: lvsdr status\n\n", host.Name(), lab.Spec.VIP, labPort)
+	}
+	return exitWith(runHere(ctx, host, req, d.Socket))
+}
+
+// findHost finds a host of the lab by name; client is client1.
+func findHost(lab *netlab.Lab, name string) (*netlab.Node, error) {
+	var names []string
+	for _, n := range lab.Nodes() {
+		if n.Name() == name || name == "client" && n == lab.Clients[0] {
+			return n, nil
+		}
+		names = append(names, n.Name())
+	}
+	return nil, fmt.Errorf("the lab has no host %q; it has %s", name, strings.Join(names, ", "))
+}
+
+func listenLab() (net.Listener, error) {
+	if err := os.MkdirAll(labDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("make the lab's folder: %w", err)
+	}
+	if err := os.Remove(labSocket()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("replace the lab's socket: %w", err)
+	}
+	l, err := net.Listen("unix", labSocket())
+	if err != nil {
+		return nil, fmt.Errorf("open the lab's socket: %w", err)
+	}
+	return l, nil
+}
+
+// shellCommand is what req asks for, on host.
+func shellCommand(ctx context.Context, host *netlab.Node, req shellRequest, socket string) *netlab.Cmd {
+	argv := req.Command
+	if len(argv) == 0 {
+		argv = []string{defaultShell()}
+	}
+	cmd := host.Command(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), labVariable+"="+host.Name(), socketVariable+"="+socket,
+		"PS1="+host.Name()+"$ ")
+	if req.Term != "" {
+		cmd.Env = append(cmd.Env, "TERM="+req.Term)
+	}
+	return cmd
+}
+
+func defaultShell() string {
+	if s := os.Getenv("SHELL"); s != "" {
+		return s
+	}
+	return "/bin/sh"
+}
+
+// runHere runs req on this terminal and returns its exit code.
+func runHere(ctx context.Context, host *netlab.Node, req shellRequest, socket string) (int, error) {
+	cmd := shellCommand(ctx, host, req, socket)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	// The shell stays in the terminal's session and foreground group.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	return exitCode(cmd.Run())
+}
+
+// exitCode is the exit code that an exec.Cmd's error stands for.
+func exitCode(err error) (int, error) {
+	var exit interface{ ExitCode() int }
+	if errors.As(err, &exit) {
+		if c := exit.ExitCode(); c >= 0 {
+			return c, nil
+		}
+		return 128, nil // by a signal
+	}
+	return 0, err
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 func main() { os.Exit(realMain()) }
@@ -17,7 +19,10 @@ func main() { os.Exit(realMain()) }
 func realMain() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	err := newRoot().ExecuteContext(ctx)
+	root := newRoot()
+	began := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	err := root.ExecuteContext(ctx)
 	var exit exitError
 	switch {
 	case err == nil:
@@ -29,6 +34,9 @@ func realMain() int {
 		return exit.code
 	}
 	fmt.Fprintln(os.Stderr, "lvsdr:", err)
+	if !began {
+		return usageCode // the command line made no sense
+	}
 	return 1
 }
 

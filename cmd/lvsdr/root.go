@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"lvsdr/control/api"
@@ -39,7 +41,14 @@ func (e usageError) Error() string {
 	return e.err.Error() + "\ntry `" + e.cmd.CommandPath() + " --help`"
 }
 
+// socketVariable names the control socket for a whole shell session.
+const socketVariable = "LVSDR_SOCKET"
+
 // socketFlag adds --socket.
 func socketFlag(cmd *cobra.Command, socket *string) {
-	cmd.Flags().StringVar(socket, "socket", api.DefaultSocket, "control socket of the director")
+	path := os.Getenv(socketVariable)
+	if path == "" {
+		path = api.DefaultSocket
+	}
+	cmd.Flags().StringVar(socket, "socket", path, "control socket of the director ($"+socketVariable+")")
 }
