@@ -1,0 +1,199 @@
+package keepalived
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// A Config is what a configuration means, with inheritance and defaults
+// resolved. Load makes it; it is not changed afterwards.
+type Config struct {
+	Global         Global
+	VirtualServers []*VirtualServer // in the order of the file
+}
+
+// Global is what global_defs says.
+type Global struct {
+	RouterID         string
+	DefaultInterface string // empty: none was named
+	// Timeouts in seconds; 0 keeps the value that is in force.
+	Timeouts Timeouts
+	// PersistenceDefault holds for services without persistence_timeout.
+	PersistenceDefault PersistenceDefault
+	// DRCheck says that a real server must also answer a frame for the
+	// service's address to be taken as up. The default is true.
+	DRCheck bool
+	// LogAllFailures says that every failed check is logged, not only the
+	// change from up to down.
+	LogAllFailures bool
+}
+
+// Timeouts are how long idle connections are kept, in seconds: 1 to 2678400, or
+// 0 for what is in force.
+type Timeouts struct{ TCP, TCPFin, UDP uint32 }
+
+// PersistenceDefault is the persistence of services that do not mention it.
+type PersistenceDefault struct {
+	Set     bool   // false: 120 seconds
+	Seconds uint32 // 0 is off
+}
+
+// DefaultPersistence is the persistence of a service that does not mention it,
+// in seconds, when no persistence_default is set.
+const DefaultPersistence = 120
+
+// seconds is the persistence in force.
+func (d PersistenceDefault) seconds() uint32 {
+	if d.Set {
+		return d.Seconds
+	}
+	return DefaultPersistence
+}
+
+// A Protocol is an IP protocol number. The zero Protocol is none.
+type Protocol uint8
+
+// The protocols of services.
+const (
+	TCP  Protocol = 6
+	UDP  Protocol = 17
+	SCTP Protocol = 132
+)
+
+// String is the protocol in lower case, "none" for the zero Protocol.
+func (p Protocol) String() string {
+	switch p {
+	case 0:
+		return "none"
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case SCTP:
+		return "sctp"
+	}
+	return fmt.Sprintf("protocol-%d", uint8(p))
+}
+
+// SchedFlags are a scheduler's own flags; the bits are those of IP_VS_SVC_F_SCHED1
+// to 3 in <linux/ip_vs.h>.
+type SchedFlags uint8
+
+// The flags by number, and by the names sh and mh have for them.
+const (
+	SchedFlag1 SchedFlags = 0x08
+	SchedFlag2 SchedFlags = 0x10
+	SchedFlag3 SchedFlags = 0x20
+
+	SchedFallback = SchedFlag1
+	SchedPort     = SchedFlag2
+)
+
+// Persistence says how long a client stays with its real server.
+type Persistence struct {
+	Timeout     uint32 // seconds, 1 to 2678400; 0 is off
+	FromDefault bool   // the service does not mention it
+}
+
+// A VirtualServer is one service.
+type VirtualServer struct {
+	Addr        netip.Addr // never IPv4-mapped, no zone
+	Port        uint16     // 0 is every port, see IPVS on port zero
+	Protocol    Protocol
+	Scheduler   string // one of Options.Schedulers
+	Method      string // "DR"
+	SchedFlags  SchedFlags
+	OPS         bool // one-packet scheduling; UDP only
+	Persistence Persistence
+	// Granularity is the mask of the client addresses that stay together, of
+	// the service's family; the zero Addr keeps every client apart. An IPv4 mask
+	// need not be contiguous.
+	Granularity netip.Addr
+
+	Timing                  // for real servers and checks that say nothing else
+	Weight           uint32 // likewise, 1 to 2147483647
+	InhibitOnFailure bool   // likewise
+
+	Omega       bool        // run the down scripts at the end
+	Quorum      uint32      // weight that must be up, at least 1
+	Hysteresis  uint32      // less than Quorum
+	SorryServer SorryServer // its Addr is invalid when there is none
+	RealServers []*RealServer
+	Pos         Pos
+}
+
+// Name is the service as logs and FIFOs write it: [ADDR]:proto:PORT.
+func (v *VirtualServer) Name() string {
+	return fmt.Sprintf("[%v]:%v:%d", v.Addr, v.Protocol, v.Port)
+}
+
+// Timing says when and how a server is checked.
+type Timing struct {
+	DelayLoop        time.Duration // between checks, at least 1 µs
+	ConnectTimeout   time.Duration // of one check, at least 1 µs
+	Retry            uint32        // checks more before an up server is down
+	DelayBeforeRetry time.Duration // before each of those
+	Warmup           time.Duration // the first check comes at a random time in it
+	// Alpha says that a server is down until a check says otherwise.
+	Alpha bool
+}
+
+// A SorryServer takes the traffic when the quorum is lost.
+type SorryServer struct {
+	Addr    netip.Addr
+	Port    uint16
+	Inhibit bool // quiesced instead of removed
+}
+
+// A RealServer is one server behind a service. It has the port of the service.
+type RealServer struct {
+	Addr             netip.Addr
+	Port             uint16
+	Weight           uint32 // 0 to 2147483647; 0 takes no new connections
+	Upper, Lower     uint32 // connection thresholds; 0 is none
+	InhibitOnFailure bool   // a failed server stays, with weight 0
+	Timing                  // for checks that say nothing else
+	// Checks must all be good for the server to be up; without any it always is.
+	Checks []*Check
+	Pos    Pos
+}
+
+// Name is the server as logs and FIFOs write it: [ADDR]:proto:PORT, with the
+// protocol of its service.
+func (r *RealServer) Name(p Protocol) string {
+	return fmt.Sprintf("[%v]:%v:%d", r.Addr, p, r.Port)
+}
+
+// A CheckKind is a kind of check.
+type CheckKind uint8
+
+// The kinds that can be run now.
+const (
+	TCPCheck CheckKind = iota + 1 // connect, and nothing more
+)
+
+// String is the keyword of the kind.
+func (k CheckKind) String() string {
+	switch k {
+	case TCPCheck:
+		return "TCP_CHECK"
+	}
+	return "CHECK?"
+}
+
+// A Check is one way to find out whether a real server works.
+type Check struct {
+	Kind        CheckKind
+	ConnectIP   netip.Addr
+	ConnectPort uint16     // never 0
+	BindTo      netip.Addr // source address; invalid when the system chooses
+	Timing
+	Pos Pos
+}
+
+// schedulerNames are the schedulers of IPVS.
+func schedulerNames() []string {
+	return strings.Fields("rr wrr lc wlc lblc lblcr sh mh dh fo ovf sed nq twos")
+}

@@ -1,0 +1,118 @@
+package keepalived
+
+import "fmt"
+
+// A Pos is a place in a configuration file. Text that comes out of a definition
+// has the place of the line that uses it.
+type Pos struct {
+	File string // as it was opened
+	Line int    // from 1; 0 means the file as a whole
+}
+
+// String is the place as "file:line".
+func (p Pos) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+
+// A Severity says what a Diagnostic means for the configuration. The greater,
+// the worse.
+type Severity uint8
+
+// The severities.
+const (
+	Note    Severity = iota // correct, but worth knowing
+	Warning                 // accepted after a change that the text names
+	Error                   // wrong; the text says what happens instead
+	Fatal                   // nothing is loaded
+)
+
+// String is the severity in lower case.
+func (s Severity) String() string {
+	switch s {
+	case Note:
+		return "note"
+	case Warning:
+		return "warning"
+	case Error:
+		return "error"
+	case Fatal:
+		return "fatal"
+	}
+	return "severity?"
+}
+
+// A Diagnostic is one report about a configuration.
+type Diagnostic struct {
+	Pos      Pos
+	Severity Severity
+	Keyword  string // the word it is about; empty when it is about the file
+	Text     string
+	// LeftOut says that the service or real server the report is about is not
+	// in the Config.
+	LeftOut bool
+}
+
+// String is the report as "file:line: severity: keyword: text".
+func (d Diagnostic) String() string {
+	if d.Keyword == "" {
+		return fmt.Sprintf("%v: %v: %s", d.Pos, d.Severity, d.Text)
+	}
+	return fmt.Sprintf("%v: %v: %s: %s", d.Pos, d.Severity, d.Keyword, d.Text)
+}
+
+// Diagnostics are reports in the order in which they were found.
+type Diagnostics []Diagnostic
+
+// Exit codes of a configuration test, as keepalived(8) has them.
+const (
+	ExitOK     = 0 // nothing above a Note
+	ExitFatal  = 1 // nothing could be loaded
+	ExitConfig = 2 // warnings or errors; what remains would run
+)
+
+// Max is the greatest severity among ds, and Note when there are none.
+func (ds Diagnostics) Max() Severity {
+	worst := Note
+	for _, d := range ds {
+		worst = max(worst, d.Severity)
+	}
+	return worst
+}
+
+// ExitCode is the exit code of a configuration test with these reports. A
+// warning counts as a configuration error, because keepalived's -t fails for
+// the same things (a changed port, a duplicate real server).
+func (ds Diagnostics) ExitCode() int {
+	switch ds.Max() {
+	case Note:
+		return ExitOK
+	case Fatal:
+		return ExitFatal
+	}
+	return ExitConfig
+}
+
+// maxDiagnostics bounds the reports about one configuration. One more says that
+// there were others, with the severity of the worst of them.
+const maxDiagnostics = 4096
+
+// full reports whether another report of severity sev would change nothing.
+func (ds Diagnostics) full(sev Severity) bool {
+	return len(ds) > maxDiagnostics && sev <= ds[maxDiagnostics].Severity
+}
+
+func (ds *Diagnostics) add(pos Pos, sev Severity, keyword, format string, args ...any) {
+	if !ds.full(sev) {
+		ds.put(Diagnostic{Pos: pos, Severity: sev, Keyword: keyword, Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (ds *Diagnostics) put(d Diagnostic) {
+	switch n := len(*ds); {
+	case n < maxDiagnostics || d.Severity == Fatal:
+		*ds = append(*ds, d)
+	case n == maxDiagnostics:
+		*ds = append(*ds, Diagnostic{Pos: d.Pos, Severity: d.Severity, Text: "there are more reports; they are left out"})
+	default:
+		more := &(*ds)[maxDiagnostics]
+		more.Severity = max(more.Severity, d.Severity)
+	}
+}

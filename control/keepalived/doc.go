@@ -1,0 +1,20 @@
+// Package keepalived reads keepalived.conf, the configuration language of the
+// director, as it is written for keepalived(8).
+//
+// There are two layers. Parse turns files into a tree of Nodes and knows
+// nothing about keywords: comments, quotes, escapes, include, definitions,
+// conditional lines and braces end there. Load gives the tree a meaning: a
+// table of words for each block says which words are legal where, how many
+// arguments they take and which function reads them; the result is a Config in
+// which inheritance and defaults are resolved.
+//
+// Nothing in a file is silently ignored. A word of keepalived that has no
+// effect yet is reported as a Note, a questionable value as a Warning, a wrong
+// word or value as an Error; every report names file, line and keyword. Only a
+// file that cannot be read is fatal. Where keepalived goes on with a default
+// after a mistake, so does Load; what cannot be served at all is left out, and
+// its Diagnostic says so.
+//
+// Two words are not keepalived's: persistence_default and dr_check, both in
+// global_defs.
+package keepalived

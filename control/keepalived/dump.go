@@ -1,0 +1,169 @@
+package keepalived
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// Print writes c as a keepalived.conf that Load, with the same Options, reads as
+// the same Config, except for every Pos. What a reader would infer is not
+// written. It cannot mend a Config that Load would not make.
+func (c *Config) Print(w io.Writer) error {
+	var nodes []*Node
+	if g := c.Global.nodes(); len(g) > 0 {
+		nodes = append(nodes, &Node{Keyword: "global_defs", Children: g, HasBlock: true})
+	}
+	for _, v := range c.VirtualServers {
+		nodes = append(nodes, v.node())
+	}
+	return Print(w, nodes)
+}
+
+// line is the node of a keyword with values.
+func line(keyword string, values ...any) *Node {
+	n := &Node{Keyword: keyword}
+	for _, v := range values {
+		n.Args = append(n.Args, fmt.Sprint(v))
+	}
+	return n
+}
+
+// A lines collects the lines of a block.
+type lines []*Node
+
+// addIf adds a line when it is needed.
+func (l *lines) addIf(needed bool, keyword string, values ...any) {
+	if needed {
+		*l = append(*l, line(keyword, values...))
+	}
+}
+
+func (g Global) nodes() []*Node {
+	var l lines
+	l.addIf(g.RouterID != "", "router_id", g.RouterID)
+	l.addIf(g.DefaultInterface != "", "default_interface", g.DefaultInterface)
+	timeouts := line("lvs_timeouts")
+	for _, t := range []struct {
+		name  string
+		value uint32
+	}{{"tcp", g.Timeouts.TCP}, {"tcpfin", g.Timeouts.TCPFin}, {"udp", g.Timeouts.UDP}} {
+		if t.value > 0 {
+			timeouts.Args = append(timeouts.Args, t.name, strconv.FormatUint(uint64(t.value), 10))
+		}
+	}
+	if len(timeouts.Args) > 0 {
+		l = append(l, timeouts)
+	}
+	if d := g.PersistenceDefault; d.Set && d.Seconds == 0 {
+		l.addIf(true, "persistence_default", "off")
+	} else {
+		l.addIf(d.Set, "persistence_default", d.Seconds)
+	}
+	l.addIf(!g.DRCheck, "dr_check", formatBool(g.DRCheck))
+	l.addIf(g.LogAllFailures, "checker_log_all_failures", formatBool(g.LogAllFailures))
+	return l
+}
+
+func (v *VirtualServer) node() *Node {
+	n := line("virtual_server", v.Addr)
+	n.HasBlock = true
+	if v.Port != 0 {
+		n.Args = append(n.Args, strconv.Itoa(int(v.Port)))
+	}
+	var l lines
+	l.addIf(true, "lb_algo", v.Scheduler)
+	for i, f := range []SchedFlags{SchedFlag1, SchedFlag2, SchedFlag3} {
+		l.addIf(v.SchedFlags&f != 0, "flag-"+strconv.Itoa(i+1))
+	}
+	l.addIf(true, "lb_kind", v.Method)
+	l.addIf(true, "protocol", protocolWord(v.Protocol))
+	l.addIf(v.OPS, "ops")
+	l.addIf(!v.Persistence.FromDefault, "persistence_timeout", v.Persistence.Timeout)
+	l.addIf(v.Granularity.IsValid(), "persistence_granularity", formatGranularity(v.Granularity))
+	said := v.Timing.lines(&l, tuning{})
+	l.addIf(v.Weight != 1, "weight", v.Weight)
+	l.addIf(v.InhibitOnFailure, "inhibit_on_failure")
+	l.addIf(v.Omega, "omega")
+	l.addIf(v.Quorum != 1, "quorum", v.Quorum)
+	l.addIf(v.Hysteresis != 0, "hysteresis", v.Hysteresis)
+	if s := v.SorryServer; s.Addr.IsValid() {
+		l.addIf(s.Port == 0, "sorry_server", s.Addr)
+		l.addIf(s.Port != 0, "sorry_server", s.Addr, s.Port)
+	}
+	l.addIf(v.SorryServer.Inhibit, "sorry_server_inhibit")
+	for _, r := range v.RealServers {
+		l = append(l, r.node(v, said))
+	}
+	n.Children = l
+	return n
+}
+
+func protocolWord(p Protocol) string {
+	switch p {
+	case TCP:
+		return "TCP"
+	case UDP:
+		return "UDP"
+	case SCTP:
+		return "SCTP"
+	}
+	return p.String()
+}
+
+func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
+	n := line("real_server", r.Addr)
+	n.HasBlock = true
+	if r.Port != 0 {
+		n.Args = append(n.Args, strconv.Itoa(int(r.Port)))
+	}
+	var l lines
+	l.addIf(r.Weight != v.Weight, "weight", r.Weight)
+	l.addIf(r.Upper != 0, "uthreshold", r.Upper)
+	l.addIf(r.Lower != 0, "lthreshold", r.Lower)
+	l.addIf(r.InhibitOnFailure != v.InhibitOnFailure, "inhibit_on_failure", formatBool(r.InhibitOnFailure))
+	said := r.Timing.lines(&l, parent)
+	for _, c := range r.Checks {
+		l = append(l, c.node(r, said))
+	}
+	n.Children = l
+	return n
+}
+
+func (c *Check) node(r *RealServer, parent tuning) *Node {
+	n := line(c.Kind.String())
+	n.HasBlock = true
+	var l lines
+	l.addIf(c.ConnectIP != r.Addr, "connect_ip", c.ConnectIP)
+	l.addIf(c.ConnectPort != r.Port, "connect_port", c.ConnectPort)
+	l.addIf(c.BindTo.IsValid(), "bindto", c.BindTo)
+	c.Timing.lines(&l, parent)
+	n.Children = l
+	return n
+}
+
+// lines adds what must be said below parent to mean t, and is what is said then.
+func (t Timing) lines(l *lines, parent tuning) tuning {
+	inferred := parent.timing()
+	said := tuning{}
+	if t.Retry != inferred.Retry {
+		said.retry = &t.Retry
+		l.addIf(true, "retry", t.Retry)
+	}
+	if t.Alpha != inferred.Alpha {
+		said.alpha = &t.Alpha
+		l.addIf(true, "alpha", formatBool(t.Alpha))
+	}
+	timer := func(field **time.Duration, keyword string, want, inferred time.Duration) {
+		if want != inferred {
+			*field = &want
+			l.addIf(true, keyword, formatTimer(want))
+		}
+	}
+	timer(&said.delayLoop, "delay_loop", t.DelayLoop, inferred.DelayLoop)
+	timer(&said.connectTimeout, "connect_timeout", t.ConnectTimeout, inferred.ConnectTimeout)
+	timer(&said.delayBeforeRetry, "delay_before_retry", t.DelayBeforeRetry, inferred.DelayBeforeRetry)
+	timer(&said.warmup, "warmup", t.Warmup, said.over(parent).timing().Warmup)
+	return said.over(parent)
+}

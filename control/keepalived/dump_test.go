@@ -1,0 +1,150 @@
+package keepalived
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func drawTimer(t *rapid.T, name string, lo, hi time.Duration) time.Duration {
+	usual := rapid.SampledFrom([]time.Duration{lo, hi, time.Second, 5 * time.Second, 60 * time.Second, 1500 * time.Millisecond})
+	odd := rapid.Map(rapid.Int64Range(int64(lo/time.Microsecond), int64(hi/time.Microsecond)), func(us int64) time.Duration { return time.Duration(us) * time.Microsecond })
+	return rapid.OneOf(usual, odd).Draw(t, name)
+}
+
+func drawTiming(t *rapid.T, minRetry uint32) Timing {
+	return Timing{
+		DelayLoop:        drawTimer(t, "delay_loop", time.Microsecond, maxTimer),
+		ConnectTimeout:   drawTimer(t, "connect_timeout", time.Microsecond, maxConnectTimeout),
+		Retry:            rapid.Uint32Range(minRetry, 3).Draw(t, "retry"),
+		DelayBeforeRetry: drawTimer(t, "delay_before_retry", 0, maxTimer),
+		Warmup:           drawTimer(t, "warmup", 0, maxTimer),
+		Alpha:            rapid.Bool().Draw(t, "alpha"),
+	}
+}
+
+func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
+	r := &RealServer{
+		Addr: addr, Port: port, Weight: rapid.Uint32Range(0, maxWeight).Draw(t, "weight"),
+		InhibitOnFailure: rapid.Bool().Draw(t, "inhibit"), Timing: drawTiming(t, 1),
+		Upper: rapid.Uint32Range(0, maxWeight).Draw(t, "upper"),
+	}
+	r.Lower = rapid.Uint32Range(0, r.Upper).Draw(t, "lower")
+	for range rapid.IntRange(0, 2).Draw(t, "checks") {
+		c := &Check{Kind: TCPCheck, ConnectIP: addr, ConnectPort: max(port, 1), Timing: drawTiming(t, 0)}
+		if rapid.Bool().Draw(t, "elsewhere") {
+			c.ConnectIP, c.ConnectPort, c.BindTo = addr.Prev(), rapid.Uint16Range(1, 65535).Draw(t, "connect_port"), addr.Next()
+		}
+		r.Checks = append(r.Checks, c)
+	}
+	return r
+}
+
+// drawConfig makes any configuration that Load could make.
+func drawConfig(t *rapid.T) *Config {
+	c := &Config{Global: Global{
+		RouterID: rapid.String().Draw(t, "router_id"), DRCheck: rapid.Bool().Draw(t, "dr_check"), LogAllFailures: rapid.Bool().Draw(t, "log"),
+		Timeouts:           Timeouts{UDP: rapid.Uint32Range(0, maxSeconds).Draw(t, "udp"), TCP: rapid.Uint32Range(0, 1).Draw(t, "tcp")},
+		PersistenceDefault: PersistenceDefault{Set: rapid.Bool().Draw(t, "set")},
+	}}
+	if c.Global.PersistenceDefault.Set {
+		c.Global.PersistenceDefault.Seconds = rapid.Uint32Range(0, 2).Draw(t, "default")
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "services") {
+		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})
+		if rapid.Bool().Draw(t, "IPv6") {
+			addr = netip.AddrFrom16([16]byte{0: 0x20, 15: byte(i + 1)})
+		}
+		v := &VirtualServer{
+			Addr: addr, Port: rapid.SampledFrom([]uint16{0, 1, 80, 65535}).Draw(t, "port"), Protocol: rapid.SampledFrom([]Protocol{TCP, UDP, SCTP}).Draw(t, "protocol"),
+			Scheduler: rapid.SampledFrom(schedulerNames()).Draw(t, "scheduler"), Method: "DR",
+			SchedFlags:  SchedFlags(rapid.Uint8Range(0, 7).Draw(t, "flags") << 3),
+			Persistence: Persistence{Timeout: rapid.Uint32Range(0, maxSeconds).Draw(t, "timeout")},
+			Timing:      drawTiming(t, 1), Weight: rapid.Uint32Range(1, maxWeight).Draw(t, "weight"), Quorum: 1,
+			InhibitOnFailure: rapid.Bool().Draw(t, "inhibit"), Omega: rapid.Bool().Draw(t, "omega"),
+		}
+		v.OPS = v.Protocol == UDP && rapid.Bool().Draw(t, "ops")
+		if rapid.Bool().Draw(t, "granular") {
+			v.Granularity = prefixMask(rapid.IntRange(1, 127).Draw(t, "prefix"))
+			if addr.Is4() {
+				v.Granularity = netip.AddrFrom4([4]byte{255, 0, rapid.Byte().Draw(t, "mask"), 0})
+			}
+		} else if v.Port != 0 && rapid.Bool().Draw(t, "default") {
+			v.Persistence = Persistence{c.Global.PersistenceDefault.seconds(), true}
+		}
+		if v.Port == 0 {
+			v.Persistence.Timeout = max(v.Persistence.Timeout, 1)
+		}
+		if rapid.Bool().Draw(t, "sorry") {
+			v.SorryServer = SorryServer{addr.Next(), v.Port, rapid.Bool().Draw(t, "sorry_inhibit")}
+		}
+		sum := uint32(0)
+		for range rapid.IntRange(0, 2).Draw(t, "servers") {
+			addr = addr.Next()
+			for range 20 {
+				addr = addr.Next()
+			}
+			v.RealServers = append(v.RealServers, drawServer(t, addr, v.Port))
+			sum += v.RealServers[len(v.RealServers)-1].Weight
+		}
+		v.Quorum = rapid.Uint32Range(1, max(sum, 1)).Draw(t, "quorum")
+		v.Hysteresis = rapid.Uint32Range(0, v.Quorum-1).Draw(t, "hysteresis")
+		c.VirtualServers = append(c.VirtualServers, v)
+	}
+	return c
+}
+
+// checkPrint states the law of Config.Print: its text loads as the same Config,
+// without a report above a Note.
+func checkPrint(t *testing.T, c *Config, o Options) {
+	t.Helper()
+	text := dumped(t, c)
+	o.Files = memFiles(map[string]string{"f": text})
+	again, ds, err := Load("f", o)
+	if err != nil || ds.Max() > Note {
+		t.Fatalf("%v %v in\n%s", ds, err, text)
+	}
+	if !reflect.DeepEqual(placeless(c), placeless(again)) {
+		t.Fatalf("printed:\n%s\nread and printed:\n%s", text, dumped(t, again))
+	}
+}
+
+func TestPrintedConfigLoadsAsTheSame(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		o := testOptions("")
+		o.IPv6 = true
+		checkPrint(t, drawConfig(rt), o)
+	})
+}
+
+func FuzzLoad(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.conf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text), false)
+	}
+	f.Add("virtual_server ::1 80{\nlb_kind DR\npersistence_granularity 64\nreal_server ::2 {\nTCP_CHECK{\n}}}", true)
+	f.Fuzz(func(t *testing.T, in string, v6 bool) {
+		o := testOptions(in)
+		o.Limits = Limits{TotalSize: 1 << 16, LineLength: 1 << 10}
+		o.IPv6 = v6
+		c, ds, err := Load("f", o)
+		checkDiagnostics(t, ds, err)
+		if err != nil {
+			return
+		}
+		o.Limits = Limits{}
+		checkPrint(t, c, o)
+	})
+}

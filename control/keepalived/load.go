@@ -1,0 +1,174 @@
+package keepalived
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Load reads the configuration in the named file, and what it includes. The
+// error is not nil when nothing could be loaded; the reports then end with a
+// Fatal one. Everything else that is wrong is only reported, and the Config
+// holds what can be served.
+func Load(name string, opt Options) (*Config, Diagnostics, error) {
+	opt = opt.withDefaults()
+	nodes, diags, err := Parse(name, opt)
+	if err != nil {
+		return nil, diags, err
+	}
+	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}}
+	r.global.DRCheck = true
+	r.walk(nodes, r.root)
+	if opt.PersistenceDefault.Set {
+		r.global.PersistenceDefault = opt.PersistenceDefault
+	}
+	c := &Config{Global: r.global, VirtualServers: r.resolve()}
+	return c, r.diags, nil
+}
+
+// A reader walks the tree along the grammar and collects what the words say.
+type reader struct {
+	opt   Options
+	root  *block
+	diags Diagnostics
+	told  map[string]bool // words reported as not used, by block and name
+	quiet int             // blocks around that are reported as not used
+
+	global   Global
+	services []*serviceDraft
+	vs       *serviceDraft // the one being read; nil outside
+	rs       *serverDraft
+	check    *checkDraft
+	tuning   *tuning // of the innermost of these
+}
+
+func (r *reader) walk(nodes []*Node, b *block) {
+	if b.data {
+		return
+	}
+	for _, n := range nodes {
+		w := b.find(n.Keyword)
+		if w == nil {
+			r.unknown(n, b)
+			continue
+		}
+		r.read(n, w, b)
+	}
+}
+
+func (r *reader) read(n *Node, w *word, b *block) {
+	r.tell(n, w, b)
+	if !r.countArgs(n, w, b) {
+		return
+	}
+	if n.HasBlock && w.block == nil {
+		r.add(n, Error, "takes no block; what is in the braces is left out")
+	}
+	if !n.HasBlock && w.block != nil {
+		r.add(n, Error, `a block in "{" and "}" is missing`)
+	}
+	if w.set != nil {
+		w.set(r, n)
+	}
+	if w.block != nil {
+		if w.status != used {
+			r.quiet++
+		}
+		r.walk(n.Children, w.block)
+		if w.status != used {
+			r.quiet--
+		}
+	}
+	if w.end != nil {
+		w.end(r, n)
+	}
+}
+
+// countArgs reports whether n has enough arguments.
+func (r *reader) countArgs(n *Node, w *word, b *block) bool {
+	if len(n.Args) < w.min {
+		what := "a value is missing"
+		if w.min > 1 {
+			what = fmt.Sprintf("%d values are needed", w.min)
+		}
+		r.add(n, Error, "%s; the line is left out", what)
+		return false
+	}
+	if len(n.Args) > w.max {
+		extra := n.Args[w.max]
+		hint := ""
+		if b.find(extra) != nil || w.block != nil && w.block.find(extra) != nil {
+			hint = "; write one keyword a line"
+		}
+		r.add(n, Warning, "%q and what follows in the line is left out%s", extra, hint)
+	}
+	return true
+}
+
+// tell reports, once, that a word is not used.
+func (r *reader) tell(n *Node, w *word, b *block) {
+	if w.status == used || r.quiet > 0 {
+		return
+	}
+	key := b.name + " " + w.name
+	if r.told[key] {
+		return
+	}
+	r.told[key] = true
+	text := ""
+	switch w.status {
+	case later:
+		text = "not used yet"
+		if w.block != nil {
+			text += ", with all that is in it"
+		}
+	case noEffect:
+		text = "has no effect here"
+	case deprecated:
+		text = "belongs to old releases and has no effect"
+	}
+	if w.why != "" {
+		text += "; " + w.why
+	}
+	r.add(n, Note, "%s", text)
+}
+
+// unknown reports a word that is not legal in b, and what may be meant.
+func (r *reader) unknown(n *Node, b *block) {
+	if r.diags.full(Error) {
+		return
+	}
+	if where := b.elsewhere(r.root, n.Keyword); len(where) > 0 {
+		const many = 3
+		if len(where) > many {
+			where = append(where[:many:many], "other blocks")
+		}
+		r.add(n, Error, "belongs in %s, not in %s; the line is left out", strings.Join(where, " or "), b.name)
+		return
+	}
+	var known []string
+	for _, w := range b.words {
+		known = append(known, w.name)
+	}
+	if s := nearest(n.Keyword, known); s != "" {
+		r.add(n, Error, "unknown word in %s; did you mean %s?", b.name, s)
+		return
+	}
+	r.add(n, Error, "unknown word in %s; the line is left out", b.name)
+}
+
+// add reports something about n.
+func (r *reader) add(n *Node, sev Severity, format string, args ...any) {
+	r.diags.add(n.Pos, sev, n.Keyword, format, args...)
+}
+
+// leaveOut reports why the service or server that n opens is not served.
+func (r *reader) leaveOut(n *Node, bad *bool, format string, args ...any) {
+	*bad = true
+	r.diags.put(Diagnostic{Pos: n.Pos, Severity: Error, Keyword: n.Keyword, Text: fmt.Sprintf(format, args...), LeftOut: true})
+}
+
+// available is the schedulers that can be used, as text.
+func (r *reader) available() string { return strings.Join(r.opt.Schedulers, ", ") }
+
+func (r *reader) canSchedule(name string) bool { return slices.Contains(r.opt.Schedulers, name) }

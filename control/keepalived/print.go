@@ -1,0 +1,83 @@
+package keepalived
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Print writes nodes as configuration text that parses to the same nodes,
+// except for their Pos: one keyword a line, blocks indented by four blanks, an
+// empty line around the blocks at the top, quotes only where they are needed.
+func Print(w io.Writer, nodes []*Node) error {
+	b := bufio.NewWriter(w)
+	printNodes(b, nodes, 0)
+	return b.Flush()
+}
+
+// printNodes leaves errors to b, which keeps the first one for Flush.
+func printNodes(b *bufio.Writer, nodes []*Node, depth int) {
+	indent := strings.Repeat("    ", depth)
+	for i, n := range nodes {
+		if depth == 0 && i > 0 && (n.HasBlock || nodes[i-1].HasBlock) {
+			b.WriteByte('\n')
+		}
+		b.WriteString(indent)
+		if _, _, include := includeLine(n.Keyword); include || strings.HasPrefix(n.Keyword, "@") || strings.HasPrefix(n.Keyword, "~") {
+			b.WriteString(quote(n.Keyword))
+		} else {
+			b.WriteString(quoteIfNeeded(n.Keyword))
+		}
+		for _, a := range n.Args {
+			b.WriteByte(' ')
+			b.WriteString(quoteIfNeeded(a))
+		}
+		if n.HasBlock {
+			b.WriteString(" {\n")
+			printNodes(b, n.Children, depth+1)
+			b.WriteString(indent + "}")
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// quoteIfNeeded is word as it must be written to be read as one word.
+func quoteIfNeeded(word string) string {
+	plain := word != ""
+	for _, r := range word {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == utf8.RuneError || strings.ContainsRune("\"'#!{}\\$", r) {
+			plain = false
+		}
+	}
+	if plain {
+		return word
+	}
+	return quote(word)
+}
+
+// quote is word in double quotes.
+func quote(word string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := 0; i < len(word); {
+		r, n := utf8.DecodeRuneInString(word[i:])
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(byte(r))
+		case r == '$', !unicode.IsGraphic(r), r == utf8.RuneError:
+			// A "$" could be a definition's, and octal escapes have an end.
+			for _, c := range []byte(word[i : i+n]) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+		default:
+			b.WriteString(word[i : i+n])
+		}
+		i += n
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,361 @@
+package keepalived
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// load reads text as the file "f".
+func load(t *testing.T, text string, change func(*Options)) (*Config, Diagnostics) {
+	t.Helper()
+	o := testOptions(text)
+	if change != nil {
+		change(&o)
+	}
+	c, ds, err := Load("f", o)
+	checkDiagnostics(t, ds, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, ds
+}
+
+func TestMinimalServiceLoadsAsItStands(t *testing.T) {
+	c, ds, err := Load("testdata/minimal.conf", Options{})
+	if err != nil || ds.ExitCode() != ExitOK {
+		t.Fatal(ds, err)
+	}
+	want := &Config{
+		Global: Global{DRCheck: true},
+		VirtualServers: []*VirtualServer{{
+			Addr: netip.MustParseAddr("192.168.1.100"), Port: 8080, Protocol: TCP, Scheduler: "wrr", Method: "DR",
+			Persistence: Persistence{Timeout: 120, FromDefault: true},
+			Timing:      Timing{DelayLoop: 6 * time.Second, ConnectTimeout: 5 * time.Second, Retry: 1, DelayBeforeRetry: time.Second, Warmup: 6 * time.Second},
+			Weight:      1, Quorum: 1, Pos: Pos{"testdata/minimal.conf", 1},
+		}},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got %+v, want %+v", c.VirtualServers[0], want.VirtualServers[0])
+	}
+}
+
+// The reference configuration shows every word that is used now, and says
+// nothing that is reported above a Note.
+func TestReferenceConfiguration(t *testing.T) {
+	_, ds, err := Load("testdata/reference.conf", Options{})
+	if err != nil || ds.Max() > Note {
+		t.Fatal(ds, err)
+	}
+	nodes, _, err := Parse("testdata/reference.conf", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	var collect func([]*Node, string)
+	collect = func(nodes []*Node, in string) {
+		for _, n := range nodes {
+			shown[in+" "+n.Keyword] = true
+			collect(n.Children, n.Keyword)
+		}
+	}
+	root := grammar()
+	collect(nodes, root.name)
+	var check func(*block)
+	check = func(b *block) {
+		for _, w := range b.words {
+			if w.status != used {
+				continue
+			}
+			if !shown[b.name+" "+w.name] {
+				t.Errorf("%s is not shown in %s", w.name, b.name)
+			}
+			if w.block != nil {
+				check(w.block)
+			}
+		}
+	}
+	check(root)
+}
+
+// The table itself: no word twice in a block, and every word that is used is
+// read by something.
+func TestGrammar(t *testing.T) {
+	var check func(*block, int)
+	check = func(b *block, depth int) {
+		seen := map[string]bool{}
+		for _, w := range b.words {
+			if seen[w.name] {
+				t.Errorf("%s is twice in %s", w.name, b.name)
+			}
+			seen[w.name] = true
+			if w.status == used && w.set == nil && w.block == nil {
+				t.Errorf("nothing reads %s in %s", w.name, b.name)
+			}
+			if w.max < w.min {
+				t.Errorf("%s in %s takes %d to %d arguments", w.name, b.name, w.min, w.max)
+			}
+			if w.block != nil {
+				check(w.block, depth+1)
+			}
+		}
+		if depth > 4 {
+			t.Errorf("%s is %d blocks deep", b.name, depth)
+		}
+	}
+	check(grammar(), 0)
+}
+
+// Every word at its own place is accepted, with at most one report "not used",
+// however often it is written.
+func TestEveryWordIsAcceptedAndReportedOnce(t *testing.T) {
+	root := grammar()
+	for _, top := range root.words {
+		if top.status == used || top.block == nil || top.block.data {
+			continue
+		}
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s x {\n", top.name)
+		for range 2 {
+			for _, w := range top.block.words {
+				if w.block != nil {
+					fmt.Fprintf(&b, "%s {\n}\n", w.name)
+				} else {
+					fmt.Fprintf(&b, "%s a b c\n", w.name)
+				}
+			}
+		}
+		b.WriteString("}\n")
+		if _, ds := load(t, b.String()+b.String(), nil); len(ds) != 1 || ds[0].Severity != Note {
+			t.Errorf("%s: %v", top.name, ds)
+		}
+	}
+	for _, w := range unusedGlobals() {
+		body := " a b"
+		if w.block != nil {
+			body = " {\n anything\n}"
+		}
+		_, ds := load(t, "global_defs {\n"+w.name+body+"\n"+w.name+body+"\n}\n", nil)
+		if len(ds) != 1 || ds[0].Severity != Note {
+			t.Errorf("%s: %v", w.name, ds)
+		}
+	}
+}
+
+// service is a service with more lines in it.
+func service(more string) string {
+	return "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\npersistence_timeout 0\n" + more + "\n}\n"
+}
+
+func TestRules(t *testing.T) {
+	const rs = "real_server 10.0.0.2 80 {\n}\n"
+	tests := []struct {
+		name, in string
+		exit     int
+		report   string // begins one of the reports; "" when there is no report above a Note
+		services int    // that are loaded
+		servers  int    // of the first
+	}{
+		{"a service with a server", service(rs), 0, "", 1, 1},
+		{"protocol missing is UDP", "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\n}", 2, "f:1: error: virtual_server: [10.0.0.1]:udp:80: protocol is missing", 1, 0},
+		{"protocol unknown", service("protocol ICMP"), 2, `f:6: error: protocol: "ICMP" is neither`, 1, 0},
+		{"protocol in lower case", service("protocol udp"), 0, "", 1, 0},
+		{"scheduler missing is wlc", "virtual_server 10.0.0.1 80 {\nlb_kind DR\nprotocol TCP\n}", 2, "f:1: error: virtual_server: [10.0.0.1]:tcp:80: lb_algo is missing; wlc is used", 1, 0},
+		{"scheduler unknown is wlc", service("lb_algo wlcc"), 2, `f:6: error: lb_algo: "wlcc" is no scheduler, did you mean wlc?; wlc is used`, 1, 0},
+		{"scheduler in upper case", service("lb_algo RR"), 2, `f:6: error: lb_algo: "RR" is no scheduler, did you mean rr?`, 1, 0},
+		{"forwarding missing is NAT", "virtual_server 10.0.0.1 80 {\nlb_algo rr\nprotocol TCP\n}", 2, "f:1: error: virtual_server: [10.0.0.1]:tcp:80: lb_kind is missing, which means NAT, and only DR is supported", 0, 0},
+		{"forwarding NAT", service("lb_kind NAT"), 2, "f:6: error: lb_kind: NAT is not supported, only DR is; the service [10.0.0.1]:tcp:80 is left out: write `lb_kind DR`", 0, 0},
+		{"forwarding TUN with options", service("lvs_method TUN type gue port 6080"), 2, "f:6: error: lvs_method: TUN is not supported", 0, 0},
+		{"forwarding in lower case", service("lb_kind dr"), 2, `f:6: error: lb_kind: "dr" is no forwarding method, upper and lower case count`, 0, 0},
+		{"IPv6", strings.Replace(service(""), "10.0.0.1", "2001:db8::1", 1), 2, "f:1: error: virtual_server: IPv6 is not supported yet; the service [2001:db8::1] is left out", 0, 0},
+		{"no address", "virtual_server example.org 80 {\n}", 2, `f:1: error: virtual_server: "example.org" is not an IP address`, 0, 0},
+		{"address of many", "virtual_server 224.0.0.1 80 {\n}", 2, "f:1: error: virtual_server: 224.0.0.1 is not the address of one host", 0, 0},
+		{"port out of range", "virtual_server 10.0.0.1 65536 {\n}", 2, "f:1: error: virtual_server: port: 65536 is not between 0 and 65535", 0, 0},
+		{"port by name", "virtual_server 10.0.0.1 http {\n}", 2, `f:1: error: virtual_server: port: "http" is not a whole number`, 0, 0},
+		{"by mark", "virtual_server fwmark 1 {\n}", 2, "f:1: error: virtual_server: virtual servers by fwmark are not used yet", 0, 0},
+		{"by group", "virtual_server group g {\n}", 2, "f:1: error: virtual_server: virtual servers by group are not used yet", 0, 0},
+		{"the same service twice", service(rs) + service(""), 2, "f:10: error: virtual_server: [10.0.0.1]:tcp:80 is defined already at f:1", 1, 1},
+		{"the same service after one that was left out", service("lb_kind NAT") + service(rs), 2, "f:6: error: lb_kind", 1, 1},
+		{"the same address with another protocol", service(rs) + service("protocol UDP"), 0, "", 2, 1},
+		{"server on another port", service("real_server 10.0.0.2 8080 {\n}"), 2, "f:6: warning: real_server: [10.0.0.2]:tcp:8080: with DR a real server has the port of its service; port 80", 1, 1},
+		{"server without a port", service("real_server 10.0.0.2 {\n}"), 0, "", 1, 1},
+		{"server twice", service(rs + rs), 2, "f:8: warning: real_server: [10.0.0.2]:tcp:80 is there twice", 1, 1},
+		{"server twice after its port is mended", service(rs + "real_server 10.0.0.2 81 {\n}"), 2, "f:8: warning: real_server: [10.0.0.2]:tcp:80 is there twice", 1, 1},
+		{"server of another family", service("real_server 2001:db8::2 80 {\n}"), 2, "f:6: error: real_server: [2001:db8::2] is of another address family", 1, 0},
+		{"server with NAT", service("real_server 10.0.0.2 80 {\nlvs_method NAT\n}"), 2, "f:7: error: lvs_method: NAT is not supported, only DR is; the real server [10.0.0.2]:tcp:80 is left out", 1, 0},
+		{"lb_kind in a server", service("real_server 10.0.0.2 80 {\nlb_kind DR\n}"), 2, "f:7: error: lb_kind: belongs in virtual_server, not in real_server", 1, 1},
+		{"thresholds the wrong way round", service("real_server 10.0.0.2 80 {\nuthreshold 1\nlthreshold 2\n}" + rs), 2, "f:6: error: real_server: lthreshold 2 is greater than uthreshold 1", 1, 0},
+		{"weight of a server out of range", service("real_server 10.0.0.2 80 {\nweight 2147483648\n}"), 2, "f:7: error: weight: 2147483648 is not between 0 and 2147483647", 1, 1},
+		{"negative weight", service("real_server 10.0.0.2 80 {\nweight -1\n}"), 2, "f:7: error: weight: -1 is not between 0 and 2147483647", 1, 1},
+		{"weight 0 of a service", service("weight 0"), 2, "f:6: error: weight: 0 is not between 1 and", 1, 0},
+		{"ops without UDP", service("ops"), 2, "f:1: warning: virtual_server: [10.0.0.1]:tcp:80: ops is only for UDP", 1, 0},
+		{"a scheduler's flag before the scheduler", service("sh-port"), 2, `f:6: error: sh-port: needs "lb_algo sh" before it`, 1, 0},
+		{"a scheduler's flag", service("lb_algo sh\nsh-port\nsh-fallback"), 0, "", 1, 0},
+		{"quorum out of reach", service(rs + "quorum 2"), 2, "f:8: warning: quorum: [10.0.0.1]:tcp:80: 2 is more than all weights together; it is 1", 1, 1},
+		{"hysteresis not less than the quorum", service(rs + "hysteresis 1"), 2, "f:8: warning: hysteresis: [10.0.0.1]:tcp:80: 1 is not less than the quorum; it is 0", 1, 1},
+		{"check on every port", "virtual_server 10.0.0.1 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\npersistence_timeout 9\nreal_server 10.0.0.2 {\nTCP_CHECK {\n}\n}\n}", 2, "f:7: error: TCP_CHECK: the service has no port, so connect_port is needed", 1, 0},
+		{"check from another family", service("real_server 10.0.0.2 80 {\nTCP_CHECK {\nbindto 2001:db8::1\n}\n}"), 2, "f:7: error: TCP_CHECK: bindto 2001:db8::1 and connect_ip 10.0.0.2 are of different", 1, 1},
+		{"a value too many", service("delay_loop 6 lb_algo rr"), 2, `f:6: warning: delay_loop: "lb_algo" and what follows in the line is left out; write one keyword a line`, 1, 0},
+		{"a value too few", service("delay_loop"), 2, "f:6: error: delay_loop: a value is missing", 1, 0},
+		{"a block where none is", service("delay_loop 6 {\n}"), 2, "f:6: error: delay_loop: takes no block", 1, 0},
+		{"no block where one is", service("real_server 10.0.0.2 80"), 2, "f:6: error: real_server: a block in", 1, 1},
+		{"a typing error", service("real_server 10.0.0.2 80 {\nwieght 1\n}"), 2, "f:7: error: wieght: unknown word in real_server; did you mean weight?", 1, 1},
+		{"a word from nowhere", service("frobnicate"), 2, "f:6: error: frobnicate: unknown word in virtual_server; the line is left out", 1, 0},
+		{"a word of another block", "vrrp_instance V {\nreal_server 1 2\n}", 2, "f:2: error: real_server: belongs in virtual_server, not in vrrp_instance", 0, 0},
+		{"a block from nowhere is left out whole", "frob {\nlb_algo rr\n}", 2, "f:1: error: frob: unknown word", 0, 0},
+		{"a timeout by another name", "global_defs {\nlvs_timeouts tcp 5 icmp 6\n}", 2, `f:2: error: lvs_timeouts: "icmp" is neither`, 0, 0},
+		{"a timeout without a value", "global_defs {\nlvs_timeouts tcp\n}", 2, "f:2: error: lvs_timeouts: the value of tcp is missing", 0, 0},
+		{"a timeout of 0", "global_defs {\nlvs_timeouts tcp 0\n}", 2, "f:2: error: lvs_timeouts: tcp: 0 is not between 1 and 2678400", 0, 0},
+		{"a default that is none", "global_defs {\npersistence_default never\n}", 2, `f:2: error: persistence_default: "never" is not a whole number, and not off`, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, ds := load(t, tt.in, nil)
+			if got := ds.ExitCode(); got != tt.exit {
+				t.Errorf("exit code %d, want %d", got, tt.exit)
+			}
+			found := tt.report == "" && ds.Max() == Note
+			for _, d := range ds {
+				found = found || tt.report != "" && strings.HasPrefix(d.String(), tt.report)
+			}
+			if !found {
+				t.Errorf("reports %v, want %q", ds, tt.report)
+			}
+			if len(c.VirtualServers) != tt.services || tt.services > 0 && len(c.VirtualServers[0].RealServers) != tt.servers {
+				t.Errorf("got\n%swant %d services, %d servers", dumped(t, c), tt.services, tt.servers)
+			}
+		})
+	}
+}
+
+func TestPersistence(t *testing.T) {
+	const notedBy = "persistence_timeout is absent, so clients stick to one real server for "
+	for _, tt := range []struct {
+		name, global, port, lines string
+		option                    PersistenceDefault
+		want                      Persistence
+		report                    string // part of one of the reports
+		exit                      int
+	}{
+		{"absent", "", "80", "", PersistenceDefault{}, Persistence{120, true}, notedBy + "120 s", 0},
+		{"absent, default off", "off", "80", "", PersistenceDefault{}, Persistence{0, true}, "", 0},
+		{"absent, default 0", "0", "80", "", PersistenceDefault{}, Persistence{0, true}, "", 0},
+		{"absent, default 50", "50", "80", "", PersistenceDefault{}, Persistence{50, true}, notedBy + "50 s", 0},
+		{"absent, an option goes before the file", "50", "80", "", PersistenceDefault{true, 0}, Persistence{0, true}, "", 0},
+		{"without a value", "off", "80", "persistence_timeout", PersistenceDefault{}, Persistence{360, false}, "", 0},
+		{"a value", "off", "80", "persistence_timeout 7", PersistenceDefault{true, 9}, Persistence{7, false}, "", 0},
+		{"0", "50", "80", "persistence_timeout 0", PersistenceDefault{}, Persistence{0, false}, "0 means that clients do not stick", 0},
+		{"too long", "off", "80", "persistence_timeout 2678401", PersistenceDefault{}, Persistence{0, true}, "2678401 is not between", 2},
+		{"as long as possible", "off", "80", "persistence_timeout 2678400", PersistenceDefault{}, Persistence{2678400, false}, "", 0},
+		{"granularity alone", "off", "80", "persistence_granularity 255.255.255.0", PersistenceDefault{}, Persistence{360, false}, "switches persistence on, with 360 s", 0},
+		{"granularity with 0", "", "80", "persistence_granularity 255.255.255.0\npersistence_timeout 0", PersistenceDefault{}, Persistence{0, false}, "0 means", 0},
+		{"every port, absent", "50", "", "", PersistenceDefault{}, Persistence{360, false}, "a service without a port must be persistent", 2},
+		{"every port, 0", "", "", "persistence_timeout 0", PersistenceDefault{}, Persistence{360, false}, "a service without a port must be persistent", 2},
+		{"every port, a value", "", "0", "persistence_timeout 5", PersistenceDefault{}, Persistence{5, false}, "", 0},
+		{"every port, granularity alone", "", "", "persistence_granularity 255.0.255.0", PersistenceDefault{}, Persistence{360, false}, "switches persistence on", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := "virtual_server 10.0.0.1 " + tt.port + " {\nlb_algo rr\nlb_kind DR\nprotocol TCP\n" + tt.lines + "\nreal_server 10.0.0.2 {\n}\n}\n"
+			if tt.global != "" {
+				text += "global_defs {\npersistence_default " + tt.global + "\n}\n" // also behind the service
+			}
+			c, ds := load(t, text, func(o *Options) { o.PersistenceDefault = tt.option })
+			if got := c.VirtualServers[0].Persistence; got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			if tt.report == "" && len(ds) > 0 || tt.report != "" && (len(ds) == 0 || !strings.Contains(ds[len(ds)-1].Text, tt.report)) {
+				t.Errorf("reports %v, want %q", ds, tt.report)
+			}
+			if ds.ExitCode() != tt.exit {
+				t.Errorf("exit code %d, want %d", ds.ExitCode(), tt.exit)
+			}
+		})
+	}
+}
+
+func TestOnlyAvailableSchedulersAreServed(t *testing.T) {
+	only := func(o *Options) { o.Schedulers = []string{"rr", "wrr"} }
+	c, ds := load(t, service("lb_algo fo"), only)
+	const want = "f:6: error: lb_algo: scheduler fo is not supported yet; the service [10.0.0.1]:tcp:80 is left out: use one of rr, wrr"
+	if len(c.VirtualServers) != 0 || len(ds) == 0 || ds[len(ds)-1].String() != want || !ds[len(ds)-1].LeftOut {
+		t.Errorf("%v, %d services", ds, len(c.VirtualServers))
+	}
+	if c, ds = load(t, service("lb_algo nonsense"), only); len(c.VirtualServers) != 0 {
+		t.Errorf("the default scheduler is not available, but served; %v", ds)
+	}
+	if c, ds = load(t, service(""), only); len(c.VirtualServers) != 1 || ds.ExitCode() != 0 {
+		t.Errorf("%v, %d services", ds, len(c.VirtualServers))
+	}
+}
+
+func TestIPv6WithTheOption(t *testing.T) {
+	text := strings.Replace(service("persistence_granularity 64\nreal_server 2001:db8::2 80 {\nTCP_CHECK {\n}\n}"), "10.0.0.1", "2001:db8::1", 1)
+	c, ds := load(t, text, func(o *Options) { o.IPv6 = true })
+	if ds.ExitCode() != 0 || len(c.VirtualServers) != 1 {
+		t.Fatal(ds)
+	}
+	if v := c.VirtualServers[0]; v.Name() != "[2001:db8::1]:tcp:80" || v.Granularity != netip.MustParseAddr("ffff:ffff:ffff:ffff::") || len(v.RealServers) != 1 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// What is said at one level holds below it, until something else is said.
+func TestInheritance(t *testing.T) {
+	c, ds := load(t, service(`
+		delay_loop 10
+		retry 4
+		weight 7
+		inhibit_on_failure
+		alpha
+		real_server 10.0.0.2 80 {
+			TCP_CHECK {
+			}
+		}
+		real_server 10.0.0.3 80 {
+			delay_loop 20
+			weight 0
+			inhibit_on_failure no
+			connect_timeout 0.5
+			TCP_CHECK {
+				retry 0
+				delay_loop 30
+				connect_port 81
+				connect_ip 10.0.0.9
+			}
+			TCP_CHECK {
+				warmup 0
+				alpha off
+			}
+		}
+		connect_timeout 2`), nil)
+	if ds.ExitCode() != 0 {
+		t.Fatal(ds)
+	}
+	s := time.Second
+	type check struct {
+		Timing
+		ip   string
+		port uint16
+	}
+	var got []check
+	for _, r := range c.VirtualServers[0].RealServers {
+		for _, k := range r.Checks {
+			got = append(got, check{k.Timing, k.ConnectIP.String(), k.ConnectPort})
+		}
+	}
+	want := []check{
+		{Timing{10 * s, 2 * s, 4, s, 10 * s, true}, "10.0.0.2", 80},
+		{Timing{30 * s, s / 2, 0, s, 30 * s, true}, "10.0.0.9", 81},
+		{Timing{20 * s, s / 2, 4, s, 0, false}, "10.0.0.3", 80},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	a, b := c.VirtualServers[0].RealServers[0], c.VirtualServers[0].RealServers[1]
+	if a.Weight != 7 || !a.InhibitOnFailure || b.Weight != 0 || b.InhibitOnFailure {
+		t.Errorf("%+v %+v", a, b)
+	}
+}

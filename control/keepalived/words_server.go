@@ -1,0 +1,101 @@
+package keepalived
+
+import "slices"
+
+// A serverDraft is a real server before inheritance and checks.
+type serverDraft struct {
+	s      RealServer
+	node   *Node
+	bad    bool // it is left out
+	tuning tuning
+	checks []*checkDraft
+	method *Node // nil when absent
+
+	upper, lower *uint32
+}
+
+// A checkDraft is a check before inheritance and checks.
+type checkDraft struct {
+	c      Check
+	node   *Node
+	port   *uint32 // nil when absent
+	tuning tuning
+}
+
+// serverWords are the words of real_server.
+func serverWords() []word {
+	return slices.Concat(
+		[]word{
+			{name: "weight", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.tuning.weight })},
+			{name: "uthreshold", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.rs.upper })},
+			{name: "lthreshold", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.rs.lower })},
+			{name: "lvs_method", min: 1, max: anyArgs, set: func(r *reader, n *Node) { r.rs.method = n }},
+			{name: "TCP_CHECK", set: (*reader).beginTCPCheck, end: (*reader).endCheck,
+				block: &block{name: "TCP_CHECK", words: connectionWords()}},
+		},
+		unusedCheckers(connectionWords()),
+		tuningWords(1),
+		inhibitWord(),
+		names(later, "notify_up notify_down smtp_alert virtualhost snmp_name"),
+	)
+}
+
+// connectionWords are the words of the checks that open a connection.
+func connectionWords() []word {
+	return slices.Concat(
+		[]word{
+			{name: "connect_ip", min: 1, max: 1, set: (*reader).setConnectIP},
+			{name: "connect_port", min: 1, max: 1, set: number(1, 65535, func(r *reader) **uint32 { return &r.check.port })},
+			{name: "bindto", min: 1, max: 1, set: (*reader).setBindTo},
+		},
+		tuningWords(0),
+		names(later, "bind_port bind_if fwmark log_all_failures"),
+		names(deprecated, "nb_get_retry nb_sock_retry"),
+	)
+}
+
+func (r *reader) beginServer(n *Node) {
+	d := &serverDraft{node: n, s: RealServer{Pos: n.Pos}}
+	r.rs, r.tuning = d, &d.tuning
+	var err error
+	if d.s.Addr, d.s.Port, err = parseEndpoint(n.Args); err != nil {
+		r.leaveOut(n, &d.bad, "%v; the real server is left out", err)
+		return
+	}
+	if r.vs.v.Addr.IsValid() && !sameFamily(d.s.Addr, r.vs.v.Addr) {
+		r.leaveOut(n, &d.bad, "[%v] is of another address family than its service [%v]; the real server is left out", d.s.Addr, r.vs.v.Addr)
+	}
+}
+
+func (r *reader) endServer(*Node) {
+	r.vs.servers = append(r.vs.servers, r.rs)
+	r.rs, r.tuning = nil, &r.vs.tuning
+}
+
+func (r *reader) beginTCPCheck(n *Node) {
+	d := &checkDraft{node: n, c: Check{Kind: TCPCheck, Pos: n.Pos}}
+	r.check, r.tuning = d, &d.tuning
+}
+
+func (r *reader) endCheck(*Node) {
+	r.rs.checks = append(r.rs.checks, r.check)
+	r.check, r.tuning = nil, &r.rs.tuning
+}
+
+func (r *reader) setConnectIP(n *Node) {
+	a, err := parseAddr(n.Args[0])
+	if err != nil {
+		r.add(n, Error, "%v; the line is left out", err)
+		return
+	}
+	r.check.c.ConnectIP = a
+}
+
+func (r *reader) setBindTo(n *Node) {
+	a, err := parseAddr(n.Args[0])
+	if err != nil {
+		r.add(n, Error, "%v; the line is left out", err)
+		return
+	}
+	r.check.c.BindTo = a
+}

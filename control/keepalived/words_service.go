@@ -1,0 +1,232 @@
+package keepalived
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A serviceDraft is a virtual server before inheritance and checks.
+type serviceDraft struct {
+	v       VirtualServer
+	node    *Node
+	bad     bool // it is left out
+	tuning  tuning
+	servers []*serverDraft
+
+	protocol, scheduler, method *Node // where they are set; nil when absent
+	persistence                 *Node
+	timeout                     uint32 // seconds; of persistence
+	granularity                 *Node
+	quorum, hysteresis          *Node
+}
+
+// serviceWords are the words of virtual_server.
+func serviceWords() []word {
+	algo := func(r *reader, n *Node) { r.vs.scheduler = n }
+	kind := func(r *reader, n *Node) { r.vs.method = n }
+	return slices.Concat(
+		[]word{
+			{name: "lb_algo", min: 1, max: 1, set: algo},
+			{name: "lvs_sched", min: 1, max: 1, set: algo},
+			{name: "lb_kind", min: 1, max: anyArgs, set: kind},
+			{name: "lvs_method", min: 1, max: anyArgs, set: kind},
+			{name: "protocol", min: 1, max: 1, set: (*reader).setProtocol},
+			{name: "persistence_timeout", max: 1, set: (*reader).setPersistence},
+			{name: "persistence_granularity", min: 1, max: 1, set: (*reader).setGranularity},
+			{name: "weight", min: 1, max: 1, set: number(1, maxWeight, func(r *reader) **uint32 { return &r.tuning.weight })},
+			{name: "real_server", min: 1, max: 2, set: (*reader).beginServer, end: (*reader).endServer,
+				block: &block{name: "real_server", words: serverWords()}},
+			{name: "quorum", status: later, min: 1, max: 1, set: (*reader).setQuorum},
+			{name: "hysteresis", status: later, min: 1, max: 1, set: (*reader).setHysteresis},
+			{name: "omega", status: later, max: 1, set: boolean(func(r *reader) *bool { return &r.vs.v.Omega })},
+			{name: "ops", status: later, set: func(r *reader, _ *Node) { r.vs.v.OPS = true }},
+			{name: "sorry_server", status: later, min: 1, max: 2, set: (*reader).setSorryServer},
+			{name: "sorry_server_inhibit", status: later, set: func(r *reader, _ *Node) { r.vs.v.SorryServer.Inhibit = true }},
+		},
+		schedulerFlagWords(),
+		tuningWords(1),
+		inhibitWord(),
+		names(later, `persistence_engine ha_suspend quorum_up quorum_down sorry_server_lvs_method virtualhost smtp_alert snmp_name ip_family`),
+		names(deprecated, "nat_mask script lvs_sync_daemon_interface"),
+	)
+}
+
+func schedulerFlagWords() []word {
+	var ws []word
+	for _, f := range []struct {
+		name      string
+		flag      SchedFlags
+		scheduler string // it belongs to; empty for any
+	}{
+		{"flag-1", SchedFlag1, ""}, {"flag-2", SchedFlag2, ""}, {"flag-3", SchedFlag3, ""},
+		{"sh-port", SchedPort, "sh"}, {"sh-fallback", SchedFallback, "sh"},
+		{"mh-port", SchedPort, "mh"}, {"mh-fallback", SchedFallback, "mh"},
+		{"hashed", 0, "sh"},
+	} {
+		ws = append(ws, word{name: f.name, status: later, set: func(r *reader, n *Node) {
+			if f.scheduler != "" && (r.vs.scheduler == nil || r.vs.scheduler.Args[0] != f.scheduler) {
+				r.add(n, Error, "needs \"lb_algo %s\" before it; the line is left out", f.scheduler)
+				return
+			}
+			r.vs.v.SchedFlags |= f.flag
+		}})
+	}
+	return ws
+}
+
+func (r *reader) beginService(n *Node) {
+	d := &serviceDraft{node: n, v: VirtualServer{Pos: n.Pos, Quorum: 1}}
+	r.vs, r.tuning = d, &d.tuning
+	switch n.Args[0] {
+	case "fwmark", "group":
+		r.leaveOut(n, &d.bad, "virtual servers by %s are not used yet; the service is left out: write one virtual_server for each address and port", n.Args[0])
+		return
+	}
+	var err error
+	if d.v.Addr, d.v.Port, err = parseEndpoint(n.Args); err != nil {
+		r.leaveOut(n, &d.bad, "%v; the service is left out", err)
+		return
+	}
+	if d.v.Addr.Is6() && !r.opt.IPv6 {
+		r.leaveOut(n, &d.bad, "IPv6 is not supported yet; the service [%v] is left out", d.v.Addr)
+	}
+}
+
+func (r *reader) endService(*Node) {
+	r.services = append(r.services, r.vs)
+	r.vs, r.tuning = nil, nil
+}
+
+func (r *reader) setProtocol(n *Node) {
+	for _, p := range []Protocol{TCP, UDP, SCTP} {
+		if strings.EqualFold(n.Args[0], p.String()) {
+			r.vs.v.Protocol, r.vs.protocol = p, n
+			return
+		}
+	}
+	r.add(n, Error, "%q is neither TCP, UDP nor SCTP; the line is left out", n.Args[0])
+}
+
+// portlessPersistence is the persistence of a service that has the word without
+// a value, or needs persistence and does not have it; seconds.
+const portlessPersistence = 6 * 60
+
+func (r *reader) setPersistence(n *Node) {
+	v := uint32(portlessPersistence)
+	if len(n.Args) > 0 {
+		var err error
+		if v, err = parseNumber(n.Args[0], 0, maxSeconds); err != nil {
+			r.add(n, Error, "%v seconds; the line is left out", err)
+			return
+		}
+	}
+	if len(n.Args) > 0 && v == 0 {
+		r.add(n, Note, "0 means that clients do not stick to a real server; keepalived takes only 1 to %d", maxSeconds)
+	}
+	r.vs.timeout, r.vs.persistence = v, n
+}
+
+func (r *reader) setGranularity(n *Node) {
+	if !r.vs.v.Addr.IsValid() {
+		return // its family decides what is right; the service is left out
+	}
+	mask, err := parseGranularity(n.Args[0], r.vs.v.Addr.Is6())
+	if err != nil {
+		r.add(n, Error, "%v; the line is left out", err)
+		return
+	}
+	r.vs.v.Granularity, r.vs.granularity = mask, n
+}
+
+func (r *reader) setQuorum(n *Node) {
+	v, err := parseNumber(n.Args[0], 1, 1<<32-1)
+	if err != nil {
+		r.add(n, Error, "%v; it is 1", err)
+		v = 1
+	}
+	r.vs.v.Quorum, r.vs.quorum = v, n
+}
+
+func (r *reader) setHysteresis(n *Node) {
+	v, err := parseNumber(n.Args[0], 0, 1<<32-1)
+	if err != nil {
+		r.add(n, Error, "%v; the line is left out", err)
+		return
+	}
+	r.vs.v.Hysteresis, r.vs.hysteresis = v, n
+}
+
+func (r *reader) setSorryServer(n *Node) {
+	a, p, err := parseEndpoint(n.Args)
+	if err != nil {
+		r.add(n, Error, "%v; the line is left out", err)
+		return
+	}
+	r.vs.v.SorryServer.Addr, r.vs.v.SorryServer.Port = a, p
+}
+
+// tuning is what can be said for a service, a real server and a check, each for
+// the ones below it. A nil field is not said.
+type tuning struct {
+	delayLoop, connectTimeout, delayBeforeRetry, warmup *time.Duration
+
+	retry   *uint32
+	alpha   *bool
+	inhibit *bool   // not for checks
+	weight  *uint32 // likewise
+}
+
+// tuningWords are the words about when servers are checked; retry is at least
+// minRetry.
+func tuningWords(minRetry uint32) []word {
+	return []word{
+		{name: "delay_loop", min: 1, max: 1, set: timer(time.Microsecond, maxTimer, func(t *tuning) **time.Duration { return &t.delayLoop })},
+		{name: "connect_timeout", min: 1, max: 1, set: timer(time.Microsecond, maxConnectTimeout, func(t *tuning) **time.Duration { return &t.connectTimeout })},
+		{name: "delay_before_retry", min: 1, max: 1, set: timer(0, maxTimer, func(t *tuning) **time.Duration { return &t.delayBeforeRetry })},
+		{name: "warmup", min: 1, max: 1, set: timer(0, maxTimer, func(t *tuning) **time.Duration { return &t.warmup })},
+		{name: "retry", min: 1, max: 1, set: number(minRetry, 1<<32-1, func(r *reader) **uint32 { return &r.tuning.retry })},
+		{name: "alpha", max: 1, set: inherited(func(t *tuning) **bool { return &t.alpha })},
+	}
+}
+
+func inhibitWord() []word {
+	return []word{{name: "inhibit_on_failure", max: 1, set: inherited(func(t *tuning) **bool { return &t.inhibit })}}
+}
+
+// timer reads seconds from lo to hi.
+func timer(lo, hi time.Duration, field func(*tuning) **time.Duration) func(*reader, *Node) {
+	return func(r *reader, n *Node) {
+		d, err := parseTimer(n.Args[0], lo, hi)
+		if err != nil {
+			r.add(n, Error, "%v; the line is left out", err)
+			return
+		}
+		*field(r.tuning) = &d
+	}
+}
+
+// number reads a whole number from lo to hi.
+func number(lo, hi uint32, field func(*reader) **uint32) func(*reader, *Node) {
+	return func(r *reader, n *Node) {
+		v, err := parseNumber(n.Args[0], lo, hi)
+		if err != nil {
+			r.add(n, Error, "%v; the line is left out", err)
+			return
+		}
+		*field(r) = &v
+	}
+}
+
+// inherited reads a BOOL that may be left away, which means on.
+func inherited(field func(*tuning) **bool) func(*reader, *Node) {
+	return func(r *reader, n *Node) {
+		if v, ok := r.boolArg(n); ok {
+			*field(r.tuning) = &v
+		}
+	}
+}
+
+// sameFamily reports whether two valid addresses are both IPv4 or both IPv6.
+func sameFamily(a, b netip.Addr) bool { return a.Is4() == b.Is4() }
