@@ -1,0 +1,162 @@
+package arp
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"lvsdr/dataplane/frame"
+)
+
+// An EventKind says what an operator should know.
+type EventKind uint8
+
+// The kinds of event.
+const (
+	NoEvent EventKind = iota // the zero EventKind
+
+	// About a VIP. They come from Decide.
+	TakeoverAttempt     // somebody probes for the VIP (RFC 5227 section 2.1.1)
+	Conflict            // an unknown MAC address uses the VIP
+	RealServerAnswers   // a real server answers ARP for the VIP
+	RealServerAnnounces // a real server announces the VIP as its own
+	RealServerAsks      // a real server asks for the VIP: it does not have it
+	RealServerSource    // a real server uses the VIP as the source of its requests
+
+	// About a real server. They come from the Resolver.
+	RealServerFound // its MAC address is known now
+	RealServerMoved // its MAC address is another one
+	RealServerLost  // it does not answer; it has no usable MAC address
+
+	numEventKinds
+)
+
+var eventNames = [numEventKinds]string{
+	NoEvent:             "none",
+	TakeoverAttempt:     "takeover_attempt",
+	Conflict:            "conflict",
+	RealServerAnswers:   "real_server_answers",
+	RealServerAnnounces: "real_server_announces",
+	RealServerAsks:      "real_server_asks",
+	RealServerSource:    "real_server_source",
+	RealServerFound:     "real_server_found",
+	RealServerMoved:     "real_server_moved",
+	RealServerLost:      "real_server_lost",
+}
+
+// String is the kind in lower case with underscores.
+func (k EventKind) String() string {
+	if k < numEventKinds {
+		return eventNames[k]
+	}
+	return "event?"
+}
+
+// An Event is something worth a line in a log. Fields without meaning for its
+// kind are zero.
+type Event struct {
+	Kind       EventKind
+	Ifindex    int32
+	VIP        netip.Addr
+	RealServer netip.Addr
+	Name       string    // of the real server: Target.Name, or its address
+	MAC        frame.MAC // of the other side; of a lost real server zero
+	OldMAC     frame.MAC // what MAC was before, for RealServerMoved and RealServerLost
+
+	// Text is the whole message for a person.
+	Text string
+	// Suppressed is the number of events of the same kind and subject that
+	// were held back since the last one that was not.
+	Suppressed uint64
+}
+
+// text is the message of e as a sentence, made from its other fields.
+func (e *Event) text() string {
+	mac := macText(e.MAC)
+	switch e.Kind {
+	case TakeoverAttempt:
+		who := mac
+		if e.Name != "" {
+			who = fmt.Sprintf("real server %s (%s)", e.Name, mac)
+		}
+		return fmt.Sprintf("%s probes for VIP %s: it is about to take the address", who, e.VIP)
+	case Conflict:
+		return fmt.Sprintf("%s uses VIP %s as its own address: another director or host has it", mac, e.VIP)
+	case RealServerAnswers:
+		return fmt.Sprintf("real server %s answers ARP for VIP %s: arp_ignore is not 1 on all", e.Name, e.VIP)
+	case RealServerAnnounces:
+		return fmt.Sprintf("real server %s announces VIP %s as its own (gratuitous ARP): its neighbours send to it past the director", e.Name, e.VIP)
+	case RealServerAsks:
+		return fmt.Sprintf("real server %s asks who has VIP %s: the VIP is not configured on it, or its own clients are routed here", e.Name, e.VIP)
+	case RealServerSource:
+		return fmt.Sprintf("real server %s uses VIP %s as the source of its ARP requests: arp_announce is not 2 on all", e.Name, e.VIP)
+	case RealServerFound:
+		return fmt.Sprintf("real server %s is at %s", e.Name, mac)
+	case RealServerMoved:
+		return fmt.Sprintf("real server %s moved from %s to %s", e.Name, macText(e.OldMAC), mac)
+	case RealServerLost:
+		return fmt.Sprintf("real server %s has no MAC: no ARP answer", e.Name)
+	}
+	return ""
+}
+
+// eventEvery is the shortest time between two events of one kind and subject.
+const eventEvery = time.Minute
+
+// A subject is what an event is about. MAC addresses are left out: they can be
+// forged, and so would make room for as many events as there are addresses.
+type subject struct {
+	kind    EventKind
+	ifindex int32
+	vip     netip.Addr
+	rs      netip.Addr
+}
+
+// A limiter holds back events that repeat. Its size is bounded by the
+// VIPs and real servers configured of late.
+type limiter struct {
+	last  map[subject]lastEvent
+	swept time.Duration // when old subjects were last forgotten
+}
+
+type lastEvent struct {
+	at         time.Duration
+	suppressed uint64
+}
+
+// pass reports whether e may be told at now, and sets e.Suppressed. Found and
+// Lost always pass: the Resolver's own times keep a pair of them at least half
+// a minute apart, and the last word in a log must be true.
+func (l *limiter) pass(e *Event, now time.Duration) bool {
+	if e.Kind == RealServerFound || e.Kind == RealServerLost {
+		return true
+	}
+	s := subject{e.Kind, e.Ifindex, e.VIP, e.RealServer}
+	last, seen := l.last[s]
+	if seen && now-last.at < eventEvery {
+		last.suppressed++
+		l.last[s] = last
+		return false
+	}
+	l.forget(now)
+	e.Suppressed = last.suppressed
+	l.last[s] = lastEvent{at: now}
+	return true
+}
+
+// forgetAfter is how long a subject that nothing is heard of is remembered, for
+// its count.
+const forgetAfter = 10 * eventEvery
+
+// forget drops old subjects, once in a while.
+func (l *limiter) forget(now time.Duration) {
+	if now-l.swept < forgetAfter {
+		return
+	}
+	l.swept = now
+	for s, e := range l.last {
+		if now-e.at >= forgetAfter {
+			delete(l.last, s)
+		}
+	}
+}

@@ -1,0 +1,366 @@
+package arp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/packet"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+
+	"lvsdr/dataplane/frame"
+)
+
+const inNamespace = "ARP_TEST_IN_NAMESPACE"
+
+// patience is how long a test waits for the kernel before it fails.
+const patience = 15 * time.Second
+
+// TestKernelNeighbours runs its parts against a real kernel: a second copy of
+// the test binary is started in user and network namespaces of its own, where
+// it may do all it wants and touches nobody.
+func TestKernelNeighbours(t *testing.T) {
+	if os.Getenv(inNamespace) != "" {
+		testKernelNeighbours(t)
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestKernelNeighbours$", "-test.v")
+	cmd.Env = append(os.Environ(), inNamespace+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC):
+		t.Skipf("needs unprivileged user namespaces or CAP_SYS_ADMIN; try `unshare -Urn go test`: %v", err)
+	case err != nil:
+		t.Fatalf("%v\n%s", err, out)
+	case strings.Contains(string(out), "--- SKIP: TestKernelNeighbours"):
+		t.Skipf("%s", out)
+	case !strings.Contains(string(out), "--- PASS: TestKernelNeighbours"):
+		t.Fatalf("the test did not run:\n%s", out)
+	}
+}
+
+// A lab is a veth pair: near carries the VIP and the service, far is a host
+// with a kernel of its own as the real server or the client.
+type lab struct {
+	t        *testing.T
+	far      netns.NsHandle
+	nl       *netlink.Handle // of the far side
+	link     netlink.Link    // its end of the pair
+	near     *net.Interface
+	nearMAC  frame.MAC
+	farMAC   frame.MAC
+	service  *Service
+	learned  chan Change
+	events   chan Event
+	farNeigh chan netlink.NeighUpdate
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{t: t, learned: make(chan Change, 100), events: make(chan Event, 100), farNeigh: make(chan netlink.NeighUpdate, 100)}
+	l.connect()
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	l.must("subscribe to the far neighbours", netlink.NeighSubscribeAt(l.far, l.farNeigh, done))
+	l.serve()
+	return l
+}
+
+func (l *lab) must(what string, err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// connect makes the namespace and the pair, 192.168.1.2 near and .11 far.
+func (l *lab) connect() {
+	l.t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := netns.Get()
+	l.must("find this namespace", err)
+	defer here.Close()
+	l.far, err = netns.New()
+	l.must("make a namespace", err)
+	l.t.Cleanup(func() { l.far.Close() })
+	l.must("go back", netns.Set(here))
+	l.nl, err = netlink.NewHandleAt(l.far)
+	l.must("open netlink in the namespace", err)
+	l.t.Cleanup(l.nl.Close)
+
+	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near"}, PeerName: "far", PeerNamespace: netlink.NsFd(l.far)}
+	l.must("make a veth pair", netlink.LinkAdd(veth))
+	near, err := netlink.LinkByName("near")
+	l.must("find near", err)
+	l.t.Cleanup(func() { l.must("remove the veth pair", netlink.LinkDel(near)) }) // a namespace outlives its handle a while
+	l.link, err = l.nl.LinkByName("far")
+	l.must("find far", err)
+	l.must("address near", netlink.AddrAdd(near, address(ourIP, 24)))
+	l.must("address far", l.nl.AddrAdd(l.link, address(serverIP, 24)))
+	l.must("near up", netlink.LinkSetUp(near))
+	l.must("far up", l.nl.LinkSetUp(l.link))
+	lo, err := l.nl.LinkByName("lo")
+	l.must("find lo", err)
+	l.must("lo up", l.nl.LinkSetUp(lo))
+	l.near, err = net.InterfaceByName("near")
+	l.must("find near", err)
+	l.nearMAC, l.farMAC = frame.MAC(l.near.HardwareAddr), frame.MAC(l.link.Attrs().HardwareAddr)
+}
+
+func address(ip netip.Addr, bits int) *netlink.Addr {
+	return &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(bits, 32)}}
+}
+
+// serve runs the service on near, with a packet socket in place of the data
+// plane's ring.
+func (l *lab) serve() {
+	l.t.Helper()
+	sender := NewPacketSender()
+	var err error
+	l.service, err = New(Config{
+		Sender:  sender,
+		Changed: func(c Change) { l.learned <- c },
+		Events:  func(e Event) { l.events <- e },
+	})
+	l.must("make the service", err)
+	conn, err := packet.Listen(l.near, packet.Raw, typeARP, nil)
+	l.must("listen on near", err)
+	ctx, cancel := context.WithCancel(context.Background())
+	read, ran := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(read)
+		for b := make([]byte, 128); ; {
+			n, _, err := conn.ReadFrom(b)
+			if err != nil {
+				return // closed
+			}
+			l.service.Inbox().Put(b[:n], int32(l.near.Index))
+		}
+	}()
+	go func() {
+		defer close(ran)
+		_ = l.service.Run(ctx) // it ends with the error of ctx
+	}()
+	l.t.Cleanup(func() {
+		cancel()
+		conn.Close()
+		<-read
+		<-ran
+		if err := sender.Close(); err != nil {
+			l.t.Error(err)
+		}
+		if err := sender.Send(int32(l.near.Index), make([]byte, etherMin)); !errors.Is(err, os.ErrClosed) {
+			l.t.Errorf("Send after Close = %v", err)
+		}
+	})
+	l.must("set the VIP", l.service.SetVIPs([]VIP{{Addr: vip, Ifindex: int32(l.near.Index), MAC: l.nearMAC}}))
+}
+
+// farSends makes the far host send a datagram to ip, so that its kernel must
+// find the MAC address.
+func (l *lab) farSends(ip netip.Addr) {
+	l.t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := netns.Get()
+	l.must("find this namespace", err)
+	defer here.Close()
+	l.must("enter the far namespace", netns.Set(l.far))
+	defer func() { l.must("go back", netns.Set(here)) }()
+	c, err := net.Dial("udp4", netip.AddrPortFrom(ip, 9).String())
+	l.must("dial from the far side", err)
+	defer c.Close()
+	_, err = c.Write([]byte("hello"))
+	l.must("send from the far side", err)
+}
+
+// farLearns waits until the far kernel holds mac for ip.
+func (l *lab) farLearns(ip netip.Addr, mac frame.MAC) {
+	l.t.Helper()
+	expect(l.t, l.farNeigh, fmt.Sprintf("%v is at %s in the far kernel", ip, macText(mac)), func(u netlink.NeighUpdate) bool {
+		return u.Type == syscall.RTM_NEWNEIGH && u.IP.Equal(ip.AsSlice()) && string(u.HardwareAddr) == string(mac[:])
+	})
+}
+
+// farSysctl sets /proc/sys/net/ipv4/conf/all/name on the far side.
+func (l *lab) farSysctl(name, value string) {
+	l.t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := netns.Get()
+	l.must("find this namespace", err)
+	defer here.Close()
+	l.must("enter the far namespace", netns.Set(l.far))
+	defer func() { l.must("go back", netns.Set(here)) }()
+	// /proc/sys/net is the network namespace of the thread that opens it.
+	l.must("set "+name, os.WriteFile("/proc/sys/net/ipv4/conf/all/"+name, []byte(value), 0o644))
+}
+
+// expect waits for a value that is as wanted.
+func expect[T any](t *testing.T, from <-chan T, what string, wanted func(T) bool) T {
+	t.Helper()
+	late := time.After(patience)
+	for {
+		select {
+		case v := <-from:
+			if wanted(v) {
+				return v
+			}
+		case <-late:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+func (l *lab) target() Target {
+	return Target{IP: serverIP, Ifindex: int32(l.near.Index), SourceIP: ourIP, SourceMAC: l.nearMAC, Name: "web1"}
+}
+
+// event waits for an event of a kind.
+func (l *lab) event(k EventKind) Event {
+	l.t.Helper()
+	return expect(l.t, l.events, k.String()+" is told", func(e Event) bool { return e.Kind == k })
+}
+
+func testKernelNeighbours(t *testing.T) {
+	t.Run("a sender lets go of an interface that is gone and finds it again", testSenderFollows)
+	for _, c := range []struct {
+		name string
+		run  func(*testing.T, *lab)
+	}{
+		{"the far kernel resolves the VIP to our MAC", testFarResolves},
+		{"gratuitous ARP updates an entry the far kernel has", testFarIsUpdated},
+		{"the resolver learns the far MAC and a new one", testResolverLearns},
+		{"a far side that has the VIP is caught by a check", testFarHasVIP},
+		{"a far side with the VIP on lo and arp_ignore 1 is not", testFarIsRight},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(t, newLab(t)) })
+	}
+}
+
+func testFarResolves(_ *testing.T, l *lab) {
+	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
+	l.service.SetActive(true)
+	l.farSends(vip)
+	l.farLearns(vip, l.nearMAC)
+	l.event(RealServerAsks) // it is a real server that should have the VIP itself
+	if n := l.service.Stats().Frames[AnsweredRealServer]; n == 0 {
+		l.t.Error("the far kernel learned it from something else than an answer")
+	}
+}
+
+func testFarIsUpdated(_ *testing.T, l *lab) {
+	stale := &netlink.Neigh{
+		LinkIndex: l.link.Attrs().Index, Family: netlink.FAMILY_V4, State: netlink.NUD_REACHABLE,
+		IP: vip.AsSlice(), HardwareAddr: strayMAC[:],
+	}
+	l.must("make the far kernel believe another director", l.nl.NeighSet(stale))
+	l.farLearns(vip, strayMAC)
+	l.service.SetActive(true)
+	l.farLearns(vip, l.nearMAC)
+	if n := l.service.Stats().Answers; n != 0 {
+		l.t.Errorf("%d requests were answered; the update came from them", n)
+	}
+}
+
+func testResolverLearns(_ *testing.T, l *lab) {
+	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
+	if n := l.service.Neighbours(); len(n) != 1 || n[0].MAC != l.farMAC || n[0].State != Reachable {
+		l.t.Errorf("neighbours %v", n)
+	}
+	// The card is exchanged; the far host announces itself with its next
+	// request (arp_notify would do so at once).
+	l.must("change the far MAC", l.nl.LinkSetHardwareAddr(l.link, strayMAC[:]))
+	l.farSends(ourIP)
+	c := expect(l.t, l.learned, "the real server moved", func(c Change) bool { return c.New == strayMAC })
+	if c.Old != l.farMAC {
+		l.t.Errorf("change %v, want the old MAC %s", c, macText(l.farMAC))
+	}
+	l.event(RealServerMoved)
+}
+
+func testFarHasVIP(_ *testing.T, l *lab) {
+	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
+	l.must("give the far side the VIP", l.nl.AddrAdd(l.link, address(vip, 32)))
+	l.service.SetActive(true)
+	e := l.event(RealServerAnswers)
+	if want := "real server web1 answers ARP for VIP 192.168.1.100: arp_ignore is not 1 on all"; e.Text != want {
+		l.t.Errorf("text %q, want %q", e.Text, want)
+	}
+}
+
+func testFarIsRight(_ *testing.T, l *lab) {
+	l.farSysctl("arp_ignore", "1")
+	l.farSysctl("arp_announce", "2")
+	lo, err := l.nl.LinkByName("lo")
+	l.must("find lo", err)
+	l.must("give lo the VIP", l.nl.AddrAdd(lo, address(vip, 32)))
+	l.service.SetActive(true)
+	// The check is sent before this question, and the wire keeps the order:
+	// when the question is answered, the check will not be any more.
+	for l.service.Stats().Checks == 0 {
+		runtime.Gosched()
+	}
+	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
+	if st := l.service.Stats(); st.Frames[ClaimedByOther]+st.Frames[ClaimedByRealServer] != 0 {
+		l.t.Errorf("a conflict was seen: %+v", st)
+	}
+}
+
+func testSenderFollows(t *testing.T) {
+	const index = 77
+	s := NewPacketSender()
+	add := func() netlink.Link {
+		d := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "passing", Index: index}, PeerName: "peer"}
+		if err := errorsOf(netlink.LinkAdd(d), netlink.LinkSetUp(d)); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	send := func(want bool) {
+		t.Helper()
+		if err := s.Send(index, gratuitous(1).build()); (err == nil) != want || (len(s.conns) == 1) != want {
+			t.Errorf("Send = %v with %d sockets; the interface is there: %v", err, len(s.conns), want)
+		}
+	}
+	send(false)
+	d := add()
+	send(true)
+	send(true)
+	if err := netlink.LinkDel(d); err != nil {
+		t.Fatal(err)
+	}
+	send(false)
+	d = add()
+	send(true)
+	if err := s.Send(index, nil); !errors.Is(err, os.ErrInvalid) {
+		t.Errorf("Send of nothing = %v", err)
+	}
+	if err := errorsOf(s.Close(), s.Close(), netlink.LinkDel(d)); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,120 @@
+// Package afpacket is the live [dataplane.Port] on Linux: an AF_PACKET socket
+// with a TPACKET_V2 receive ring, a classic BPF filter in the kernel and
+// batched sends, virtio_net_hdr before every frame in both directions.
+//
+// How a frame travels:
+//
+//	NIC ▶ filter.go (in the kernel) ▶ ring.go (shared memory) ▶ Recv
+//	Send ▶ sendmmsg(2), frame and header from where they lie in the ring ▶ any interface
+//
+// Why so: TPACKET_V3's block timer costs a millisecond of latency, and without
+// the virtio_net_hdr neither unfinished checksums (CHECKSUM_PARTIAL) nor
+// segmentation-offload super-frames survive the way through user space, so
+// that TCP between local virtual machines or containers would not work at all.
+//
+// The kernel stack gets its own copy of each frame; keeping it silent about
+// the virtual addresses is not this package's business.
+//
+// Sources: packet(7), Documentation/networking/packet_mmap.rst,
+// <linux/if_packet.h>, <linux/virtio_net.h>.
+package afpacket
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// The defaults of [Config].
+const (
+	DefaultSlots      = 496            // 16 blocks of 2 MiB at the default MaxFrame: 32 MiB
+	DefaultMaxFrame   = 65535 + 14 + 4 // the longest IPv4 packet, Ethernet header, one VLAN tag
+	DefaultSpin       = 50 * time.Microsecond
+	DefaultSendBuffer = 4 << 20
+)
+
+// Bounds of [Config].
+const (
+	minMaxFrame = 60
+	maxMaxFrame = 1 << 18 // a slot must fit into a block, see newLayout
+	maxSlots    = 1 << 16
+)
+
+// A Config says how a port is opened. The zero value of a field means its
+// default.
+type Config struct {
+	// Interface is where frames are received; required. It is found again by
+	// its Index; Name appears in error messages.
+	Interface *net.Interface
+
+	// VIPs are the IPv4 addresses whose frames are handed out, beside all ARP.
+	// None means ARP only.
+	VIPs []netip.Addr
+
+	// Slots is how many frames the ring holds between two calls of Recv, 1 to
+	// 65536, rounded up so that the last block is full. Default 496, which is
+	// a millisecond at half a million frames per second. Every slot has room
+	// for MaxFrame and costs that much memory, which the kernel does not swap:
+	//
+	//	slot  = 138 + MaxFrame, rounded up to 64          65728 bytes
+	//	block = the least power of two that wastes at
+	//	        most 1/32 of itself, or else 2 MiB        2 MiB, 31 slots
+	//	ring  = Slots / slots per block, in blocks        16 blocks, 32 MiB
+	Slots int
+
+	// MaxFrame is the longest frame handed out, in bytes from the Ethernet
+	// header on, 60 to 262144; longer ones are counted as truncated. Default
+	// 65553, room for every segmentation-offload super-frame but those of
+	// "BIG TCP" (gso_ipv4_max_size above 65536). Lower it only where the
+	// interface and its peer have no offloads.
+	MaxFrame int
+
+	// Spin is how long Recv watches an empty ring before it sleeps, if
+	// spinning paid lately. Default 50 µs; negative: never. Watching costs
+	// CPU time and saves 50 to 100 µs for each wake-up.
+	Spin time.Duration
+
+	// SendBuffer is the socket's send buffer in bytes: how much may wait in
+	// device queues before Send has to wait. Default 4 MiB; without
+	// CAP_NET_ADMIN the system's net.core.wmem_max limits it.
+	SendBuffer int
+
+	// BypassQdisc sends around the queueing discipline (PACKET_QDISC_BYPASS):
+	// faster, but without shaping, and frames are refused as soon as the
+	// device queue is full.
+	BypassQdisc bool
+
+	// Fanout is the number of the fan-out group to join, unique in the network
+	// namespace. 0 lets the kernel choose a free one if several ports are
+	// opened (OpenGroup), and joins none for a single port.
+	Fanout uint16
+}
+
+// withDefaults fills in the defaults and checks the bounds.
+func (c Config) withDefaults() (Config, error) {
+	if c.Interface == nil {
+		return c, fmt.Errorf("open port: no interface given")
+	}
+	if c.Slots == 0 {
+		c.Slots = DefaultSlots
+	}
+	if c.MaxFrame == 0 {
+		c.MaxFrame = DefaultMaxFrame
+	}
+	if c.Spin == 0 {
+		c.Spin = DefaultSpin
+	}
+	if c.SendBuffer == 0 {
+		c.SendBuffer = DefaultSendBuffer
+	}
+	switch {
+	case c.Slots < 1 || c.Slots > maxSlots:
+		return c, fmt.Errorf("open port on %s: %d slots, want 1 to %d", c.Interface.Name, c.Slots, maxSlots)
+	case c.MaxFrame < minMaxFrame || c.MaxFrame > maxMaxFrame:
+		return c, fmt.Errorf("open port on %s: frames of %d bytes, want %d to %d", c.Interface.Name, c.MaxFrame, minMaxFrame, maxMaxFrame)
+	case c.SendBuffer < 0:
+		return c, fmt.Errorf("open port on %s: send buffer of %d bytes", c.Interface.Name, c.SendBuffer)
+	}
+	return c, nil
+}

@@ -1,0 +1,334 @@
+package afpacket
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lvsdr/dataplane"
+)
+
+var _ dataplane.Port = (*Port)(nil)
+
+// A Port receives on one interface and sends by any. Recv and Send are for one
+// goroutine, best locked to its thread; Stop, Stats, SetVIPs and Close may be
+// called from others, Close only after Recv and Send have ended.
+type Port struct {
+	name  string
+	index int
+	fd    int // packet socket, not known to Go's network poller
+	wake  int // eventfd; readable once Stop was called
+	mem   []byte
+
+	// The worker's own.
+	ring    ring
+	spin    spinner
+	spinFor time.Duration
+	tx      sender
+	polled  [2]unix.PollFd // socket, wake
+	down    bool           // the interface was down when last heard of
+	batches uint32
+
+	stopped   atomic.Bool
+	received  atomic.Uint64
+	missed    atomic.Uint64
+	truncated atomic.Uint64
+	sent      atomic.Uint64
+	sendFull  atomic.Uint64
+	sendError atomic.Uint64
+
+	mu     sync.Mutex // held where fd and wake are used beside the worker
+	closed bool
+}
+
+// Open opens one port. It needs CAP_NET_RAW, see packet(7).
+func Open(cfg Config) (*Port, error) {
+	ports, err := OpenGroup(cfg, 1)
+	if err != nil {
+		return nil, err
+	}
+	return ports[0], nil
+}
+
+// OpenGroup opens n ports that share the frames of the interface by the
+// kernel's flow hash (PACKET_FANOUT_HASH): each frame is handed out by exactly
+// one of them, all frames of a flow by the same. The kernel puts fragments
+// together first (PACKET_FANOUT_FLAG_DEFRAG), so that they have ports to be
+// hashed; a datagram longer than the MTU of the interface it shall leave by is
+// then refused by the kernel and counted as SendError.
+//
+// Each port has to be closed. A group loses the share of a port that is closed
+// or not read, so use and close them together.
+func OpenGroup(cfg Config, n int) ([]*Port, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if n < 1 {
+		return nil, fmt.Errorf("open %d ports on %s", n, cfg.Interface.Name)
+	}
+	ports := make([]*Port, 0, n)
+	if err := openAll(cfg, n, &ports); err != nil {
+		for _, p := range ports {
+			_ = p.Close()
+		}
+		return nil, err
+	}
+	return ports, nil
+}
+
+// openAll opens n ports, and opens their filters only after all have joined the
+// group: before that each would get every frame.
+func openAll(cfg Config, n int, ports *[]*Port) error {
+	for range n {
+		p, err := newPort(cfg)
+		if err != nil {
+			return err
+		}
+		*ports = append(*ports, p)
+	}
+	if n > 1 || cfg.Fanout != 0 {
+		if err := joinAll(*ports, cfg.Fanout); err != nil {
+			return fmt.Errorf("ports on %s: %w", cfg.Interface.Name, err)
+		}
+	}
+	for _, p := range *ports {
+		if err := p.SetVIPs(cfg.VIPs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinAll makes ports members of fan-out group id; 0: of a new one. What the
+// kernel chose is not compared with 0, which it may be: ports that took it for
+// "choose one" once were in a group each, and each frame came out of all.
+func joinAll(ports []*Port, id uint16) (err error) {
+	for i, p := range ports {
+		if i == 0 && id == 0 {
+			id, err = createFanout(p.fd)
+		} else {
+			err = joinFanout(p.fd, id, fanoutMode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newPort opens a port whose filter lets nothing in yet.
+func newPort(cfg Config) (*Port, error) {
+	l := newLayout(cfg.Slots, cfg.MaxFrame)
+	fd, mem, err := openSocket(cfg, l)
+	if err != nil {
+		return nil, err
+	}
+	p := &Port{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem, spinFor: cfg.Spin}
+	p.tx.init()
+	r, err := newRing(mem, l)
+	if err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	p.ring = *r
+	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		_ = p.Close()
+		return nil, fmt.Errorf("open port on %s: %w", cfg.Interface.Name, os.NewSyscallError("eventfd", err))
+	}
+	p.polled = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(p.wake), Events: unix.POLLIN}}
+	return p, nil
+}
+
+// SetVIPs replaces the addresses whose frames are handed out, at once and
+// without losing a frame of those that stay. On an error nothing has changed.
+func (p *Port) SetVIPs(vips []netip.Addr) error {
+	prog, err := newFilter(vips)
+	if err != nil {
+		return fmt.Errorf("port on %s: %w", p.name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return os.ErrClosed
+	}
+	if err := attach(p.fd, prog); err != nil {
+		return fmt.Errorf("port on %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// statsEvery is after how many batches the worker reads the kernel's drop
+// counter by itself, so that its 32 bits cannot wrap unseen.
+const statsEvery = 1 << 16
+
+// Recv gives the slots of the last batch back and fills b with what is there,
+// waiting for the first frame: first by watching the ring, if that paid
+// lately, then in poll(2). An interface that goes down is waited for; one that
+// was deleted is an error.
+func (p *Port) Recv(b *dataplane.Batch) error {
+	p.ring.release()
+	b.Packets, b.Replies, b.In = b.Packets[:0], b.Replies[:0], int32(p.index)
+	if p.batches++; p.batches%statsEvery == 0 {
+		p.readMissed()
+	}
+	watched := false
+	for !p.stopped.Load() {
+		n, cut := p.ring.take(b.Packets[:min(cap(b.Packets), dataplane.MaxBatch)])
+		if cut > 0 {
+			p.truncated.Add(uint64(cut))
+		}
+		if n > 0 {
+			b.Packets = b.Packets[:n]
+			p.received.Add(uint64(n))
+			p.down = false
+			return nil
+		}
+		p.ring.release()
+		if !watched && p.spinFor > 0 && p.spin.want() {
+			watched = true
+			hit := p.watch()
+			p.spin.done(hit)
+			if hit {
+				continue
+			}
+		}
+		if err := p.sleep(); err != nil {
+			return err
+		}
+	}
+	return os.ErrClosed
+}
+
+// watch looks at the ring until a frame comes or the time is over.
+func (p *Port) watch() bool {
+	const looks = 64 // between two looks at the clock, which cost 40 ns each
+	start := time.Now()
+	for time.Since(start) < p.spinFor && !p.stopped.Load() {
+		for range looks {
+			if p.ring.ready() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Times for poll, in milliseconds.
+const (
+	downPoll  = 100 // how often to look whether an interface that is down still exists
+	errorPoll = 10  // how long to let a socket be that reports an error without a cause
+)
+
+// sleep waits until there may be frames, or Stop is called, or the state of the
+// interface has to be looked at. An error ends the port.
+func (p *Port) sleep() error {
+	timeout := -1
+	if p.down {
+		timeout = downPoll
+	}
+	p.polled[0].Revents = 0
+	_, err := unix.Poll(p.polled[:], timeout)
+	if err != nil && err != unix.EINTR {
+		return fmt.Errorf("receive on %s: %w", p.name, os.NewSyscallError("poll", err))
+	}
+	if p.polled[0].Revents&unix.POLLERR == 0 {
+		if p.down {
+			return p.checkExists()
+		}
+		return nil
+	}
+	// The error is reported once, reading it clears it.
+	code, err := unix.GetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return fmt.Errorf("receive on %s: %w", p.name, os.NewSyscallError("getsockopt SO_ERROR", err))
+	}
+	switch errno := unix.Errno(code); errno {
+	case unix.ENXIO, unix.ENODEV:
+		return fmt.Errorf("receive on %s: interface is gone: %w", p.name, errno)
+	case unix.ENETDOWN:
+		p.down = true
+		return p.checkExists()
+	}
+	p.pause(errorPoll)
+	return nil
+}
+
+// checkExists finds out whether the interface was deleted: then the socket is
+// bound to index -1 (packet_notifier in net/packet/af_packet.c).
+func (p *Port) checkExists() error {
+	sa, err := unix.Getsockname(p.fd)
+	if err != nil {
+		return fmt.Errorf("receive on %s: %w", p.name, os.NewSyscallError("getsockname", err))
+	}
+	if ll, ok := sa.(*unix.SockaddrLinklayer); ok && ll.Ifindex != p.index {
+		return fmt.Errorf("receive on %s: interface is gone: %w", p.name, unix.ENODEV)
+	}
+	return nil
+}
+
+// pause waits for ms milliseconds, or until Stop is called.
+func (p *Port) pause(ms int) { _, _ = unix.Poll(p.polled[1:], ms) }
+
+// Stop implements [dataplane.Port].
+func (p *Port) Stop() {
+	p.stopped.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		// It is never read, so that it stays readable. Fails only when full.
+		_, _ = unix.Write(p.wake, []byte{0, 0, 0, 0, 0, 0, 0, 1})
+	}
+}
+
+// Close gives the ring and the socket back. Frames handed out are no longer
+// valid. A second call does nothing.
+func (p *Port) Close() error {
+	p.stopped.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.readMissed()
+	p.closed = true
+	errs := []error{unix.Munmap(p.mem), unix.Close(p.fd)}
+	if p.wake >= 0 {
+		errs = append(errs, unix.Close(p.wake))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close port on %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// readMissed moves the kernel's drop counter, which reading resets, to ours.
+func (p *Port) readMissed() {
+	if st, err := unix.GetsockoptTpacketStats(p.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+		p.missed.Add(uint64(st.Drops))
+	}
+}
+
+// Stats implements [dataplane.Port]. The counters are read one after the other,
+// not at one moment.
+func (p *Port) Stats() dataplane.PortStats {
+	p.mu.Lock()
+	if !p.closed {
+		p.readMissed()
+	}
+	p.mu.Unlock()
+	return dataplane.PortStats{
+		Received:  p.received.Load(),
+		Missed:    p.missed.Load(),
+		Truncated: p.truncated.Load(),
+		Sent:      p.sent.Load(),
+		SendFull:  p.sendFull.Load(),
+		SendError: p.sendError.Load(),
+	}
+}

@@ -1,0 +1,533 @@
+package afpacket
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"lvsdr/dataplane"
+)
+
+// collect receives until until is true of a frame, and gives copies of all.
+func collect(t testing.TB, p *Port, b *dataplane.Batch, until func(f []byte) bool) (frames [][]byte) {
+	t.Helper()
+	for {
+		if err := p.Recv(b); err != nil {
+			t.Fatalf("recv after %d frames: %v", len(frames), err)
+		}
+		found := false
+		for i := range b.Packets {
+			frames = append(frames, bytes.Clone(b.Packets[i].Data))
+			found = found || until(b.Packets[i].Data)
+		}
+		if found {
+			return frames
+		}
+	}
+}
+
+func isNumber(n int) func([]byte) bool { return func(f []byte) bool { return numberOf(f) == n } }
+
+func TestOnlyFramesForTheVIPAndARPArrive(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0)
+	mac := l.d0.HardwareAddr
+	all := net.HardwareAddr{255, 255, 255, 255, 255, 255}
+	other := net.HardwareAddr{2, 0, 0, 0, 0, 9}
+	arp := func(dst net.HardwareAddr) []byte {
+		f := make([]byte, 60)
+		copy(f, dst)
+		copy(f[6:], l.c0.HardwareAddr)
+		f[12], f[13] = 8, 6
+		return f
+	}
+	ipv6 := frameTo(l.c0, mac, labVIP, 7, 60)
+	ipv6[12], ipv6[13] = 0x86, 0xdd
+	transmit(t, p, l.d0, frameTo(l.d0, l.c0.HardwareAddr, labVIP, 1, 60)) // our own
+	transmit(t, c, l.c0,
+		frameTo(l.c0, mac, labVIP, 2, 60),
+		frameTo(l.c0, mac, labServer, 3, 60), // another address
+		frameTo(l.c0, other, labVIP, 4, 60),  // another host
+		ipv6,
+		arp(all), arp(mac),
+		arp(other), // another host
+		frameTo(l.c0, all, labVIP, 5, 60),
+		frameTo(l.c0, mac, labVIP, 6, 60))
+	got := collect(t, p, dataplane.NewBatch(), isNumber(6))
+	want := [][]byte{frameTo(l.c0, mac, labVIP, 2, 60), arp(all), arp(mac), frameTo(l.c0, all, labVIP, 5, 60), frameTo(l.c0, mac, labVIP, 6, 60)}
+	if len(got) != len(want) {
+		t.Fatalf("%d frames, want %d:\n%x", len(got), len(want), got)
+	}
+	for i := range want {
+		if !bytes.Equal(got[i], want[i]) {
+			t.Errorf("frame %d is\n%x, want\n%x", i, got[i], want[i])
+		}
+	}
+	if s := p.Stats(); s.Received != 5 || s.Sent != 1 || s.Missed+s.Truncated+s.SendFull+s.SendError != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestSetVIPsTakesEffectOnTheLiveSocket(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0)
+	b := dataplane.NewBatch()
+	many := make([]netip.Addr, 1000)
+	for i, a := 0, netip.MustParseAddr("10.20.0.0"); i < len(many); i, a = i+1, a.Next() {
+		many[i] = a
+	}
+	if err := p.SetVIPs(many); err != nil {
+		t.Fatal(err)
+	}
+	transmit(t, c, l.c0, frameTo(l.c0, l.d0.HardwareAddr, labVIP, 1, 60), frameTo(l.c0, l.d0.HardwareAddr, many[999], 2, 60))
+	if got := collect(t, p, b, isNumber(2)); len(got) != 1 {
+		t.Fatalf("%d frames, want only that for the new address", len(got))
+	}
+	if err := p.SetVIPs([]netip.Addr{netip.MustParseAddr("2001:db8::1")}); err == nil {
+		t.Fatal("an IPv6 address was taken")
+	}
+	transmit(t, c, l.c0, frameTo(l.c0, l.d0.HardwareAddr, many[0], 3, 60))
+	collect(t, p, b, isNumber(3)) // the filter before is still there
+}
+
+// forward moves everything from p to out, with the MAC addresses given, until p
+// is stopped.
+func forward(p *Port, out *net.Interface, dst net.HardwareAddr, done chan<- error) {
+	b := dataplane.NewBatch()
+	for {
+		if err := p.Recv(b); err != nil {
+			done <- err
+			return
+		}
+		rewrite(b, out, dst)
+		if err := p.Send(b); err != nil {
+			done <- err
+			return
+		}
+	}
+}
+
+func rewrite(b *dataplane.Batch, out *net.Interface, dst net.HardwareAddr) {
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		if p.Data[12] != 8 || p.Data[13] != 0 {
+			continue
+		}
+		copy(p.Data, dst)
+		copy(p.Data[6:], out.HardwareAddr)
+		p.Verdict, p.Out = dataplane.Forward, int32(out.Index)
+	}
+}
+
+func TestBulkTCPPassesAtDefaultOffloads(t *testing.T) {
+	l := newLab(t)
+	there := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	back := open(t, Config{Interface: l.d1, VIPs: []netip.Addr{labClient}})
+	done := make(chan error, 2)
+	go forward(there, l.d1, l.s0.HardwareAddr, done)
+	go forward(back, l.d0, l.c0.HardwareAddr, done)
+
+	var ln net.Listener
+	var err error
+	within(t, l.server, func() { ln, err = net.Listen("tcp4", netip.AddrPortFrom(labVIP, 80).String()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	const size = 20 << 20
+	sent := make([]byte, size)
+	for i := range sent {
+		sent[i] = byte(i * i >> 7)
+	}
+	// The server sends back what it gets, so that both ways carry it all.
+	go func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.Copy(conn, conn)
+	}()
+	var conn net.Conn
+	within(t, l.client, func() { conn, err = net.Dial("tcp4", netip.AddrPortFrom(labVIP, 80).String()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	go func() {
+		_, _ = conn.Write(sent)
+		_ = conn.(*net.TCPConn).CloseWrite()
+	}()
+	h := sha256.New()
+	n, err := io.Copy(h, conn)
+	if err != nil || n != size || [32]byte(h.Sum(nil)) != sha256.Sum256(sent) {
+		t.Fatalf("%d of %d bytes came back, error %v", n, size, err)
+	}
+	there.Stop()
+	back.Stop()
+	for range 2 {
+		if err := <-done; !errors.Is(err, os.ErrClosed) {
+			t.Error(err)
+		}
+	}
+	s := there.Stats()
+	if s.Truncated+s.SendError != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	// Without super-frames it would be 20 MB / 1448 = 14 500 frames at least,
+	// beside the acknowledgements of what comes back.
+	if s.Received > 10000 {
+		t.Errorf("%d frames for 20 MB: super-frames did not pass whole", s.Received)
+	}
+}
+
+func TestTaggedFramesArriveAsTheyWereSent(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0)
+	plain := frameTo(l.c0, l.d0.HardwareAddr, labVIP, 1, 60)
+	tagged := append(append(bytes.Clone(plain[:12]), 0x81, 0, 0x60, 0x64), plain[12:]...)
+	transmit(t, c, l.c0, tagged, plain)
+	got := collect(t, p, dataplane.NewBatch(), isNumber(1))
+	if len(got) != 2 || !bytes.Equal(got[0], tagged) || !bytes.Equal(got[1], plain) {
+		t.Fatalf("received\n%x, want\n%x", got, [][]byte{tagged, plain})
+	}
+}
+
+func TestStopWakesABlockedRecv(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0})
+	done := make(chan error)
+	go func() { done <- p.Recv(dataplane.NewBatch()) }()
+	p.Stop()
+	p.Stop()
+	if err := <-done; !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("recv after stop: %v", err)
+	}
+	if err := p.Recv(dataplane.NewBatch()); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("second recv after stop: %v", err)
+	}
+	if err := errors.Join(p.Close(), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	if err := p.SetVIPs(nil); !errors.Is(err, os.ErrClosed) || p.Stats() != (dataplane.PortStats{}) {
+		t.Fatalf("after close: %v, stats %+v", err, p.Stats())
+	}
+}
+
+func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, Slots: 7, MaxFrame: 1518})
+	c := openIn(t, l.client, l.c0)
+	slots := uint64(newLayout(7, 1518).slots())
+	var frames [][]byte
+	for i := range 200 {
+		frames = append(frames, frameTo(l.c0, l.d0.HardwareAddr, labVIP, i, 60))
+	}
+	transmit(t, c, l.c0, frames...)
+	eventually(t, "the kernel counts what found no slot", func() bool { return p.Stats().Missed == 200-slots })
+	got := collect(t, p, dataplane.NewBatch(), isNumber(int(slots)-1))
+	if uint64(len(got)) != slots || p.Stats().Missed != 200-slots {
+		t.Fatalf("%d frames in %d slots, stats %+v", len(got), slots, p.Stats())
+	}
+	p.ring.release() // as the next Recv will
+	transmit(t, c, l.c0, frameTo(l.c0, l.d0.HardwareAddr, labVIP, 1000, 60))
+	collect(t, p, dataplane.NewBatch(), isNumber(1000)) // and it goes on
+}
+
+func TestFramesLongerThanASlotAreCountedAsTruncated(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, MaxFrame: 100})
+	c := openIn(t, l.client, l.c0)
+	mac := l.d0.HardwareAddr
+	transmit(t, c, l.c0, frameTo(l.c0, mac, labVIP, 1, 1000), frameTo(l.c0, mac, labVIP, 2, 100), frameTo(l.c0, mac, labVIP, 3, 1000), frameTo(l.c0, mac, labVIP, 4, 60))
+	got := collect(t, p, dataplane.NewBatch(), isNumber(4))
+	if s := p.Stats(); len(got) != 2 || s.Truncated != 2 || s.Received != 2 {
+		t.Fatalf("%d frames, stats %+v", len(got), s)
+	}
+}
+
+func TestWhatCannotBeSentDoesNotTakeTheRestAlong(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0, labVIP)
+	mac := l.c0.HardwareAddr
+	nowhere := &net.Interface{Index: 9999}
+	b := dataplane.NewBatch()
+	for i, out := range []*net.Interface{nowhere, l.d0, nowhere, nowhere, l.d0, l.d0, nowhere} {
+		b.Replies = append(b.Replies, dataplane.Reply{Data: frameTo(l.d0, mac, labVIP, i, 60), Out: int32(out.Index)})
+	}
+	b.Replies = append(b.Replies, dataplane.Reply{Data: make([]byte, 13), Out: int32(l.d0.Index)})
+	b.Replies[4].Data = frameTo(l.d0, mac, labVIP, 4, 9000) // longer than the MTU
+	if err := p.Send(b); err != nil {
+		t.Fatal(err)
+	}
+	got := collect(t, c, dataplane.NewBatch(), isNumber(5))
+	if len(got) != 2 || numberOf(got[0]) != 1 || numberOf(got[1]) != 5 {
+		t.Fatalf("%d frames arrived, want 1 and 5", len(got))
+	}
+	if s := p.Stats(); s.Sent != 2 || s.SendError != 6 || s.SendFull != 0 {
+		t.Fatalf("stats %+v", s)
+	}
+}
+
+func TestMoreThanOneCallOfFramesIsSent(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0})
+	var frames [][]byte
+	for i := range 2*maxMessages + 7 {
+		frames = append(frames, frameTo(l.d0, l.c0.HardwareAddr, labVIP, i, 60))
+	}
+	transmit(t, p, l.d0, frames...)
+	if s := p.Stats(); s.Sent != uint64(len(frames)) {
+		t.Fatalf("stats %+v after %d frames", s, len(frames))
+	}
+}
+
+func setLink(t testing.TB, name string, set func(netlink.Link) error) {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err == nil {
+		err = set(link)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnInterfaceThatGoesDownIsWaitedFor(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0)
+	got := make(chan error)
+	go func() {
+		b := dataplane.NewBatch()
+		err := p.Recv(b)
+		if err == nil && numberOf(b.Packets[0].Data) != 1 {
+			err = errors.New("another frame came")
+		}
+		got <- err
+	}()
+	setLink(t, "d0", netlink.LinkSetDown)
+	// The other side of the pair can be sent by as soon as both are up; sends
+	// before are refused, or their frames lost.
+	setLink(t, "d0", netlink.LinkSetUp)
+	for {
+		select {
+		case err := <-got:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+			transmit(t, c, l.c0, frameTo(l.c0, l.d0.HardwareAddr, labVIP, 1, 60))
+		}
+	}
+}
+
+func TestSendingSurvivesTheReceivingInterfaceGoingDown(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0})
+	s := openIn(t, l.server, l.s0, labVIP)
+	setLink(t, "d0", netlink.LinkSetDown) // leaves ENETDOWN on the socket
+	transmit(t, p, l.d1, frameTo(l.d1, l.s0.HardwareAddr, labVIP, 1, 60), frameTo(l.d1, l.s0.HardwareAddr, labVIP, 2, 60))
+	if got := collect(t, s, dataplane.NewBatch(), isNumber(2)); len(got) != 2 || p.Stats().SendError != 0 {
+		t.Fatalf("%d frames arrived, stats %+v", len(got), p.Stats())
+	}
+}
+
+func TestADeletedInterfaceIsAnError(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before func(netlink.Link) error
+	}{
+		{"that was up", func(netlink.Link) error { return nil }},
+		{"that was down", netlink.LinkSetDown},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			p := open(t, Config{Interface: l.d0})
+			done := make(chan error)
+			go func() { done <- p.Recv(dataplane.NewBatch()) }()
+			setLink(t, "d0", c.before)
+			setLink(t, "d0", netlink.LinkDel)
+			if err := <-done; !errors.Is(err, unix.ENODEV) || !strings.Contains(err.Error(), "d0") {
+				t.Fatalf("recv: %v", err)
+			}
+		})
+	}
+}
+
+func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
+	l := newLab(t)
+	ports, err := OpenGroup(Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := openIn(t, l.client, l.c0)
+	const flows = 64
+	type arrival struct{ flow, port int }
+	arrivals := make(chan arrival)
+	for i, p := range ports {
+		go func() {
+			b := dataplane.NewBatch()
+			for p.Recv(b) == nil {
+				for j := range b.Packets {
+					arrivals <- arrival{numberOf(b.Packets[j].Data), i}
+				}
+			}
+			arrivals <- arrival{-1, i}
+		}()
+	}
+	for range 3 {
+		var frames [][]byte
+		for n := range flows {
+			frames = append(frames, frameTo(l.c0, l.d0.HardwareAddr, labVIP, n, 60))
+		}
+		transmit(t, c, l.c0, frames...)
+	}
+	seen, owner, share := map[int]int{}, map[int]int{}, [2]int{}
+	take := func(a arrival) {
+		if o, ok := owner[a.flow]; ok && o != a.port {
+			t.Errorf("flow %d came to both ports", a.flow)
+		}
+		owner[a.flow] = a.port
+		seen[a.flow]++
+		share[a.port]++
+	}
+	for range 3 * flows {
+		take(<-arrivals)
+	}
+	for _, p := range ports {
+		p.Stop()
+	}
+	for range ports {
+		for a := <-arrivals; a.flow >= 0; a = <-arrivals {
+			take(a)
+		}
+	}
+	for n := range flows {
+		if seen[n] != 3 {
+			t.Errorf("flow %d: %d frames handed out, sent 3", n, seen[n])
+		}
+	}
+	if share[0] == 0 || share[1] == 0 {
+		t.Errorf("shares are %v", share)
+	}
+	for _, p := range ports {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAGroupPutsFragmentsTogether(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, Fanout: 78})
+	within(t, l.client, func() {
+		conn, err := net.Dial("udp4", netip.AddrPortFrom(labVIP, 53).String())
+		if err == nil {
+			_, err = conn.Write(make([]byte, 4000))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+	})
+	got := collect(t, p, dataplane.NewBatch(), func(f []byte) bool { return f[12] == 8 && f[13] == 0 })
+	if len(got) != 1 || len(got[0]) != 14+20+8+4000 {
+		t.Fatalf("%d frames, the first of %d bytes", len(got), len(got[0]))
+	}
+}
+
+func TestAPortOfAGroupCanJoinByNumber(t *testing.T) {
+	l := newLab(t)
+	a := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
+	b := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
+	for _, p := range []*Port{a, b} {
+		if v, err := unix.GetsockoptInt(p.fd, unix.SOL_PACKET, unix.PACKET_FANOUT); err != nil || v&0xffff != 77 {
+			t.Errorf("group %#x, %v", v, err)
+		}
+	}
+}
+
+func TestABatchAllocatesNothing(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0)
+	feed, b := dataplane.NewBatch(), dataplane.NewBatch()
+	for i := range 8 {
+		feed.Replies = append(feed.Replies, dataplane.Reply{Data: frameTo(l.c0, l.d0.HardwareAddr, labVIP, i, 60), Out: int32(l.c0.Index)})
+	}
+	reply := frameTo(l.d0, l.c0.HardwareAddr, labServer, 1, 60)
+	step := func() {
+		if err := c.Send(feed); err != nil {
+			t.Fatal(err)
+		}
+		for got := 0; got < len(feed.Replies); got += len(b.Packets) {
+			if err := p.Recv(b); err != nil {
+				t.Fatal(err)
+			}
+			rewrite(b, l.d1, l.s0.HardwareAddr)
+			b.Replies = append(b.Replies, dataplane.Reply{Data: reply, Out: int32(l.d0.Index)})
+			if err := p.Send(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	step()
+	if n := testing.AllocsPerRun(300, step); n != 0 {
+		t.Errorf("%v allocations per batch", n)
+	}
+	if s := p.Stats(); s.Sent < 300*9 || s.SendError != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestSleepingAllocatesNothing(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, Spin: -1})
+	p.Stop() // sleep returns at once
+	if n := testing.AllocsPerRun(100, func() {
+		if err := p.sleep(); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per sleep", n)
+	}
+}
+
+func TestOpenNamesWhatIsWrong(t *testing.T) {
+	ifi := &net.Interface{Index: 1, Name: "eth7"}
+	for name, cfg := range map[string]Config{
+		"no interface":   {},
+		"1000000 slots":  {Interface: ifi, Slots: 1000000},
+		"-1 slots":       {Interface: ifi, Slots: -1},
+		"of 10 bytes":    {Interface: ifi, MaxFrame: 10},
+		"buffer of -1":   {Interface: ifi, SendBuffer: -1},
+		"of 99999999 by": {Interface: ifi, MaxFrame: 99999999},
+	} {
+		if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	l := newLab(t)
+	if _, err := Open(Config{Interface: l.d0, VIPs: []netip.Addr{netip.IPv6Loopback()}}); err == nil {
+		t.Error("a port with an IPv6 address was opened")
+	}
+	if _, err := Open(Config{Interface: &net.Interface{Index: 9999, Name: "eth8"}}); err == nil || !strings.Contains(err.Error(), "eth8") {
+		t.Errorf("an interface that is not there: %v", err)
+	}
+}

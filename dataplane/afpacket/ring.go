@@ -1,0 +1,227 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"lvsdr/dataplane"
+)
+
+// Offsets in struct tpacket2_hdr, from <linux/if_packet.h>; host byte order.
+const (
+	slotStatus   = 0  // u32; kernel and user both write it, see ring_unsafe.go
+	slotLen      = 4  // u32, length of the frame on the wire
+	slotSnaplen  = 8  // u32, bytes of it in the slot
+	slotMAC      = 12 // u16, where the frame begins, from the start of the slot
+	slotVLANTCI  = 24 // u16, the stripped tag
+	slotVLANTPID = 26 // u16
+
+	slotHeader = 52 // TPACKET2_HDRLEN: the header and a struct sockaddr_ll
+)
+
+// Bits of tp_status, from <linux/if_packet.h>. A slot with statusKernel is the
+// kernel's, with statusUser ours.
+const (
+	statusKernel        = 0
+	statusUser          = 1 << 0
+	statusCopy          = 1 << 1 // the whole frame is in the socket's queue
+	statusVLANValid     = 1 << 4
+	statusVLANTPIDValid = 1 << 6
+)
+
+// struct virtio_net_hdr, from <linux/virtio_net.h>; host byte order on a
+// packet socket.
+const (
+	vnetFlags     = 0 // u8
+	vnetGSOType   = 1 // u8
+	vnetHdrLen    = 2 // u16
+	vnetGSOSize   = 4 // u16
+	vnetCsumStart = 6 // u16, from the start of the frame
+	vnetLen       = 10
+
+	vnetNeedsCsum = 1 << 0 // VIRTIO_NET_HDR_F_NEEDS_CSUM
+	vnetDataValid = 1 << 1 // VIRTIO_NET_HDR_F_DATA_VALID
+	vnetGSONone   = 0
+)
+
+const (
+	etherLen     = 14
+	macsLen      = 12 // both addresses, before the EtherType
+	vlanTagLen   = 4
+	etherTypeTag = 0x8100 // IEEE 802.1Q, what a tag has if the kernel does not say
+)
+
+// reserve is PACKET_RESERVE: room the kernel leaves before the frame. With it
+// the virtio_net_hdr begins at 128, so that it and the Ethernet, IPv4 and TCP
+// headers (10+14+20+20) share one cache line, and a VLAN tag has its four
+// bytes. tpacket_rcv in net/packet/af_packet.c computes
+//
+//	network header = TPACKET_ALIGN(52 + 16) + reserve + 10
+const (
+	reserve  = 62
+	frameOff = 80 + reserve + vnetLen - etherLen // 138, where the kernel puts a frame
+)
+
+// A layout is the geometry of a ring, as struct tpacket_req wants it.
+type layout struct {
+	slotSize  int // bytes, a multiple of 64
+	blockSize int // bytes, a power of two and a multiple of the page
+	blocks    int
+}
+
+const (
+	minBlock = 4 << 10
+	maxBlock = 2 << 20 // what the kernel's allocator still finds in one piece
+)
+
+// newLayout is the geometry for at least slots frames of maxFrame bytes. The
+// slot size is an odd number of cache lines if the frame is a long one, which
+// spreads the status words over the sets of a cache.
+func newLayout(slots, maxFrame int) layout {
+	l := layout{slotSize: (frameOff + maxFrame + 63) &^ 63}
+	for l.blockSize = minBlock; l.blockSize < maxBlock; l.blockSize *= 2 {
+		if l.blockSize >= l.slotSize && l.blockSize%l.slotSize <= l.blockSize/32 {
+			break
+		}
+	}
+	perBlock := l.blockSize / l.slotSize
+	l.blocks = (slots + perBlock - 1) / perBlock
+	return l
+}
+
+func (l layout) slots() int { return l.blocks * (l.blockSize / l.slotSize) }
+func (l layout) bytes() int { return l.blocks * l.blockSize }
+
+// A ring walks the slots of a TPACKET_V2 receive ring in plain memory. Slots
+// go round like this:
+//
+//	kernel's ──kernel fills it──▶ ours ──take──▶ held ──release──▶ kernel's
+//
+// It is not safe for concurrent use, except with the kernel.
+type ring struct {
+	mem  []byte
+	size int      // bytes of a slot
+	offs []int    // where each slot starts
+	msgs []uint32 // where the virtio_net_hdr of each held slot starts
+	next int      // the slot to look at
+	held int      // how many slots before next are held
+}
+
+// newRing walks mem, which has the geometry l; all slots must be the kernel's
+// or filled in order from the first on.
+func newRing(mem []byte, l layout) (*ring, error) {
+	if len(mem) != l.bytes() {
+		return nil, fmt.Errorf("ring of %d bytes, want %d", len(mem), l.bytes())
+	}
+	r := &ring{mem: mem, size: l.slotSize, offs: make([]int, 0, l.slots()), msgs: make([]uint32, l.slots())}
+	for b := range l.blocks {
+		for s := range l.blockSize / l.slotSize {
+			r.offs = append(r.offs, b*l.blockSize+s*l.slotSize)
+		}
+	}
+	return r, nil
+}
+
+// ready reports whether take would find a frame.
+func (r *ring) ready() bool {
+	return r.held < len(r.offs) && loadStatus(r.mem, r.offs[r.next]+slotStatus)&statusUser != 0
+}
+
+// take fills pkts with the frames that are there, n of them; cut more were
+// longer than a slot and are passed over. The frames belong to the caller
+// until release.
+func (r *ring) take(pkts []dataplane.Packet) (n, cut int) {
+	for n < len(pkts) && r.held < len(r.offs) {
+		status := loadStatus(r.mem, r.offs[r.next]+slotStatus)
+		if status&statusUser == 0 {
+			break
+		}
+		if r.open(r.next, status, &pkts[n]) {
+			n++
+		} else {
+			cut++
+		}
+		r.held++
+		if r.next++; r.next == len(r.offs) {
+			r.next = 0
+		}
+	}
+	return n, cut
+}
+
+// release gives all held slots back to the kernel, oldest first.
+func (r *ring) release() {
+	slot := r.next - r.held
+	if slot < 0 {
+		slot += len(r.offs)
+	}
+	for ; r.held > 0; r.held-- {
+		storeStatus(r.mem, r.offs[slot]+slotStatus, statusKernel)
+		if slot++; slot == len(r.offs) {
+			slot = 0
+		}
+	}
+}
+
+// open makes p the frame in slot and reports whether it is there in full. The
+// kernel's word about lengths is checked: nothing outside the slot is touched.
+func (r *ring) open(slot int, status uint32, p *dataplane.Packet) bool {
+	s := r.mem[r.offs[slot]:][:r.size]
+	mac := int(binary.NativeEndian.Uint16(s[slotMAC:]))
+	size := binary.NativeEndian.Uint32(s[slotSnaplen:])
+	if status&statusCopy != 0 || size != binary.NativeEndian.Uint32(s[slotLen:]) ||
+		mac < slotHeader+vlanTagLen+vnetLen || size < etherLen || uint64(mac)+uint64(size) > uint64(len(s)) {
+		return false
+	}
+	end := mac + int(size)
+	if status&statusVLANValid != 0 {
+		tpid := uint16(etherTypeTag)
+		if status&statusVLANTPIDValid != 0 {
+			tpid = binary.NativeEndian.Uint16(s[slotVLANTPID:])
+		}
+		insertTag(s[mac-vlanTagLen-vnetLen:end], tpid, binary.NativeEndian.Uint16(s[slotVLANTCI:]))
+		mac -= vlanTagLen
+	}
+	vnet := s[mac-vnetLen : mac]
+	r.msgs[slot] = uint32(r.offs[slot] + mac - vnetLen)
+	p.Data = s[mac:end:end]
+	p.Slot = uint32(slot)
+	p.Partial = vnet[vnetFlags]&(vnetNeedsCsum|vnetDataValid) != 0
+	p.GSOSize = 0
+	if vnet[vnetGSOType] != vnetGSONone {
+		p.GSOSize = binary.NativeEndian.Uint16(vnet[vnetGSOSize:])
+	}
+	p.Out, p.Mark, p.Verdict = 0, 0, dataplane.Drop
+	return true
+}
+
+// insertTag puts a VLAN tag back into a frame: b holds four free bytes, the
+// virtio_net_hdr and the frame. The header and both MAC addresses move down,
+// offsets in the header that count from the start of the frame grow.
+func insertTag(b []byte, tpid, tci uint16) {
+	copy(b, b[vlanTagLen:vlanTagLen+vnetLen+macsLen])
+	tag := b[vnetLen+macsLen:]
+	binary.BigEndian.PutUint16(tag, tpid)
+	binary.BigEndian.PutUint16(tag[2:], tci)
+	if b[vnetFlags]&vnetNeedsCsum != 0 {
+		start := binary.NativeEndian.Uint16(b[vnetCsumStart:])
+		binary.NativeEndian.PutUint16(b[vnetCsumStart:], start+vlanTagLen)
+	}
+	if n := binary.NativeEndian.Uint16(b[vnetHdrLen:]); n != 0 {
+		binary.NativeEndian.PutUint16(b[vnetHdrLen:], n+vlanTagLen)
+	}
+}
+
+// message is the virtio_net_hdr and the frame of p, as they lie in the ring; nil
+// if p is not a frame of a held slot.
+func (r *ring) message(p *dataplane.Packet) []byte {
+	if int(p.Slot) >= len(r.msgs) || len(p.Data) < etherLen {
+		return nil
+	}
+	from := int(r.msgs[p.Slot])
+	end := from + vnetLen + len(p.Data)
+	if from == 0 || end > r.offs[p.Slot]+r.size || &r.mem[from+vnetLen] != &p.Data[0] {
+		return nil
+	}
+	return r.mem[from:end:end]
+}

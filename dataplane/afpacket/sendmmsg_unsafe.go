@@ -1,0 +1,23 @@
+//go:build linux
+
+package afpacket
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// setName makes a the address h is sent to.
+func setName(h *unix.Msghdr, a *unix.RawSockaddrLinklayer) {
+	h.Name = (*byte)(unsafe.Pointer(a))
+	h.Namelen = unix.SizeofSockaddrLinklayer
+}
+
+// sendmmsg is sendmmsg(2) without waiting: how many of msgs, which must not be
+// empty, were sent, at least one if there is no error.
+func sendmmsg(fd int, msgs []mmsghdr) (int, unix.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
+}

@@ -1,0 +1,148 @@
+package afpacket
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// openSocket opens a packet socket on the interface of cfg that receives
+// nothing yet, and maps its ring. The caller owns both.
+//
+// The socket is opened and bound through packet.Listen, the filter attached
+// before the bind, so that no frame is ever queued unfiltered. Then the
+// descriptor is duplicated and the connection closed, which takes the socket
+// out of Go's network poller: the worker polls by itself, and waking the poller
+// for frames would be of no use.
+func openSocket(cfg Config, l layout) (fd int, mem []byte, err error) {
+	closed, err := bpf.Assemble(rejectAll)
+	if err != nil {
+		return -1, nil, fmt.Errorf("assemble filter: %w", err)
+	}
+	conn, err := packet.Listen(cfg.Interface, packet.Raw, unix.ETH_P_ALL, &packet.Config{Filter: closed})
+	if err != nil {
+		return -1, nil, fmt.Errorf("open packet socket on %s: %w", cfg.Interface.Name, err)
+	}
+	fd, err = duplicate(conn)
+	if cerr := conn.Close(); err == nil && cerr != nil {
+		_ = unix.Close(fd)
+		return -1, nil, cerr
+	}
+	if err != nil {
+		return -1, nil, err
+	}
+	if err = setOptions(fd, cfg, l); err == nil {
+		mem, err = unix.Mmap(fd, 0, l.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		err = os.NewSyscallError("mmap", err)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, nil, fmt.Errorf("prepare packet socket on %s: %w", cfg.Interface.Name, err)
+	}
+	return fd, mem, nil
+}
+
+// duplicate gives a second descriptor of the socket under conn.
+func duplicate(conn *packet.Conn) (int, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd, dupErr := -1, error(nil)
+	if err := raw.Control(func(p uintptr) {
+		fd, dupErr = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0)
+	}); err != nil {
+		return -1, err
+	}
+	return fd, os.NewSyscallError("fcntl", dupErr)
+}
+
+// setOptions makes the ring. The order matters: the kernel refuses to change
+// version, header and headroom of a socket that has one.
+func setOptions(fd int, cfg Config, l layout) error {
+	options := []struct {
+		name  string
+		level int
+		opt   int
+		value int
+	}{
+		{"PACKET_IGNORE_OUTGOING", unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1},
+		{"PACKET_VERSION", unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2},
+		{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
+		{"PACKET_RESERVE", unix.SOL_PACKET, unix.PACKET_RESERVE, reserve},
+	}
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
+			return fmt.Errorf("setsockopt %s: %w", o.name, err)
+		}
+	}
+	if cfg.BypassQdisc {
+		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+			return fmt.Errorf("setsockopt PACKET_QDISC_BYPASS: %w", err)
+		}
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, cfg.SendBuffer) != nil {
+		// Not allowed to go beyond the system's limit: as far as it allows.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, cfg.SendBuffer); err != nil {
+			return fmt.Errorf("setsockopt SO_SNDBUF: %w", err)
+		}
+	}
+	req := unix.TpacketReq{
+		Block_size: uint32(l.blockSize),
+		Block_nr:   uint32(l.blocks),
+		Frame_size: uint32(l.slotSize),
+		Frame_nr:   uint32(l.slots()),
+	}
+	if err := unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req); err != nil {
+		return fmt.Errorf("setsockopt PACKET_RX_RING, %d slots in %d MiB: %w", l.slots(), l.bytes()>>20, err)
+	}
+	return nil
+}
+
+// attach swaps the filter of the socket, without a moment in between.
+func attach(fd int, prog []bpf.RawInstruction) error {
+	fprog := make([]unix.SockFilter, len(prog))
+	for i, in := range prog {
+		fprog[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
+	}
+	err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(fprog)), Filter: &fprog[0]})
+	if err == unix.ENOMEM {
+		return fmt.Errorf("attach filter of %d instructions: larger net.core.optmem_max needed: %w", len(prog), err)
+	}
+	if err != nil {
+		return fmt.Errorf("attach filter of %d instructions: %w", len(prog), err)
+	}
+	return nil
+}
+
+// The fan-out mode of all groups: by the kernel's flow hash, of whole
+// datagrams, since only the first fragment has ports.
+const fanoutMode = unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_DEFRAG
+
+// createFanout makes the socket the first member of a new fan-out group, whose
+// number the kernel chooses. 0 is one it may choose, the first time after boot.
+func createFanout(fd int) (uint16, error) {
+	err := joinFanout(fd, 0, fanoutMode|unix.PACKET_FANOUT_FLAG_UNIQUEID)
+	if err == nil {
+		v, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+		return uint16(v), os.NewSyscallError("getsockopt PACKET_FANOUT", err)
+	}
+	// Before Linux 4.12 the kernel does not choose. A number from the process
+	// id may be in use: another process on the same interface with the same
+	// mode would then share the frames with us, unnoticed.
+	id := uint16(os.Getpid())
+	return id, joinFanout(fd, id, fanoutMode)
+}
+
+// joinFanout makes the socket a member of fan-out group id.
+func joinFanout(fd int, id uint16, mode int) error {
+	err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, int(id)|mode<<16)
+	if err != nil {
+		return fmt.Errorf("join fan-out group %d: %w", id, err)
+	}
+	return nil
+}

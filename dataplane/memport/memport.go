@@ -1,0 +1,235 @@
+// Package memport is a [dataplane.Port] in memory, for tests and benchmarks of
+// what stands on a port: frames are fed in and what was sent is collected, or
+// only counted.
+package memport
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"sync"
+
+	"lvsdr/dataplane"
+)
+
+var _ dataplane.Port = (*Port)(nil)
+
+// DefaultCapacity is the default of [Config.Capacity].
+const DefaultCapacity = 4096
+
+// A Config says how a port behaves. The zero value of a field means its
+// default.
+type Config struct {
+	// Index is the interface the frames come in by, default 0.
+	Index int32
+
+	// Capacity is how many frames may wait for Recv; more are dropped and
+	// counted as missed. Default 4096.
+	Capacity int
+
+	// Batch is the greatest number of frames in a batch, default
+	// dataplane.MaxBatch.
+	Batch int
+
+	// Collect keeps copies of what is sent, see Sent. Otherwise it is only
+	// counted, and Recv and Send allocate nothing.
+	Collect bool
+
+	// Repeat hands out the frames fed again and again, in turn, as they were
+	// fed, so that Recv never waits once there is one.
+	Repeat bool
+}
+
+// A Frame is a frame with what a port knows about it.
+type Frame struct {
+	Data    []byte // from the Ethernet header on
+	GSOSize uint16 // see dataplane.Packet
+	Partial bool   // see dataplane.Packet
+	Mark    uint32 // see dataplane.Packet
+	Out     int32  // of a frame sent: the interface it left by
+	Reply   bool   // of a frame sent: it was one of our own
+}
+
+// A Port hands out what Feed put in. Recv and Send are for one goroutine, the
+// other methods for any.
+type Port struct {
+	cfg Config
+
+	mu      sync.Mutex
+	change  sync.Cond // something was fed, Recv began to wait, or Stop
+	queue   []Frame   // a ring of cfg.Capacity; Data are buffers of the port
+	first   int       // the oldest frame in queue
+	waiting int       // how many frames are in queue
+	idle    bool      // Recv waits
+	stopped bool
+	sent    []Frame
+	stats   dataplane.PortStats
+
+	out [][]byte // buffers handed out by Recv, one for each packet of a batch
+}
+
+// New makes a port.
+func New(cfg Config) *Port {
+	if cfg.Capacity <= 0 {
+		cfg.Capacity = DefaultCapacity
+	}
+	if cfg.Batch <= 0 || cfg.Batch > dataplane.MaxBatch {
+		cfg.Batch = dataplane.MaxBatch
+	}
+	p := &Port{cfg: cfg, queue: make([]Frame, cfg.Capacity), out: make([][]byte, cfg.Batch)}
+	p.change.L = &p.mu
+	return p
+}
+
+// Feed puts copies of frames in, as ordinary frames with finished checksums,
+// and says how many found room.
+func (p *Port) Feed(frames ...[]byte) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, f := range frames {
+		if p.feed(Frame{Data: f}) {
+			n++
+		}
+	}
+	p.change.Broadcast()
+	return n
+}
+
+// FeedFrame puts a copy of f in, with its GSOSize, Partial and Mark, and says
+// whether it found room.
+func (p *Port) FeedFrame(f Frame) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.change.Broadcast()
+	return p.feed(f)
+}
+
+func (p *Port) feed(f Frame) bool {
+	if p.waiting == len(p.queue) {
+		p.stats.Missed++
+		return false
+	}
+	q := &p.queue[(p.first+p.waiting)%len(p.queue)]
+	f.Data = append(q.Data[:0], f.Data...)
+	*q = f
+	p.waiting++
+	return true
+}
+
+// Recv implements [dataplane.Port].
+func (p *Port) Recv(b *dataplane.Batch) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.Packets, b.Replies, b.In = b.Packets[:0], b.Replies[:0], p.cfg.Index
+	for p.waiting == 0 && !p.stopped {
+		p.idle = true
+		p.change.Broadcast()
+		p.change.Wait()
+	}
+	p.idle = false
+	if p.stopped {
+		return os.ErrClosed
+	}
+	n := min(p.cfg.Batch, cap(b.Packets))
+	if !p.cfg.Repeat {
+		n = min(n, p.waiting)
+	}
+	b.Packets = b.Packets[:n]
+	for i := range b.Packets {
+		p.hand(&b.Packets[i], i)
+	}
+	p.stats.Received += uint64(n)
+	return nil
+}
+
+// hand makes k the oldest frame, in buffer i, and takes it out of the queue, or
+// to its end.
+func (p *Port) hand(k *dataplane.Packet, i int) {
+	q := &p.queue[p.first]
+	p.out[i] = append(p.out[i][:0], q.Data...)
+	k.Data, k.Slot, k.Out, k.Verdict = p.out[i], uint32(i), 0, dataplane.Drop
+	k.GSOSize, k.Partial, k.Mark = q.GSOSize, q.Partial, q.Mark
+	if p.cfg.Repeat {
+		// The frame goes to the end of the line, where there is another
+		// buffer unless the queue is full; then the end is where it is.
+		end := &p.queue[(p.first+p.waiting)%len(p.queue)]
+		*q, *end = *end, *q
+	} else {
+		p.waiting--
+	}
+	p.first = (p.first + 1) % len(p.queue)
+}
+
+// Send implements [dataplane.Port]. It never fails.
+func (p *Port) Send(b *dataplane.Batch) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range b.Packets {
+		if k := &b.Packets[i]; k.Verdict == dataplane.Forward {
+			p.send(Frame{Data: k.Data, GSOSize: k.GSOSize, Partial: k.Partial, Mark: k.Mark, Out: k.Out})
+		}
+	}
+	for i := range b.Replies {
+		p.send(Frame{Data: b.Replies[i].Data, Out: b.Replies[i].Out, Reply: true})
+	}
+	return nil
+}
+
+func (p *Port) send(f Frame) {
+	p.stats.Sent++
+	if p.cfg.Collect {
+		f.Data = bytes.Clone(f.Data)
+		p.sent = append(p.sent, f)
+	}
+}
+
+// Sent gives what was sent since the last call, in order, and forgets it. The
+// frames are the caller's.
+func (p *Port) Sent() []Frame {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.sent
+	p.sent = nil
+	return s
+}
+
+// Drain waits until everything fed has been handed out and dealt with: Recv
+// waits again. It returns os.ErrClosed if the port is stopped before, and an
+// error at once if it repeats.
+func (p *Port) Drain() error {
+	if p.cfg.Repeat {
+		return fmt.Errorf("drain a port that repeats its frames")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for (p.waiting > 0 || !p.idle) && !p.stopped {
+		p.change.Wait()
+	}
+	if p.stopped {
+		return os.ErrClosed
+	}
+	return nil
+}
+
+// Stop implements [dataplane.Port].
+func (p *Port) Stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	p.change.Broadcast()
+}
+
+// Close implements [dataplane.Port]. It stops the port; what was sent can still
+// be read.
+func (p *Port) Close() error {
+	p.Stop()
+	return nil
+}
+
+// Stats implements [dataplane.Port].
+func (p *Port) Stats() dataplane.PortStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
+}
