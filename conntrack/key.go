@@ -27,8 +27,14 @@ type Key struct {
 	Template                bool
 }
 
+// is6 reports whether k is a client's of IPv6.
+func (k *Key) is6() bool { return !k.Client.Is4() }
+
 // Hash is the seeded hash of k, as Find and Insert want it.
 func (t *Table) Hash(k *Key) uint64 {
+	if k.is6() {
+		return t.hash6(k)
+	}
 	b := t.seeded // 16 secret bytes, then the key
 	copy(b[16:20], k.Client[12:])
 	copy(b[20:24], k.Virtual[12:])
@@ -39,6 +45,18 @@ func (t *Table) Hash(k *Key) uint64 {
 	return xxhash.Sum64(b[:])
 }
 
+func (t *Table) hash6(k *Key) uint64 {
+	var b [56]byte
+	copy(b[:16], t.seeded[:])
+	copy(b[16:], k.Client[:])
+	copy(b[32:], k.Virtual[:])
+	binary.LittleEndian.PutUint16(b[48:], k.ClientPort)
+	binary.LittleEndian.PutUint16(b[50:], k.VirtualPort)
+	b[52] = k.Proto
+	b[53] = kindOf(k)
+	return xxhash.Sum64(b[:])
+}
+
 // The kinds of entry. A free entry has kind 0.
 const (
 	free uint8 = iota
@@ -46,18 +64,31 @@ const (
 	template
 	invalid // a template that no new connection finds any more
 	retired // a connection replaced by a newer one of the same key
+	// six is added to the kind of an IPv6 entry, whose addresses are in
+	// Table.pairs.
+	six = 0x80
 )
 
 func kindOf(k *Key) uint8 {
+	kind := conn
 	if k.Template {
-		return template
+		kind = template
 	}
-	return conn
+	if k.is6() {
+		kind |= six
+	}
+	return kind
 }
+
+// A pair is the client's and the virtual address of an IPv6 entry. In a free
+// one the first four bytes are 1 + the index of the next.
+type pair [2]frame.Addr
 
 // An Entry is one connection or template in a Table: 32 bytes, two to a cache
 // line, no pointers. It stays where it is until it is removed.
 type Entry struct {
+	// client and virtual are the addresses, of IPv4; of IPv6, client is the
+	// index of the addresses in Table.pairs, and virtual a part of the hash.
 	client, virtual         [4]byte
 	clientPort, virtualPort uint16
 	proto                   uint8
@@ -90,25 +121,44 @@ func (r DestRef) Slot() uint16 { return uint16(r >> 16) }
 // Gen is the generation of r.
 func (r DestRef) Gen() uint16 { return uint16(r) }
 
-func (e *Entry) matches(k *Key, kind uint8) bool {
-	return e.kind == kind && e.clientPort == k.ClientPort && e.virtualPort == k.VirtualPort &&
-		e.client == k.Client.As4() && e.virtual == k.Virtual.As4() && e.proto == k.Proto
+// matches reports whether e is the entry of k, of that kind and hash.
+func (t *Table) matches(e *Entry, k *Key, kind uint8, h uint64) bool {
+	if e.kind != kind || e.clientPort != k.ClientPort || e.virtualPort != k.VirtualPort || e.proto != k.Proto {
+		return false
+	}
+	if kind&six != 0 {
+		return e.virtual == tag(h) && t.pairs[e.pair()] == pair{k.Client, k.Virtual}
+	}
+	return e.client == k.Client.As4() && e.virtual == k.Virtual.As4()
 }
 
+// tag is the part of a hash that an IPv6 entry keeps, so that another's
+// addresses need not be looked at.
+func tag(h uint64) (b [4]byte) {
+	binary.LittleEndian.PutUint32(b[:], uint32(h))
+	return b
+}
+
+// pair is the index of an IPv6 entry's addresses.
+func (e *Entry) pair() uint32 { return binary.LittleEndian.Uint32(e.client[:]) }
+
 // Key is the key that finds e; that of an invalid template finds nothing.
-func (e *Entry) Key() Key {
-	return Key{
-		Client: frame.AddrFrom4(e.client), Virtual: frame.AddrFrom4(e.virtual),
-		ClientPort: e.clientPort, VirtualPort: e.virtualPort,
-		Proto: e.proto, Template: e.Template(),
+func (t *Table) Key(e *Entry) Key {
+	k := Key{ClientPort: e.clientPort, VirtualPort: e.virtualPort, Proto: e.proto, Template: e.Template()}
+	if e.kind&six != 0 {
+		p := &t.pairs[e.pair()]
+		k.Client, k.Virtual = p[0], p[1]
+	} else {
+		k.Client, k.Virtual = frame.AddrFrom4(e.client), frame.AddrFrom4(e.virtual)
 	}
+	return k
 }
 
 // Template reports whether e is a persistence template.
-func (e *Entry) Template() bool { return e.kind == template || e.kind == invalid }
+func (e *Entry) Template() bool { return e.kind&^six == template || e.kind&^six == invalid }
 
 // Invalid reports whether e is a template made invalid.
-func (e *Entry) Invalid() bool { return e.kind == invalid }
+func (e *Entry) Invalid() bool { return e.kind&^six == invalid }
 
 // Dest is the server of e.
 func (e *Entry) Dest() DestRef { return e.dest }

@@ -52,12 +52,12 @@ func (t *Table) Template(e *Entry) *Entry {
 
 // Invalidate makes template e one that no new connection finds. It stays until
 // it expires and its connections are gone.
-func (t *Table) Invalidate(e *Entry) { e.kind = invalid }
+func (t *Table) Invalidate(e *Entry) { e.kind = invalid | e.kind&six }
 
 // Retire takes connection e out of sight, because another takes its key. It
 // counts until the next tick, as in the kernel, where a timer unlinks it.
 func (t *Table) Retire(e *Entry, now int64) {
-	e.kind = retired
+	e.kind = retired | e.kind&six
 	e.expires = ticks(now) + 1
 }
 
@@ -116,7 +116,7 @@ func (t *Table) NextExpiry(now int64) (int64, bool) {
 		}
 		return true
 	})
-	return (now/tick + int64(max(least, 0))) * tick, found
+	return max(now, (now/tick+int64(max(least, 0)))*tick), found
 }
 
 // Expires is how long e has to live at now, at least 0.

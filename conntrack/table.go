@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 
@@ -29,7 +30,8 @@ const (
 type Config struct {
 	// Limit is the greatest number of entries, connections and templates
 	// together; 0 means 1 Mi. A table takes 32 bytes an entry at 60 % load,
-	// 53 bytes for each entry of the limit, touched only as it fills.
+	// 53 bytes for each entry of the limit, and 32 more for each IPv6 entry,
+	// touched only as it fills.
 	Limit int
 	// Secret seeds the hash. Whoever knows it can choose ports that meet in
 	// one place; take it from a random source.
@@ -42,6 +44,9 @@ type Config struct {
 // A Table holds connections and templates; see the package comment.
 type Table struct {
 	lines    []line
+	pairs    []pair   // addresses of IPv6 entries
+	freePair uint32   // 1 + the first free one that was used before; 0: none
+	newPair  uint32   // the first that was never used
 	used     []uint32 // entries per chunk
 	n, limit int
 	cursor   int // chunk a sweep goes on from
@@ -66,7 +71,7 @@ func New(c Config) (*Table, error) {
 	// 60 % load, in whole chunks.
 	chunks := (c.Limit*10/6/perLine + chunkLines - 1) / chunkLines
 	t := &Table{
-		lines: make([]line, chunks*chunkLines), used: make([]uint32, chunks),
+		lines: make([]line, chunks*chunkLines), pairs: make([]pair, c.Limit), used: make([]uint32, chunks),
 		limit: c.Limit, removed: c.Removed,
 	}
 	if t.removed == nil {
@@ -124,7 +129,7 @@ func (t *Table) Find(k *Key, h uint64, now int64) *Entry {
 	for range maxProbe {
 		l := &t.lines[i]
 		for j := range l {
-			if e := &l[j]; e.matches(k, kind) {
+			if e := &l[j]; t.matches(e, k, kind, h) {
 				if e.expired(at) && t.end(i*perLine+j, at) {
 					return nil
 				}
@@ -165,9 +170,13 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 	}
 	e := t.at(slot)
 	*e = Entry{
-		client: k.Client.As4(), virtual: k.Virtual.As4(),
 		clientPort: k.ClientPort, virtualPort: k.VirtualPort, proto: k.Proto, kind: kindOf(k),
 		past: e.past, dest: dest, ref: ref, expires: ticks(now) + newTimeout,
+	}
+	if k.is6() {
+		e.client, e.virtual = t.takePair(k), tag(h)
+	} else {
+		e.client, e.virtual = k.Client.As4(), k.Virtual.As4()
 	}
 	t.n++
 	t.used[slot/perLine/chunkLines]++
@@ -245,7 +254,7 @@ func (t *Table) at(slot int) *Entry { return &t.lines[slot/perLine][slot%perLine
 // slotOf finds where e lives, through its key: the line is within maxProbe of
 // its home.
 func (t *Table) slotOf(e *Entry) int {
-	k := e.Key()
+	k := t.Key(e)
 	i := t.home(t.Hash(&k))
 	for range maxProbe {
 		for j := range perLine {
@@ -268,15 +277,39 @@ func (t *Table) remove(slot int) {
 	if e.Controlled() {
 		t.at(int(e.ref-1)).ref--
 	}
-	k := e.Key()
+	k := t.Key(e)
 	for i := t.home(t.Hash(&k)); i != slot/perLine; i = t.after(i) {
 		if p := &t.lines[i][0].past; *p != 255 {
 			*p--
 		}
 	}
+	if e.kind&six != 0 {
+		t.freePairOf(e)
+	}
 	*e = Entry{past: e.past}
 	t.n--
 	t.used[slot/perLine/chunkLines]--
+}
+
+// takePair keeps the addresses of k and returns where. There is a place for
+// each entry of the limit.
+func (t *Table) takePair(k *Key) (at [4]byte) {
+	i := t.newPair
+	if t.freePair != 0 {
+		i = t.freePair - 1
+		t.freePair = binary.LittleEndian.Uint32(t.pairs[i][0][:])
+	} else {
+		t.newPair++
+	}
+	t.pairs[i] = pair{k.Client, k.Virtual}
+	binary.LittleEndian.PutUint32(at[:], i)
+	return at
+}
+
+func (t *Table) freePairOf(e *Entry) {
+	i := e.pair()
+	binary.LittleEndian.PutUint32(t.pairs[i][0][:], t.freePair)
+	t.freePair = i + 1
 }
 
 // All calls f with every entry until it returns false. f must not change the

@@ -72,7 +72,7 @@ func (d *Director) Conns(now int64) []ConnStatus {
 	defer d.mu.Unlock()
 	all := make([]ConnStatus, 0, d.conns.Len())
 	d.conns.All(func(e *conntrack.Entry) bool {
-		c := ConnStatus{Key: e.Key(), State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
+		c := ConnStatus{Key: d.conns.Key(e), State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
 		if ds := d.destOf(e); ds != nil {
 			c.Server = ds.Addr
 		}
