@@ -1,0 +1,143 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+)
+
+// A Path is one way a connection takes in Direct Routing: to the virtual
+// address VIP, in frames to the MAC address of the real server RS, out of the
+// interface with index Ifindex. VIP and RS are of the same family.
+type Path struct {
+	VIP, RS netip.Addr
+	Ifindex int
+}
+
+// String is "192.168.1.100 via 192.168.1.11 dev 3".
+func (p Path) String() string {
+	return fmt.Sprintf("%s via %s dev %d", p.VIP, p.RS, p.Ifindex)
+}
+
+// defaultTTL is enough for a real server that passes the connection on to a
+// container or virtual machine of its own (one hop), and not enough to come
+// back through a director: a real server without the VIP that forwards
+// packets sends the connection back to whoever answers ARP for the VIP, that
+// is, to the director, which would hand it to a real server that works. The
+// packet arrives there with TTL 1 and ends.
+const defaultTTL = 2
+
+// DR makes a TCP connection to the virtual address whose frames go to the MAC
+// address of one real server, as the frames of clients will, and which the
+// server must answer from the virtual address. It works on the host of the
+// director, which does not have the virtual address, by way of Router's
+// policy routing.
+type DR struct {
+	// VIP is the virtual service.
+	VIP netip.AddrPort
+	// RS is the real server's own address, on a network of the interface.
+	RS netip.Addr
+	// Ifindex is the index of the interface.
+	Ifindex int
+	// TTL is the time to live of the packets; 0 means 2, see there for why:
+	// enough for a server one hop behind the real server, not enough for a
+	// way back through a director.
+	TTL int
+	// Router has been told of the path by Set.
+	Router *Router
+}
+
+var _ Probe = DR{}
+
+// Path is what Router.Set needs to know for this probe.
+func (p DR) Path() Path {
+	return Path{VIP: p.VIP.Addr(), RS: p.RS, Ifindex: p.Ifindex}
+}
+
+// Check connects. Errors read "connect 192.168.1.100:80 at 192.168.1.11:
+// connection refused".
+func (p DR) Check(ctx context.Context) error {
+	mark, err := p.mark()
+	if err != nil {
+		return err
+	}
+	return p.connect(ctx, mark)
+}
+
+// mark sees that the path is installed and gives its firewall mark. An error
+// is this host's: the check is not made.
+func (p DR) mark() (uint32, error) {
+	mark, err := p.Router.Mark(p.Path())
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrNotMade, err)
+	}
+	return mark, nil
+}
+
+// connect is the attempt itself.
+func (p DR) connect(ctx context.Context, mark uint32) error {
+	ttl := p.TTL
+	if ttl == 0 {
+		ttl = defaultTTL
+	}
+	what := fmt.Sprintf("connect %s at %s", p.VIP, p.RS)
+	if err := connect(ctx, what, p.VIP, socketOptions{mark: mark, ttl: ttl}); err != nil {
+		return err
+	}
+	// A real server that forwards packets for the VIP may tell this host by
+	// ICMP who else to send them to, and the kernel obeys when it repeats the
+	// first packet. Then it was not this server that answered.
+	gw, err := p.Router.gateway(p.Path(), mark)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotMade, err)
+	}
+	if gw != p.RS.Unmap() {
+		return fmt.Errorf("%s: redirected to %s by ICMP", what, gw)
+	}
+	return nil
+}
+
+// String is "DR 192.168.1.100:80 via 192.168.1.11 dev 3".
+func (p DR) String() string {
+	s := fmt.Sprintf("DR %s via %s dev %d", p.VIP, p.RS, p.Ifindex)
+	if p.TTL != 0 {
+		s += " ttl " + strconv.Itoa(p.TTL)
+	}
+	return s
+}
+
+// A Pair checks a real server on its own address first and then by Direct
+// Routing, so that the commonest fault of an LVS-DR installation, a real
+// server that does not have the virtual address, is told from a server that
+// is down.
+type Pair struct {
+	Own TCP
+	DR  DR
+}
+
+var _ Probe = Pair{}
+
+// Check makes both attempts, one after the other, in the time of one. If only
+// the second fails the error says so: "real server 192.168.1.11 answers on its
+// own address but not for VIP 192.168.1.100:80: is the VIP on its loopback,
+// and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11:
+// connection refused)".
+func (p Pair) Check(ctx context.Context) error {
+	if err := p.Own.Check(ctx); err != nil {
+		return err
+	}
+	mark, err := p.DR.mark()
+	if err != nil {
+		return err
+	}
+	err = p.DR.connect(ctx, mark)
+	if err == nil || ResultOf(err) == NotMade || ctx.Err() == context.Canceled {
+		return err
+	}
+	return fmt.Errorf("real server %s answers on its own address but not for VIP %s: "+
+		"is the VIP on its loopback, and does the server listen on it? (%w)", p.DR.RS, p.DR.VIP, err)
+}
+
+// String joins the names of both probes.
+func (p Pair) String() string { return p.Own.String() + " and " + p.DR.String() }

@@ -1,0 +1,437 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// patience is the time given to attempts that are expected to get no answer.
+// Attempts expected to get one have a minute: no test waits for it.
+const patience = time.Second
+
+// try makes one attempt.
+func try(t *testing.T, p Probe, d time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	return p.Check(ctx)
+}
+
+// wantText fails the test unless err reads want and wraps target.
+func wantText(t *testing.T, err, target error, want string) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if !errors.Is(err, target) {
+		t.Errorf("%v does not wrap %v", err, target)
+	}
+}
+
+func TestTCPProbe(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	l := newLab(t, false)
+	web := netip.AddrPortFrom(l.rs[0].addr, 80)
+	visits, stop := l.rs[0].serve(web)
+
+	t.Run("a server that listens is good, and the connection ends with FIN", func(t *testing.T) {
+		must(t, try(t, TCP{Addr: web}, time.Minute))
+		if v := <-visits; !isEOF(v.end) || v.remote.Addr() != l.dir {
+			t.Fatalf("the server saw %+v", v)
+		}
+	})
+	t.Run("a bound source port can be used again at once", func(t *testing.T) {
+		p := TCP{Addr: web, Bind: netip.AddrPortFrom(l.dir, 4000), Interface: "br0"}
+		for range 3 {
+			must(t, try(t, p, time.Minute))
+			if v := <-visits; v.remote != p.Bind || !errors.Is(v.end, unix.ECONNRESET) {
+				t.Fatalf("the server saw %+v", v)
+			}
+		}
+	})
+	t.Run("what this host lacks is not the server's fault", func(t *testing.T) {
+		wantText(t, try(t, TCP{Addr: web, Interface: "eth9"}, time.Minute), ErrNotMade,
+			"check not made: connect 192.168.1.11:80: bind to interface eth9: no such device")
+		wantText(t, try(t, TCP{Addr: web, Bind: netip.MustParseAddrPort("192.0.2.1:0")}, time.Minute), ErrNotMade,
+			"check not made: connect 192.168.1.11:80: bind: cannot assign requested address")
+		onThread(func() {
+			dropNetAdmin(t)
+			wantText(t, try(t, TCP{Addr: web, Mark: 1}, time.Minute), os.ErrPermission,
+				"check not made: connect 192.168.1.11:80: set firewall mark 0x1 (needs CAP_NET_ADMIN): operation not permitted")
+		})
+	})
+	t.Run("an attempt that is called off ends", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		wantText(t, TCP{Addr: web}.Check(ctx), context.Canceled, "connect 192.168.1.11:80: context canceled")
+	})
+	t.Run("a killed listener refuses", func(t *testing.T) {
+		stop()
+		wantText(t, try(t, TCP{Addr: web}, time.Minute), unix.ECONNREFUSED, "connect 192.168.1.11:80: connection refused")
+	})
+	t.Run("a firewalled server does not answer", func(t *testing.T) {
+		l.rs[0].blackhole(l.dir)
+		wantText(t, try(t, TCP{Addr: web}, patience), os.ErrDeadlineExceeded,
+			"connect 192.168.1.11:80: no answer: i/o timeout")
+	})
+}
+
+// dropNetAdmin takes CAP_NET_ADMIN and CAP_NET_RAW, which SO_MARK accepts too,
+// from the calling thread.
+func dropNetAdmin(t *testing.T) {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	err := unix.Capget(&head, &data[0])
+	data[0].Effective &^= 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW
+	if err == nil {
+		err = unix.Capset(&head, &data[0])
+	}
+	if err != nil {
+		t.Errorf("drop capabilities: %v", err)
+	}
+}
+
+// newRouter is a Router that is closed with the test and must leave nothing.
+func newRouter(t *testing.T) *Router {
+	t.Helper()
+	before := routing(t)
+	r, err := NewRouter()
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, r.Close())
+		if after := routing(t); !slices.Equal(before, after) {
+			t.Errorf("Router left\n%s\nwhere was\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+		}
+	})
+	return r
+}
+
+// shield blackholes received VIP traffic, as the director does to keep its
+// kernel quiet.
+func (l *lab) shield() {
+	rule := netlink.NewRule()
+	rule.IifName, rule.Dst, rule.Type = "br0", prefix(l.vip, l.vip.BitLen()), unix.RTN_BLACKHOLE
+	rule.Priority = 70
+	l.do("add shield", netlink.RuleAdd(rule))
+	l.t.Cleanup(func() { l.do("remove shield", netlink.RuleDel(rule)) })
+}
+
+// pair is the Pair of real server i, at port 80.
+func (l *lab) pair(i int, r *Router) Pair {
+	return Pair{
+		Own: TCP{Addr: netip.AddrPortFrom(l.rs[i].addr, 80)},
+		DR:  DR{VIP: netip.AddrPortFrom(l.vip, 80), RS: l.rs[i].addr, Ifindex: l.ifindex, Router: r},
+	}
+}
+
+func TestDRProbe(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	for _, c := range []struct {
+		name     string
+		v6       bool
+		rpFilter string
+	}{
+		{"IPv4 without reverse path filter", false, "0"},
+		{"IPv4 with strict reverse path filter", false, "1"},
+		{"IPv6", true, "0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, c.v6)
+			sysctl(t, "ipv4/conf/all/rp_filter", c.rpFilter)
+			if !c.v6 {
+				l.shield()
+			}
+			r := newRouter(t)
+			a, b := l.pair(0, r), l.pair(1, r)
+			must(t, r.Set([]Path{a.DR.Path(), b.DR.Path()}))
+			for _, h := range l.rs {
+				h.addVIP(l.vip)
+			}
+			seenA, _ := l.rs[0].serve(netip.AddrPortFrom(zeroLike(l.vip), 80))
+			seenB, stopB := l.rs[1].serve(netip.AddrPortFrom(zeroLike(l.vip), 80))
+			for _, x := range []struct {
+				p    Pair
+				seen <-chan visit
+			}{{a, seenA}, {b, seenB}} {
+				must(t, try(t, x.p, time.Minute))
+				if v := <-x.seen; v.local != x.p.Own.Addr {
+					t.Fatalf("first connection: %+v", v)
+				}
+				if v := <-x.seen; v.local != x.p.DR.VIP || v.remote.Addr() != l.dir || !isEOF(v.end) {
+					t.Fatalf("second connection: %+v", v)
+				}
+			}
+			// Only the server that is asked counts, although the other one has the VIP too.
+			stopB()
+			must(t, try(t, a.DR, time.Minute))
+			want := "connect " + b.DR.VIP.String() + " at " + b.DR.RS.String() + ": connection refused"
+			wantText(t, try(t, b.DR, time.Minute), unix.ECONNREFUSED, want)
+		})
+	}
+}
+
+func TestPairNamesWhatIsWrong(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	const hint = "real server 192.168.1.11 answers on its own address but not for VIP 192.168.1.100:80: " +
+		"is the VIP on its loopback, and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11: "
+	own := func(l *lab) { l.rs[0].serve(netip.AddrPortFrom(l.rs[0].addr, 80)) }
+	for _, c := range []struct {
+		name    string
+		prepare func(l *lab)
+		wait    time.Duration
+		target  error
+		want    string
+	}{
+		{"the VIP is not on the real server", own, patience,
+			os.ErrDeadlineExceeded, hint + "no answer: i/o timeout)"},
+		{"the server listens on the real server's address only", func(l *lab) { own(l); l.rs[0].addVIP(l.vip) }, time.Minute,
+			unix.ECONNREFUSED, hint + "connection refused)"},
+		{"nobody listens at all", func(l *lab) { l.rs[0].addVIP(l.vip) }, time.Minute,
+			unix.ECONNREFUSED, "connect 192.168.1.11:80: connection refused"},
+		{"the real server is firewalled", func(l *lab) { own(l); l.rs[0].addVIP(l.vip); l.rs[0].blackhole(l.dir) }, patience,
+			os.ErrDeadlineExceeded, "connect 192.168.1.11:80: no answer: i/o timeout"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, false)
+			r := newRouter(t)
+			p := l.pair(0, r)
+			must(t, r.Set([]Path{p.DR.Path()}))
+			c.prepare(l)
+			wantText(t, try(t, p, c.wait), c.target, c.want)
+		})
+	}
+}
+
+// TestDRProbeEndsBeforeItComesBack: a real server without the VIP that
+// forwards packets sends the check on to whoever answers ARP for the VIP, as
+// the director does, which would give it to a real server that works. Here the
+// "director" of rs[0] is rs[1]'s part of the lab: it takes the packet and
+// forwards it to a container of its own that has the VIP. From there an answer
+// must not come with the default TTL; one hop behind the real server it must.
+func TestDRProbeEndsBeforeItComesBack(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	l := newLab(t, false)
+	r := newRouter(t)
+	p := l.pair(0, r).DR
+	must(t, r.Set([]Path{p.Path()}))
+	third := l.newHost(2, netip.MustParseAddr("192.168.1.13"), 24)
+	third.addVIP(l.vip)
+	third.serve(netip.AddrPortFrom(l.vip, 80))
+
+	l.awake(third)
+	l.rs[0].forward(l.vip, third.addr, "0")
+	dies := func() {
+		t.Helper()
+		// The kernel gives up when it hears that the TTL was exceeded, but it
+		// hears only while it is not busy sending: the timeout may come first.
+		if err := try(t, p, patience); !errors.Is(err, unix.EHOSTUNREACH) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("TTL %d: %v", p.TTL, err)
+		}
+	}
+	p.TTL = 1
+	dies()
+	p.TTL = 0
+	must(t, try(t, p, time.Minute)) // one hop behind the real server
+
+	l.do("forget the route", l.rs[0].nl.RouteDel(&netlink.Route{Dst: prefix(l.vip, 32)}))
+	l.rs[0].forward(l.vip, l.rs[1].addr, "0")
+	l.rs[1].forward(l.vip, third.addr, "0")
+	p.TTL = 3
+	must(t, try(t, p, time.Minute)) // the lab does what the comment says
+	p.TTL = 0
+	dies()
+}
+
+// TestDRProbeIsNotRedirected: a real server without the VIP that forwards
+// packets also sends the director an ICMP redirect to whoever has the VIP, which
+// the director's kernel keeps in mind for minutes. A DR check of the server
+// must not be answered by somebody else for this, neither at once nor later.
+func TestDRProbeIsNotRedirected(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	l := newLab(t, false)
+	r := newRouter(t)
+	p, other := l.pair(0, r).DR, l.pair(1, r).DR
+	second := Path{netip.MustParseAddr("192.168.1.101"), p.RS, p.Ifindex} // shares what the kernel learns
+	must(t, r.Set([]Path{p.Path(), other.Path(), second}))
+	l.rs[1].addVIP(l.vip)
+	l.rs[1].serve(netip.AddrPortFrom(l.vip, 80))
+	l.rs[0].forward(l.vip, l.rs[1].addr, "1")
+
+	mark, err := r.Mark(p.Path())
+	must(t, err)
+	// A TCP socket obeys a redirect only from its second packet on; UDP at once.
+	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { must(t, setOptions(int(fd), false, socketOptions{mark: mark})) })
+	}}
+	udp, err := d.DialContext(t.Context(), "udp", p.VIP.String())
+	must(t, err)
+	defer udp.Close()
+	udp.Write([]byte("x"))
+	for gw := p.RS; gw == p.RS; runtime.Gosched() {
+		gw, err = r.gateway(p.Path(), mark)
+		must(t, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	const want = "connect 192.168.1.100:80 at 192.168.1.11: redirected to 192.168.1.12 by ICMP"
+	if err := p.connect(ctx, mark); err == nil || err.Error() != want {
+		t.Fatalf("got  %v\nwant %s", err, want)
+	}
+	must(t, try(t, other, time.Minute))
+	l.rs[0].enter(func() { sysctl(t, "ipv4/ip_forward", "0") })
+	wantText(t, try(t, p, patience), os.ErrDeadlineExceeded, "connect 192.168.1.100:80 at 192.168.1.11: no answer: i/o timeout")
+	l.do("forget the route", l.rs[0].nl.RouteDel(&netlink.Route{Dst: prefix(l.vip, 32)}))
+	l.rs[0].addVIP(l.vip)
+	l.rs[0].serve(netip.AddrPortFrom(l.vip, 80))
+	must(t, try(t, p, time.Minute))
+}
+
+func TestRouter(t *testing.T) {
+	if !inNamespaces(t) {
+		return
+	}
+	l := newLab(t, false)
+	v6 := Path{netip.MustParseAddr("2001:db8::100"), netip.MustParseAddr("2001:db8::11"), l.ifindex}
+	a, b := l.pair(0, nil).DR.Path(), l.pair(1, nil).DR.Path()
+	other := Path{netip.MustParseAddr("192.168.1.101"), a.RS, a.Ifindex}
+
+	t.Run("Set adds and removes what changed, and only that", func(t *testing.T) {
+		r := newRouter(t)
+		must(t, r.Set([]Path{a}))
+		one := routing(t)
+		must(t, r.Set([]Path{b, a, v6, other, a}))
+		marks := map[uint32]bool{}
+		for _, p := range []Path{a, b, v6, other} {
+			m, err := r.Mark(p)
+			must(t, err)
+			if !ours(int(m)) {
+				t.Errorf("mark %#x of %s is outside of the range", m, p)
+			}
+			marks[m] = true
+		}
+		if len(marks) != 3 {
+			t.Errorf("%d marks for three real servers", len(marks))
+		}
+		must(t, r.Set([]Path{a}))
+		if now := routing(t); !slices.Equal(now, one) {
+			t.Errorf("now\n%s\nwant\n%s", strings.Join(now, "\n"), strings.Join(one, "\n"))
+		}
+		if _, err := r.Mark(b); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("mark of a removed path: %v", err)
+		}
+	})
+	t.Run("Cleanup removes what a killed predecessor left, and nothing else", func(t *testing.T) {
+		r := newRouter(t)
+		foreign := netlink.NewRule()
+		foreign.Mark, foreign.Table, foreign.Priority = 7, laneBase-1, rulePriority
+		must(t, netlink.RuleAdd(foreign))
+		defer netlink.RuleDel(foreign)
+		route := &netlink.Route{Table: laneBase - 1, Dst: prefix(l.vip, 32), LinkIndex: l.ifindex}
+		must(t, netlink.RouteAdd(route))
+		defer netlink.RouteDel(route)
+		before := routing(t)
+		killed, err := NewRouter()
+		must(t, err)
+		must(t, killed.Set([]Path{a, b, v6, other}))
+		killed.handle.Close() // what is left when the process is gone
+		if n := len(routing(t)) - len(before); n != 10 {
+			t.Fatalf("%d rules and routes, want 3 rules, 4 routes to VIPs and 3 unreachable ones", n)
+		}
+		must(t, r.Cleanup())
+		if now := routing(t); !slices.Equal(now, before) {
+			t.Errorf("now\n%s\nwant\n%s", strings.Join(now, "\n"), strings.Join(before, "\n"))
+		}
+	})
+	t.Run("Mark heals what was lost", func(t *testing.T) {
+		r := newRouter(t)
+		must(t, r.Set([]Path{a}))
+		healthy := routing(t)
+		br, err := netlink.LinkByIndex(l.ifindex)
+		must(t, err)
+		must(t, netlink.LinkSetDown(br)) // the kernel drops the route
+		must(t, netlink.LinkSetUp(br))
+		must(t, netlink.RuleDel(r.lanes[a.key()].rule(a)))
+		if slices.Equal(routing(t), healthy) {
+			t.Fatal("nothing was lost")
+		}
+		_, err = r.Mark(a)
+		must(t, err)
+		if now := routing(t); !slices.Equal(now, healthy) {
+			t.Errorf("now\n%s\nwant\n%s", strings.Join(now, "\n"), strings.Join(healthy, "\n"))
+		}
+	})
+	t.Run("a marked connection never takes another way", func(t *testing.T) {
+		r := newRouter(t)
+		must(t, r.Set([]Path{a}))
+		l.rs[1].addVIP(l.vip) // it answers ARP for the VIP: the main table leads to it
+		l.rs[1].serve(netip.AddrPortFrom(l.vip, 80))
+		must(t, try(t, TCP{Addr: netip.AddrPortFrom(l.vip, 80)}, time.Minute))
+		mark, err := r.Mark(a)
+		must(t, err)
+		must(t, netlink.RouteDel(&netlink.Route{Table: int(mark), Dst: prefix(l.vip, 32)}))
+		err = try(t, TCP{Addr: netip.AddrPortFrom(l.vip, 80), Mark: mark}, time.Minute)
+		wantText(t, err, unix.EHOSTUNREACH, "connect 192.168.1.100:80: no route to host")
+	})
+	t.Run("without CAP_NET_ADMIN the errors name it and no server is blamed", func(t *testing.T) {
+		r := newRouter(t)
+		onThread(func() {
+			dropNetAdmin(t)
+			wantText(t, r.Set([]Path{a, b}), os.ErrPermission, "install the route of DR check "+a.String()+": needs CAP_NET_ADMIN: operation not permitted")
+			p := l.pair(0, r)
+			l.rs[0].serve(p.Own.Addr)
+			wantText(t, try(t, p, time.Minute), ErrNotMade, "check not made: install the route of DR check "+a.String()+": needs CAP_NET_ADMIN: operation not permitted")
+		})
+	})
+	t.Run("a VIP that is an address of this host is named", func(t *testing.T) {
+		r := newRouter(t)
+		must(t, r.Set([]Path{a}))
+		br, err := netlink.LinkByIndex(l.ifindex)
+		must(t, err)
+		must(t, netlink.AddrAdd(br, addr(l.vip, 32)))
+		_, err = r.Mark(a)
+		must(t, netlink.AddrDel(br, addr(l.vip, 32)))
+		if err == nil || !strings.HasSuffix(err.Error(), a.String()+": the VIP is an address of this host") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("paths that make no sense are named and left out", func(t *testing.T) {
+		r := newRouter(t)
+		for _, p := range []Path{{a.VIP, v6.RS, 1}, {a.VIP, a.VIP, 1}, {a.VIP, a.RS, 0}, {}} {
+			if err := r.Set([]Path{p, b}); err == nil || !strings.Contains(err.Error(), "path "+p.String()) {
+				t.Errorf("%v: %v", p, err)
+			}
+			if _, err := r.Mark(b); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Run("an interface that is gone is an error that names the path", func(t *testing.T) {
+		r := newRouter(t)
+		gone := Path{a.VIP, a.RS, 9999}
+		if err := r.Set([]Path{gone}); err == nil || !strings.Contains(err.Error(), gone.String()) {
+			t.Errorf("%v", err)
+		}
+	})
+}
