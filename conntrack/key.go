@@ -168,7 +168,7 @@ func (e *Entry) State() State { return e.state }
 
 // Active reports whether e counts as an active connection of its server: a TCP
 // connection being opened or open. UDP never does.
-func (e *Entry) Active() bool { return !e.Template() && e.state.active() }
+func (e *Entry) Active() bool { return !e.Template() && e.active() }
 
 // Controlled reports whether e is a connection made by a template.
 func (e *Entry) Controlled() bool { return !e.Template() && e.ref != 0 }

@@ -13,9 +13,14 @@ const lapse = 60 * ticksPerSecond
 // Refresh restarts the timer of connection e for a packet at now, and counts
 // the packet.
 func (t *Table) Refresh(e *Entry, now int64) {
-	d := t.timeouts[e.state]
-	if e.proto == frame.ProtoUDP {
+	var d uint32
+	switch e.proto {
+	case frame.ProtoUDP:
 		d = t.udp
+	case frame.ProtoSCTP:
+		d = t.sctp[e.state]
+	default:
+		d = t.timeouts[e.state]
 	}
 	e.expires = ticks(now) + d
 	if e.aux++; e.aux == 0 {
@@ -27,7 +32,11 @@ func (t *Table) Refresh(e *Entry, now int64) {
 // its template an assured one. The timer is Refresh's.
 func (t *Table) SetState(e *Entry, s State) {
 	e.state = s
-	if s == Established && e.ref != 0 {
+	established := Established
+	if e.proto == frame.ProtoSCTP {
+		established = SCTPEstablished
+	}
+	if s == established && e.ref != 0 {
 		t.at(int(e.ref - 1)).state = Assured
 	}
 }

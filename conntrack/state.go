@@ -52,15 +52,22 @@ func (e *Entry) StateName() string {
 	switch {
 	case e.Template() && e.state == Assured:
 		return "ASSURED"
-	case !e.Template() && e.proto == frame.ProtoUDP:
+	case e.Template():
+		return None.String()
+	case e.proto == frame.ProtoUDP:
 		return "UDP"
+	case e.proto == frame.ProtoSCTP:
+		return sctpName(e.state)
 	}
 	return e.state.String()
 }
 
 // active reports whether a connection in s counts as active.
-func (s State) active() bool {
-	switch s {
+func (e *Entry) active() bool {
+	if e.proto == frame.ProtoSCTP {
+		return e.state == SCTPEstablished
+	}
+	switch e.state {
 	case Established, SynSent, SynRecv, SynAck:
 		return true
 	}
@@ -110,8 +117,9 @@ func NextTCP(s State, flags uint8, secure bool) State {
 
 // Timeouts are the lifetimes of entries after their last packet, in seconds.
 type Timeouts struct {
-	TCP [numStates]int
-	UDP int
+	TCP  [numStates]int
+	SCTP [numSCTP]int
+	UDP  int
 }
 
 // DefaultTimeouts are the kernel's.
@@ -119,6 +127,8 @@ func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		TCP: [numStates]int{None: 2, Established: 900, SynSent: 120, SynRecv: 60, FinWait: 120,
 			TimeWait: 120, Close: 10, CloseWait: 60, LastAck: 30, Listen: 120, SynAck: 120},
+		SCTP: [numSCTP]int{SCTPNone: 61, SCTPInit1: 4, SCTPInit: 61,
+			SCTPEstablished: 900, SCTPShutdown: 61, SCTPRejected: 4, SCTPClosed: 61},
 		UDP: 300,
 	}
 }

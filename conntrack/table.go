@@ -52,6 +52,7 @@ type Table struct {
 	cursor   int // chunk a sweep goes on from
 	seeded   [32]byte
 	timeouts [numStates]uint32 // ticks
+	sctp     [numSCTP]uint32
 	udp      uint32
 	removed  func(*Entry)
 	evicted  uint64
@@ -87,6 +88,9 @@ func New(c Config) (*Table, error) {
 func (t *Table) SetTimeouts(to Timeouts) {
 	for s, v := range to.TCP {
 		t.timeouts[s] = uint32(v) * ticksPerSecond
+	}
+	for s, v := range to.SCTP {
+		t.sctp[s] = uint32(v) * ticksPerSecond
 	}
 	t.udp = uint32(to.UDP) * ticksPerSecond
 }
@@ -246,7 +250,13 @@ func (e *Entry) cheap() bool {
 	if e.Template() {
 		return e.ref == 0 && e.state != Assured
 	}
-	return e.proto != frame.ProtoUDP && e.state != Established
+	switch e.proto {
+	case frame.ProtoUDP:
+		return false
+	case frame.ProtoSCTP:
+		return e.state != SCTPEstablished
+	}
+	return e.state != Established
 }
 
 func (t *Table) at(slot int) *Entry { return &t.lines[slot/perLine][slot%perLine] }

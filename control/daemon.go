@@ -168,6 +168,7 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 		select {
 		case <-ctx.Done():
 			m.o.Notify("STOPPING=1")
+			m.farewell()
 			return nil
 		case err := <-m.failed:
 			return err

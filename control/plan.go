@@ -9,6 +9,7 @@ import (
 	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 // A plan is what a configuration asks for on this host: every VIP and every
@@ -62,6 +63,7 @@ func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService
 	s := plannedService{name: vs.Name(), source: vs, cfg: dataplane.ServiceConfig{
 		Key:         dataplane.ServiceKey{Proto: uint8(vs.Protocol), Addr: frame.AddrFrom(vs.Addr), Port: vs.Port},
 		Scheduler:   vs.Scheduler,
+		Flags:       scheduler.Flags(vs.SchedFlags),
 		Persistence: time.Duration(vs.Persistence.Timeout) * time.Second,
 		Mask:        frame.AddrFrom(vs.Granularity),
 	}}

@@ -33,6 +33,9 @@ type Director struct {
 	gens       []uint16 // generation of each slot
 	neighbours map[frame.Addr]neighbour
 	scratches  []*Scratch
+	// strained says that the connection table is nearly full; as of the last
+	// batch or sweep.
+	strained bool
 }
 
 // neighbour is how a real server is reached.
@@ -119,14 +122,14 @@ func (t *Table) ours(addr frame.Addr) bool {
 func (d *Director) Sweep(now int64, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, ds := range d.slots {
+		if ds != nil && ds.in == nil && ds.refs > 0 {
+			ds.idleSince = now // also if its last connection ends right now
+		}
+	}
 	d.conns.Sweep(now, n)
 	for i, ds := range d.slots {
-		if ds == nil || ds.in != nil {
-			continue
-		}
-		if ds.refs > 0 {
-			ds.idleSince = now
-		} else if now-ds.idleSince >= trashTime {
+		if ds != nil && ds.in == nil && ds.refs == 0 && now-ds.idleSince >= trashTime {
 			d.slots[i] = nil
 			d.gens[i]++
 		}

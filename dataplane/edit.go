@@ -88,7 +88,7 @@ func (d *Director) AddService(c ServiceConfig) error {
 }
 
 // EditService changes all of a service but its key and servers. A scheduler
-// that does not change keeps its state.
+// that does not change keeps its state, also when its flags do.
 func (d *Director) EditService(c ServiceConfig) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,7 +143,8 @@ func (d *Director) AddServer(k ServiceKey, c ServerConfig) error {
 		}
 	}
 	ds.in = s
-	ds.configure(c)
+	ds.LastWeight = 0 // also where it comes back
+	ds.configure(c, d.Tunables())
 	s.dests = slices.Insert(s.dests, 0, ds)
 	s.picks = slices.Insert(s.picks, 0, &ds.Dest)
 	s.sched.Update(s.picks, scheduler.Added, 0)
@@ -192,7 +193,7 @@ func (d *Director) EditServer(k ServiceKey, c ServerConfig) error {
 	if i < 0 {
 		return ErrNoServer
 	}
-	s.dests[i].configure(c)
+	s.dests[i].configure(c, d.Tunables())
 	s.sched.Update(s.picks, scheduler.Edited, i)
 	return nil
 }

@@ -146,7 +146,7 @@ func (d *Director) advance(t *Table, ds *dest, e *conntrack.Entry, h *frame.Head
 	if h.Proto != frame.ProtoTCP {
 		return
 	}
-	next := conntrack.NextTCP(e.State(), h.Flags, t.tunables.SecureTCP)
+	next := conntrack.NextTCP(e.State(), h.Flags, acts(t.tunables.SecureTCP, d.strained))
 	if next == e.State() {
 		return
 	}

@@ -6,17 +6,21 @@ import (
 	"lvsdr/scheduler"
 )
 
-// begunAnew reports whether a SYN on the known connection e begins another one,
-// for which a server is chosen anew (net.ipv4.vs.conn_reuse_mode, and
-// expire_nodest_conn for a quiesced server).
+// begunAnew reports whether a packet of the known connection e is taken as one
+// of no connection: any, where the server was removed before expire_nodest_conn
+// was set; a SYN that begins another connection, for which a server is chosen
+// anew (net.ipv4.vs.conn_reuse_mode, and expire_nodest_conn for a quiesced
+// server).
 func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool {
-	if h.Proto != frame.ProtoTCP || h.Flags&frame.SYN == 0 {
-		return false
-	}
+	syn := h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0
 	if t.tunables.ExpireNodestConn {
-		if ds := d.destOf(e); ds != nil && ds.in != nil && ds.Weight == 0 {
+		ds := d.destOf(e)
+		if ds == nil || ds.in == nil || syn && ds.Weight == 0 {
 			return true
 		}
+	}
+	if !syn {
+		return false
 	}
 	if t.tunables.ConnReuseMode == 0 || e.Controlled() {
 		return false
@@ -91,8 +95,8 @@ func (d *Director) schedule(t *Table, p *Packet, now int64) (*conntrack.Entry, R
 
 // pick asks the scheduler for a server; nil: none is fit.
 func (s *service) pick(h *frame.Header, now int64) *dest {
-	f := scheduler.Flow{Src: h.Src, Dst: h.Dst, SrcPort: h.SrcPort, DstPort: h.DstPort, Now: now}
-	if i := s.sched.Pick(s.picks, &f); i >= 0 {
+	s.flow = scheduler.Flow{Src: h.Src, Dst: h.Dst, SrcPort: h.SrcPort, DstPort: h.DstPort, Flags: s.cfg.Flags, Now: now}
+	if i := s.sched.Pick(s.picks, &s.flow); i >= 0 {
 		return s.dests[i]
 	}
 	return nil

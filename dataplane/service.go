@@ -34,6 +34,8 @@ type ServiceKey struct {
 type ServiceConfig struct {
 	Key       ServiceKey
 	Scheduler string // as in ipvsadm -s
+	// Flags are the scheduler's own, as in ipvsadm -b.
+	Flags scheduler.Flags
 	// Persistence is the life of a template after the last new connection
 	// it took; 0: the service is not persistent.
 	Persistence time.Duration
@@ -52,19 +54,6 @@ type ServerConfig struct {
 	// of Upper if Lower is 0. Upper 0: no threshold.
 	Upper, Lower int
 }
-
-// Tunables change decisions as the sysctls net.ipv4.vs.* of the same names do.
-// The zero Tunables are not the default, see DefaultTunables.
-type Tunables struct {
-	ExpireNodestConn        bool // removing a server removes its connections
-	ExpireQuiescentTemplate bool // weight 0 ends templates
-	ConnReuseMode           int  // 0..3, see ipvs-sysctl
-	SloppyTCP               bool // any segment but a RST begins a connection
-	SecureTCP               bool // SYN leads to SYNACK
-}
-
-// DefaultTunables are the kernel's defaults.
-func DefaultTunables() Tunables { return Tunables{ConnReuseMode: 1} }
 
 // A Link is an interface that frames leave by.
 type Link struct {
@@ -92,6 +81,7 @@ type service struct {
 	dests  []*dest           // newest first
 	picks  []*scheduler.Dest // the same servers, for the scheduler
 	sched  scheduler.Scheduler
+	flow   scheduler.Flow // of the last pick; a local one would be allocated
 	totals Traffic
 }
 
@@ -130,7 +120,7 @@ type dest struct {
 
 func (d *dest) ref() conntrack.DestRef { return conntrack.MakeDestRef(d.slot, d.gen) }
 
-// setReachable notes whether frames can be sent to d.
+// setNeighbour notes whether frames can be sent to d.
 func (d *dest) setNeighbour(n neighbour) {
 	d.mac, d.link = n.mac, n.link
 	d.Unreachable = d.mac == frame.MAC{}
@@ -183,8 +173,17 @@ func (d *dest) relieve() {
 }
 
 // configure takes over c's weight and thresholds.
-func (d *dest) configure(c ServerConfig) {
+func (d *dest) configure(c ServerConfig, t Tunables) {
+	raised := c.Upper > d.upper
 	d.Weight, d.upper, d.lower = c.Weight, c.Upper, c.Lower
-	d.relieve()
-	d.overload()
+	if c.Weight > 0 {
+		d.LastWeight = c.Weight
+	}
+	switch {
+	case !t.LateThresholds:
+		d.relieve()
+		d.overload()
+	case raised || c.Upper == 0:
+		d.Overloaded = false
+	}
 }

@@ -15,6 +15,9 @@ type Dest struct {
 	Addr   [16]byte // IP address, IPv4 in its IPv4-mapped form
 	Port   uint16   // port as listed; 0 for a service without one
 	Weight int      // 0: quiesced, no new connections
+	// LastWeight counts where Weight is 0: the last other weight the server
+	// had since it was added, by which it keeps its places in the table of mh.
+	LastWeight int
 
 	Active   int // connections in an active state (SYN_RECV, ESTABLISHED)
 	Inactive int // all other connections; UDP is always here
@@ -24,6 +27,8 @@ type Dest struct {
 	// Unreachable says that the server cannot be sent to now, because its MAC
 	// address is not known. It is passed over like an overloaded one.
 	Unreachable bool
+
+	pos int // index in the list, see number
 }
 
 // Fit reports whether d may get new connections.
@@ -32,11 +37,12 @@ func (d *Dest) Fit() bool { return d.Weight > 0 && d.available() }
 // available is Fit but for the weight.
 func (d *Dest) available() bool { return !d.Overloaded && !d.Unreachable }
 
-// A Flow is what a hashing scheduler looks at.
+// A Flow is the new connection, as far as choosing goes.
 type Flow struct {
-	Src, Dst [16]byte
+	Src, Dst [16]byte // IP addresses, IPv4 in its IPv4-mapped form
 	SrcPort  uint16
 	DstPort  uint16
+	Flags    Flags // of the service, at this moment
 	Now      int64 // monotonic nanoseconds
 }
 
@@ -59,8 +65,16 @@ type Scheduler interface {
 	Update(dests []*Dest, c Change, i int)
 }
 
+// stateless is for schedulers that look at the list and the flow alone.
+type stateless struct{}
+
+// Update has nothing to do.
+func (stateless) Update([]*Dest, Change, int) {}
+
 // Names lists the schedulers New knows, in the order of their making.
-func Names() []string { return []string{"rr", "wrr"} }
+func Names() []string {
+	return []string{"rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "sh", "dh", "mh", "lblc", "lblcr", "twos"}
+}
 
 // New makes the scheduler called name (as in ipvsadm -s) for a service that has
 // the destinations dests.
@@ -70,6 +84,30 @@ func New(name string, dests []*Dest) (Scheduler, error) {
 		return newRR(), nil
 	case "wrr":
 		return newWRR(dests), nil
+	case "lc":
+		return leastConn{}, nil
+	case "wlc":
+		return weightedLeastConn{}, nil
+	case "sed":
+		return shortestDelay{}, nil
+	case "nq":
+		return neverQueue{}, nil
+	case "fo":
+		return failOver{}, nil
+	case "ovf":
+		return overflow{}, nil
+	case "sh":
+		return newSH(dests), nil
+	case "dh":
+		return newDH(dests), nil
+	case "mh":
+		return newMH(dests), nil
+	case "lblc":
+		return newLBLC(dests), nil
+	case "lblcr":
+		return newLBLCR(dests), nil
+	case "twos":
+		return newTwos(), nil
 	}
 	return nil, fmt.Errorf("scheduler %q: not one of %v", name, Names())
 }

@@ -45,15 +45,28 @@ func (w *weightedRoundRobin) Pick(dests []*Dest, _ *Flow) int {
 			return -1
 		}
 		w.pos = -1
-		if w.cw -= w.di; w.cw > 0 {
-			continue
+		if w.cw -= w.di; w.cw <= 0 {
+			w.cw = w.mw
+			if !first || begin < 0 {
+				return -1
+			}
+			wrapped = true
 		}
-		w.cw = w.mw
-		if !first || begin < 0 {
-			return -1
-		}
-		wrapped = true
+		w.cw = min(w.cw, w.highest(dests))
 	}
+}
+
+// highest is the current weight of the first pass that an available server
+// takes part in, or of the lowest one, 1. The passes before it find nobody, and
+// there may be 2^31 of them.
+func (w *weightedRoundRobin) highest(dests []*Dest) int {
+	top := 0
+	for _, d := range dests {
+		if d.available() {
+			top = max(top, d.Weight)
+		}
+	}
+	return max(top-(w.di-1), 1)
 }
 
 // Update computes gcd and top weight anew and puts the position before the

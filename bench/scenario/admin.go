@@ -10,6 +10,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 // The exit codes of ipvsadm.
@@ -107,9 +108,6 @@ func (s *Service) config() (dataplane.ServiceConfig, error) {
 	if s.OnePacket {
 		return c, unsupportedError("one-packet scheduling")
 	}
-	if len(s.SchedFlags) > 0 {
-		return c, unsupportedError("a scheduler flag")
-	}
 	c.Key = dataplane.ServiceKey{Mark: s.FWMark}
 	if s.FWMark == 0 {
 		proto, ok := protoNumber(s.Proto)
@@ -119,6 +117,10 @@ func (s *Service) config() (dataplane.ServiceConfig, error) {
 		c.Key = dataplane.ServiceKey{Proto: proto, Addr: frame.AddrFrom(s.VIP), Port: s.Port}
 	}
 	c.Scheduler = s.Sched
+	var err error
+	if c.Flags, err = scheduler.ParseFlags(s.Sched, s.SchedFlags); err != nil {
+		return c, usageError(err.Error())
+	}
 	if s.Persist != nil {
 		if *s.Persist < 1 || *s.Persist > maxPersist {
 			return c, usageError(fmt.Sprintf("invalid timeout value `%d' specified", *s.Persist))
@@ -140,14 +142,17 @@ func (s *Service) config() (dataplane.ServiceConfig, error) {
 
 // flagsText is what ipvsadm prints behind the scheduler's name.
 func flagsText(c dataplane.ServiceConfig) string {
-	if c.Persistence == 0 {
-		return ""
+	var words []string
+	if flags := c.Flags.Text(c.Scheduler); flags != "" {
+		words = append(words, "("+flags+")")
 	}
-	t := fmt.Sprintf("persistent %d", c.Persistence/time.Second)
-	if m := c.Mask.As4(); c.Mask != (frame.Addr{}) && m != [4]byte{255, 255, 255, 255} {
-		t += " mask " + c.Mask.String()
+	if c.Persistence > 0 {
+		words = append(words, fmt.Sprintf("persistent %d", c.Persistence/time.Second))
 	}
-	return t
+	if m := c.Mask.As4(); c.Persistence > 0 && c.Mask != (frame.Addr{}) && m != [4]byte{255, 255, 255, 255} {
+		words = append(words, "mask "+c.Mask.String())
+	}
+	return strings.Join(words, " ")
 }
 
 func protoNumber(name string) (uint8, bool) {

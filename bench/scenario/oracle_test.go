@@ -52,7 +52,7 @@ func unsupported(ops []*Op) string {
 			return "fragments, ICMP errors, SCTP"
 		case op.Dst.Is6():
 			return "IPv6"
-		case op.Svc != nil && (op.Svc.OnePacket || len(op.Svc.SchedFlags) > 0 ||
+		case op.Svc != nil && (op.Svc.OnePacket ||
 			op.Svc.Sched != "" && !slices.Contains(scheduler.Names(), op.Svc.Sched)):
 			return "scheduler " + op.Svc.Sched
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"lvsdr/conntrack"
@@ -103,6 +102,7 @@ func vips(ops []*Op) []frame.Addr {
 func (p *player) play(op *Op) error {
 	switch op.Op {
 	case "scenario":
+		p.playAs(op.Kernel)
 		op.Kernel, op.Source, op.Frames = "", nil, nil
 	case "note":
 	case "sysctl":
@@ -130,28 +130,23 @@ func (p *player) play(op *Op) error {
 	return nil
 }
 
-func (p *player) sysctl(op *Op) error {
-	v, err := strconv.Atoi(op.Value)
-	if err != nil {
-		return fmt.Errorf("%s: the value %q is not a number", op.Key, op.Value)
+// playAs makes the director do as the kernel whose decisions were recorded, such
+// as "Linux 6.1.176 (uml)", where kernels differ. Without a name, or with one
+// that is not understood, it stays with the newest.
+func (p *player) playAs(kernel string) {
+	var major, minor int
+	if _, err := fmt.Sscanf(kernel, "Linux %d.%d", &major, &minor); err != nil {
+		return
 	}
 	t := p.d.Tunables()
-	switch op.Key {
-	case "expire_nodest_conn":
-		t.ExpireNodestConn = v != 0
-	case "expire_quiescent_template":
-		t.ExpireQuiescentTemplate = v != 0
-	case "conn_reuse_mode":
-		t.ConnReuseMode = v
-	case "sloppy_tcp":
-		t.SloppyTCP = v != 0
-	case "secure_tcp":
-		if v != 0 && v != 3 {
-			return fmt.Errorf("%s: only 0 and 3 are supported, not %d", op.Key, v)
-		}
-		t.SecureTCP = v == 3
-	default:
-		return fmt.Errorf("the key %q is not supported", op.Key)
+	t.LateThresholds = major < 6 || major == 6 && minor < 12
+	p.d.SetTunables(t)
+}
+
+func (p *player) sysctl(op *Op) error {
+	t := p.d.Tunables()
+	if err := t.Set(op.Key, op.Value); err != nil {
+		return err
 	}
 	p.d.SetTunables(t)
 	return nil

@@ -59,13 +59,14 @@ func schedulerFlagWords() []word {
 		name      string
 		flag      SchedFlags
 		scheduler string // it belongs to; empty for any
+		status    status
 	}{
-		{"flag-1", SchedFlag1, ""}, {"flag-2", SchedFlag2, ""}, {"flag-3", SchedFlag3, ""},
-		{"sh-port", SchedPort, "sh"}, {"sh-fallback", SchedFallback, "sh"},
-		{"mh-port", SchedPort, "mh"}, {"mh-fallback", SchedFallback, "mh"},
-		{"hashed", 0, "sh"},
+		{"flag-1", SchedFlag1, "", used}, {"flag-2", SchedFlag2, "", used}, {"flag-3", SchedFlag3, "", used},
+		{"sh-port", SchedPort, "sh", used}, {"sh-fallback", SchedFallback, "sh", used},
+		{"mh-port", SchedPort, "mh", used}, {"mh-fallback", SchedFallback, "mh", used},
+		{"hashed", 0, "sh", later},
 	} {
-		ws = append(ws, word{name: f.name, status: later, set: func(r *reader, n *Node) {
+		ws = append(ws, word{name: f.name, status: f.status, set: func(r *reader, n *Node) {
 			if f.scheduler != "" && (r.vs.scheduler == nil || r.vs.scheduler.Args[0] != f.scheduler) {
 				r.add(n, Error, "needs \"lb_algo %s\" before it; the line is left out", f.scheduler)
 				return

@@ -52,47 +52,53 @@ func Fold(sum uint32) uint16 {
 	return uint16(sum>>16 + sum)
 }
 
-// PseudoSum is the sum over the IPv4 pseudo-header that the checksums of TCP
-// (RFC 9293 section 3.1) and UDP (RFC 768) cover besides the segment; n is the
-// length of the segment in bytes, at most 65535. Src and dst are IPv4.
+// PseudoSum is the sum over the pseudo-header that the checksums of TCP (RFC
+// 9293 section 3.1), UDP (RFC 768) and, in IPv6, all upper layers (RFC 8200
+// section 8.1) cover besides the segment; n is the length of the segment in
+// bytes, at most 65535. Src and dst are of one family.
+//
+// One sum serves both families: what an Addr has before the four bytes of an
+// IPv4 address are zeroes and a word of ones, and either is a zero in ones'
+// complement arithmetic.
 func PseudoSum(src, dst Addr, proto uint8, n int) uint32 {
-	return uint32(binary.BigEndian.Uint16(src[12:])) +
-		uint32(binary.BigEndian.Uint16(src[14:])) +
-		uint32(binary.BigEndian.Uint16(dst[12:])) +
-		uint32(binary.BigEndian.Uint16(dst[14:])) +
-		uint32(proto) + uint32(n)
+	return Sum(src[:], Sum(dst[:], uint32(proto)+uint32(n)))
 }
 
 // L4ChecksumOK reports whether the transport checksum of f is right, where h
-// is what Parse made of f. It is about TCP, UDP and ICMP; anything else,
-// a UDP datagram sent without a checksum (RFC 768), and a fragment, whose
-// checksum covers bytes that are not here, count as right. A frame that is not
-// IPv4 or has a Fault does not.
+// is what Parse made of f. It is about TCP, UDP, ICMP and ICMPv6; anything
+// else, a UDP datagram that IPv4 brought without a checksum (RFC 768), and a
+// fragment, whose checksum covers bytes that are not here, count as right. A
+// frame that is not IP or has a Fault does not.
 //
 // Do not ask about a frame whose checksum the sender has left to the hardware
 // (VIRTIO_NET_HDR_F_NEEDS_CSUM): it is unfinished and will be found wrong.
 func L4ChecksumOK(f []byte, h *Header) bool {
-	if h.Kind != IPv4 || h.Fault != NoFault {
+	if h.Kind != IPv4 && h.Kind != IPv6 || h.Fault != NoFault {
 		return false
 	}
 	if h.IsFragment() {
 		return true
 	}
 	p := f[h.L4:h.End]
-	var sum uint32
-	switch h.Proto {
-	case ProtoTCP:
-		sum = PseudoSum(h.Src, h.Dst, ProtoTCP, len(p))
-	case ProtoUDP:
+	pseudo := true
+	switch {
+	case h.Proto == ProtoTCP:
+	case h.Proto == ProtoUDP:
 		if p[6]|p[7] == 0 {
-			return true
+			// RFC 8200 section 8.1: receivers must discard it. The exception
+			// of RFC 6936 is for tunnels whose ends have agreed on it.
+			return h.Kind == IPv4
 		}
 		// The datagram ends where its own length says, not where IP's does.
 		p = p[:binary.BigEndian.Uint16(p[4:])]
-		sum = PseudoSum(h.Src, h.Dst, ProtoUDP, len(p))
-	case ProtoICMP: // RFC 792: no pseudo-header
+	case h.isICMP():
+		pseudo = h.Kind == IPv6 // RFC 792 has none, RFC 4443 section 2.3 has
 	default:
 		return true
+	}
+	var sum uint32
+	if pseudo {
+		sum = PseudoSum(h.Src, h.Dst, h.Proto, len(p))
 	}
 	return Fold(Sum(p, sum)) == 0xffff
 }

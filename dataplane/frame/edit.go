@@ -15,16 +15,23 @@ func SetMACs(f []byte, dst, src MAC) {
 }
 
 // DecrementTTL takes one off the TTL in f and in h, which is what Parse made of
-// f: IPv4 without a Fault. The header checksum follows by RFC 1624, equation 3,
-// so nothing else is read.
+// f: IPv4 or IPv6 without a Fault. The header checksum of IPv4 follows by RFC
+// 1624, equation 3, so nothing else is read; IPv6 has a hop limit and no
+// checksum.
 //
 // It panics if the TTL is 0, because such a packet would live for 255 hops
-// more; the caller drops what has a TTL of 1 or less (RFC 1812 section 5.3.1).
+// more; the caller drops what has a TTL of 1 or less (RFC 1812 section 5.3.1,
+// RFC 4443 section 3.3).
 func DecrementTTL(f []byte, h *Header) {
 	if h.TTL == 0 {
 		panic("frame: DecrementTTL of a packet whose TTL is 0")
 	}
 	ip := f[h.L3:]
+	if h.Kind == IPv6 {
+		h.TTL--
+		ip[off6Hops] = h.TTL
+		return
+	}
 	word := binary.BigEndian.Uint16(ip[offTTL:]) // TTL and protocol
 	sum := binary.BigEndian.Uint16(ip[offSum:])
 	h.TTL--

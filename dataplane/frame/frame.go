@@ -1,10 +1,12 @@
 // Package frame turns bytes into fields and back: Ethernet with an optional
-// 802.1Q tag, ARP sight, IPv4, TCP, UDP, SCTP and ICMP. It reads a frame once,
-// checks every length before it indexes, keeps nothing and allocates nothing.
+// 802.1Q tag, ARP sight, IPv4, IPv6 with its extension headers, TCP, UDP, SCTP
+// and ICMP of both families. It reads a frame once, checks every length before
+// it indexes, keeps nothing and allocates nothing.
 //
-// Parse is the only decoder of the packet path. The edits (MAC addresses, TTL
-// with an incremental header checksum) are the only ones a director in Direct
-// Routing mode makes.
+// Parse and Inner are the only decoders of the packet path: Inner reads the
+// packet that an ICMP error quotes. The edits (MAC addresses, TTL with an
+// incremental header checksum) are the only ones a director in Direct Routing
+// mode makes.
 package frame
 
 import (
@@ -60,18 +62,20 @@ type Kind uint8
 const (
 	Other Kind = iota // not IP, not ARP, or not understood
 	ARP               // ARP over Ethernet; only the type was looked at
-	IPv4              // a well-formed IPv4 header
+	IPv4              // IPv4; well-formed unless there is a Fault
+	IPv6              // IPv6; likewise
 )
 
-// A Fault says why a frame that claims to be IPv4 is not processed further.
+// A Fault says why a frame that claims to be IP is not processed further.
 type Fault uint8
 
-// The faults. None of them is answered (RFC 1122 section 3.2.1: silently
-// discard).
+// The faults. None of them is answered. RFC 1122 section 3.2.1 has it so
+// (silently discard); RFC 8200 would have some of them answered with a
+// parameter problem, which is left to those who are asked directly.
 const (
 	NoFault     Fault = iota
 	TooShort          // shorter than its headers
-	BadHeader         // version, header length or total length do not fit
+	BadHeader         // version, lengths, addresses or extension headers do not fit
 	BadChecksum       // the IPv4 header checksum is wrong
 	BadL4             // a transport header that lies about its own length
 )
@@ -88,10 +92,11 @@ const (
 
 // IP protocol numbers (IANA).
 const (
-	ProtoICMP = 1
-	ProtoTCP  = 6
-	ProtoUDP  = 17
-	ProtoSCTP = 132
+	ProtoICMP   = 1 // of IPv4; nothing special in an IPv6 packet
+	ProtoTCP    = 6
+	ProtoUDP    = 17
+	ProtoICMPv6 = 58 // of IPv6; nothing special in an IPv4 packet
+	ProtoSCTP   = 132
 )
 
 // A Header is what Parse found in one frame. All offsets are in bytes from the
@@ -100,13 +105,23 @@ type Header struct {
 	Kind  Kind
 	Fault Fault
 
-	L3    uint8  // start of the IP or ARP header: 14, or 18 with a VLAN tag
-	L4    uint8  // start of the transport header; at most 18+60
+	L3 uint16 // start of the IP or ARP header: 14, or 18 with a VLAN tag
+	// L4 is the start of the transport header; in IPv6, of what follows the
+	// extension headers. In a fragment with FragOff != 0 it is where the
+	// fragment's data starts.
+	L4 uint16
+	// Proto is the protocol at L4. An IPv6 fragment with FragOff != 0 may
+	// name an extension header here, and need not name what the first one
+	// names (RFC 8200 section 4.5).
+	Proto uint8
+	TTL   uint8  // of IPv6, the hop limit
 	End   uint32 // end of the IP packet; what follows is Ethernet padding
-	Proto uint8  // IP protocol
-	TTL   uint8
-	DF    bool // don't fragment (RFC 791)
 
+	// FragID names the datagram a fragment is of, among those of the same
+	// addresses (and of the same protocol, in IPv4): the identification. Of a
+	// packet that is no fragment it means nothing.
+	FragID uint32
+	DF     bool // don't fragment (RFC 791); always so in IPv6
 	// More and FragOff (bytes) describe a fragment; both zero: a whole
 	// datagram. Ports, flags and ICMP fields of a fragment with FragOff != 0
 	// are zero.
@@ -116,9 +131,11 @@ type Header struct {
 	Src, Dst         Addr
 	SrcPort, DstPort uint16 // TCP, UDP, SCTP
 	Flags            uint8  // TCP flag bits
-	ICMPType         uint8
+	ICMPType         uint8  // of ICMP in IPv4, of ICMPv6 in IPv6
 	ICMPCode         uint8
 }
 
-// IsFragment reports whether the packet is part of a fragmented datagram.
+// IsFragment reports whether the packet is part of a fragmented datagram. An
+// atomic fragment (RFC 6946: an IPv6 fragment header, but nothing before or
+// after) is a whole one.
 func (h *Header) IsFragment() bool { return h.More || h.FragOff != 0 }

@@ -18,6 +18,7 @@ const (
 const (
 	typeIPv4  = 0x0800
 	typeARP   = 0x0806
+	typeIPv6  = 0x86dd
 	typeVLAN  = 0x8100 // IEEE 802.1Q
 	typeSVLAN = 0x88a8 // IEEE 802.1ad
 )
@@ -51,14 +52,15 @@ const tcpFlags = FIN | SYN | RST | PSH | ACK | URG
 // of *h. It keeps nothing of f and allocates nothing.
 //
 // One 802.1Q or 802.1ad tag is stepped over; below a second one the frame is
-// Other. Where h.Fault is NoFault and h.Kind IPv4, L3 < L4 <= End <= len(f)
-// holds, and as many bytes follow L4 as the fixed header of TCP, UDP, SCTP or
-// ICMP needs. A Fault leaves this:
+// Other. Where h.Fault is NoFault and h.Kind IPv4 or IPv6, L3 < L4 <= End <=
+// len(f) holds, and unless FragOff says otherwise as many bytes follow L4 as
+// the fixed header of TCP, UDP, SCTP or ICMP needs. A Fault leaves this:
 //
 //   - TooShort: nothing but Kind and L3. A frame too short for Ethernet, its
 //     tag or its ARP packet is Other and TooShort.
-//   - BadHeader: also Src and Dst, if the version is 4.
-//   - BadChecksum, BadL4: all of the IPv4 header, nothing of the transport's.
+//   - BadHeader: also Src and Dst, if the version is right and, of IPv6,
+//     neither is IPv4-mapped.
+//   - BadChecksum, BadL4: all of the IP header, nothing of the transport's.
 //
 // The header checksum is always verified: hardware offload may leave a
 // transport checksum unfinished, never that of the IPv4 header. Whether Src
@@ -82,15 +84,19 @@ func Parse(f []byte, h *Header) {
 	switch etherType {
 	case typeIPv4:
 		h.Kind = IPv4
-		h.L3 = uint8(l3)
+		h.L3 = uint16(l3)
 		h.Fault = parseIPv4(f[l3:], h)
+	case typeIPv6:
+		h.Kind = IPv6
+		h.L3 = uint16(l3)
+		h.Fault = parseIPv6(f[l3:], h)
 	case typeARP:
 		if len(f) < l3+arpLen {
 			h.Fault = TooShort
 			return
 		}
 		h.Kind = ARP
-		h.L3 = uint8(l3)
+		h.L3 = uint16(l3)
 	}
 }
 
@@ -118,10 +124,11 @@ func parseIPv4(ip []byte, h *Header) Fault {
 	}
 	ip = ip[:total:total]
 
-	h.L4 = h.L3 + uint8(ihl)
+	h.L4 = h.L3 + uint16(ihl)
 	h.End = uint32(h.L3) + uint32(total)
 	h.TTL = ip[offTTL]
 	h.Proto = ip[offProto]
+	h.FragID = uint32(binary.BigEndian.Uint16(ip[offID:]))
 	frag := binary.BigEndian.Uint16(ip[offFrag:])
 	h.DF = frag&flagDF != 0
 	h.More = frag&flagMF != 0
@@ -135,12 +142,13 @@ func parseIPv4(ip []byte, h *Header) Fault {
 	return parseL4(ip[ihl:], h)
 }
 
-// parseL4 reads the payload of an IPv4 packet as far as ports, flags and ICMP
+// parseL4 reads the payload of an IP packet as far as ports, flags and ICMP
 // type. Everything else of h is set.
 func parseL4(p []byte, h *Header) Fault {
 	if h.FragOff != 0 {
 		// RFC 3128 and RFC 1858 section 3.2.2: a TCP fragment at offset 8 can
-		// only serve to overwrite the flags a first one has shown.
+		// only serve to overwrite the flags a first one has shown. In IPv6 it
+		// could not even be the second (RFC 7112).
 		if h.FragOff == 8 && h.Proto == ProtoTCP {
 			return BadL4
 		}
@@ -150,7 +158,7 @@ func parseL4(p []byte, h *Header) Fault {
 	case ProtoTCP:
 		// RFC 9293 section 3.1: data offset counts 32-bit words and is at
 		// least 5. The fixed header must be in the first fragment (RFC 1858
-		// section 3.2.1), the options need not be.
+		// section 3.2.1, RFC 7112 section 5), the options need not be.
 		if len(p) < tcpLen {
 			return BadL4
 		}
@@ -175,8 +183,11 @@ func parseL4(p []byte, h *Header) Fault {
 		if len(p) < sctpLen {
 			return BadL4
 		}
-	case ProtoICMP:
-		// RFC 792: every message is at least 8 bytes.
+	case ProtoICMP, ProtoICMPv6:
+		if !h.isICMP() {
+			return NoFault
+		}
+		// RFC 792, RFC 4443 and RFC 4861: every message is at least 8 bytes.
 		if len(p) < icmpLen {
 			return BadL4
 		}
@@ -189,6 +200,12 @@ func parseL4(p []byte, h *Header) Fault {
 	h.SrcPort = binary.BigEndian.Uint16(p[0:])
 	h.DstPort = binary.BigEndian.Uint16(p[2:])
 	return NoFault
+}
+
+// isICMP reports whether h's protocol is the ICMP of its own family. The other
+// family's means nothing there.
+func (h *Header) isICMP() bool {
+	return h.Kind == IPv4 && h.Proto == ProtoICMP || h.Kind == IPv6 && h.Proto == ProtoICMPv6
 }
 
 // setAddr is *a = AddrFrom4(b[:4]) in one store; *a must be zero.

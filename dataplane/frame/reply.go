@@ -1,9 +1,6 @@
 package frame
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "encoding/binary"
 
 // MaxReply is the greatest length of a frame that AppendEchoReply, AppendReset
 // and AppendICMPError make, in bytes from the Ethernet header on. An echo
@@ -13,9 +10,12 @@ const MaxReply = 2048
 const (
 	// replyTTL is the TTL of our own packets: the default of RFC 1700.
 	replyTTL = 64
-	// maxError is the greatest length of an ICMP error in bytes, IP header
+	// maxError4 is the greatest length of an ICMP error in bytes, IP header
 	// included (RFC 1812 section 4.3.2.3).
-	maxError = 576
+	maxError4 = 576
+	// maxError6 is that of an ICMPv6 error: the least MTU that IPv6 allows a
+	// link (RFC 4443 section 2.4(c)).
+	maxError6 = 1280
 	// errorTOS is the precedence of ICMP errors, 6 (RFC 1812 section 4.3.2.5).
 	errorTOS = 6 << 5
 )
@@ -31,43 +31,51 @@ const (
 	icmpParamProblem = 12
 )
 
+// ICMPv6 types (RFC 4443, RFC 4861).
+const (
+	icmp6Unreachable  = 1
+	icmp6TooBig       = 2
+	icmp6TimeExceeded = 3
+	icmp6ParamProblem = 4
+	icmp6Info         = 128 // from here on, messages that are no errors
+	icmp6Echo         = 128
+	icmp6EchoReply    = 129
+	icmp6Redirect     = 137
+)
+
 // codeFragNeeded is the code of icmpUnreachable that carries an MTU (RFC 1191
 // section 4).
 const codeFragNeeded = 4
 
 // MayAnswer reports whether a frame may be answered at all, where h is what
-// Parse made of f. It is the list of RFC 1122 section 3.2.2, which is about
-// ICMP errors and holds for echo replies (section 3.2.2.6) and resets (section
-// 4.2.3.10) as well. Never answered are
+// Parse made of f. It is the list of RFC 1122 section 3.2.2 and, of IPv6, of
+// RFC 4443 section 2.4(e), which are about ICMP errors and hold for echo
+// replies (RFC 1122 section 3.2.2.6) and resets (section 4.2.3.10) as well.
+// Never answered are
 //
-//   - anything that is not IPv4 or has a Fault;
+//   - anything that is not IP or has a Fault;
 //   - a fragment other than the first;
 //   - a frame from or to a group of hosts by its MAC addresses;
 //   - a packet from or to an address that is not a single host's: zero,
-//     loopback, multicast, class E, broadcast;
-//   - an ICMP error.
+//     loopback, multicast, and of IPv4 class E and broadcast;
+//   - an ICMP error or redirect.
 //
-// A broadcast to one subnet looks like any other address here; its MAC address
-// tells.
+// RFC 4443 would allow some errors about multicast packets, and about later
+// fragments; a director owes none. A broadcast to one subnet looks like any
+// other address here; its MAC address tells. An anycast address looks like any
+// other too.
 func MayAnswer(f []byte, h *Header) bool {
-	if h.Kind != IPv4 || h.Fault != NoFault || h.FragOff != 0 {
+	if h.Fault != NoFault || h.FragOff != 0 {
 		return false
 	}
 	const group = 1 // IEEE 802: the individual/group bit of the first byte
-	if f[0]&group != 0 || f[6]&group != 0 {
-		return false
+	switch h.Kind {
+	case IPv4:
+		return (f[0]|f[6])&group == 0 && singleHost(&h.Src) && singleHost(&h.Dst) && !icmpError(h)
+	case IPv6:
+		return (f[0]|f[6])&group == 0 && singleHost6(&h.Src) && singleHost6(&h.Dst) && !icmp6Error(h)
 	}
-	if !singleHost(&h.Src) || !singleHost(&h.Dst) {
-		return false
-	}
-	if h.Proto != ProtoICMP {
-		return true
-	}
-	switch h.ICMPType {
-	case icmpUnreachable, icmpSourceQuench, icmpRedirect, icmpTimeExceeded, icmpParamProblem:
-		return false
-	}
-	return true
+	return false
 }
 
 // singleHost reports whether the IPv4 address a may be that of one host on a
@@ -76,38 +84,65 @@ func singleHost(a *Addr) bool {
 	return a[12] != 0 && a[12] != 127 && a[12] < 224
 }
 
-// AppendEchoReply appends to dst the frame that answers the ICMP echo request
-// f, where h is what Parse made of f, and returns the longer slice. It
+// singleHost6 reports whether the IPv6 address a may be that of one host on a
+// network: not multicast, unspecified or loopback (RFC 4291 section 2.4).
+func singleHost6(a *Addr) bool {
+	return a[0] != 0xff && *a != Addr{} && *a != Addr{15: 1}
+}
+
+// icmpError reports whether the IPv4 packet is an ICMP error.
+func icmpError(h *Header) bool {
+	if h.Proto != ProtoICMP {
+		return false
+	}
+	switch h.ICMPType {
+	case icmpUnreachable, icmpSourceQuench, icmpRedirect, icmpTimeExceeded, icmpParamProblem:
+		return true
+	}
+	return false
+}
+
+// icmp6Error reports whether the IPv6 packet is an ICMPv6 error, of a type
+// known or not (RFC 4443 section 2.1), or a redirect.
+func icmp6Error(h *Header) bool {
+	return h.Proto == ProtoICMPv6 && (h.ICMPType < icmp6Info || h.ICMPType == icmp6Redirect)
+}
+
+// AppendEchoReply appends to dst the frame that answers the ICMP or ICMPv6 echo
+// request f, where h is what Parse made of f, and returns the longer slice. It
 // allocates only if dst has no room; dst must not overlap f.
 //
 // The reply carries the whole ICMP message back, and the type of service (RFC
 // 1812 section 4.3.2.5), the identification and the don't-fragment bit of the
 // request: what names the request among all packets between the two hosts
-// names the reply too. IP options are not returned, a VLAN tag is.
+// names the reply too. Of IPv6 it carries the traffic class back. IP options
+// and extension headers are not returned, a VLAN tag is.
 //
 // It returns dst as it is if f is no whole echo request, if MayAnswer forbids,
 // or if the reply would be longer than MaxReply. The caller has verified the
 // request with L4ChecksumOK; the reply's checksum is made anew and would hide
 // the damage.
 func AppendEchoReply(dst, f []byte, h *Header) []byte {
-	if h.Proto != ProtoICMP || h.ICMPType != icmpEcho || h.ICMPCode != 0 || h.More || !MayAnswer(f, h) {
+	echo, reply := byte(icmpEcho), byte(icmpEchoReply)
+	if h.Kind == IPv6 {
+		echo, reply = icmp6Echo, icmp6EchoReply
+	}
+	if !h.isICMP() || h.ICMPType != echo || h.ICMPCode != 0 || h.More || !MayAnswer(f, h) {
 		return dst
 	}
 	msg := f[h.L4:h.End]
-	if int(h.L3)+ipv4Len+len(msg) > MaxReply {
+	if int(h.L3)+h.replyHeader()+len(msg) > MaxReply {
 		return dst
 	}
-	ip := f[h.L3:]
-	out, p := appendIPv4(dst, f, h, ipv4Reply{
-		tos:   ip[offTOS],
-		id:    binary.BigEndian.Uint16(ip[offID:]),
-		frag:  binary.BigEndian.Uint16(ip[offFrag:]) & flagDF,
-		proto: ProtoICMP,
-		n:     len(msg),
-	})
+	r := ipReply{tos: tos(f, h), proto: h.Proto, n: len(msg)}
+	if h.Kind == IPv4 {
+		r.id = binary.BigEndian.Uint16(f[h.L3+offID:])
+		r.frag = binary.BigEndian.Uint16(f[h.L3+offFrag:]) & flagDF
+	}
+	out, p := appendIP(dst, f, h, r)
 	copy(p, msg)
-	p[0] = icmpEchoReply
-	putICMPSum(p)
+	p[0] = reply
+	putICMPSum(p, h)
 	return out
 }
 
@@ -125,9 +160,9 @@ func AppendReset(dst, f []byte, h *Header) []byte {
 		return dst
 	}
 	seg := f[h.L4:h.End]
-	out, p := appendIPv4(dst, f, h, ipv4Reply{
-		tos:   f[h.L3+offTOS] &^ 0x03, // RFC 3168: only segments with data are ECN-capable
-		frag:  flagDF,                 // RFC 6864 section 4.1: so that the ID may be 0
+	out, p := appendIP(dst, f, h, ipReply{
+		tos:   tos(f, h) &^ 0x03, // RFC 3168: only segments with data are ECN-capable
+		frag:  flagDF,            // RFC 6864 section 4.1: so that the ID may be 0
 		proto: ProtoTCP,
 		n:     tcpLen,
 	})
@@ -162,14 +197,16 @@ func segLen(seg []byte, flags uint8) uint32 {
 	return n
 }
 
-// AppendICMPError appends to dst an ICMP error of the given type and code about
-// the packet in f, where h is what Parse made of f, and returns the longer
-// slice. It allocates only if dst has no room; dst must not overlap f.
+// AppendICMPError appends to dst an ICMP error of the given type and code, or
+// of IPv6 an ICMPv6 error, whose types and codes are others, about the packet
+// in f, where h is what Parse made of f, and returns the longer slice. It
+// allocates only if dst has no room; dst must not overlap f.
 //
 // The error comes from the address the packet was sent to, and quotes as much
-// of the packet as fits 576 bytes (RFC 1812 section 4.3.2.3). Mtu is the
-// next-hop MTU in bytes of "fragmentation needed" (type 3 code 4, RFC 1191
-// section 4); with every other type and code it is not used.
+// of the packet as fits 576 bytes (RFC 1812 section 4.3.2.3), or 1280 of IPv6
+// (RFC 4443 section 2.4(c)). Mtu is the next-hop MTU in bytes of "fragmentation
+// needed" (type 3 code 4, RFC 1191 section 4) and of "packet too big" (type 2,
+// RFC 4443 section 3.2); with every other type and code it is not used.
 //
 // It returns dst as it is if MayAnswer forbids.
 func AppendICMPError(dst, f []byte, h *Header, typ, code uint8, mtu uint16) []byte {
@@ -177,60 +214,33 @@ func AppendICMPError(dst, f []byte, h *Header, typ, code uint8, mtu uint16) []by
 		return dst
 	}
 	quote := f[h.L3:h.End]
-	quote = quote[:min(len(quote), maxError-ipv4Len-icmpLen)]
-	out, p := appendIPv4(dst, f, h, ipv4Reply{
-		tos:   errorTOS,
-		id:    binary.BigEndian.Uint16(quote[offID:]), // as in AppendEchoReply
-		proto: ProtoICMP,
-		n:     icmpLen + len(quote),
-	})
+	r := ipReply{proto: ProtoICMPv6}
+	most, tellMTU := maxError6, typ == icmp6TooBig
+	if h.Kind == IPv4 {
+		id := binary.BigEndian.Uint16(quote[offID:]) // as in AppendEchoReply
+		r = ipReply{proto: ProtoICMP, tos: errorTOS, id: id}
+		most, tellMTU = maxError4, typ == icmpUnreachable && code == codeFragNeeded
+	}
+	quote = quote[:min(len(quote), most-h.replyHeader()-icmpLen)]
+	r.n = icmpLen + len(quote)
+	out, p := appendIP(dst, f, h, r)
 	p[0], p[1] = typ, code
-	if typ == icmpUnreachable && code == codeFragNeeded {
+	if tellMTU { // RFC 1191 has two bytes for it, RFC 4443 four
 		binary.BigEndian.PutUint16(p[6:], mtu)
 	}
 	copy(p[icmpLen:], quote)
-	putICMPSum(p)
+	putICMPSum(p, h)
 	return out
 }
 
-// putICMPSum writes the checksum of the ICMP message p over what is there.
-func putICMPSum(p []byte) {
+// putICMPSum writes the checksum of the ICMP message p, which answers the
+// packet of h, over what is there. Only ICMPv6 counts a pseudo-header (RFC
+// 4443 section 2.3).
+func putICMPSum(p []byte, h *Header) {
 	p[2], p[3] = 0, 0
-	binary.BigEndian.PutUint16(p[2:], ^Fold(Sum(p, 0)))
-}
-
-// An ipv4Reply is what differs between the IPv4 headers of our own packets.
-type ipv4Reply struct {
-	tos      uint8
-	id, frag uint16 // as in the header
-	proto    uint8
-	n        int // bytes of payload
-}
-
-// appendIPv4 appends to dst a frame back to the sender of f: MAC and IP
-// addresses of f changed about, its VLAN tag kept, the IPv4 header as r says.
-// It returns the longer slice and the payload in it, which is zero and for the
-// caller to write.
-func appendIPv4(dst, f []byte, h *Header, r ipv4Reply) (out, payload []byte) {
-	l3 := int(h.L3)
-	at := len(dst)
-	n := l3 + ipv4Len + r.n
-	out = slices.Grow(dst, n)[:at+n]
-	g := out[at:]
-	clear(g)
-	SetMACs(g, SrcMAC(f), DstMAC(f))
-	copy(g[12:l3], f[12:l3])
-
-	ip := g[l3 : l3+ipv4Len]
-	ip[0] = 4<<4 | ipv4Len/4
-	ip[offTOS] = r.tos
-	binary.BigEndian.PutUint16(ip[offTotal:], uint16(ipv4Len+r.n))
-	binary.BigEndian.PutUint16(ip[offID:], r.id)
-	binary.BigEndian.PutUint16(ip[offFrag:], r.frag)
-	ip[offTTL] = replyTTL
-	ip[offProto] = r.proto
-	copy(ip[offSrc:], h.Dst[12:])
-	copy(ip[offDst:], h.Src[12:])
-	binary.BigEndian.PutUint16(ip[offSum:], ^Fold(Sum(ip, 0)))
-	return out, g[l3+ipv4Len:]
+	var sum uint32
+	if h.Kind == IPv6 {
+		sum = PseudoSum(h.Dst, h.Src, ProtoICMPv6, len(p))
+	}
+	binary.BigEndian.PutUint16(p[2:], ^Fold(Sum(p, sum)))
 }

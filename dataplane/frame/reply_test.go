@@ -344,7 +344,7 @@ func checkReply(t *testing.T, name string, f, g []byte, h *frame.Header) {
 	want := frame.Header{
 		Kind: frame.IPv4, L3: h.L3, L4: h.L3 + 20, End: uint32(len(g)), TTL: 64,
 		Src: h.Dst, Dst: h.Src, SrcPort: gh.SrcPort, DstPort: gh.DstPort,
-		Proto: gh.Proto, DF: gh.DF, Flags: gh.Flags, ICMPType: gh.ICMPType, ICMPCode: gh.ICMPCode,
+		Proto: gh.Proto, DF: gh.DF, FragID: gh.FragID, Flags: gh.Flags, ICMPType: gh.ICMPType, ICMPCode: gh.ICMPCode,
 	}
 	if gh != want {
 		t.Fatalf("%s:\n got %+v\nwant %+v", name, gh, want)

@@ -9,6 +9,8 @@ func (k Kind) String() string {
 		return "arp"
 	case IPv4:
 		return "ipv4"
+	case IPv6:
+		return "ipv6"
 	}
 	return "kind?"
 }

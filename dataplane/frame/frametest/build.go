@@ -18,11 +18,12 @@ type TCP struct {
 	VLAN           uint16 // VLAN ID of an 802.1Q tag; 0: no tag
 	Pad            bool   // fill up to 60 bytes, as Ethernet does
 
-	TTL      uint8 // 0: 64
-	TOS      uint8
-	ID       uint16
-	DF       bool
-	Options  []byte // IP options, any bytes; zeroes fill up to a multiple of 4
+	TTL      uint8  // or hop limit; 0: 64
+	TOS      uint8  // or traffic class
+	ID       uint16 // of IPv4; not used in IPv6
+	DF       bool   // of IPv4; not used in IPv6
+	Options  []byte // of IPv4: IP options, any bytes; zeroes fill up to a multiple of 4
+	Ext      []Ext  // of IPv6: extension headers, in their order
 	BadIPSum bool   // a wrong IPv4 header checksum
 
 	Flags      string // of SAFRPU (SYN, ACK, FIN, RST, PSH, URG), and E and C for the two of ECN
@@ -56,7 +57,7 @@ func (s TCP) Bytes() []byte {
 	return ip{
 		ether: ether{s.SrcMAC, s.DstMAC, s.VLAN, s.Pad},
 		src:   s.Src.Addr(), dst: s.Dst.Addr(), proto: layers.IPProtocolTCP,
-		ttl: s.TTL, tos: s.TOS, id: s.ID, df: s.DF, options: s.Options,
+		ttl: s.TTL, tos: s.TOS, id: s.ID, df: s.DF, options: s.Options, ext: s.Ext,
 		badSum: s.BadSum, badIPSum: s.BadIPSum, sumAt: 16,
 	}.bytes(t, s.Payload)
 }
@@ -73,6 +74,7 @@ type UDP struct {
 	ID       uint16
 	DF       bool
 	Options  []byte
+	Ext      []Ext
 	BadIPSum bool // these as in TCP
 
 	Payload []byte
@@ -85,12 +87,12 @@ func (d UDP) Bytes() []byte {
 	p := ip{
 		ether: ether{d.SrcMAC, d.DstMAC, d.VLAN, d.Pad},
 		src:   d.Src.Addr(), dst: d.Dst.Addr(), proto: layers.IPProtocolUDP,
-		ttl: d.TTL, tos: d.TOS, id: d.ID, df: d.DF, options: d.Options,
+		ttl: d.TTL, tos: d.TOS, id: d.ID, df: d.DF, options: d.Options, ext: d.Ext,
 		badSum: d.BadSum, badIPSum: d.BadIPSum, sumAt: 6,
 	}
 	f := p.bytes(&layers.UDP{SrcPort: layers.UDPPort(d.Src.Port()), DstPort: layers.UDPPort(d.Dst.Port())}, d.Payload)
 	if d.NoSum {
-		sum := p.len() + 20 + len(padTo4(d.Options)) + 6
+		sum := p.len() + p.headerLen() + 6
 		f[sum], f[sum+1] = 0, 0
 	}
 	return f
@@ -108,6 +110,7 @@ type SCTP struct {
 	ID       uint16
 	DF       bool
 	Options  []byte
+	Ext      []Ext
 	BadIPSum bool // these as in TCP
 
 	Tag     uint32 // verification tag
@@ -120,7 +123,7 @@ func (s SCTP) Bytes() []byte {
 	return ip{
 		ether: ether{s.SrcMAC, s.DstMAC, s.VLAN, s.Pad},
 		src:   s.Src.Addr(), dst: s.Dst.Addr(), proto: layers.IPProtocolSCTP,
-		ttl: s.TTL, tos: s.TOS, id: s.ID, df: s.DF, options: s.Options,
+		ttl: s.TTL, tos: s.TOS, id: s.ID, df: s.DF, options: s.Options, ext: s.Ext,
 		badSum: s.BadSum, badIPSum: s.BadIPSum, sumAt: 8,
 	}.bytes(&layers.SCTP{
 		SrcPort:         layers.SCTPPort(s.Src.Port()),
@@ -129,8 +132,8 @@ func (s SCTP) Bytes() []byte {
 	}, s.Payload)
 }
 
-// An ICMP is an ICMP message in a frame. Src and Dst are required. The payload
-// of an ICMP error is a Quote.
+// An ICMP is an ICMP message in a frame, in IPv6 one of ICMPv6. Src and Dst are
+// required. The payload of an ICMP error is a Quote.
 type ICMP struct {
 	Src, Dst       netip.Addr
 	SrcMAC, DstMAC frame.MAC
@@ -142,6 +145,7 @@ type ICMP struct {
 	ID       uint16
 	DF       bool
 	Options  []byte
+	Ext      []Ext
 	BadIPSum bool // these as in TCP
 
 	Type, Code uint8
@@ -152,19 +156,26 @@ type ICMP struct {
 
 // Bytes is the frame.
 func (m ICMP) Bytes() []byte {
-	return ip{
+	p := ip{
 		ether: ether{m.SrcMAC, m.DstMAC, m.VLAN, m.Pad},
 		src:   m.Src, dst: m.Dst, proto: layers.IPProtocolICMPv4,
-		ttl: m.TTL, tos: m.TOS, id: m.ID, df: m.DF, options: m.Options,
+		ttl: m.TTL, tos: m.TOS, id: m.ID, df: m.DF, options: m.Options, ext: m.Ext,
 		badSum: m.BadSum, badIPSum: m.BadIPSum, sumAt: 2,
-	}.bytes(&layers.ICMPv4{
+	}
+	if m.Src.Is6() {
+		p.proto = layers.IPProtocolICMPv6
+		// gopacket counts the second word to the payload.
+		return p.bytes(&layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(m.Type, m.Code)},
+			append(m.Rest[:], m.Payload...))
+	}
+	return p.bytes(&layers.ICMPv4{
 		TypeCode: layers.CreateICMPv4TypeCode(m.Type, m.Code),
 		Id:       uint16(m.Rest[0])<<8 | uint16(m.Rest[1]),
 		Seq:      uint16(m.Rest[2])<<8 | uint16(m.Rest[3]),
 	}, m.Payload)
 }
 
-// A Raw is an IPv4 packet of any protocol in a frame. Src and Dst are
+// A Raw is an IP packet of any protocol in a frame. Src and Dst are
 // required. With the protocol of TCP or another known one it makes segments
 // too short or too odd for the other builders.
 type Raw struct {
@@ -178,6 +189,7 @@ type Raw struct {
 	ID       uint16
 	DF       bool
 	Options  []byte
+	Ext      []Ext
 	BadIPSum bool // these as in TCP
 
 	Proto   uint8
@@ -189,7 +201,7 @@ func (r Raw) Bytes() []byte {
 	return ip{
 		ether: ether{r.SrcMAC, r.DstMAC, r.VLAN, r.Pad},
 		src:   r.Src, dst: r.Dst, proto: layers.IPProtocol(r.Proto),
-		ttl: r.TTL, tos: r.TOS, id: r.ID, df: r.DF, options: r.Options,
+		ttl: r.TTL, tos: r.TOS, id: r.ID, df: r.DF, options: r.Options, ext: r.Ext,
 		badIPSum: r.BadIPSum, sumAt: -1,
 	}.bytes(gopacket.Payload(nil), r.Payload)
 }

@@ -6,9 +6,10 @@
 //
 //	f := frametest.TCP{Src: client, Dst: vip, Flags: "S"}.Bytes()
 //
-// What is wrong with a literal, such as an address that is not IPv4, is a
-// mistake in the test and panics. Frames come without Ethernet padding unless
-// Pad is set, and belong to the caller.
+// The addresses choose between IPv4 and IPv6. What is wrong with a literal, such
+// as addresses of different families, is a mistake in the test and panics.
+// Frames come without Ethernet padding unless Pad is set, and belong to the
+// caller.
 package frametest
 
 import (
@@ -72,7 +73,7 @@ func serialize(ls ...gopacket.SerializableLayer) []byte {
 	return buf.Bytes()
 }
 
-// An ip is what all IPv4 packets have in common; see TCP for the fields.
+// An ip is what all IP packets have in common; see TCP for the fields.
 type ip struct {
 	ether
 	src, dst netip.Addr
@@ -81,6 +82,7 @@ type ip struct {
 	id       uint16
 	df       bool
 	options  []byte
+	ext      []Ext
 	badSum   bool
 	badIPSum bool
 	sumAt    int // offset of the checksum in the transport header; -1: it has none to spoil
@@ -88,36 +90,86 @@ type ip struct {
 
 // bytes is the frame of p around a transport header and its payload.
 func (p ip) bytes(t gopacket.SerializableLayer, payload []byte) []byte {
-	hdr := p.header()
-	if n, ok := t.(interface {
+	p.mustBeOneFamily()
+	typ, hdr, n := layers.EthernetTypeIPv4, network(p.header4()), 20
+	if p.src.Is6() {
+		typ, hdr, n = layers.EthernetTypeIPv6, p.header6(), 40
+	}
+	if s, ok := t.(interface {
 		SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
 	}); ok {
-		if err := n.SetNetworkLayerForChecksum(hdr); err != nil {
+		if err := s.SetNetworkLayerForChecksum(hdr); err != nil {
 			panic("frametest: " + err.Error())
 		}
 	}
-	f := serialize(append(p.layers(layers.EthernetTypeIPv4), hdr, t, gopacket.Payload(payload))...)
+	f := serialize(append(p.layers(typ), hdr, t, gopacket.Payload(payload))...)
 	l3 := p.len()
-	f = f[:l3+int(hdr.Length)] // without gopacket's padding
+	f = f[:l3+p.packetLen(f[l3:])] // without gopacket's padding
 	if udp, ok := t.(*layers.UDP); ok && udp.Checksum == 0 {
 		// RFC 768: a computed checksum of zero is transmitted as all ones.
-		binary.BigEndian.PutUint16(f[l3+20+6:], 0xffff)
+		binary.BigEndian.PutUint16(f[l3+n+6:], 0xffff)
 	}
 	if p.badSum && p.sumAt >= 0 {
-		spoil(f[l3+20+p.sumAt:])
+		spoil(f[l3+n+p.sumAt:])
 	}
 	f = insertOptions(f, l3, p.options)
+	f = insertExt(f, l3, p.ext)
 	if p.badIPSum {
 		spoil(f[l3+10:])
 	}
 	return p.finish(f)
 }
 
-// header is the IPv4 layer of p, without options.
-func (p ip) header() *layers.IPv4 {
-	if !p.src.Is4() || !p.dst.Is4() {
-		panic(fmt.Sprintf("frametest: %v > %v is not IPv4", p.src, p.dst))
+// A network is an IP header of gopacket.
+type network interface {
+	gopacket.NetworkLayer
+	gopacket.SerializableLayer
+}
+
+// mustBeOneFamily panics unless the addresses are of one family and there is
+// nothing that the other has.
+func (p ip) mustBeOneFamily() {
+	switch {
+	case p.src.Is4() && p.dst.Is4():
+		if p.ext != nil {
+			panic("frametest: extension headers in IPv4")
+		}
+	case p.src.Is6() && p.dst.Is6():
+		if p.options != nil || p.badIPSum {
+			panic("frametest: IP options or a header checksum in IPv6")
+		}
+	default:
+		panic(fmt.Sprintf("frametest: %v > %v is neither IPv4 nor IPv6", p.src, p.dst))
 	}
+}
+
+// packetLen is the length of the packet b by what its header says, in bytes.
+func (p ip) packetLen(b []byte) int {
+	if p.src.Is4() {
+		return int(binary.BigEndian.Uint16(b[2:]))
+	}
+	n := int(binary.BigEndian.Uint16(b[4:]))
+	if n == 0 && b[6] == 0 {
+		panic("frametest: too much for an IPv6 packet") // gopacket made a jumbogram
+	}
+	return 40 + n
+}
+
+// headerLen is the length of p's header, with options or extension headers, in
+// bytes.
+func (p ip) headerLen() int {
+	if p.src.Is4() {
+		return 20 + len(padTo4(p.options))
+	}
+	n := 40
+	for _, e := range p.ext {
+		n += e.len()
+	}
+	return n
+}
+
+// header4 is the IPv4 layer of p, without options.
+func (p ip) header4() *layers.IPv4 {
 	h := &layers.IPv4{
 		Version: 4, TOS: p.tos, Id: p.id, TTL: p.ttl, Protocol: p.proto,
 		SrcIP: p.src.AsSlice(), DstIP: p.dst.AsSlice(),
@@ -189,11 +241,16 @@ func FixHeaderSum(f []byte) bool {
 }
 
 // ipv4At is the offset of the IPv4 header in f, under at most one VLAN tag.
-func ipv4At(f []byte) (l3 int, ok bool) {
+func ipv4At(f []byte) (l3 int, ok bool) { return typeAt(f, 0x0800) }
+
+// typeAt is the offset of what f carries, under at most one VLAN tag, if that
+// is of the given EtherType.
+func typeAt(f []byte, typ uint16) (l3 int, ok bool) {
+	is := func(at int, typ uint16) bool { return len(f) >= at+2 && binary.BigEndian.Uint16(f[at:]) == typ }
 	switch {
-	case len(f) >= 14 && f[12] == 0x08 && f[13] == 0x00:
+	case is(12, typ):
 		return 14, true
-	case len(f) >= 18 && f[16] == 0x08 && f[17] == 0x00 && (f[12] == 0x81 && f[13] == 0x00 || f[12] == 0x88 && f[13] == 0xa8):
+	case is(16, typ) && (is(12, 0x8100) || is(12, 0x88a8)):
 		return 18, true
 	}
 	return 0, false

@@ -25,7 +25,7 @@ func Parse(f []byte) frame.Header {
 		}
 		typ, payload = tag.Type, tag.Payload
 	}
-	h := frame.Header{L3: uint8(len(f) - len(payload))}
+	h := frame.Header{L3: uint16(len(f) - len(payload))}
 	switch typ {
 	case layers.EthernetTypeARP:
 		if len(payload) < 28 {
@@ -35,6 +35,9 @@ func Parse(f []byte) frame.Header {
 	case layers.EthernetTypeIPv4:
 		h.Kind = frame.IPv4
 		h.Fault = parseIPv4(payload, &h)
+	case layers.EthernetTypeIPv6:
+		h.Kind = frame.IPv6
+		h.Fault = parseIPv6(payload, &h)
 	default:
 		return frame.Header{}
 	}
@@ -61,10 +64,11 @@ func parseIPv4(data []byte, h *frame.Header) frame.Fault {
 	case header < 20, total < header, total > len(data):
 		return frame.BadHeader
 	}
-	h.L4 = h.L3 + uint8(header)
+	h.L4 = h.L3 + uint16(header)
 	h.End = uint32(h.L3) + uint32(total)
 	h.Proto = uint8(ip.Protocol)
 	h.TTL = ip.TTL
+	h.FragID = uint32(ip.Id)
 	h.DF = ip.Flags&layers.IPv4DontFragment != 0
 	h.More = ip.Flags&layers.IPv4MoreFragments != 0
 	h.FragOff = ip.FragOffset * 8
@@ -116,8 +120,20 @@ func parseL4(proto layers.IPProtocol, data []byte, h *frame.Header) bool {
 		}
 		src, dst = uint16(s.SrcPort), uint16(s.DstPort)
 	case layers.IPProtocolICMPv4:
+		if h.Kind != frame.IPv4 {
+			break
+		}
 		var m layers.ICMPv4
 		if m.DecodeFromBytes(data, gopacket.NilDecodeFeedback) != nil {
+			return false
+		}
+		h.ICMPType, h.ICMPCode = m.TypeCode.Type(), m.TypeCode.Code()
+	case layers.IPProtocolICMPv6:
+		if h.Kind != frame.IPv6 {
+			break
+		}
+		var m layers.ICMPv6
+		if m.DecodeFromBytes(data, gopacket.NilDecodeFeedback) != nil || len(data) < 8 {
 			return false
 		}
 		h.ICMPType, h.ICMPCode = m.TypeCode.Type(), m.TypeCode.Code()

@@ -7,46 +7,104 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// Random is a valid frame of any kind this package builds: any protocol,
-// addresses and fields, with and without VLAN tag, IP options and padding, and
-// now and then a fragment. The same r gives the same frames.
+// Random is a valid frame of any kind this package builds: IPv4 or IPv6, any
+// protocol, addresses and fields, with and without VLAN tag, IP options or
+// extension headers and padding, and now and then a fragment. The same r gives
+// the same frames.
 func Random(r *rand.Rand) []byte {
 	var (
-		src, dst = randomAddrPort(r), randomAddrPort(r)
+		addrPort = randomAddrPort
 		sm, dm   = randomMAC(r), randomMAC(r)
 		vlan     = uint16(sometimes(r, 3) * r.Intn(4096))
 		pad      = r.Intn(2) == 0
 		ttl, tos = uint8(1 + r.Intn(255)), uint8(r.Intn(256))
 		id, df   = uint16(r.Intn(1 << 16)), r.Intn(2) == 0
-		options  = randomBytes(r, sometimes(r, 3)*r.Intn(41))
 		payload  = randomBytes(r, r.Intn(1+sometimes(r, 2)*1400))
+		noSum    = r.Intn(4) == 0
+		icmpType = uint8(r.Intn(16))
+		options  []byte
+		ext      []Ext
 		f        []byte
 	)
+	if r.Intn(3) == 0 {
+		addrPort = randomAddrPort6
+		noSum = false
+		icmpType = []uint8{1, 2, 3, 4, 128, 129, 133, 135, 136, 137}[r.Intn(10)]
+		ext = randomExt(r)
+	} else {
+		options = randomBytes(r, sometimes(r, 3)*r.Intn(41))
+	}
+	src, dst := addrPort(r), addrPort(r)
 	switch r.Intn(8) {
 	case 0:
+		if src.Addr().Is6() {
+			src, dst = randomAddrPort(r), randomAddrPort(r)
+		}
 		return ARP{SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, Op: uint16(1 + r.Intn(2)),
 			SenderMAC: sm, SenderIP: src.Addr(), TargetMAC: dm, TargetIP: dst.Addr()}.Bytes()
 	case 1:
 		f = UDP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Payload: payload, NoSum: r.Intn(4) == 0}.Bytes()
+			Options: options, Ext: ext, Payload: payload, NoSum: noSum}.Bytes()
 	case 2:
 		f = SCTP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Payload: payload, Tag: r.Uint32()}.Bytes()
+			Options: options, Ext: ext, Payload: payload, Tag: r.Uint32()}.Bytes()
 	case 3:
 		f = ICMP{Src: src.Addr(), Dst: dst.Addr(), SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Payload: payload, Type: uint8(r.Intn(16)), Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4))}.Bytes()
+			Options: options, Ext: ext, Payload: payload, Type: icmpType, Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4))}.Bytes()
 	case 4:
 		f = Raw{Src: src.Addr(), Dst: dst.Addr(), SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Payload: payload, Proto: uint8(133 + r.Intn(100))}.Bytes()
+			Options: options, Ext: ext, Payload: payload, Proto: randomProto(r)}.Bytes()
 	default:
 		f = TCP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Payload: payload, Flags: randomFlags(r), Seq: r.Uint32(), Ack: r.Uint32(),
+			Options: options, Ext: ext, Payload: payload, Flags: randomFlags(r), Seq: r.Uint32(), Ack: r.Uint32(),
 			TCPOptions: randomBytes(r, sometimes(r, 2)*r.Intn(41))}.Bytes()
 	}
 	if len(payload) > 48 && r.Intn(4) == 0 {
-		return Fragment(f, 24+8*r.Intn(3))[r.Intn(2)]
+		return Fragment(f, fragmentCut(ext)+8*r.Intn(3))[r.Intn(2)]
 	}
 	return f
+}
+
+// fragmentCut is the least cut of a packet with ext that leaves 24 bytes of
+// transport header in the first fragment.
+func fragmentCut(ext []Ext) int {
+	n := 24
+	for _, e := range ext {
+		if e.Type != 0 && e.Type != 43 && e.Type != 44 {
+			n += e.len()
+		}
+	}
+	return (n + 7) &^ 7
+}
+
+// randomExt is up to four extension headers in the order of RFC 8200 section
+// 4.1, all of which a host accepts.
+func randomExt(r *rand.Rand) []Ext {
+	if r.Intn(3) != 0 {
+		return nil
+	}
+	var ext []Ext
+	for _, e := range []Ext{
+		HopByHop(randomBytes(r, r.Intn(20))...),
+		Routing(uint8(r.Intn(5)), 0, randomAddrPort6(r).Addr()),
+		FragmentHeader(0, false, r.Uint32()),
+		Auth(4 * r.Intn(4)),
+		DestOpts(randomBytes(r, r.Intn(20))...),
+	} {
+		if r.Intn(3) == 0 {
+			ext = append(ext, e)
+		}
+	}
+	return ext
+}
+
+// randomProto is a protocol that this package has no other builder for, and
+// no next header at all now and then.
+func randomProto(r *rand.Rand) uint8 {
+	if r.Intn(8) == 0 {
+		return 59
+	}
+	return uint8(136 + r.Intn(97))
 }
 
 // sometimes is 1 once in n times, else 0.
@@ -75,6 +133,13 @@ func randomAddrPort(r *rand.Rand) netip.AddrPort {
 	a := [4]byte(randomBytes(r, 4))
 	a[0] = uint8(1 + r.Intn(126))
 	return netip.AddrPortFrom(netip.AddrFrom4(a), uint16(r.Intn(1<<16)))
+}
+
+// randomAddrPort6 has the address of one host, in 2000::/3.
+func randomAddrPort6(r *rand.Rand) netip.AddrPort {
+	a := [16]byte(randomBytes(r, 16))
+	a[0] = uint8(0x20 + r.Intn(0x20))
+	return netip.AddrPortFrom(netip.AddrFrom16(a), uint16(r.Intn(1<<16)))
 }
 
 func randomFlags(r *rand.Rand) string {

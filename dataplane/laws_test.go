@@ -1,0 +1,159 @@
+package dataplane_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/frametest"
+)
+
+// lawOfVerdict says what is wrong with the verdict on a frame that came in as
+// in, in a batch of its own.
+func lawOfVerdict(in []byte, p *dataplane.Packet, replies []dataplane.Reply) error {
+	if p.Verdict != p.Reason.Verdict() {
+		return fmt.Errorf("the reason's verdict is %s", p.Reason.Verdict())
+	}
+	if p.Verdict == dataplane.Forward {
+		if err := lawOfForwarding(in, p.Data); err != nil {
+			return err
+		}
+	} else if !bytes.Equal(in, p.Data) {
+		return errors.New("a frame that was not forwarded was changed")
+	}
+	if p.Verdict != dataplane.Answer {
+		if len(replies) > 0 {
+			return fmt.Errorf("answered by %s", frametest.Describe(replies[0].Data))
+		}
+		return nil
+	}
+	if len(replies) != 1 || replies[0].Out != clientSide {
+		return fmt.Errorf("%d answers, want one by interface %d", len(replies), clientSide)
+	}
+	if err := lawOfAnswer(in, replies[0].Data, p.Reason); err != nil {
+		return fmt.Errorf("answered by %s: %w", frametest.Describe(replies[0].Data), err)
+	}
+	return nil
+}
+
+// lawOfForwarding: only MAC addresses, TTL and header checksum change; the TTL
+// falls by one and the checksum is right.
+func lawOfForwarding(in, out []byte) error {
+	h := frametest.Parse(in)
+	if h.Kind != frame.IPv4 || h.Fault != frame.NoFault {
+		return errors.New("a damaged frame was forwarded")
+	}
+	if h.TTL <= 1 || frame.DstMAC(in)[0]&1 != 0 {
+		return errors.New("a frame whose TTL is used up, or to a group, was forwarded")
+	}
+	l3 := int(h.L3)
+	want := bytes.Clone(in)
+	copy(want[:12], out[:12])
+	want[l3+8]--
+	copy(want[l3+10:l3+12], out[l3+10:l3+12])
+	if !bytes.Equal(want, out) {
+		return fmt.Errorf("forwarding changed more than MAC addresses, TTL and header checksum:\n%x\n%x", in, out)
+	}
+	if frametest.Checksum(out[l3:h.L4]) != 0 {
+		return errors.New("the header checksum of the forwarded frame is wrong")
+	}
+	return nil
+}
+
+// lawOfAnswer: an answer goes back to the sender's MAC and IP address, from
+// those the frame was sent to, under the same VLAN tag, with right checksums,
+// and says what its reason promises. Nobody but a single host is answered.
+func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
+	q, a := frametest.Parse(in), frametest.Parse(out)
+	l3 := int(q.L3)
+	switch {
+	case a.Kind != frame.IPv4 || a.Fault != frame.NoFault || a.L3 != q.L3 || int(a.End) != len(out):
+		return errors.New("it is damaged")
+	case !bytes.Equal(out[0:6], in[6:12]) || !bytes.Equal(out[6:12], in[0:6]):
+		return errors.New("its MAC addresses are not the frame's, swapped")
+	case out[0]&1 != 0 || out[6]&1 != 0:
+		return errors.New("from or to a group of hosts")
+	case !bytes.Equal(out[12:l3], in[12:l3]):
+		return errors.New("its tag or type is another")
+	case a.Src != q.Dst || a.Dst != q.Src:
+		return errors.New("its IP addresses are not the packet's, swapped")
+	case a.TTL != 64 || a.IsFragment() || a.L4 != a.L3+20:
+		return errors.New("its TTL is not 64, or it is a fragment, or has options")
+	case !transportSumOK(out, a):
+		return errors.New("its transport checksum is wrong")
+	}
+	first := a.Dst.As4()
+	if first[0] == 0 || first[0] == 127 || first[0] >= 224 {
+		return errors.New("to an address that is not a host's")
+	}
+	switch reason {
+	case dataplane.ResetNoService, dataplane.ResetNoConnection:
+		return lawOfReset(in[q.L4:q.End], out[a.L4:], q, a)
+	case dataplane.EchoReplied:
+		want := bytes.Clone(in[q.L4:q.End])
+		want[0] = 0
+		copy(want[2:4], out[a.L4+2:])
+		if !bytes.Equal(out[a.L4:], want) {
+			return errors.New("the echo is not the request's")
+		}
+	case dataplane.UnreachableNoService, dataplane.UnreachableNoServer:
+		return lawOfError(in, out, q, a, 3, 3)
+	case dataplane.FragmentationNeeded:
+		return lawOfError(in, out, q, a, 3, 4)
+	case dataplane.TimeExceeded:
+		return lawOfError(in, out, q, a, 11, 0)
+	default:
+		return fmt.Errorf("no answer is known for %s", reason)
+	}
+	return nil
+}
+
+// lawOfReset is RFC 9293 section 3.10.7.1.
+func lawOfReset(seg, rst []byte, q, a frame.Header) error {
+	seqOf := func(b []byte) uint32 { return uint32(be16(b))<<16 | uint32(be16(b[2:])) }
+	n := uint32(len(seg)) - uint32(seg[12]>>4)*4
+	for _, f := range []uint8{frame.SYN, frame.FIN} {
+		if q.Flags&f != 0 {
+			n++
+		}
+	}
+	flags, seq, ack := uint8(frame.RST|frame.ACK), uint32(0), seqOf(seg[4:])+n
+	if q.Flags&frame.ACK != 0 {
+		flags, seq, ack = frame.RST, seqOf(seg[8:]), 0
+	}
+	if q.Flags&frame.RST != 0 || len(rst) != 20 || a.SrcPort != q.DstPort || a.DstPort != q.SrcPort ||
+		a.Flags != flags || seqOf(rst[4:]) != seq || seqOf(rst[8:]) != ack {
+		return fmt.Errorf("want a reset with flags %06b, seq %d, ack %d", flags, seq, ack)
+	}
+	return nil
+}
+
+// lawOfError: an ICMP error quotes the packet as it came, and is at most 576
+// bytes long.
+func lawOfError(in, out []byte, q, a frame.Header, typ, code uint8) error {
+	quote := out[a.L4+8:]
+	whole := in[q.L3:q.End]
+	if a.Proto != frame.ProtoICMP || a.ICMPType != typ || a.ICMPCode != code {
+		return fmt.Errorf("want ICMP %d/%d", typ, code)
+	}
+	if len(quote) != min(len(whole), 576-28) || !bytes.Equal(quote, whole[:len(quote)]) {
+		return errors.New("it does not quote the packet")
+	}
+	if q.Proto == frame.ProtoICMP && q.ICMPType != 8 {
+		return errors.New("an ICMP error about ICMP")
+	}
+	return nil
+}
+
+// transportSumOK verifies the TCP or ICMP checksum of an answer, word by word.
+func transportSumOK(f []byte, h frame.Header) bool {
+	seg := f[h.L4:h.End]
+	if h.Proto == frame.ProtoICMP {
+		return frametest.Checksum(seg) == 0
+	}
+	src, dst := h.Src.As4(), h.Dst.As4()
+	pseudo := append(append(append([]byte{}, src[:]...), dst[:]...), 0, h.Proto, byte(len(seg)>>8), byte(len(seg)))
+	return frametest.Checksum(append(pseudo, seg...)) == 0
+}

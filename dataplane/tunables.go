@@ -1,0 +1,68 @@
+package dataplane
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Tunables change decisions as the sysctls net.ipv4.vs.* of the same names do
+// (Documentation/networking/ipvs-sysctl.rst). The zero Tunables are not the
+// default, see DefaultTunables.
+type Tunables struct {
+	ExpireNodestConn        bool // removing a server removes its connections
+	ExpireQuiescentTemplate bool // weight 0 ends templates
+	ConnReuseMode           int  // 0..3: which SYNs on a known connection begin a new one
+	SloppyTCP               bool // any segment but a RST begins a connection
+	SloppySCTP              bool // any packet but an ABORT begins an association
+	ScheduleICMP            bool // an ICMP error about no known connection makes one
+
+	// The defences: 0 never, 1 and 2 while the connection table is nearly full
+	// (15/16 of its limit), 3 always.
+	DropEntry  int // entries that are likely useless go, once a second
+	DropPacket int // one new connection of some is refused
+	SecureTCP  int // a SYN leads to SYNACK
+	// LateThresholds makes an edit of a server look at its connections only
+	// with the next one that comes or goes, as kernels before 6.12 do.
+	LateThresholds bool
+
+	// AMDropRate is the "some" of DropPacket 3.
+	AMDropRate int
+}
+
+// DefaultTunables are the kernel's defaults.
+func DefaultTunables() Tunables { return Tunables{ConnReuseMode: 1, AMDropRate: 10} }
+
+// Set changes the tunable that the sysctl net.ipv4.vs.key names.
+func (t *Tunables) Set(key, value string) error {
+	v, err := strconv.Atoi(value)
+	if err != nil {
+		return fmt.Errorf("%s: the value %q is not a number", key, value)
+	}
+	flags := map[string]*bool{
+		"expire_nodest_conn": &t.ExpireNodestConn, "expire_quiescent_template": &t.ExpireQuiescentTemplate,
+		"sloppy_tcp": &t.SloppyTCP, "sloppy_sctp": &t.SloppySCTP, "schedule_icmp": &t.ScheduleICMP,
+	}
+	if f := flags[key]; f != nil {
+		*f = v != 0
+		return nil
+	}
+	numbers := map[string]struct {
+		to          *int
+		least, most int
+	}{
+		"conn_reuse_mode": {&t.ConnReuseMode, 0, 3}, "drop_entry": {&t.DropEntry, 0, 3},
+		"drop_packet": {&t.DropPacket, 0, 3}, "secure_tcp": {&t.SecureTCP, 0, 3}, "am_droprate": {&t.AMDropRate, 1, 1 << 20},
+	}
+	n, ok := numbers[key]
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: not a tunable of this director", key)
+	case v < n.least || v > n.most:
+		return fmt.Errorf("%s: %d is not %d to %d", key, v, n.least, n.most)
+	}
+	*n.to = v
+	return nil
+}
+
+// acts reports whether a defence of that mode is at work.
+func acts(mode int, strained bool) bool { return mode == 3 || mode > 0 && strained }

@@ -1,0 +1,119 @@
+package dataplane_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"testing"
+
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/frametest"
+)
+
+// A scripted port hands out its batches, and then fails with err.
+type scripted struct {
+	batches [][][]byte
+	err     error // of Recv, when there are no more batches
+	sendErr error
+	sent    []string // what was forwarded or answered
+}
+
+var _ dataplane.Port = (*scripted)(nil)
+
+func (p *scripted) Recv(b *dataplane.Batch) error {
+	if len(p.batches) == 0 {
+		return p.err
+	}
+	b.Packets, b.In = b.Packets[:0], clientSide
+	for _, f := range p.batches[0] {
+		b.Packets = append(b.Packets, dataplane.Packet{Data: f})
+	}
+	p.batches = p.batches[1:]
+	return nil
+}
+
+func (p *scripted) Send(b *dataplane.Batch) error {
+	for i := range b.Packets {
+		if q := &b.Packets[i]; q.Verdict == dataplane.Forward {
+			p.sent = append(p.sent, fmt.Sprintf("forward to server %d by %d", q.Data[5], q.Out))
+		}
+	}
+	for _, r := range b.Replies {
+		p.sent = append(p.sent, fmt.Sprintf("reply by %d", r.Out))
+	}
+	return p.sendErr
+}
+
+func (p *scripted) Stop()                      {}
+func (p *scripted) Close() error               { return nil }
+func (p *scripted) Stats() dataplane.PortStats { return dataplane.PortStats{} }
+
+// arpBox copies what it is given.
+type arpBox struct {
+	got  [][]byte
+	in   int32
+	full bool
+}
+
+func (a *arpBox) Put(f []byte, in int32) bool {
+	a.got, a.in = append(a.got, append([]byte{}, f...)), in
+	return !a.full
+}
+
+func (l *lab) worker(p dataplane.Port, sink dataplane.ARPSink) *dataplane.Worker {
+	return &dataplane.Worker{Director: l.d, Port: p, ARP: sink, Now: func() int64 { return l.now }}
+}
+
+func TestWorkerMovesFrames(t *testing.T) {
+	arp := frametest.ARP{SrcMAC: clientMAC, DstMAC: frame.MAC{255, 255, 255, 255, 255, 255}, SenderIP: clientIP, TargetIP: vipIP}.Bytes()
+	for _, full := range []bool{false, true} {
+		l := defaultLab(t)
+		p := &scripted{err: fmt.Errorf("receive: %w", os.ErrClosed), batches: [][][]byte{
+			{tcp(4000, 80, "S"), arp, tcp(4000, 81, "S")}, {}, {tcp(4000, 80, "A"), arp},
+		}}
+		sink := &arpBox{full: full}
+		if err := l.worker(p, sink).Run(); err != nil {
+			t.Errorf("Run of a port that was stopped: %v", err)
+		}
+		*l.frames += 5
+		want := []string{"forward to server 2 by 2", "reply by 1", "forward to server 2 by 2"}
+		if fmt.Sprint(p.sent) != fmt.Sprint(want) {
+			t.Errorf("sent %v, want %v", p.sent, want)
+		}
+		if len(sink.got) != 2 || string(sink.got[0]) != string(arp) || string(sink.got[1]) != string(arp) || sink.in != clientSide {
+			t.Errorf("the ARP side has %d frames from interface %d, want 2 from %d", len(sink.got), sink.in, clientSide)
+		}
+	}
+}
+
+func TestWorkerWithoutARPSide(t *testing.T) {
+	l := defaultLab(t)
+	p := &scripted{err: fs.ErrClosed, batches: [][][]byte{{frametest.ARP{SenderIP: clientIP, TargetIP: vipIP}.Bytes()}}}
+	if err := l.worker(p, nil).Run(); err != nil || len(p.sent) != 0 {
+		t.Errorf("%v, sent %v", err, p.sent)
+	}
+	*l.frames++
+	if n := l.d.Counters()[dataplane.ARPSeen]; n != 1 {
+		t.Errorf("%d ARP frames counted, want 1", n)
+	}
+}
+
+func TestWorkerReturnsTheErrorsOfItsPort(t *testing.T) {
+	down := errors.New("the network is down")
+	for _, c := range []struct {
+		name string
+		p    scripted
+		want error
+	}{
+		{"of Recv", scripted{err: down}, down},
+		{"of Send", scripted{err: down, sendErr: os.ErrPermission, batches: [][][]byte{{}}}, os.ErrPermission},
+		{"of Send after Stop", scripted{err: down, sendErr: fs.ErrClosed, batches: [][][]byte{{}}}, nil},
+	} {
+		l := defaultLab(t)
+		if err := l.worker(&c.p, nil).Run(); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: Run = %v, want %v", c.name, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package scheduler
+
+const (
+	localityLimit = 16384              // addresses remembered, as the kernel's
+	day           = int64(86400 * 1e9) // ns; lblc_expiration and lblcr_expiration
+)
+
+// localityLeastConn sends each destination address to the server it had before,
+// until that is removed, quiesced or crowded; then wlc chooses, and its choice
+// is remembered. An address that was not used for a day is forgotten. It is for
+// services by mark in front of caches. Behaviour: ipvsadm(8) "lblc", measured on
+// Linux 6.1.
+//
+// The memory is made for 16384 addresses, 0.9 MB at most. The kernel goes beyond
+// and cuts back to that many once a minute; here the address that was not used
+// the longest makes room at once.
+type localityLeastConn struct {
+	memory memory[*Dest] // nil: forgotten
+}
+
+func newLBLC(dests []*Dest) *localityLeastConn {
+	number(dests)
+	return &localityLeastConn{newMemory[*Dest](localityLimit)}
+}
+
+// Pick keeps also a server that is overloaded by its thresholds, but not one
+// that is unreachable.
+func (l *localityLeastConn) Pick(dests []*Dest, f *Flow) int {
+	known, idle := l.memory.recall(f.Dst, f.Now)
+	if known != nil {
+		if idle >= day {
+			*known = nil
+		}
+		if d := *known; d != nil && d.listed(dests) && d.Weight > 0 && !d.Unreachable && !d.crowded(dests) {
+			return d.pos
+		}
+	}
+	i := connections.lightest(dests)
+	if i >= 0 {
+		if known == nil {
+			known = l.memory.add(f.Dst, f.Now)
+		}
+		*known = dests[i]
+	}
+	return i
+}
+
+// Update lets a removed server that was added again have its addresses back.
+func (l *localityLeastConn) Update(dests []*Dest, c Change, i int) {
+	number(dests)
+	if c != Added {
+		return
+	}
+	for e := range l.memory.entries {
+		if known := &l.memory.entries[e].value; *known != nil && (*known).same(dests[i]) {
+			*known = dests[i]
+		}
+	}
+}
+
+// same reports whether d and o are the same server of their service.
+func (d *Dest) same(o *Dest) bool { return d.Addr == o.Addr && d.Port == o.Port }
+
+// crowded reports whether d has more active connections than its weight while
+// another server has less than half of its own, fit or not; an unreachable one,
+// which does not get what d is spared, does not count.
+func (d *Dest) crowded(dests []*Dest) bool {
+	if d.Active <= d.Weight {
+		return false
+	}
+	for _, o := range dests {
+		if o.Active*2 < o.Weight && !o.Unreachable {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,18 @@
+package scheduler
+
+// overflow takes the fit server of the greatest weight among those that do not
+// have more active connections than their weight; the first in the list wins a
+// tie. With all of them full there is none. Behaviour: ipvsadm(8) "ovf",
+// measured on Linux 6.1.
+type overflow struct{ stateless }
+
+// Pick looks at every server.
+func (overflow) Pick(dests []*Dest, _ *Flow) int {
+	best, weight := -1, 0
+	for i, d := range dests {
+		if d.Weight > weight && d.Active <= d.Weight && d.available() {
+			best, weight = i, d.Weight
+		}
+	}
+	return best
+}
