@@ -1,0 +1,197 @@
+package netlab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lvsdr/control/api"
+)
+
+// A Service describes the virtual service of a lab's director.
+type Service struct {
+	Port      uint16
+	Scheduler string // default wrr
+	// Persistence is the text of a persistence_timeout line; empty: no line,
+	// and so the default of 120 s.
+	Persistence string
+	// Server is further text for each real_server block, such as a checker.
+	Server string
+	// More is further text for the virtual_server block.
+	More string
+}
+
+// Config is a keepalived.conf for the lab's director.
+func (l *Lab) Config(s Service) string {
+	var b strings.Builder
+	if s.Scheduler == "" {
+		s.Scheduler = "wrr"
+	}
+	fmt.Fprintf(&b, "virtual_server %s %d {\n    delay_loop 6\n    lb_algo %s\n    lb_kind DR\n    protocol TCP\n",
+		l.Spec.VIP, s.Port, s.Scheduler)
+	if s.Persistence != "" {
+		fmt.Fprintf(&b, "    persistence_timeout %s\n", s.Persistence)
+	}
+	if s.More != "" {
+		fmt.Fprintf(&b, "    %s\n", s.More)
+	}
+	for _, n := range l.Servers {
+		fmt.Fprintf(&b, "    real_server %s %d {\n        weight %d\n", n.Addr, s.Port, n.Weight)
+		if s.Server != "" {
+			fmt.Fprintf(&b, "        %s\n", s.Server)
+		}
+		b.WriteString("    }\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// A Director is `lvsdr run` as a process of its own on the lab's director.
+type Director struct {
+	Socket string // of its control interface
+	Log    Output // what it wrote
+	cmd    *Cmd
+	config string // path
+	dir    string
+}
+
+// An Output collects what a process writes. It is safe for concurrent use.
+type Output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write appends p.
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+// String is all that was written.
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// readyTimeout is how long a director may take to announce its VIPs, or to
+// reload.
+const readyTimeout = 15 * time.Second
+
+// StartDirector runs the lvsdr at path binary on the lab's director with
+// config and further arguments for run, and returns when it announces its VIPs
+// and knows the MAC address of every real server it is to use.
+func (l *Lab) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
+	dir, err := os.MkdirTemp("", "lvsdr-lab-")
+	if err != nil {
+		return nil, fmt.Errorf("start director: %w", err)
+	}
+	d := &Director{Socket: filepath.Join(dir, "sock"), config: filepath.Join(dir, "keepalived.conf"), dir: dir}
+	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("start director: %w", err), os.RemoveAll(dir))
+	}
+	d.cmd = l.Director.Command(ctx, binary, append([]string{"run", "-c", d.config, "--socket", d.Socket}, args...)...)
+	d.cmd.Stdout, d.cmd.Stderr = &d.Log, &d.Log
+	if err := d.cmd.Start(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	ended := make(chan struct{})
+	go func() { _ = d.cmd.Wait(); close(ended) }()
+	if err := d.await(ctx, ended, ready); err != nil {
+		return nil, errors.Join(fmt.Errorf("start director: %w; it wrote:\n%s", err, d.Log.String()), d.Stop())
+	}
+	return d, nil
+}
+
+// ready reports whether a director serves.
+func ready(st *api.Status) bool {
+	for _, s := range st.Services {
+		for _, r := range s.Servers {
+			if r.Up && r.MAC == "" {
+				return false
+			}
+		}
+	}
+	return st.Active
+}
+
+// await polls the director until its status is as wanted.
+func (d *Director) await(ctx context.Context, ended <-chan struct{}, wanted func(*api.Status) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for {
+		st, err := d.Status(ctx)
+		if err == nil && wanted(st) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(errors.New("it did not get ready in time"), err)
+		case <-ended:
+			return errors.New("it ended")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Await waits until the director's status is as wanted.
+func (d *Director) Await(ctx context.Context, wanted func(*api.Status) bool) error {
+	return d.await(ctx, nil, wanted)
+}
+
+// Status asks the director.
+func (d *Director) Status(ctx context.Context) (*api.Status, error) { return api.Get(ctx, d.Socket) }
+
+// PID is the director's process id, in this world.
+func (d *Director) PID() int { return d.cmd.Process.Pid }
+
+// Reload gives the director another configuration by SIGHUP and returns when
+// it has taken it, or refused it, which is an error.
+func (d *Director) Reload(ctx context.Context, config string) error {
+	before, err := d.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
+		return fmt.Errorf("reload director: %w", err)
+	}
+	if err := d.cmd.Process.Signal(unix.SIGHUP); err != nil {
+		return fmt.Errorf("reload director: %w", err)
+	}
+	var refused string
+	err = d.Await(ctx, func(st *api.Status) bool {
+		refused = st.ConfigErr
+		return st.Reloads > before.Reloads
+	})
+	if err == nil && refused != "" {
+		err = errors.New(refused)
+	}
+	if err != nil {
+		return fmt.Errorf("reload director: %w", err)
+	}
+	return nil
+}
+
+// Stop ends the director by SIGTERM and waits for it. Its exit code other than
+// 0 is an error.
+func (d *Director) Stop() error {
+	// It may have ended already; then Wait knows how.
+	_ = d.cmd.Process.Signal(unix.SIGTERM)
+	return errors.Join(d.cmd.Wait(), os.RemoveAll(d.dir))
+}
+
+// Kill ends the director as a crash would.
+func (d *Director) Kill() error {
+	err := d.cmd.kill()
+	_ = d.cmd.Wait() // that it was killed is no news
+	return errors.Join(err, os.RemoveAll(d.dir))
+}

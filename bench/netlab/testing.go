@@ -1,0 +1,68 @@
+package netlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// refused is the environment variable in which RunTests leaves the reason for
+// Require when no world could be entered.
+const refused = "LVSDR_NETLAB_REFUSED"
+
+// A Runner is a *testing.M.
+type Runner interface{ Run() int }
+
+// A T is the part of testing.TB that Require needs.
+type T interface {
+	Helper()
+	Skipf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// RunTests runs a test binary inside a world and returns its exit code; call
+// it from TestMain. The binary runs once more with the same flags, so that
+// coverage, the race detector, profiles and -run work as usual. Where a world
+// is refused the tests run outside, and those that call Require are skipped.
+func RunTests(m Runner) int {
+	if Inside() {
+		if err := Settle(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}
+	code, err := Reexec(context.Background())
+	switch {
+	case err == nil:
+		return code
+	case !errors.Is(err, ErrRefused):
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := os.Setenv(refused, err.Error()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// Require says that a test needs a world. Without one the test is skipped and
+// the missing privilege named, or, when the environment has CI=true, fails, so
+// that a build machine cannot skip unnoticed.
+func Require(t T) {
+	t.Helper()
+	if Inside() {
+		return
+	}
+	why := os.Getenv(refused)
+	switch {
+	case why == "":
+		t.Fatalf("needs a lab world: TestMain must call netlab.RunTests")
+	case os.Getenv("CI") == "true":
+		t.Fatalf("CI=true and %s", why)
+	default:
+		t.Skipf("%s", why)
+	}
+}
