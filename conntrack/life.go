@@ -10,19 +10,21 @@ import (
 // still has connections; it is its timeout from then on.
 const lapse = 60 * ticksPerSecond
 
+// timeout is the life of connection e after a packet, in ticks.
+func (t *Table) timeout(e *Entry) uint32 {
+	switch e.proto {
+	case frame.ProtoUDP:
+		return t.udp
+	case frame.ProtoSCTP:
+		return t.sctp[e.state]
+	}
+	return t.timeouts[e.state]
+}
+
 // Refresh restarts the timer of connection e for a packet at now, and counts
 // the packet.
 func (t *Table) Refresh(e *Entry, now int64) {
-	var d uint32
-	switch e.proto {
-	case frame.ProtoUDP:
-		d = t.udp
-	case frame.ProtoSCTP:
-		d = t.sctp[e.state]
-	default:
-		d = t.timeouts[e.state]
-	}
-	e.expires = ticks(now) + d
+	e.expires = ticks(now) + t.timeout(e)
 	if e.aux++; e.aux == 0 {
 		e.aux--
 	}

@@ -392,8 +392,8 @@ func TestTableIsItsDefinition(t *testing.T) {
 		{"roomy", 600, 100, 500, 20000, 60, 0, false, false},
 		{"crowded homes", 256, 40, 16, 20000, 60, 1, true, false},
 		{"crowded homes, short pauses", 256, 40, 16, 300, 40, 123456789, true, false},
-		{"a full place", 256, 110, 6, 3000, 40, 0, true, true},
-		{"a full table", 256, 450, 256, 300, 16, 0, true, true},
+		{"a full place", 256, 110, 6, 3000, 30, 0, true, true},
+		{"a full table", 256, 450, 256, 300, 6, 0, true, true},
 		{"the clock wraps", 256, 60, 20, 10000, 40, wrap - 15e9, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -173,10 +173,46 @@ func TestWhoMakesRoom(t *testing.T) {
 	if e := c.Insert(&k, c.Hash(&k), 0, nil, 0); e != nil || c.Evicted() != 0 || c.Len() != MinLimit {
 		t.Errorf("an established connection made room: %v, %d evicted, %d entries", e != nil, c.Evicted(), c.Len())
 	}
+	tmpl := c.find(connKey(78))
+	c.Remove(tmpl)
+	tmpl = c.insert(templateKey(), nil)
+	tmpl.state = Assured
+	if e := c.Insert(&k, c.Hash(&k), 0, nil, 0); e != nil || c.find(templateKey()) != tmpl {
+		t.Error("an assured template made room")
+	}
 	one := c.find(connKey(77))
 	c.SetState(one, FinWait)
 	if e := c.Insert(&k, c.Hash(&k), 0, nil, 0); e == nil || c.find(connKey(77)) != nil {
 		t.Error("the only closing connection of a full table did not make room")
+	}
+}
+
+// Of those that may make room in a full place it is the one next to its end.
+func TestTheNextToEndMakesRoom(t *testing.T) {
+	c := newClocked(t, 4096)
+	var keys []Key
+	for i := 0; len(keys) <= perLine*maxProbe; i++ {
+		k := connKey(uint16(i))
+		k.Client[12] = byte(i >> 16)
+		if c.home(c.Hash(&k)) == 9 {
+			keys = append(keys, k)
+		}
+	}
+	next := 11
+	for i, k := range keys[:perLine*maxProbe] {
+		e := c.insert(k, nil)
+		c.SetState(e, SynRecv)
+		at := int64(2e9)
+		if i == next {
+			at = 1e9
+		}
+		c.Refresh(e, at)
+	}
+	c.insert(keys[perLine*maxProbe], nil)
+	for i, k := range keys {
+		if gone := c.find(k) == nil; gone != (i == next) {
+			t.Errorf("connection %d: gone is %v, only %d should be", i, gone, next)
+		}
 	}
 }
 

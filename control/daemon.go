@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -39,6 +40,8 @@ type Options struct {
 	// ConnLimit is the greatest number of connections and templates; 0 means
 	// the default of conntrack.
 	ConnLimit int
+	// Tunables change decisions as net.ipv4.vs.* do.
+	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.
 	Socket string
 	// Version is what Status reports.
@@ -112,7 +115,7 @@ func newManager(o Options) (m *manager, err error) {
 	if _, err := rand.Read(conns.Secret[:]); err != nil {
 		return m, fmt.Errorf("seed the connection table: %w", err)
 	}
-	if m.director, err = dataplane.New(dataplane.Config{Conns: conns, Tunables: dataplane.DefaultTunables()}); err != nil {
+	if m.director, err = dataplane.New(dataplane.Config{Conns: conns, Tunables: o.Tunables}); err != nil {
 		return m, err
 	}
 	m.sender = arp.NewPacketSender()
@@ -353,11 +356,14 @@ func (m *manager) sweep(ctx context.Context) error {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	share := (m.director.Chunks() + 9) / 10
-	for {
+	for turn := 1; ; turn++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			if turn%10 == 0 {
+				m.director.Defend(m.now(), mathrand.Uint64)
+			}
 			for n := share; n > 0; n -= sweepStep {
 				m.director.Sweep(m.now(), min(n, sweepStep))
 			}

@@ -40,13 +40,13 @@ func (host) vip(addr netip.Addr, ifname string) (onLink, error) {
 	switch {
 	case err == nil && r.Type == unix.RTN_LOCAL:
 		return onLink{}, fmt.Errorf("%s is configured on this host, whose kernel would answer for it too; "+
-			"remove it: ip addr del %s/32 dev IFACE", addr, addr)
+			"remove it: ip addr del %s/%d dev IFACE", addr, addr, addr.BitLen())
 	case ifname != "":
 		link, err := net.InterfaceByName(ifname)
 		if err != nil {
 			return onLink{}, fmt.Errorf("interface %s: %w", ifname, err)
 		}
-		return ethernet(link, ownAddr(link))
+		return ethernet(link, ownAddr(link, addr))
 	case err != nil:
 		return onLink{}, fmt.Errorf("find the interface of %s: %w; name it with -i IFACE", addr, err)
 	case r.Gw != nil || r.Via != nil:
@@ -65,7 +65,7 @@ func (host) server(addr netip.Addr) (onLink, error) {
 		return onLink{}, fmt.Errorf("%s is an address of this host; a director that is its own real server is not supported", addr)
 	case r.Gw != nil || r.Via != nil:
 		return onLink{}, fmt.Errorf("%s is not on a network of this host, and Direct Routing cannot cross a router; "+
-			"put it on a common network, or give this host an address or an on-link route there: ip route add %s/32 dev IFACE", addr, addr)
+			"put it on a common network, or give this host an address or an on-link route there: ip route add %s/%d dev IFACE", addr, addr, addr.BitLen())
 	}
 	return linkOf(r)
 }
@@ -102,14 +102,15 @@ func ethernet(link *net.Interface, source netip.Addr) (onLink, error) {
 	return onLink{link: link, source: source}, nil
 }
 
-// ownAddr is the first IPv4 address of link; invalid: it has none.
-func ownAddr(link *net.Interface) netip.Addr {
+// ownAddr is the first address of link in the family of addr; invalid: it has
+// none.
+func ownAddr(link *net.Interface, addr netip.Addr) netip.Addr {
 	addrs, err := link.Addrs()
 	if err != nil {
 		return netip.Addr{}
 	}
 	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() == addr.Is4() {
 			return p.Addr()
 		}
 	}

@@ -66,6 +66,7 @@ func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService
 		Flags:       scheduler.Flags(vs.SchedFlags),
 		Persistence: time.Duration(vs.Persistence.Timeout) * time.Second,
 		Mask:        frame.AddrFrom(vs.Granularity),
+		OnePacket:   vs.OPS,
 	}}
 	for _, rs := range vs.RealServers {
 		if _, ok := p.servers[rs.Addr]; !ok {

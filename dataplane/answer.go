@@ -2,8 +2,17 @@ package dataplane
 
 import "lvsdr/dataplane/frame"
 
+// ICMP types (RFC 792, RFC 4443, RFC 4861).
 const (
-	icmpEcho = 8 // RFC 792
+	icmpEcho             = 8
+	icmpParameterProblem = 12
+
+	icmp6Echo               = 128
+	icmp6RouterSolicitation = 133 // the first of neighbour discovery
+	icmp6Redirect           = 137 // the last
+)
+
+const (
 	// maxReplies bounds our own frames in one batch; beyond it the rate
 	// limit says no.
 	maxReplies = 64
@@ -56,8 +65,9 @@ func (b *bucket) take(now int64) bool {
 
 // An owed says what a reason owes the client.
 type owed struct {
-	kind      uint8 // 0: nothing
-	typ, code uint8 // of ICMP
+	kind        uint8 // 0: nothing
+	typ, code   uint8 // of ICMP
+	typ6, code6 uint8 // of ICMPv6
 	// verify asks for a right transport checksum first: a host's stack
 	// would not have answered without.
 	verify bool
@@ -67,16 +77,18 @@ const (
 	oweReset = 1 + iota
 	oweICMP
 	oweEcho
+	oweFragments // not limited
 )
 
 var answers = [numReasons]owed{
 	EchoReplied:          {kind: oweEcho, verify: true},
 	ResetNoService:       {kind: oweReset, verify: true},
 	ResetNoConnection:    {kind: oweReset, verify: true},
-	UnreachableNoService: {kind: oweICMP, typ: 3, code: 3, verify: true},
-	UnreachableNoServer:  {kind: oweICMP, typ: 3, code: 3},
-	FragmentationNeeded:  {kind: oweICMP, typ: 3, code: 4},
-	TimeExceeded:         {kind: oweICMP, typ: 11},
+	UnreachableNoService: {kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4, verify: true},
+	UnreachableNoServer:  {kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4},
+	FragmentationNeeded:  {kind: oweICMP, typ: 3, code: 4, typ6: 2},
+	TimeExceeded:         {kind: oweICMP, typ: 11, typ6: 3},
+	Fragmented:           {kind: oweFragments},
 }
 
 // answer makes the frame that is owed for p, into b.Replies, and returns the
@@ -85,6 +97,9 @@ var answers = [numReasons]owed{
 func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	o := &answers[p.Reason]
 	h := &p.header
+	if o.kind == oweFragments {
+		return s.split(b, p)
+	}
 	if o.kind == oweICMP && !frame.MayAnswer(p.Data, h) {
 		return NotAnswerable
 	}
@@ -102,11 +117,33 @@ func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	case oweEcho:
 		buf = frame.AppendEchoReply(buf, p.Data, h)
 	default:
-		buf = frame.AppendICMPError(buf, p.Data, h, o.typ, o.code, uint16(p.flow.mtu))
+		typ, code := o.typ, o.code
+		if h.Kind == frame.IPv6 {
+			typ, code = o.typ6, o.code6
+		}
+		buf = frame.AppendICMPError(buf, p.Data, h, typ, code, uint16(min(p.flow.link.MTU, 1<<16-1)))
 	}
 	if len(buf) == 0 {
 		return NotAnswerable
 	}
 	b.Replies = append(b.Replies, Reply{Data: buf, Out: b.In})
 	return p.Reason
+}
+
+// split sends p in fragments, as its server's link needs them.
+func (s *Scratch) split(b *Batch, p *Packet) Reason {
+	h := &p.header
+	size := min(frame.FragmentSize(h, p.flow.link.MTU), (frame.MaxReply-int(h.L4))&^7)
+	total := int(h.End) - int(h.L4)
+	if size <= 0 || len(b.Replies)+(total+size-1)/size > maxReplies {
+		return TooBig
+	}
+	for off := 0; off < total; off += size {
+		buf := frame.AppendFragment(s.replies[len(b.Replies)][:0], p.Data, h, off, min(size, total-off))
+		var fh frame.Header
+		frame.Parse(buf, &fh)
+		rewrite(buf, &fh, &p.flow)
+		b.Replies = append(b.Replies, Reply{Data: buf, Out: p.flow.link.Index})
+	}
+	return Fragmented
 }

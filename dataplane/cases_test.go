@@ -21,7 +21,7 @@ type fate struct {
 	server byte // 0: not forwarded
 }
 
-func data(f []byte) dataplane.Packet { return dataplane.Packet{Data: f} }
+func data(f []byte) dataplane.Packet { return dataplane.Packet{Data: slices.Clone(f)} }
 
 // tcpFrame, udpFrame, echo and raw fill in the addresses of a frame from the
 // client to the VIP.
@@ -66,7 +66,7 @@ func at(ip string, port uint16) netip.AddrPort {
 
 func fates() []fate {
 	known := func(l *lab) { l.handshake(4000, 80) } // goes to server 2
-	return slices.Concat(forwarded(known), answered(known), dropped(known))
+	return slices.Concat(forwarded(known), answered(known), dropped(known), fragments(known))
 }
 
 func forwarded(known func(*lab)) []fate {
@@ -156,7 +156,6 @@ func dropped(known func(*lab)) []fate {
 	whole := tcp(4000, 80, "S")
 	header := slices.Clone(whole)
 	header[14] = 4<<4 | 4
-	two := frametest.Fragment(tcpFrame(frametest.TCP{Flags: "S", Payload: make([]byte, 100)}).Data, 64)
 	lldp := slices.Concat(whole[:12], []byte{0x88, 0xcc}, whole[14:])
 	group := frame.MAC{1, 0, 0x5e, 0, 0, 1}
 	return []fate{
@@ -209,10 +208,6 @@ func dropped(known func(*lab)) []fate {
 		{"a wrong TCP checksum where a reset was owed", nil, tcpFrame(frametest.TCP{Flags: "A", BadSum: true}), dataplane.BadChecksum, 0},
 		{"a wrong UDP checksum where an error was owed", nil, udpFrame(frametest.UDP{Dst: at("192.0.2.1", 54), BadSum: true}), dataplane.BadChecksum, 0},
 		{"a ping with a wrong checksum", nil, icmp(frametest.ICMP{Type: 8, BadSum: true}), dataplane.BadChecksum, 0},
-		{"the first fragment", nil, data(two[0]), dataplane.Fragment, 0},
-		{"the last fragment", nil, data(two[1]), dataplane.Fragment, 0},
-		{"a packet too long for the server's link, to be fragmented", known,
-			tcpFrame(frametest.TCP{Flags: "A", Payload: make([]byte, 1461)}), dataplane.TooBig, 0},
 		{"a ping's answer", nil, icmp(frametest.ICMP{Type: 0}), dataplane.ICMPIgnored, 0},
 		{"a ping with a code", nil, icmp(frametest.ICMP{Type: 8, Code: 1}), dataplane.ICMPIgnored, 0},
 		{"GRE to the VIP", nil, data(raw(47, 0, 0, 0, 0)), dataplane.ProtocolIgnored, 0},
@@ -220,6 +215,55 @@ func dropped(known func(*lab)) []fate {
 		{"a reset of no connection", nil, tcpFrame(frametest.TCP{Flags: "R"}), dataplane.ResetIgnored, 0},
 		{"SYN and RST of no connection are a reset", nil, tcpFrame(frametest.TCP{Flags: "SR"}), dataplane.ResetIgnored, 0},
 		{"a reset to a port nobody serves", nil, tcpFrame(frametest.TCP{Flags: "RA", Dst: at("192.0.2.1", 81)}), dataplane.ResetIgnored, 0},
+	}
+}
+
+// fragments are the fates of fragments, and of what has to be fragmented.
+func fragments(known func(*lab)) []fate {
+	segment := tcpFrame(frametest.TCP{Flags: "S", ID: 7, Payload: make([]byte, 300)}).Data
+	two := frametest.Fragment(segment, 64)
+	first := func(l *lab) { l.send(slices.Clone(two[0])) }
+	badLen := slices.Clone(two[0][:len(two[0])-1])
+	badLen[17]--
+	frametest.FixHeaderSum(badLen)
+	refused := frametest.Fragment(tcpFrame(frametest.TCP{Flags: "A", ID: 7, Payload: make([]byte, 300)}).Data, 64)
+	held := func(n int) func(l *lab) {
+		return func(l *lab) {
+			for i := range n {
+				f := slices.Clone(two[1])
+				f[18], f[19] = byte(1+i>>8), byte(i)
+				frametest.FixHeaderSum(f)
+				l.send(f)
+			}
+		}
+	}
+	return []fate{
+		{"a first fragment begins a connection", nil, data(two[0]), dataplane.Scheduled, 2},
+		{"a first fragment releases the one that overtook it", func(l *lab) { l.send(slices.Clone(two[1])) }, data(two[0]), dataplane.Scheduled, 2},
+		{"a fragment follows the first", first, data(two[1]), dataplane.FragmentFollowed, 2},
+		{"a fragment that overtakes the first is kept", nil, data(two[1]), dataplane.FragmentHeld, 0},
+		{"a fragment of no multiple of 8 bytes", nil, data(badLen), dataplane.FragmentBad, 0},
+		{"the same fragment again", first, data(two[0]), dataplane.FragmentOverlap, 0},
+		{"a fragment that is kept no more, there are so many", held(400), data(two[1]), dataplane.FragmentLost, 0},
+		{"a fragment whose first one was reset", func(l *lab) { l.send(slices.Clone(refused[0])) }, data(refused[1]), dataplane.FragmentRefused, 0},
+		{"a fragment whose server was removed since", func(l *lab) { first(l); l.remove(tcpService(80), 2) }, data(two[1]), dataplane.ServerRemoved, 0},
+		{"a fragment of a long ping", nil, data(frametest.Fragment(icmp(frametest.ICMP{Type: 8, Payload: make([]byte, 100)}).Data, 64)[0]), dataplane.Fragment, 0},
+		{"a packet too long for the server's link", known, tcpFrame(frametest.TCP{Flags: "A", Payload: make([]byte, 1461)}), dataplane.Fragmented, 0},
+		{"a packet too long, with a VLAN tag and IP options", known,
+			tcpFrame(frametest.TCP{Flags: "A", VLAN: 5, Options: []byte{148, 4, 0, 0}, Payload: make([]byte, 4000)}), dataplane.Fragmented, 0},
+		{"a packet that would need too many fragments", func(l *lab) {
+			known(l)
+			l.d.SetNeighbour(serverAddr(2), serverMAC(2), dataplane.Link{Index: link.Index, MAC: link.MAC, MTU: 68})
+		}, tcpFrame(frametest.TCP{Flags: "A", Payload: make([]byte, 60000)}), dataplane.TooBig, 0},
+		{"an ICMP error goes to the server of the connection it is about", known, icmp(frametest.ICMP{Type: 3, Code: 4,
+			Payload: frametest.Quote(frametest.TCP{Src: at("192.0.2.1", 80), Dst: at("198.51.100.7", 4000), Flags: "A"}.Bytes(), 8)}), dataplane.Related, 2},
+		{"an ICMP error about no connection", known, icmp(frametest.ICMP{Type: 3, Code: 4,
+			Payload: frametest.Quote(frametest.TCP{Src: at("192.0.2.1", 80), Dst: at("198.51.100.7", 4001), Flags: "A"}.Bytes(), 8)}), dataplane.ICMPIgnored, 0},
+		{"neighbour discovery", nil, data(frametest.ICMP{Src: netip.MustParseAddr("fe80::7"), Dst: netip.MustParseAddr("ff02::1:ff00:1"),
+			SrcMAC: clientMAC, DstMAC: frame.MAC{0x33, 0x33, 0xff, 0, 0, 1}, TTL: 255, Type: 135, Payload: make([]byte, 16)}.Bytes()), dataplane.NDPSeen, 0},
+		{"a new connection that drop_packet refuses", func(l *lab) {
+			l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 1 })
+		}, tcpFrame(frametest.TCP{Flags: "S"}), dataplane.Shed, 0},
 	}
 }
 

@@ -36,6 +36,8 @@ type Director struct {
 	// strained says that the connection table is nearly full; as of the last
 	// batch or sweep.
 	strained bool
+	shedding int // new connections since drop_packet refused one
+	frags    *fragments
 }
 
 // neighbour is how a real server is reached.
@@ -59,6 +61,7 @@ func New(c Config) (*Director, error) {
 	d := &Director{limits: c.Limits.orDefault(), neighbours: map[frame.Addr]neighbour{},
 		timeouts: conntrack.DefaultTimeouts()}
 	c.Conns.Removed = d.removed
+	d.frags = newFragments(c.Conns.Secret)
 	var err error
 	if d.conns, err = conntrack.New(c.Conns); err != nil {
 		return nil, err
@@ -87,7 +90,7 @@ func (d *Director) destOf(e *conntrack.Entry) *dest {
 // address and port, as FTP data, by address alone.
 func (t *Table) lookup(mark uint32, proto uint8, vip frame.Addr, port uint16) *service {
 	if mark != 0 && t.marks {
-		if s := t.services[ServiceKey{Mark: mark}]; s != nil {
+		if s := t.services[ServiceKey{Mark: mark, IPv6: !vip.Is4()}]; s != nil {
 			return s
 		}
 	}
@@ -134,6 +137,18 @@ func (d *Director) Sweep(now int64, n int) {
 			d.gens[i]++
 		}
 	}
+}
+
+// Defend does, once, what the tunable DropEntry asks for; call it every second.
+// rnd gives random numbers. It returns how many entries went.
+func (d *Director) Defend(now int64, rnd func() uint64) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.strained = d.conns.Len() > strainedAt(d.conns.Limit())
+	if !acts(d.table.Load().tunables.DropEntry, d.strained) {
+		return 0
+	}
+	return d.conns.Defend(now, rnd)
 }
 
 // trashTime is how long a removed server without connections can still come

@@ -49,6 +49,10 @@ func TestServerDoesNotComeBackElsewhere(t *testing.T) {
 	if got := l.counts(tcpService(81), 2); got != [3]int{} {
 		t.Errorf("a new server has counts %v", got)
 	}
+	l.service(udpService(80), 0, 2) // the same address and port
+	if got := l.counts(udpService(80), 2); got != [3]int{} {
+		t.Errorf("a new server has counts %v", got)
+	}
 	l.expect(tcp(4000, 80, "A"), dataplane.ServerRemoved, 0)
 }
 

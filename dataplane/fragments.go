@@ -5,7 +5,6 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"lvsdr/conntrack"
 	"lvsdr/dataplane/frame"
 )
 
@@ -33,13 +32,15 @@ type datagramKey struct {
 type datagram struct {
 	key     datagramKey
 	expires int64 // ns; 0: free
-	// first says that the first fragment was decided: verdict to for the
-	// server at dest, refused without.
+	// first says that the first fragment was decided, refused that it was not
+	// forwarded; else all go to dest.
 	first, refused bool
-	dest           conntrack.DestRef
-	// ranges are the bytes seen so far, sorted, apart from each other.
+	dest           *dest
+	// ranges are the bytes seen so far, sorted, apart from each other; end is
+	// that of the whole datagram, once its last fragment came.
 	ranges [fragRanges]byteRange
 	n      uint8
+	end    uint32
 	// held is the first of the kept fragments, 1 + its index; 0: none.
 	held uint16
 }
@@ -164,4 +165,96 @@ func (f *fragments) hold(d *datagram, data []byte) bool {
 	h.next = 0
 	*last = i
 	return true
+}
+
+// fragment decides about a fragment of TCP, UDP or SCTP: the first as a packet,
+// the others as the first was. The caller holds d.mu.
+func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64) Reason {
+	h := &p.header
+	from, n := uint32(h.FragOff), h.End-uint32(h.L4)
+	switch {
+	case !t.ours(h.Dst):
+		return NotOurs
+	case n == 0 || h.More && n%8 != 0 || from+n > maxDatagram:
+		// RFC 791 section 3.2: all but the last carry a multiple of 8 bytes.
+		return FragmentBad
+	}
+	g := d.frags.find(h, now)
+	if !g.see(from, from+n) {
+		return FragmentOverlap
+	}
+	if !h.More {
+		g.end = from + n
+	}
+	reason := d.piece(t, s, b, p, g, now)
+	if g.complete() {
+		g.expires = 0
+	}
+	return reason
+}
+
+// complete reports whether nothing of d is missing or waiting.
+func (d *datagram) complete() bool {
+	return d.end != 0 && d.n == 1 && d.ranges[0] == byteRange{0, d.end} && d.held == 0
+}
+
+// piece decides about a fragment of g that was not seen before.
+func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram, now int64) Reason {
+	n := p.header.End - uint32(p.header.L4)
+	switch {
+	case p.header.FragOff == 0:
+		return d.firstFragment(t, s, b, p, g, now)
+	case !g.first:
+		if !d.frags.hold(g, p.Data) {
+			return FragmentLost
+		}
+		return FragmentHeld
+	case g.refused:
+		return FragmentRefused
+	case g.dest.in == nil:
+		return ServerRemoved
+	}
+	g.dest.totals.Bytes += uint64(n)
+	g.dest.in.totals.Bytes += uint64(n)
+	return p.send(g.dest, FragmentFollowed)
+}
+
+const maxDatagram = 65535 // RFC 791 section 3.1
+
+// firstFragment decides about the fragment that has the ports, and sends those
+// after it that were kept.
+func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram, now int64) Reason {
+	reason := d.connect(t, p, now)
+	g.first = true
+	if v := reason; v.Verdict() != Forward && v != Fragmented {
+		g.refused = true
+		d.frags.forget(g)
+		return reason
+	}
+	g.dest = p.flow.dest
+	for g.held != 0 {
+		held := &d.frags.held[g.held-1]
+		n := uint64(s.release(b, held.data[:held.n], &p.flow))
+		g.dest.totals.Bytes += n
+		g.dest.in.totals.Bytes += n
+		g.held, held.next, d.frags.free = held.next, d.frags.free, g.held
+	}
+	return reason
+}
+
+// release puts a copy of kept frame f, rewritten for its server, among the
+// replies and returns the bytes of its payload; 0: it could not be sent.
+func (s *Scratch) release(b *Batch, f []byte, to *flow) int {
+	if len(b.Replies) == maxReplies {
+		return 0
+	}
+	buf := append(s.replies[len(b.Replies)][:0], f...)
+	var h frame.Header
+	frame.Parse(buf, &h)
+	if h.TTL <= 1 || to.link.MTU > 0 && int(h.End)-int(h.L3) > to.link.MTU {
+		return 0
+	}
+	rewrite(buf, &h, to)
+	b.Replies = append(b.Replies, Reply{Data: buf, Out: to.link.Index})
+	return int(h.End) - int(h.L4)
 }

@@ -23,10 +23,15 @@ func lawOfVerdict(in []byte, p *dataplane.Packet, replies []dataplane.Reply) err
 	} else if !bytes.Equal(in, p.Data) {
 		return errors.New("a frame that was not forwarded was changed")
 	}
-	if p.Verdict != dataplane.Answer {
-		if len(replies) > 0 {
-			return fmt.Errorf("answered by %s", frametest.Describe(replies[0].Data))
-		}
+	h := frametest.Parse(in)
+	switch {
+	case p.Reason == dataplane.Fragmented:
+		return lawOfFragmenting(in, replies)
+	case p.Verdict == dataplane.Forward && h.More && h.FragOff == 0:
+		return nil // with it went those of its fragments that were kept
+	case p.Verdict != dataplane.Answer && len(replies) > 0:
+		return fmt.Errorf("answered by %s", frametest.Describe(replies[0].Data))
+	case p.Verdict != dataplane.Answer:
 		return nil
 	}
 	if len(replies) != 1 || replies[0].Out != clientSide {
@@ -42,7 +47,7 @@ func lawOfVerdict(in []byte, p *dataplane.Packet, replies []dataplane.Reply) err
 // falls by one and the checksum is right.
 func lawOfForwarding(in, out []byte) error {
 	h := frametest.Parse(in)
-	if h.Kind != frame.IPv4 || h.Fault != frame.NoFault {
+	if h.Kind != frame.IPv4 && h.Kind != frame.IPv6 || h.Fault != frame.NoFault {
 		return errors.New("a damaged frame was forwarded")
 	}
 	if h.TTL <= 1 || frame.DstMAC(in)[0]&1 != 0 {
@@ -51,13 +56,45 @@ func lawOfForwarding(in, out []byte) error {
 	l3 := int(h.L3)
 	want := bytes.Clone(in)
 	copy(want[:12], out[:12])
-	want[l3+8]--
-	copy(want[l3+10:l3+12], out[l3+10:l3+12])
+	if h.Kind == frame.IPv6 {
+		want[l3+7]--
+	} else {
+		want[l3+8]--
+		copy(want[l3+10:l3+12], out[l3+10:l3+12])
+	}
 	if !bytes.Equal(want, out) {
 		return fmt.Errorf("forwarding changed more than MAC addresses, TTL and header checksum:\n%x\n%x", in, out)
 	}
-	if frametest.Checksum(out[l3:h.L4]) != 0 {
+	if h.Kind == frame.IPv4 && frametest.Checksum(out[l3:h.L4]) != 0 {
 		return errors.New("the header checksum of the forwarded frame is wrong")
+	}
+	return nil
+}
+
+// lawOfFragmenting: the fragments fit the server's link, leave by it, and put
+// together are the packet with a TTL one less.
+func lawOfFragmenting(in []byte, replies []dataplane.Reply) error {
+	h := frametest.Parse(in)
+	payload, end := make([]byte, h.End-uint32(h.L4)), false
+	at := 0
+	for i, r := range replies {
+		f := frametest.Parse(r.Data)
+		switch {
+		case f.Fault != frame.NoFault || f.Kind != h.Kind || r.Out != link.Index || frame.SrcMAC(r.Data) != link.MAC:
+			return fmt.Errorf("fragment %d is damaged, or does not leave by the servers' link", i)
+		case f.Src != h.Src || f.Dst != h.Dst || f.Proto != h.Proto || f.TTL != h.TTL-1 || int(f.End)-int(f.L3) > link.MTU:
+			return fmt.Errorf("fragment %d is not of the packet, or too long", i)
+		case int(f.FragOff)-int(h.FragOff) != at || end:
+			return fmt.Errorf("fragment %d begins at byte %d, want %d", i, f.FragOff, at)
+		}
+		if f.Kind == frame.IPv4 && frametest.Checksum(r.Data[f.L3:f.L4]) != 0 {
+			return fmt.Errorf("the header checksum of fragment %d is wrong", i)
+		}
+		at += copy(payload[at:], r.Data[f.L4:f.End])
+		end = !f.More || h.More && at == len(payload)
+	}
+	if len(replies) < 2 || !end || !bytes.Equal(payload, in[h.L4:h.End]) {
+		return errors.New("the fragments do not make the packet")
 	}
 	return nil
 }
@@ -69,7 +106,7 @@ func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
 	q, a := frametest.Parse(in), frametest.Parse(out)
 	l3 := int(q.L3)
 	switch {
-	case a.Kind != frame.IPv4 || a.Fault != frame.NoFault || a.L3 != q.L3 || int(a.End) != len(out):
+	case a.Kind != q.Kind || a.Fault != frame.NoFault || a.L3 != q.L3 || int(a.End) != len(out):
 		return errors.New("it is damaged")
 	case !bytes.Equal(out[0:6], in[6:12]) || !bytes.Equal(out[6:12], in[0:6]):
 		return errors.New("its MAC addresses are not the frame's, swapped")
@@ -79,6 +116,8 @@ func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
 		return errors.New("its tag or type is another")
 	case a.Src != q.Dst || a.Dst != q.Src:
 		return errors.New("its IP addresses are not the packet's, swapped")
+	case a.Kind == frame.IPv6:
+		return nil // ICMPv6 has tests of its own
 	case a.TTL != 64 || a.IsFragment() || a.L4 != a.L3+20:
 		return errors.New("its TTL is not 64, or it is a fragment, or has options")
 	case !transportSumOK(out, a):

@@ -7,12 +7,12 @@ import (
 
 // flow is what the stages after the first need of a packet.
 type flow struct {
-	key  conntrack.Key
-	hash uint64
-	dest *dest     // where it goes; valid for this batch only
-	mac  frame.MAC // of that server
-	link Link
-	mtu  int
+	key    conntrack.Key
+	hash   uint64
+	quoted bool      // key is that of the packet an ICMP error quotes
+	dest   *dest     // the server it goes to; good for this batch
+	mac    frame.MAC // of that server
+	link   Link      // by which it goes there
 }
 
 // Process decides about all frames of b at now, in monotonic nanoseconds:
@@ -24,14 +24,15 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	for i := range b.Packets {
 		d.read(t, &b.Packets[i])
 	}
+	b.Replies = b.Replies[:0]
 	d.mu.Lock()
+	d.strained = d.conns.Len() > strainedAt(d.conns.Limit())
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Reason == pending {
-			p.Reason = d.connect(t, p, now)
+			p.Reason = d.decide(t, s, b, p, now)
 		}
 	}
 	d.mu.Unlock()
-	b.Replies = b.Replies[:0]
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		if p.Verdict = p.Reason.Verdict(); p.Verdict == Answer {
@@ -39,11 +40,16 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 			p.Verdict = p.Reason.Verdict()
 		}
 		if p.Verdict == Forward {
-			rewrite(p)
+			rewrite(p.Data, &p.header, &p.flow)
+			p.Out = p.flow.link.Index
 		}
 	}
 	s.count(b)
 }
+
+// strainedAt is the number of entries above which a table with room for limit
+// is nearly full.
+func strainedAt(limit int) int { return limit - limit/16 }
 
 // read parses p and settles what needs no connection.
 func (d *Director) read(t *Table, p *Packet) {
@@ -55,42 +61,92 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.Reason = faultReasons[h.Fault]
 	case h.Kind == frame.ARP:
 		p.Reason = ARPSeen
-	case h.Kind != frame.IPv4:
+	case h.Kind != frame.IPv4 && h.Kind != frame.IPv6:
 		p.Reason = NotIP
+	case neighbourDiscovery(h):
+		p.Reason = NDPSeen
 	case frame.DstMAC(p.Data)[0]&1 != 0:
 		// RFC 1122 section 3.3.6: a unicast datagram in a link-layer
 		// broadcast is discarded.
 		p.Reason = NotOurs
-	case !clientAddr(h.Src):
+	case !clientAddr(&h.Src):
 		p.Reason = BadSource
-	case h.IsFragment():
-		p.Reason = Fragment
-	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP:
+	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP:
 		p.flow = flow{key: conntrack.Key{Client: h.Src, Virtual: h.Dst,
 			ClientPort: h.SrcPort, VirtualPort: h.DstPort, Proto: h.Proto}}
 		p.flow.hash = d.conns.Hash(&p.flow.key)
 	case !t.ours(h.Dst):
 		p.Reason = NotOurs
-	case h.Proto == frame.ProtoICMP && h.ICMPType == icmpEcho && h.ICMPCode == 0:
-		p.Reason = EchoReplied
-	case h.Proto == frame.ProtoICMP:
-		p.Reason = ICMPIgnored
+	case h.Proto == frame.ProtoICMP || h.Proto == frame.ProtoICMPv6:
+		p.Reason = d.readICMP(p)
 	default:
 		p.Reason = ProtocolIgnored
 	}
 }
 
+// readICMP settles an ICMP message to a VIP, but for an error, which goes to
+// the server of the connection that it quotes.
+func (d *Director) readICMP(p *Packet) Reason {
+	h := &p.header
+	var in frame.Header
+	switch {
+	case h.IsFragment():
+		return Fragment
+	case h.Kind == frame.IPv4 && h.ICMPType == icmpEcho && h.ICMPCode == 0,
+		h.Kind == frame.IPv6 && h.ICMPType == icmp6Echo && h.ICMPCode == 0:
+		return EchoReplied
+	case !frame.Inner(p.Data, h, &in) || in.FragOff != 0 || in.Src != h.Dst || !connected(h, in.Proto):
+		return ICMPIgnored
+	}
+	// What is quoted went from the VIP to the client.
+	p.flow = flow{quoted: true, key: conntrack.Key{Client: in.Dst, Virtual: in.Src,
+		ClientPort: in.DstPort, VirtualPort: in.SrcPort, Proto: in.Proto}}
+	p.flow.hash = d.conns.Hash(&p.flow.key)
+	return pending
+}
+
+// connected reports whether an ICMP error h about a packet of that protocol is
+// for a connection: parameter problems of IPv4 are the host's, as in IPVS.
+func connected(h *frame.Header, proto uint8) bool {
+	if h.Kind == frame.IPv4 && h.ICMPType == icmpParameterProblem {
+		return false
+	}
+	return proto == frame.ProtoTCP || proto == frame.ProtoUDP || proto == frame.ProtoSCTP
+}
+
+// neighbourDiscovery reports whether h is of the protocol that IPv6 has for
+// ARP (RFC 4861): it goes to the ARP side, also from a multicast.
+func neighbourDiscovery(h *frame.Header) bool {
+	return h.Proto == frame.ProtoICMPv6 && h.Kind == frame.IPv6 && !h.IsFragment() &&
+		h.ICMPType >= icmp6RouterSolicitation && h.ICMPType <= icmp6Redirect
+}
+
 // clientAddr reports whether a can be a client's: RFC 1122 section 3.2.1.3
-// forbids the addresses of "this" network, loopback, multicast, and above.
-func clientAddr(a frame.Addr) bool {
-	return a[12] != 0 && a[12] != 127 && a[12] < 224
+// forbids the addresses of "this" network, loopback, multicast, and above; RFC
+// 4291 the unspecified address, loopback and multicast.
+func clientAddr(a *frame.Addr) bool {
+	if a.Is4() {
+		return a[12] != 0 && a[12] != 127 && a[12] < 224
+	}
+	return a[0] != 0xff && (a[0] != 0 || [15]byte(a[:15]) != [15]byte{} || a[15] > 1)
+}
+
+// decide says where p goes. The caller holds d.mu.
+func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) Reason {
+	switch {
+	case p.header.IsFragment():
+		return d.fragment(t, s, b, p, now)
+	case p.flow.quoted:
+		return d.related(t, p, now)
+	}
+	return d.connect(t, p, now)
 }
 
 // connect finds or makes the connection of p and says where p goes. The caller
 // holds d.mu.
 func (d *Director) connect(t *Table, p *Packet, now int64) Reason {
 	if len(t.services) == 0 {
-		return t.unserved(&p.header, false)
+		return t.unserved(p, false)
 	}
 	reason := Hit
 	e := d.conns.Find(&p.flow.key, p.flow.hash, now)
@@ -98,55 +154,65 @@ func (d *Director) connect(t *Table, p *Packet, now int64) Reason {
 		d.conns.Retire(e, now)
 		e = nil
 	}
+	var ds *dest
 	if e == nil {
-		if e, reason = d.schedule(t, p, now); e == nil {
+		if ds, e, reason = d.schedule(t, p, now); ds == nil {
 			return reason
 		}
-	}
-	ds := d.destOf(e)
-	if ds == nil || ds.in == nil {
+	} else if ds = d.destOf(e); ds == nil || ds.in == nil {
 		return ServerRemoved
 	}
-	d.advance(t, ds, e, &p.header)
-	d.conns.Refresh(e, now)
-	n := int(p.header.End) - int(p.header.L3)
+	if e != nil { // not one packet alone
+		d.advance(t, ds, e, p)
+		d.conns.Refresh(e, now)
+	}
+	n := p.length()
 	ds.totals.add(n)
 	ds.in.totals.add(n)
-	return p.send(ds, n, reason)
+	return p.send(ds, reason)
 }
 
-// send directs p, an IP packet of n bytes, to ds.
-func (p *Packet) send(ds *dest, n int, reason Reason) Reason {
+// length is the length of p's IP packet, its header included.
+func (p *Packet) length() int { return int(p.header.End) - int(p.header.L3) }
+
+// send directs p to ds.
+func (p *Packet) send(ds *dest, reason Reason) Reason {
+	p.flow.dest, p.flow.mac, p.flow.link = ds, ds.mac, ds.link
 	switch {
 	case p.header.TTL <= 1:
 		return TimeExceeded
-	case ds.link.MTU > 0 && n > ds.link.MTU && p.GSOSize == 0:
-		if !p.header.DF {
-			return TooBig
+	case ds.link.MTU > 0 && p.length() > ds.link.MTU && p.GSOSize == 0:
+		if p.header.DF {
+			return FragmentationNeeded
 		}
-		p.flow.mtu = ds.link.MTU
-		return FragmentationNeeded
-	case ds.Unreachable:
+		if !ds.Unreachable {
+			return Fragmented
+		}
+	}
+	if ds.Unreachable {
 		return NoMAC
 	}
-	p.flow.mac, p.flow.link = ds.mac, ds.link
 	return reason
 }
 
-// rewrite makes p the frame its real server gets.
-func rewrite(p *Packet) {
-	frame.DecrementTTL(p.Data, &p.header)
-	frame.SetMACs(p.Data, p.flow.mac, p.flow.link.MAC)
-	p.Out = p.flow.link.Index
+// rewrite makes f, whose header is h, the frame its real server gets.
+func rewrite(f []byte, h *frame.Header, to *flow) {
+	frame.DecrementTTL(f, h)
+	frame.SetMACs(f, to.mac, to.link.MAC)
 }
 
 // advance moves e to the state that the client's packet leads to, and the
 // server's counts with it.
-func (d *Director) advance(t *Table, ds *dest, e *conntrack.Entry, h *frame.Header) {
-	if h.Proto != frame.ProtoTCP {
-		return
+func (d *Director) advance(t *Table, ds *dest, e *conntrack.Entry, p *Packet) {
+	next := e.State()
+	switch p.header.Proto {
+	case frame.ProtoTCP:
+		next = conntrack.NextTCP(next, p.header.Flags, acts(t.tunables.SecureTCP, d.strained))
+	case frame.ProtoSCTP:
+		if chunk, ok := frame.SCTPChunk(p.Data, &p.header); ok {
+			next = conntrack.NextSCTP(next, chunk)
+		}
 	}
-	next := conntrack.NextTCP(e.State(), h.Flags, acts(t.tunables.SecureTCP, d.strained))
 	if next == e.State() {
 		return
 	}

@@ -35,23 +35,34 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 }
 
 // begins reports whether a packet of no known connection may begin one.
-func (t *Table) begins(h *frame.Header) bool {
-	if h.SrcPort == ftpDataPort {
-		return false // FTP data is its control connection's, or nobody's
-	}
-	if h.Proto != frame.ProtoTCP {
+func (t *Table) begins(p *Packet) bool {
+	h := &p.header
+	switch {
+	case p.flow.quoted:
 		return true
+	case h.SrcPort == ftpDataPort:
+		return false // FTP data is its control connection's, or nobody's
+	case h.Proto == frame.ProtoTCP:
+		return h.Flags&frame.RST == 0 && (h.Flags&frame.SYN != 0 || t.tunables.SloppyTCP)
+	case h.Proto == frame.ProtoSCTP:
+		chunk, ok := frame.SCTPChunk(p.Data, h)
+		return ok && chunk != frame.SCTPAbort && (chunk == frame.SCTPInit || t.tunables.SloppySCTP)
 	}
-	return h.Flags&frame.RST == 0 && (h.Flags&frame.SYN != 0 || t.tunables.SloppyTCP)
+	return true
 }
 
 // unserved is what a packet gets that no connection and no scheduler takes:
 // what a host's own stack would answer. served says that there is a service
 // for its port.
-func (t *Table) unserved(h *frame.Header, served bool) Reason {
+func (t *Table) unserved(p *Packet, served bool) Reason {
+	h := &p.header
 	switch {
 	case !t.ours(h.Dst):
 		return NotOurs
+	case p.flow.quoted:
+		return ICMPIgnored
+	case h.Proto == frame.ProtoSCTP:
+		return ProtocolIgnored
 	case h.Proto != frame.ProtoTCP:
 		return UnreachableNoService
 	case h.Flags&frame.RST != 0:
@@ -62,40 +73,65 @@ func (t *Table) unserved(h *frame.Header, served bool) Reason {
 	return ResetNoService
 }
 
-// schedule makes the connection of p, which has none: for a server the
-// scheduler chose (Scheduled) or a template knows (Persistent). A nil entry comes
-// with the reason.
-func (d *Director) schedule(t *Table, p *Packet, now int64) (*conntrack.Entry, Reason) {
-	h := &p.header
-	s := t.lookup(p.Mark, h.Proto, h.Dst, h.DstPort)
-	if s == nil || !t.begins(h) {
-		return nil, t.unserved(h, s != nil)
+// schedule makes the connection of p, which has none, to a server that the
+// scheduler chose (Scheduled) or a template knows (Persistent). A nil server
+// comes with the reason; a nil entry beside a server is of one packet alone.
+func (d *Director) schedule(t *Table, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
+	k := &p.flow.key
+	s := t.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort)
+	switch {
+	case s == nil || !t.begins(p):
+		return nil, nil, t.unserved(p, s != nil)
+	case t.ours(p.header.Src):
+		return nil, nil, BadSource
+	case d.sheds(t):
+		return nil, nil, Shed
 	}
-	if t.ours(h.Src) {
-		return nil, BadSource
-	}
+	once := s.cfg.OnePacket && k.Proto == frame.ProtoUDP
 	if s.cfg.Persistence > 0 {
-		return d.persist(t, s, p, now)
+		return d.persist(t, s, p, once, now)
 	}
-	if !s.matches(h.DstPort) {
-		return nil, t.unserved(h, true)
+	if !s.matches(k.VirtualPort) {
+		return nil, nil, t.unserved(p, true)
 	}
-	ds := s.pick(h, now)
+	ds := s.pick(k, now)
 	if ds == nil {
-		return nil, UnreachableNoServer
+		return nil, nil, UnreachableNoServer
 	}
-	e := d.insert(&p.flow.key, p.flow.hash, ds, nil, now)
-	if e == nil {
-		return nil, TableFull
+	var e *conntrack.Entry
+	if !once {
+		if e = d.insert(k, p.flow.hash, ds, nil, now); e == nil {
+			return nil, nil, TableFull
+		}
 	}
 	s.totals.Conns++
 	ds.totals.Conns++
-	return e, Scheduled
+	return ds, e, Scheduled
+}
+
+// sheds reports whether drop_packet refuses a new connection: one of some, the
+// more often the fuller the table.
+func (d *Director) sheds(t *Table) bool {
+	mode := t.tunables.DropPacket
+	if !acts(mode, d.strained) {
+		return false
+	}
+	rate := max(t.tunables.AMDropRate, 1)
+	if mode < 3 {
+		limit := d.conns.Limit()
+		room := limit - strainedAt(limit)
+		rate = room / max(room-(limit-d.conns.Len()), 1)
+	}
+	if d.shedding++; d.shedding < rate {
+		return false
+	}
+	d.shedding = 0
+	return true
 }
 
 // pick asks the scheduler for a server; nil: none is fit.
-func (s *service) pick(h *frame.Header, now int64) *dest {
-	s.flow = scheduler.Flow{Src: h.Src, Dst: h.Dst, SrcPort: h.SrcPort, DstPort: h.DstPort, Flags: s.cfg.Flags, Now: now}
+func (s *service) pick(k *conntrack.Key, now int64) *dest {
+	s.flow = scheduler.Flow{Src: k.Client, Dst: k.Virtual, SrcPort: k.ClientPort, DstPort: k.VirtualPort, Flags: s.cfg.Flags, Now: now}
 	if i := s.sched.Pick(s.picks, &s.flow); i >= 0 {
 		return s.dests[i]
 	}
@@ -114,8 +150,8 @@ func (d *Director) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack
 // persist makes the connection of p, for the server that the client's template
 // names. Where it has none that is of use, the scheduler chooses and a
 // template is made.
-func (d *Director) persist(t *Table, s *service, p *Packet, now int64) (*conntrack.Entry, Reason) {
-	k := s.templateKey(&p.header)
+func (d *Director) persist(t *Table, s *service, p *Packet, once bool, now int64) (*dest, *conntrack.Entry, Reason) {
+	k := s.templateKey(&p.flow.key)
 	hash := d.conns.Hash(&k)
 	reason := Persistent
 	tmpl := d.conns.Find(&k, hash, now)
@@ -124,25 +160,27 @@ func (d *Director) persist(t *Table, s *service, p *Packet, now int64) (*conntra
 		tmpl = nil
 	}
 	if tmpl == nil {
-		ds := s.pick(&p.header, now)
+		ds := s.pick(&p.flow.key, now)
 		if ds == nil {
-			return nil, UnreachableNoServer
+			return nil, nil, UnreachableNoServer
 		}
 		if tmpl = d.insert(&k, hash, ds, nil, now); tmpl == nil {
-			return nil, TableFull
+			return nil, nil, TableFull
 		}
 		d.conns.SetTimeout(tmpl, s.cfg.Persistence, now)
 		reason = Scheduled
 	}
 	ds := d.destOf(tmpl)
-	e := d.insert(&p.flow.key, p.flow.hash, ds, tmpl, now)
-	if e == nil {
-		return nil, TableFull
+	var e *conntrack.Entry
+	if !once {
+		if e = d.insert(&p.flow.key, p.flow.hash, ds, tmpl, now); e == nil {
+			return nil, nil, TableFull
+		}
 	}
 	d.conns.Renew(tmpl, now)
 	s.totals.Conns++
 	ds.totals.Conns++
-	return e, reason
+	return ds, e, reason
 }
 
 // serves reports whether a template's server takes new connections of its
@@ -156,15 +194,19 @@ func (d *Director) serves(t *Table, tmpl *conntrack.Entry) bool {
 	return ds.Weight > 0 || !t.tunables.ExpireQuiescentTemplate
 }
 
-// templateKey is the key of the template that a packet's client has in s. A
-// service for all ports, and FTP's, has one template for all ports; a service
-// by mark one for all protocols, addresses and ports.
-func (s *service) templateKey(h *frame.Header) conntrack.Key {
-	k := conntrack.Key{Client: s.mask(h.Src), Virtual: h.Dst, VirtualPort: h.DstPort, Proto: h.Proto, Template: true}
+// templateKey is the key of the template that the client of connection c has
+// in s. A service for all ports, and FTP's, has one template for all ports; a
+// service by mark one for all protocols, addresses and ports.
+func (s *service) templateKey(c *conntrack.Key) conntrack.Key {
+	k := conntrack.Key{Client: s.mask(c.Client), Virtual: c.Virtual, VirtualPort: c.VirtualPort, Proto: c.Proto, Template: true}
 	switch key := s.cfg.Key; {
 	case key.Mark != 0:
 		m := key.Mark
-		k.Virtual = frame.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
+		bytes := [4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}
+		if k.Virtual = frame.AddrFrom4(bytes); key.IPv6 {
+			k.Virtual = frame.Addr{}
+			copy(k.Virtual[:], bytes[:])
+		}
 		k.VirtualPort, k.Proto = 0, 0
 	case key.Port == 0 || key.Port == ftpPort:
 		k.VirtualPort = 0
@@ -177,9 +219,12 @@ func (s *service) mask(a frame.Addr) frame.Addr {
 	if s.cfg.Mask == (frame.Addr{}) {
 		return a
 	}
-	m := s.cfg.Mask.As4()
-	for i := range m {
-		a[12+i] &= m[i]
+	from := 0
+	if a.Is4() {
+		from = 12 // the mapped form's prefix is no part of the address
+	}
+	for i := from; i < len(a); i++ {
+		a[i] &= s.cfg.Mask[i]
 	}
 	return a
 }

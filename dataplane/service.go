@@ -28,6 +28,7 @@ type ServiceKey struct {
 	Addr  frame.Addr
 	Port  uint16
 	Mark  uint32
+	IPv6  bool // of a service by mark: it is for IPv6
 }
 
 // A ServiceConfig is what is configured of a virtual service.
@@ -36,6 +37,8 @@ type ServiceConfig struct {
 	Scheduler string // as in ipvsadm -s
 	// Flags are the scheduler's own, as in ipvsadm -b.
 	Flags scheduler.Flags
+	// OnePacket schedules every UDP packet by itself and remembers none.
+	OnePacket bool
 	// Persistence is the life of a template after the last new connection
 	// it took; 0: the service is not persistent.
 	Persistence time.Duration

@@ -93,6 +93,22 @@ func TestLBLCRLaws(t *testing.T) {
 	expect("and keeps the old one", 1)
 }
 
+// An address that takes the place of a forgotten one does not get its servers.
+func TestLBLCRClearsTheSetItTakesOver(t *testing.T) {
+	dests := servers(4, 4)
+	number(dests)
+	l := &localityReplicated{memory: newMemory[serverSet](1), members: make([]member, 1, 1+9)}
+	for n, want := range []int{0, 1, 0} {
+		if got := l.Pick(dests, flowTo(n)); got != want {
+			t.Fatalf("address %d goes to server %d, want %d", n, got, want)
+		}
+		dests[want].Active += 2
+		if got := l.Pick(dests, flowTo(n)); got != want {
+			t.Errorf("and then to server %d, want %d again", got, want)
+		}
+	}
+}
+
 // Every member is in one set or free, whatever happens, also where the sets have
 // to share too few members.
 func TestLBLCRLosesNoMember(t *testing.T) {

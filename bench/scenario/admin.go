@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,9 +77,6 @@ func (p *player) edit(op *Op) error {
 	}
 	s := dataplane.ServerConfig{Addr: frame.AddrFrom(op.Server.Addr), Port: c.Key.Port,
 		Weight: op.Server.Weight, Upper: op.Server.Upper, Lower: op.Server.Lower}
-	if !op.Server.Addr.Is4() {
-		return unsupportedError("a server that is not IPv4")
-	}
 	if s.Weight < 0 {
 		return usageError("illegal weight specified")
 	}
@@ -93,8 +92,14 @@ func (p *player) edit(op *Op) error {
 
 // reach gives a server a MAC address.
 func (p *player) reach(addr netip.Addr) {
-	a := addr.As4()
-	mac := frame.MAC{2, 1, a[0], a[1], a[2], a[3]}
+	for mac, has := range p.servers {
+		if has == addr {
+			p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.link)
+			return
+		}
+	}
+	n := len(p.servers) + 1
+	mac := frame.MAC{2, 1, 0, byte(n >> 16), byte(n >> 8), byte(n)}
 	p.servers[mac] = addr
 	p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.link)
 }
@@ -102,13 +107,14 @@ func (p *player) reach(addr netip.Addr) {
 // config reads a service as ipvsadm's command line would.
 func (s *Service) config() (dataplane.ServiceConfig, error) {
 	var c dataplane.ServiceConfig
-	if s.FWMark == 0 && !s.VIP.Is4() || s.Family == "ipv6" {
-		return c, unsupportedError("IPv6")
+	if s.FWMark == 0 && !s.VIP.IsValid() {
+		return c, errors.New("a service has a vip or a fwmark")
 	}
-	if s.OnePacket {
-		return c, unsupportedError("one-packet scheduling")
+	c.OnePacket = s.OnePacket
+	if s.OnePacket && s.FWMark == 0 && s.Proto != "udp" {
+		return c, usageError("One-Packet Scheduling is only for UDP virtual services")
 	}
-	c.Key = dataplane.ServiceKey{Mark: s.FWMark}
+	c.Key = dataplane.ServiceKey{Mark: s.FWMark, IPv6: s.FWMark != 0 && s.Family == "ipv6"}
 	if s.FWMark == 0 {
 		proto, ok := protoNumber(s.Proto)
 		if !ok || proto == frame.ProtoICMP {
@@ -128,16 +134,26 @@ func (s *Service) config() (dataplane.ServiceConfig, error) {
 		c.Persistence = time.Duration(*s.Persist) * time.Second
 	}
 	if s.Mask != "" {
-		m, err := netip.ParseAddr(s.Mask)
-		if err != nil || !m.Is4() {
-			return c, fmt.Errorf("netmask %q: not an IPv4 netmask", s.Mask)
+		if c.Mask, err = parseMask(s.Mask); err != nil {
+			return c, err
 		}
-		c.Mask = frame.AddrFrom(m)
 	}
 	if s.Sched != "" && s.Port == 0 && s.FWMark == 0 && s.Persist == nil {
 		return c, usageError("Zero port specified for non-persistent service")
 	}
 	return c, nil
+}
+
+// parseMask reads a dotted netmask, or a prefix length of IPv6.
+func parseMask(s string) (frame.Addr, error) {
+	if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 128 {
+		return frame.Addr(net.CIDRMask(n, 128)), nil
+	}
+	m, err := netip.ParseAddr(s)
+	if err != nil || !m.Is4() {
+		return frame.Addr{}, fmt.Errorf("mask %q: neither a netmask of IPv4 nor a prefix length of IPv6", s)
+	}
+	return frame.AddrFrom(m), nil
 }
 
 // flagsText is what ipvsadm prints behind the scheduler's name.
@@ -148,11 +164,28 @@ func flagsText(c dataplane.ServiceConfig) string {
 	}
 	if c.Persistence > 0 {
 		words = append(words, fmt.Sprintf("persistent %d", c.Persistence/time.Second))
+		if m := maskText(c.Mask); m != "" {
+			words = append(words, "mask "+m)
+		}
 	}
-	if m := c.Mask.As4(); c.Persistence > 0 && c.Mask != (frame.Addr{}) && m != [4]byte{255, 255, 255, 255} {
-		words = append(words, "mask "+c.Mask.String())
+	if c.OnePacket {
+		words = append(words, "ops")
 	}
 	return strings.Join(words, " ")
+}
+
+// maskText is a mask as ipvsadm prints it, empty if it is the whole address.
+func maskText(m frame.Addr) string {
+	switch {
+	case m == (frame.Addr{}):
+		return ""
+	case !m.Is4():
+		n, _ := net.IPMask(m[:]).Size()
+		return strconv.Itoa(n)
+	case m.As4() == [4]byte{255, 255, 255, 255}:
+		return ""
+	}
+	return m.String()
 }
 
 func protoNumber(name string) (uint8, bool) {

@@ -12,9 +12,10 @@ import (
 // maxPayload bounds len, so that the packet fits IPv4.
 const maxPayload = 65535 - 60 - 60
 
-// frames builds the frames of a pkt line: one, or two fragments.
-func (p *Packet) frames() ([][]byte, error) {
-	f, err := p.frame()
+// frames builds the frames of a pkt line: one, or two fragments. id is the IP
+// identification.
+func (p *Packet) frames(id uint16) ([][]byte, error) {
+	f, err := p.frame(id)
 	if err != nil {
 		return nil, err
 	}
@@ -31,10 +32,10 @@ func (p *Packet) frames() ([][]byte, error) {
 	return two, nil
 }
 
-func (p *Packet) frame() ([]byte, error) {
+func (p *Packet) frame(id uint16) ([]byte, error) {
 	switch {
-	case !p.Src.Is4() || !p.Dst.Is4():
-		return nil, unsupportedError("a packet that is not IPv4")
+	case !p.Src.IsValid() || !p.Dst.IsValid() || p.Src.Is4() != p.Dst.Is4():
+		return nil, errors.New("src and dst must be addresses of one family")
 	case p.Len < 0 || p.Len > maxPayload:
 		return nil, fmt.Errorf("len %d: not 0 to %d", p.Len, maxPayload)
 	case strings.Trim(p.Flags, "SAFRPU") != "":
@@ -44,32 +45,32 @@ func (p *Packet) frame() ([]byte, error) {
 	payload := make([]byte, p.Len)
 	switch p.Proto {
 	case "tcp":
-		return frametest.TCP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+		return frametest.TCP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
 			Flags: p.Flags, Seq: 1000, Ack: 2000, Payload: payload, BadSum: p.BadSum}.Bytes(), nil
 	case "udp":
-		return frametest.UDP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+		return frametest.UDP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
 			Payload: payload, BadSum: p.BadSum}.Bytes(), nil
 	case "sctp":
-		return frametest.SCTP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+		return frametest.SCTP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
 			Payload: payload}.Bytes(), nil
 	case "icmp":
-		return p.icmp(payload)
+		return p.icmp(id, payload)
 	}
 	return nil, fmt.Errorf("proto %q: not tcp, udp, sctp or icmp", p.Proto)
 }
 
-func (p *Packet) icmp(payload []byte) ([]byte, error) {
+func (p *Packet) icmp(id uint16, payload []byte) ([]byte, error) {
 	if p.Inner != nil {
 		if p.Inner.Inner != nil || p.Inner.Proto == "icmp" {
 			return nil, errors.New("an ICMP error quotes no ICMP")
 		}
-		inner, err := p.Inner.frame()
+		inner, err := p.Inner.frame(id)
 		if err != nil {
 			return nil, fmt.Errorf("inner: %w", err)
 		}
 		payload = frametest.Quote(inner, 8)
 	}
-	return frametest.ICMP{Src: p.Src, Dst: p.Dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF,
+	return frametest.ICMP{Src: p.Src, Dst: p.Dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
 		Type: p.ICMPType, Code: p.ICMPCode, Rest: [4]byte{2: byte(p.ICMPMTU >> 8), 3: byte(p.ICMPMTU)},
 		Payload: payload, BadSum: p.BadSum}.Bytes(), nil
 }

@@ -39,6 +39,14 @@ type player struct {
 	link    dataplane.Link
 	// servers names the MAC addresses given to real servers.
 	servers map[frame.MAC]netip.Addr
+	listed  map[counted]dataplane.Traffic // as of the last even second
+	ids     uint16                        // of IP packets
+}
+
+// A counted is a service, or a server of one, that has counters.
+type counted struct {
+	service dataplane.ServiceKey
+	server  frame.Addr
 }
 
 // Play plays ops from their beginning and fills in the results, in place of
@@ -103,7 +111,7 @@ func (p *player) play(op *Op) error {
 	switch op.Op {
 	case "scenario":
 		p.playAs(op.Kernel)
-		op.Kernel, op.Source, op.Frames = "", nil, nil
+		op.Source, op.Frames = nil, nil
 	case "note":
 	case "sysctl":
 		op.Err = ""
@@ -123,20 +131,20 @@ func (p *player) play(op *Op) error {
 	case "services":
 		op.Services = p.services(op.WithStats)
 	case "ipvsadm":
-		return errors.New("ipvsadm's command line is not supported")
+		op.Exit, op.Err, op.Text = exitUsage, "ipvsadm's command line is not played", nil
 	default:
 		return errors.New("no such operation")
 	}
 	return nil
 }
 
-// playAs makes the director do as the kernel whose decisions were recorded, such
-// as "Linux 6.1.176 (uml)", where kernels differ. Without a name, or with one
-// that is not understood, it stays with the newest.
+// playAs makes the director do as the named kernel does, such as "Linux
+// 6.12.117", where kernels differ. Without a name that is understood it is the
+// kernel of the recordings, 6.1.
 func (p *player) playAs(kernel string) {
-	var major, minor int
+	major, minor := 6, 1
 	if _, err := fmt.Sscanf(kernel, "Linux %d.%d", &major, &minor); err != nil {
-		return
+		major, minor = 6, 1
 	}
 	t := p.d.Tunables()
 	t.LateThresholds = major < 6 || major == 6 && minor < 12
@@ -157,7 +165,7 @@ func (p *player) sleep(ms int64) error {
 	if ms < 0 || ms > maxSleepMs || p.now/1e6+ms > maxSleepMs {
 		return fmt.Errorf("%d ms is negative, or the scenario is longer than %d days", ms, maxSleepMs/86400000)
 	}
-	end := p.now + ms*1e6
+	begin, end := p.now, p.now+ms*1e6
 	for {
 		next, ok := p.d.NextExpiry(p.now)
 		if !ok || next > end {
@@ -168,12 +176,31 @@ func (p *player) sleep(ms int64) error {
 	}
 	p.now = end
 	p.d.Sweep(p.now, p.d.Chunks())
+	if end/listInterval > begin/listInterval {
+		p.list()
+	}
 	return nil
+}
+
+// listInterval is how often, in ns, the kernel sums up the counters that it
+// lists.
+const listInterval = 2e9
+
+// list sums up the counters.
+func (p *player) list() {
+	p.listed = map[counted]dataplane.Traffic{}
+	for _, s := range p.d.Services() {
+		p.listed[counted{service: s.Config.Key}] = s.Traffic
+		for _, r := range s.Servers {
+			p.listed[counted{s.Config.Key, r.Config.Addr}] = r.Traffic
+		}
+	}
 }
 
 // packet sends one packet, as one or two frames, and says what became of it.
 func (p *player) packet(op *Op) error {
-	frames, err := op.Packet.frames()
+	p.ids++
+	frames, err := op.frames(p.ids)
 	if err != nil {
 		return err
 	}
@@ -184,20 +211,19 @@ func (p *player) packet(op *Op) error {
 		p.batch.In = clientSide
 		p.d.Process(p.scratch, p.batch, p.now)
 		pkt := &p.batch.Packets[0]
-		switch pkt.Verdict {
-		case dataplane.Forward:
+		if pkt.Verdict == dataplane.Forward {
 			n++
-			op.To, op.Reason = p.servers[frame.DstMAC(f)].String(), ""
-			if op.TTL != 0 {
-				var h frame.Header
-				frame.Parse(f, &h)
-				op.TTLOut = h.TTL
-			}
-		case dataplane.Answer:
-			op.answered(p.batch.Replies[0].Data)
-			op.Reason = pkt.Reason.String()
-		default:
+			p.forwarded(op, f)
+		} else if n == 0 {
 			op.To, op.Reason = "drop", pkt.Reason.String()
+		}
+		for _, r := range p.batch.Replies {
+			if r.Out == serversSide {
+				n++
+				p.forwarded(op, r.Data)
+			} else {
+				op.answered(r.Data)
+			}
 		}
 	}
 	if n > 1 {
@@ -206,23 +232,39 @@ func (p *player) packet(op *Op) error {
 	return nil
 }
 
+// forwarded notes where a frame went.
+func (p *player) forwarded(op *Op, f []byte) {
+	op.To, op.Reason = p.servers[frame.DstMAC(f)].String(), ""
+	if op.TTL != 0 {
+		var h frame.Header
+		frame.Parse(f, &h)
+		op.TTLOut = h.TTL
+	}
+}
+
 // answered reads what the director answered.
-func (r *Op) answered(f []byte) {
+func (op *Op) answered(f []byte) {
 	var h frame.Header
 	frame.Parse(f, &h)
-	if h.Proto == frame.ProtoTCP {
-		r.To = "rst"
+	rest := f[h.L4:]
+	switch {
+	case h.Proto == frame.ProtoTCP:
+		op.To = "rst"
 		return
+	case h.Kind == frame.IPv4 && h.ICMPType == 0, h.Kind == frame.IPv6 && h.ICMPType == 129:
+		op.To = "echo-reply"
+	case h.Kind == frame.IPv6:
+		op.To = fmt.Sprintf("icmp6:%d/%d", h.ICMPType, h.ICMPCode)
+		if h.ICMPType == 2 {
+			op.MTUOut = int(binary.BigEndian.Uint32(rest[4:]))
+		}
+	default:
+		op.To = fmt.Sprintf("icmp:%d/%d", h.ICMPType, h.ICMPCode)
+		if h.ICMPType == 3 && h.ICMPCode == 4 {
+			op.MTUOut = int(binary.BigEndian.Uint16(rest[6:]))
+		}
 	}
-	r.ReplySrc = h.Src.String()
-	if h.ICMPType == 0 {
-		r.To = "echo-reply"
-		return
-	}
-	r.To = fmt.Sprintf("icmp:%d/%d", h.ICMPType, h.ICMPCode)
-	if h.ICMPType == 3 && h.ICMPCode == 4 {
-		r.MTUOut = int(binary.BigEndian.Uint16(f[h.L4+6:]))
-	}
+	op.ReplySrc = h.Src.String()
 }
 
 func (p *player) conns() []Conn {
@@ -249,13 +291,13 @@ func (p *player) services(stats bool) []ServiceDump {
 			out.Proto, out.VIP = lowerProto(k.Proto), k.Addr.String()
 		}
 		if stats {
-			out.Stats = trafficDump(s.Traffic)
+			out.Stats = trafficDump(p.listed[counted{service: k}])
 		}
 		for _, r := range s.Servers {
 			sd := ServerDump{Addr: r.Config.Addr.String(), Port: r.Config.Port, Weight: r.Config.Weight,
 				Active: r.Active, Inactive: r.Inactive, Persist: r.Persistent}
 			if stats {
-				sd.Stats = trafficDump(r.Traffic)
+				sd.Stats = trafficDump(p.listed[counted{k, r.Config.Addr}])
 			}
 			out.Servers = append(out.Servers, sd)
 		}

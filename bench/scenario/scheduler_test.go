@@ -144,7 +144,7 @@ func TestThresholdsOfKernels(t *testing.T) {
 		"Linux 5.10":          "2 2 2 2 1 2 1 2",
 		"Linux 6.12.117":      "2 2 2 1 1 1 1 2",
 		"Linux 7.0":           "2 2 2 1 1 1 1 2",
-		"":                    "2 2 2 1 1 1 1 2",
+		"":                    "2 2 2 2 1 2 1 2",
 	} {
 		if got := went(play(t, kernel, text)); got != want {
 			t.Errorf("%q: went to %s, want %s", kernel, got, want)

@@ -16,6 +16,7 @@ import (
 
 	"lvsdr/control"
 	"lvsdr/control/keepalived"
+	"lvsdr/dataplane"
 	"lvsdr/scheduler"
 )
 
@@ -28,6 +29,7 @@ type runFlags struct {
 	persistence                     string
 	test                            bool
 	workers, connLimit              int
+	tunables                        map[string]string
 	logFormat                       string
 	logLevel                        slog.Level
 }
@@ -63,6 +65,7 @@ file, 1 where nothing can be loaded, 2 where something in it is wrong.`,
 	fl.StringVar(&f.persistence, "persistence-default", "", "persistence of services that say nothing: off, or `SECONDS` (default 120, or persistence_default in global_defs)")
 	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface")
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
+	fl.StringToStringVar(&f.tunables, "ipvs", nil, "tunables, as `NAME=VALUE,...`, named as the sysctls below net.ipv4.vs (docs/ipvs-differences.md)")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	socketFlag(cmd, &f.socket)
@@ -71,7 +74,7 @@ file, 1 where nothing can be loaded, 2 where something in it is wrong.`,
 
 // options are how the file is read.
 func (f *runFlags) options() (keepalived.Options, error) {
-	o := keepalived.Options{ConfigID: f.configID, Schedulers: scheduler.Names()}
+	o := keepalived.Options{ConfigID: f.configID, Schedulers: scheduler.Names(), IPv6: true}
 	switch f.persistence {
 	case "":
 	case "off":
@@ -130,6 +133,12 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	tunables := dataplane.DefaultTunables()
+	for key, value := range f.tunables {
+		if err := tunables.Set(key, value); err != nil {
+			return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
+		}
+	}
 	reload := make(chan struct{}, 1)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -145,7 +154,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	defer close(hup)
 	return control.Run(ctx, control.Options{
 		Load:      func() (*keepalived.Config, error) { return load(f.config, o, log) },
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Socket: f.socket,
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Tunables: tunables, Socket: f.socket,
 		Version: version(), Log: log, Notify: notifier(log),
 	}, reload)
 }

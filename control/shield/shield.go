@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -71,8 +72,10 @@ func (s *Shield) Set(guards []Guard) error {
 		want[g] = true
 	}
 	if len(want) > 0 {
-		if err := s.handle.RouteReplace(blackhole()); err != nil {
-			return explain("install the blackhole route", err)
+		for _, family := range families(guards) {
+			if err := s.handle.RouteReplace(blackhole(family)); err != nil {
+				return explain("install the blackhole route", err)
+			}
 		}
 	}
 	var failed error
@@ -104,19 +107,46 @@ func (s *Shield) Close() error {
 	return s.clean()
 }
 
+// families are the address families of guards.
+func families(guards []Guard) []int {
+	var all []int
+	for _, g := range guards {
+		if f := family(g.VIP); !slices.Contains(all, f) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return netlink.FAMILY_V4
+	}
+	return netlink.FAMILY_V6
+}
+
 // clean removes everything that is in the shield's table or leads to it.
 func (s *Shield) clean() error {
-	rules, err := s.handle.RuleListFiltered(netlink.FAMILY_V4, &netlink.Rule{Table: Table}, netlink.RT_FILTER_TABLE)
+	clear(s.guards)
+	return errors.Join(s.cleanFamily(netlink.FAMILY_V4), s.cleanFamily(netlink.FAMILY_V6))
+}
+
+func (s *Shield) cleanFamily(family int) error {
+	rules, err := s.handle.RuleListFiltered(family, &netlink.Rule{Table: Table}, netlink.RT_FILTER_TABLE)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
+		return nil // a host without IPv6
+	}
 	if err != nil {
 		return explain("list rules", err)
 	}
 	for i := range rules {
+		rules[i].Family = family
 		if err := s.handle.RuleDel(&rules[i]); err != nil && !errors.Is(err, unix.ENOENT) {
 			return explain("remove a rule", err)
 		}
 	}
-	clear(s.guards)
-	if err := s.handle.RouteDel(blackhole()); err != nil && !errors.Is(err, unix.ESRCH) {
+	err = s.handle.RouteDel(blackhole(family))
+	if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EAFNOSUPPORT) {
 		return explain("remove the blackhole route", err)
 	}
 	return nil
@@ -124,7 +154,7 @@ func (s *Shield) clean() error {
 
 func (g Guard) rule() *netlink.Rule {
 	r := netlink.NewRule()
-	r.Family = netlink.FAMILY_V4
+	r.Family = family(g.VIP)
 	r.Priority, r.Table = Priority, Table
 	r.IifName = g.Interface
 	r.Dst = netlink.NewIPNet(g.VIP.AsSlice())
@@ -132,9 +162,13 @@ func (g Guard) rule() *netlink.Rule {
 	return r
 }
 
-func blackhole() *netlink.Route {
-	return &netlink.Route{Family: netlink.FAMILY_V4, Table: Table, Type: unix.RTN_BLACKHOLE, Protocol: protocol,
+func blackhole(family int) *netlink.Route {
+	r := &netlink.Route{Family: family, Table: Table, Type: unix.RTN_BLACKHOLE, Protocol: protocol,
 		Dst: &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}}
+	if family == netlink.FAMILY_V6 {
+		r.Dst = &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}
+	}
+	return r
 }
 
 // explain names the privilege where one is missing.

@@ -1,0 +1,443 @@
+package dataplane_test
+
+import (
+	"slices"
+	"time"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
+)
+
+// A naive director decides by the rules one after the other, over plain lists.
+// It shares with the real one the schedulers and the TCP state machine, which
+// are compared with their definitions elsewhere. It never counts ahead: a
+// server's connections are counted in the list of entries whenever asked for.
+type naive struct {
+	services map[dataplane.ServiceKey]*naiveService
+	servers  []*naiveServer // removed ones that are remembered, too
+	entries  []*naiveEntry
+	tunables dataplane.Tunables
+	deaf     map[byte]bool // servers without MAC address
+	now      int64
+}
+
+type naiveService struct {
+	cfg   dataplane.ServiceConfig
+	list  []*naiveServer // the newest first
+	sched scheduler.Scheduler
+	conns uint64
+}
+
+type naiveServer struct {
+	scheduler.Dest
+	n            byte
+	key          dataplane.ServiceKey
+	in           *naiveService
+	upper, lower int
+	conns        uint64
+	since        int64 // removed and without entries since
+}
+
+type naiveEntry struct {
+	key                       conntrack.Key
+	server                    *naiveServer
+	state                     conntrack.State
+	expires, timeout          int64 // ns; timeout of templates
+	by                        *naiveEntry
+	retired, invalid, assured bool
+}
+
+// A packet is what a naive director looks at.
+type packet struct {
+	src, dst       frame.Addr
+	sport, dport   uint16
+	proto, flags   uint8
+	ttl            uint8
+	mark           uint32
+	tooLong, df    bool
+	client         string
+	flagLetters    string
+	payload        int
+	destinationVIP bool
+}
+
+func newNaive() *naive {
+	return &naive{services: map[dataplane.ServiceKey]*naiveService{}, deaf: map[byte]bool{}, tunables: dataplane.DefaultTunables()}
+}
+
+// tick is the last 10 ms.
+func (m *naive) tick() int64 { return m.now / 10e6 * 10e6 }
+
+// count is a server's connections, active and not, and its templates.
+func (m *naive) count(s *naiveServer) (active, inactive, templates int) {
+	for _, e := range m.entries {
+		switch {
+		case e.server != s:
+		case e.key.Template:
+			templates++
+		case e.key.Proto == frame.ProtoTCP && slices.Contains([]conntrack.State{conntrack.Established, conntrack.SynSent, conntrack.SynRecv, conntrack.SynAck}, e.state):
+			active++
+		default:
+			inactive++
+		}
+	}
+	return active, inactive, templates
+}
+
+func (m *naive) overload(s *naiveServer) {
+	if a, i, _ := m.count(s); s.upper > 0 && a+i >= s.upper {
+		s.Overloaded = true
+	}
+}
+
+func (m *naive) relieve(s *naiveServer) {
+	a, i, _ := m.count(s)
+	n := a + i
+	if s.upper == 0 || s.lower > 0 && n < s.lower || s.lower == 0 && 4*n < 3*s.upper {
+		s.Overloaded = false
+	}
+}
+
+func (m *naive) insert(k conntrack.Key, s *naiveServer, by *naiveEntry) *naiveEntry {
+	e := &naiveEntry{key: k, server: s, by: by}
+	m.entries = append(m.entries, e)
+	m.overload(s)
+	return e
+}
+
+func (m *naive) drop(e *naiveEntry) {
+	m.entries = slices.DeleteFunc(m.entries, func(x *naiveEntry) bool { return x == e })
+	m.relieve(e.server)
+}
+
+func (m *naive) find(k conntrack.Key) *naiveEntry {
+	for _, e := range m.entries {
+		if e.key == k && !e.retired && !e.invalid {
+			return e
+		}
+	}
+	return nil
+}
+
+func (m *naive) connsOf(t *naiveEntry) int {
+	n := 0
+	for _, e := range m.entries {
+		if e.by == t {
+			n++
+		}
+	}
+	return n
+}
+
+// sweep ends what is due now. Where a template and its last connections end at
+// one moment, alive says what came first.
+func (m *naive) sweep(alive func(*naiveEntry) bool) {
+	for _, s := range m.servers {
+		if a, i, t := m.count(s); s.in == nil && a+i+t > 0 {
+			s.since = m.now
+		}
+	}
+	had := map[*naiveEntry]int{}
+	for _, e := range m.entries {
+		had[e] = m.connsOf(e)
+	}
+	for _, templates := range []bool{false, true} {
+		for _, e := range slices.Clone(m.entries) {
+			if e.expires > m.now || e.key.Template != templates {
+				continue
+			}
+			if has := m.connsOf(e); has > 0 || had[e] > 0 && alive(e) {
+				e.timeout = 60e9
+				for e.expires <= m.now {
+					e.expires += 60e9
+				}
+				continue
+			}
+			m.drop(e)
+		}
+	}
+	m.servers = slices.DeleteFunc(m.servers, func(s *naiveServer) bool {
+		a, i, t := m.count(s)
+		return s.in == nil && a+i+t == 0 && m.now-s.since >= 120e9
+	})
+}
+
+// lookup finds the service: by mark; by address and port; FTP's, for its data
+// connections; that of all ports.
+func (m *naive) lookup(p *packet) *naiveService {
+	if p.mark != 0 && m.services[dataplane.ServiceKey{Mark: p.mark}] != nil {
+		return m.services[dataplane.ServiceKey{Mark: p.mark}]
+	}
+	at := func(port uint16) *naiveService {
+		return m.services[dataplane.ServiceKey{Proto: p.proto, Addr: p.dst, Port: port}]
+	}
+	if s := at(p.dport); s != nil {
+		return s
+	}
+	if s := at(21); s != nil && p.proto == frame.ProtoTCP && (p.dport == 20 || p.dport >= 1024) {
+		return s
+	}
+	return at(0)
+}
+
+// own is what the director's own stack says to p.
+func (m *naive) own(p *packet, served bool) dataplane.Reason {
+	switch {
+	case !p.destinationVIP:
+		return dataplane.NotOurs
+	case p.proto == frame.ProtoUDP:
+		return dataplane.UnreachableNoService
+	case p.flags&frame.RST != 0:
+		return dataplane.ResetIgnored
+	case served:
+		return dataplane.ResetNoConnection
+	}
+	return dataplane.ResetNoService
+}
+
+// decide is the whole decision about p.
+func (m *naive) decide(p *packet) (dataplane.Reason, byte) {
+	if len(m.services) == 0 {
+		return m.own(p, false), 0
+	}
+	k := conntrack.Key{Client: p.src, Virtual: p.dst, ClientPort: p.sport, VirtualPort: p.dport, Proto: p.proto}
+	reason := dataplane.Hit
+	e := m.find(k)
+	if e != nil && m.leaves(e, p) {
+		e.retired, e.expires = true, m.tick()+10e6
+		e = nil
+	}
+	if e == nil {
+		if e, reason = m.schedule(k, p); e == nil {
+			return reason, 0
+		}
+	}
+	if e.server.in == nil {
+		return dataplane.ServerRemoved, 0
+	}
+	e.expires = m.tick() + 300e9
+	if p.proto == frame.ProtoTCP {
+		e.state = conntrack.NextTCP(e.state, p.flags, false)
+		e.expires = m.tick() + int64(conntrack.DefaultTimeouts().TCP[e.state])*1e9
+		if e.by != nil && e.state == conntrack.Established {
+			e.by.assured = true
+		}
+	}
+	switch {
+	case p.ttl <= 1:
+		return dataplane.TimeExceeded, 0
+	case p.tooLong && p.df:
+		return dataplane.FragmentationNeeded, 0
+	case m.deaf[e.server.n]:
+		return dataplane.NoMAC, 0
+	case p.tooLong:
+		return dataplane.Fragmented, 0
+	}
+	return reason, e.server.n
+}
+
+// leaves reports whether p does not go on with the connection e.
+func (m *naive) leaves(e *naiveEntry, p *packet) bool {
+	if m.tunables.ExpireNodestConn && e.server.in == nil {
+		return true
+	}
+	if p.proto != frame.ProtoTCP || p.flags&frame.SYN == 0 {
+		return false
+	}
+	if m.tunables.ExpireNodestConn && e.server.Weight == 0 {
+		return true
+	}
+	if e.by != nil {
+		return false
+	}
+	closed := e.state == conntrack.TimeWait || e.state == conntrack.Close
+	switch m.tunables.ConnReuseMode {
+	case 0:
+		return false
+	case 1:
+		return closed
+	}
+	return closed || e.state == conntrack.FinWait
+}
+
+func (m *naive) schedule(k conntrack.Key, p *packet) (*naiveEntry, dataplane.Reason) {
+	s := m.lookup(p)
+	begins := p.sport != 20
+	if p.proto == frame.ProtoTCP {
+		begins = begins && p.flags&frame.RST == 0 && (p.flags&frame.SYN != 0 || m.tunables.SloppyTCP)
+	}
+	if s == nil || !begins {
+		return nil, m.own(p, s != nil)
+	}
+	if s.cfg.Persistence == 0 {
+		if s.cfg.Key.Mark == 0 && s.cfg.Key.Port != p.dport {
+			return nil, m.own(p, true)
+		}
+		server := m.pick(s)
+		if server == nil {
+			return nil, dataplane.UnreachableNoServer
+		}
+		s.conns++
+		server.conns++
+		return m.insert(k, server, nil), dataplane.Scheduled
+	}
+	return m.persist(s, k, p)
+}
+
+func (m *naive) persist(s *naiveService, k conntrack.Key, p *packet) (*naiveEntry, dataplane.Reason) {
+	tk := conntrack.Key{Client: p.src, Virtual: p.dst, VirtualPort: p.dport, Proto: p.proto, Template: true}
+	if s.cfg.Mask != (frame.Addr{}) {
+		for i := range 4 {
+			tk.Client[12+i] &= s.cfg.Mask[12+i]
+		}
+	}
+	if s.cfg.Key.Port == 0 || s.cfg.Key.Port == 21 {
+		tk.VirtualPort = 0
+	}
+	if n := s.cfg.Key.Mark; n != 0 {
+		tk.Virtual, tk.VirtualPort, tk.Proto = frame.AddrFrom4([4]byte{0, 0, byte(n >> 8), byte(n)}), 0, 0
+	}
+	reason := dataplane.Persistent
+	t := m.find(tk)
+	if t != nil && (t.server.in == nil || m.tunables.ExpireQuiescentTemplate && t.server.Weight == 0) {
+		t.invalid = true
+		t = nil
+	}
+	if t == nil {
+		server := m.pick(s)
+		if server == nil {
+			return nil, dataplane.UnreachableNoServer
+		}
+		t = m.insert(tk, server, nil)
+		t.timeout = int64(s.cfg.Persistence)
+		reason = dataplane.Scheduled
+	}
+	t.expires = m.tick() + t.timeout
+	s.conns++
+	t.server.conns++
+	return m.insert(k, t.server, t), reason
+}
+
+func (s *naiveService) picks() []*scheduler.Dest {
+	var all []*scheduler.Dest
+	for _, d := range s.list {
+		all = append(all, &d.Dest)
+	}
+	return all
+}
+
+func (m *naive) pick(s *naiveService) *naiveServer {
+	for _, d := range s.list {
+		d.Unreachable = m.deaf[d.n]
+	}
+	if i := s.sched.Pick(s.picks(), &scheduler.Flow{}); i >= 0 {
+		return s.list[i]
+	}
+	return nil
+}
+
+func (m *naive) setService(c dataplane.ServiceConfig, add bool) bool {
+	s := m.services[c.Key]
+	if (s == nil) != add {
+		return false
+	}
+	if add {
+		s = &naiveService{}
+		m.services[c.Key] = s
+	}
+	if c.Scheduler != s.cfg.Scheduler {
+		s.sched, _ = scheduler.New(c.Scheduler, s.picks())
+	}
+	s.cfg = c
+	return true
+}
+
+func (m *naive) delService(k dataplane.ServiceKey) bool {
+	s := m.services[k]
+	if s == nil {
+		return false
+	}
+	for len(s.list) > 0 {
+		m.delServer(k, s.list[0].n)
+	}
+	delete(m.services, k)
+	return true
+}
+
+// server is the index of server n in s.
+func (s *naiveService) server(n byte) int {
+	return slices.IndexFunc(s.list, func(d *naiveServer) bool { return d.n == n })
+}
+
+func (m *naive) configure(d *naiveServer, c dataplane.ServerConfig) {
+	d.Weight, d.upper, d.lower = c.Weight, c.Upper, c.Lower
+	m.relieve(d)
+	m.overload(d)
+}
+
+func (m *naive) addServer(k dataplane.ServiceKey, n byte, c dataplane.ServerConfig) bool {
+	s := m.services[k]
+	if s == nil || s.server(n) >= 0 || c.Lower > c.Upper {
+		return false
+	}
+	i := slices.IndexFunc(m.servers, func(d *naiveServer) bool { return d.in == nil && d.key == k && d.n == n })
+	if i < 0 {
+		i = len(m.servers)
+		m.servers = append(m.servers, &naiveServer{n: n, key: k})
+	}
+	d := m.servers[i]
+	d.in = s
+	m.configure(d, c)
+	s.list = slices.Insert(s.list, 0, d)
+	s.sched.Update(s.picks(), scheduler.Added, 0)
+	return true
+}
+
+func (m *naive) editServer(k dataplane.ServiceKey, n byte, c dataplane.ServerConfig) bool {
+	s := m.services[k]
+	if s == nil || s.server(n) < 0 || c.Lower > c.Upper {
+		return false
+	}
+	i := s.server(n)
+	m.configure(s.list[i], c)
+	s.sched.Update(s.picks(), scheduler.Edited, i)
+	return true
+}
+
+func (m *naive) delServer(k dataplane.ServiceKey, n byte) bool {
+	s := m.services[k]
+	if s == nil || s.server(n) < 0 {
+		return false
+	}
+	i := s.server(n)
+	d := s.list[i]
+	s.list = slices.Delete(s.list, i, i+1)
+	d.in, d.since = nil, m.now
+	s.sched.Update(s.picks(), scheduler.Removed, i)
+	if m.tunables.ExpireNodestConn {
+		for _, templates := range []bool{false, true} {
+			for _, e := range slices.Clone(m.entries) {
+				if e.server == d && e.key.Template == templates && m.connsOf(e) == 0 {
+					m.drop(e)
+				}
+			}
+		}
+	}
+	return true
+}
+
+// next is the next moment at which something is due; 0: nothing ever.
+func (m *naive) next() int64 {
+	least := int64(0)
+	for _, e := range m.entries {
+		if least == 0 || e.expires < least {
+			least = e.expires
+		}
+	}
+	return least
+}
+
+// expires is how long e has to live, as Director.Conns says it.
+func (m *naive) left(e *naiveEntry) time.Duration { return time.Duration(e.expires - m.tick()) }

@@ -1,0 +1,28 @@
+package dataplane
+
+// related sends an ICMP error, such as "fragmentation needed" from a router
+// between a server and its client, to the server of the connection that it
+// quotes. Timers and states stay. With ScheduleICMP one about no connection
+// makes one. The caller holds d.mu.
+func (d *Director) related(t *Table, p *Packet, now int64) Reason {
+	e := d.conns.Find(&p.flow.key, p.flow.hash, now)
+	var ds *dest
+	if e != nil {
+		ds = d.destOf(e)
+	} else {
+		if !t.tunables.ScheduleICMP {
+			return ICMPIgnored
+		}
+		var reason Reason
+		if ds, _, reason = d.schedule(t, p, now); ds == nil {
+			return reason
+		}
+	}
+	if ds == nil || ds.in == nil {
+		return ServerRemoved
+	}
+	n := p.length()
+	ds.totals.add(n)
+	ds.in.totals.add(n)
+	return p.send(ds, Related)
+}
