@@ -96,7 +96,7 @@ type Entry struct {
 	state                   State
 	// past belongs to the line, not to the entry: in the first entry of a
 	// line, how many entries whose home is this line or one before it live
-	// in lines behind it. At 255 it sticks.
+	// in lines behind it: at most maxProbe lines full.
 	past    uint8
 	expires uint32  // tick at which it ends
 	dest    DestRef // server it goes to

@@ -10,7 +10,7 @@ import (
 
 const (
 	perLine  = 2  // entries in a cache line
-	maxProbe = 16 // lines a search or an insertion may look at
+	maxProbe = 32 // lines a search or an insertion may look at
 	// A chunk is what one step of a sweep looks at; it is passed over when
 	// nothing lives in it.
 	chunkLines = 256
@@ -153,7 +153,7 @@ func (t *Table) Find(k *Key, h uint64, now int64) *Entry {
 // timer is set by Refresh, or SetTimeout for a template. Where the table or
 // the place is full an entry goes that is easy to make again: a half-open or
 // closing connection, or a template without connections that was never
-// assured. nil: there is none.
+// assured; else one of UDP. nil: there is none.
 func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *Entry {
 	ref := uint32(0)
 	if by != nil {
@@ -168,9 +168,7 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 		return nil
 	}
 	for i := t.home(h); i != slot/perLine; i = t.after(i) {
-		if p := &t.lines[i][0].past; *p != 255 {
-			*p++
-		}
+		t.lines[i][0].past++
 	}
 	e := t.at(slot)
 	*e = Entry{
@@ -206,8 +204,10 @@ func (t *Table) place(h uint64, at uint32) int {
 	if victim < 0 {
 		return -1
 	}
+	if !t.at(victim).expired(at) {
+		t.evicted++
+	}
 	t.remove(victim)
-	t.evicted++
 	if slot >= 0 {
 		return slot
 	}
@@ -229,15 +229,16 @@ func (t *Table) firstFree(i int, at uint32) int {
 	return -1
 }
 
-// victim is the slot, in n lines from line i on, of the entry that is cheap to
-// lose and next to end; -1: none.
+// victim is the slot, in n lines from line i on, of the entry that is best
+// lost: the cheapest, and of those the one that is next to end; -1: none.
 func (t *Table) victim(i, n int, at uint32) int {
-	slot, least := -1, int32(0)
+	slot, cheapest, least := -1, dear, int32(0)
 	for range n {
 		for j := range perLine {
 			e := &t.lines[i][j]
-			if d := int32(e.expires - at); e.kind != free && e.cheap() && (slot < 0 || d < least) {
-				slot, least = i*perLine+j, d
+			p, d := e.price(at), int32(e.expires-at)
+			if p < cheapest || p == cheapest && p < dear && d < least {
+				slot, cheapest, least = i*perLine+j, p, d
 			}
 		}
 		i = t.after(i)
@@ -245,18 +246,31 @@ func (t *Table) victim(i, n int, at uint32) int {
 	return slot
 }
 
-// cheap reports whether losing e costs nobody an open connection.
-func (e *Entry) cheap() bool {
-	if e.Template() {
-		return e.ref == 0 && e.state != Assured
+// What it costs to lose an entry.
+const (
+	due   = iota // its time is up
+	cheap        // half-open, closing, or a template that was never assured
+	fair         // UDP: the next packet is scheduled anew
+	dear         // an open connection, or a template that is used: never lost
+)
+
+func (e *Entry) price(at uint32) int {
+	switch {
+	case e.kind == free, e.Template() && e.ref > 0:
+		return dear
+	case e.expired(at):
+		return due
+	case e.Template():
+		if e.state == Assured {
+			return dear
+		}
+		return cheap
+	case e.proto == frame.ProtoUDP:
+		return fair
+	case e.proto == frame.ProtoTCP && e.state == Established, e.proto == frame.ProtoSCTP && e.state == SCTPEstablished:
+		return dear
 	}
-	switch e.proto {
-	case frame.ProtoUDP:
-		return false
-	case frame.ProtoSCTP:
-		return e.state != SCTPEstablished
-	}
-	return e.state != Established
+	return cheap
 }
 
 func (t *Table) at(slot int) *Entry { return &t.lines[slot/perLine][slot%perLine] }
@@ -289,9 +303,7 @@ func (t *Table) remove(slot int) {
 	}
 	k := t.Key(e)
 	for i := t.home(t.Hash(&k)); i != slot/perLine; i = t.after(i) {
-		if p := &t.lines[i][0].past; *p != 255 {
-			*p--
-		}
+		t.lines[i][0].past--
 	}
 	if e.kind&six != 0 {
 		t.freePairOf(e)

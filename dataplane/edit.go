@@ -131,7 +131,7 @@ func (d *Director) AddServer(k ServiceKey, c ServerConfig) error {
 	switch {
 	case s == nil:
 		return ErrNotDefined
-	case c.Lower > c.Upper:
+	case c.Lower > c.Upper || c.Weight < 0:
 		return ErrThresholds
 	case s.find(c.Addr, c.Port) >= 0:
 		return ErrServerExists
@@ -186,7 +186,7 @@ func (d *Director) EditServer(k ServiceKey, c ServerConfig) error {
 	if s == nil {
 		return ErrNotDefined
 	}
-	if c.Lower > c.Upper {
+	if c.Lower > c.Upper || c.Weight < 0 {
 		return ErrThresholds
 	}
 	i := s.find(c.Addr, c.Port)
@@ -229,6 +229,9 @@ func (d *Director) remove(s *service, i int, now int64) {
 // expireServer removes the connections of ds, and then its templates that have
 // none left.
 func (d *Director) expireServer(ds *dest) {
+	if ds.refs == 0 {
+		return
+	}
 	for _, templates := range []bool{false, true} {
 		var gone []*conntrack.Entry
 		d.conns.All(func(e *conntrack.Entry) bool {

@@ -77,6 +77,8 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.flow.hash = d.conns.Hash(&p.flow.key)
 	case !t.ours(h.Dst):
 		p.Reason = NotOurs
+	case t.ours(h.Src):
+		p.Reason = BadSource
 	case h.Proto == frame.ProtoICMP || h.Proto == frame.ProtoICMPv6:
 		p.Reason = d.readICMP(p)
 	default:

@@ -59,6 +59,8 @@ func (t *Table) unserved(p *Packet, served bool) Reason {
 	switch {
 	case !t.ours(h.Dst):
 		return NotOurs
+	case t.ours(h.Src):
+		return BadSource
 	case p.flow.quoted:
 		return ICMPIgnored
 	case h.Proto == frame.ProtoSCTP:
