@@ -79,9 +79,16 @@ type Server struct {
 	Traffic    dataplane.Traffic `json:"traffic"`
 }
 
+// maxPath is the longest path of a unix socket, in bytes: sun_path has 108, and
+// the last is zero (unix(7)).
+const maxPath = 107
+
 // Listen opens the control socket at path, with its folder. A socket that
 // nobody listens on any more is replaced; a living one is an error.
 func Listen(path string) (net.Listener, error) {
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("control socket %s: a socket's path has at most %d bytes, this one has %d", path, maxPath, len(path))
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
