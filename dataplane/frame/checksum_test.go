@@ -2,6 +2,7 @@ package frame_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand"
 	"testing"
 
@@ -58,6 +59,28 @@ func TestSumDoesNotLoseTheCarryOfInitial(t *testing.T) {
 	}
 }
 
+// The pseudo-headers word by word, as RFC 9293 section 3.1 and RFC 8200 section
+// 8.1 draw them.
+func TestPseudoSumEqualsTheDefinition(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	for range 2000 {
+		proto, n := uint8(r.Intn(256)), r.Intn(65536)
+		var src, dst frame.Addr
+		r.Read(src[:])
+		r.Read(dst[:])
+		pseudo := append(append([]byte{}, src[:]...), dst[:]...)
+		pseudo = append(pseudo, 0, 0, byte(n>>8), byte(n), 0, 0, 0, proto)
+		if r.Intn(2) == 0 {
+			src, dst = frame.AddrFrom4(src.As4()), frame.AddrFrom4(dst.As4())
+			pseudo = append(append([]byte{}, src[12:]...), dst[12:]...)
+			pseudo = append(pseudo, 0, proto, byte(n>>8), byte(n))
+		}
+		if got, want := ^frame.Fold(frame.PseudoSum(src, dst, proto, n)), frametest.Checksum(pseudo); got != want {
+			t.Fatalf("%v > %v, protocol %d, %d bytes: got %#04x, want %#04x", src, dst, proto, n, got, want)
+		}
+	}
+}
+
 func TestL4ChecksumOK(t *testing.T) {
 	tcp := frametest.TCP{Src: client, Dst: vip, Flags: "S", Payload: []byte("odd")}
 	badTCP, padded := tcp, tcp
@@ -76,6 +99,25 @@ func TestL4ChecksumOK(t *testing.T) {
 	// length.
 	short := with(udp.Bytes(), func(f []byte) { f[17]-- })
 	trailing := with(append(udp.Bytes(), 0x77), func(f []byte) { f[17]++ })
+
+	tcp6 := frametest.TCP{Src: client6, Dst: vip6, Flags: "S", Payload: []byte("odd")}
+	ext6, badTCP6 := tcp6, tcp6
+	ext6.Ext = []frametest.Ext{frametest.HopByHop(), frametest.DestOpts(1, 9)}
+	badTCP6.BadSum, badTCP6.Payload = true, make([]byte, 100)
+	atomic6 := badTCP6
+	atomic6.Ext = []frametest.Ext{frametest.FragmentHeader(0, false, 1)}
+	udp6 := frametest.UDP{Src: client6, Dst: vip6, Payload: []byte("odd")}
+	badUDP6, noneUDP6 := udp6, udp6
+	badUDP6.BadSum, noneUDP6.NoSum = true, true
+	icmp6 := frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 128, Payload: []byte("odd")}
+	badICMP6 := icmp6
+	badICMP6.BadSum = true
+	// bare gives an ICMPv6 message the checksum that ICMP would have.
+	bare := func(f []byte) []byte {
+		f[56], f[57] = 0, 0
+		binary.BigEndian.PutUint16(f[56:], frametest.Checksum(f[54:]))
+		return f
+	}
 
 	for _, c := range []struct {
 		name string
@@ -98,6 +140,18 @@ func TestL4ChecksumOK(t *testing.T) {
 		{"a first fragment cannot be told", frametest.Fragment(badTCP.Bytes(), 24)[0], true},
 		{"a later fragment cannot be told", frametest.Fragment(badTCP.Bytes(), 24)[1], true},
 		{"a frame with a fault", badHeader.Bytes(), false},
+		{"TCP of IPv6", tcp6.Bytes(), true},
+		{"TCP of IPv6 behind extension headers", ext6.Bytes(), true},
+		{"TCP of IPv6 with a wrong checksum", badTCP6.Bytes(), false},
+		{"UDP of IPv6", udp6.Bytes(), true},
+		{"UDP of IPv6 with a wrong checksum", badUDP6.Bytes(), false},
+		{"UDP of IPv6 without a checksum (RFC 8200 section 8.1)", noneUDP6.Bytes(), false},
+		{"ICMPv6", icmp6.Bytes(), true},
+		{"ICMPv6 with a wrong checksum", badICMP6.Bytes(), false},
+		{"ICMPv6 without the pseudo-header", bare(icmp6.Bytes()), false},
+		{"ICMP in IPv6 is nothing that is known", frametest.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 1, Payload: []byte{1, 2, 3}}.Bytes(), true},
+		{"an atomic fragment is whole", atomic6.Bytes(), false},
+		{"a first fragment of IPv6 cannot be told", frametest.Fragment(badTCP6.Bytes(), 24)[0], true},
 		{"an ARP frame", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,7 +166,7 @@ func TestL4ChecksumOK(t *testing.T) {
 func TestL4ChecksumOKOfRandomFrames(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
 	for range 2000 {
-		f := randomIPv4(r)
+		f := randomIP(r)
 		h := parse(f)
 		if !frame.L4ChecksumOK(f, &h) {
 			t.Fatalf("not right: %s", frametest.Describe(f))
@@ -126,6 +180,9 @@ func TestL4ChecksumOKFindsEveryWrongBit(t *testing.T) {
 		frametest.TCP{Src: client, Dst: vip, Flags: "SA", Payload: []byte("some bytes")}.Bytes(),
 		frametest.UDP{Src: client, Dst: vip, Payload: []byte("some bytes")}.Bytes(),
 		frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Payload: []byte("some bytes")}.Bytes(),
+		frametest.TCP{Src: client6, Dst: vip6, Flags: "SA", Payload: []byte("some bytes")}.Bytes(),
+		frametest.UDP{Src: client6, Dst: vip6, Payload: []byte("some bytes")}.Bytes(),
+		frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 128, Payload: []byte("some bytes")}.Bytes(),
 	} {
 		h := parse(f)
 		for bit := int(h.L4) * 8; bit < int(h.End)*8; bit++ {
@@ -139,10 +196,14 @@ func TestL4ChecksumOKFindsEveryWrongBit(t *testing.T) {
 }
 
 func TestL4ChecksumOKAllocatesNothing(t *testing.T) {
-	f := frametest.TCP{Src: client, Dst: vip, Payload: make([]byte, 1000)}.Bytes()
-	h := parse(f)
-	if n := testing.AllocsPerRun(100, func() { frame.L4ChecksumOK(f, &h) }); n != 0 {
-		t.Errorf("%v allocations, want 0", n)
+	for _, f := range [][]byte{
+		frametest.TCP{Src: client, Dst: vip, Payload: make([]byte, 1000)}.Bytes(),
+		frametest.TCP{Src: client6, Dst: vip6, Payload: make([]byte, 1000)}.Bytes(),
+	} {
+		h := parse(f)
+		if n := testing.AllocsPerRun(100, func() { frame.L4ChecksumOK(f, &h) }); n != 0 {
+			t.Errorf("%v allocations, want 0", n)
+		}
 	}
 }
 

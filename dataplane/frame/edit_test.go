@@ -10,11 +10,11 @@ import (
 	"lvsdr/dataplane/frame/frametest"
 )
 
-// randomIPv4 is a random valid frame that is not ARP.
-func randomIPv4(r *rand.Rand) []byte {
+// randomIP is a random valid frame that is not ARP.
+func randomIP(r *rand.Rand) []byte {
 	for {
 		f := frametest.Random(r)
-		if parse(f).Kind == frame.IPv4 {
+		if k := parse(f).Kind; k == frame.IPv4 || k == frame.IPv6 {
 			return f
 		}
 	}
@@ -23,8 +23,11 @@ func randomIPv4(r *rand.Rand) []byte {
 func TestDecrementTTLEqualsFullRecomputation(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
 	for range 200 {
-		f := randomIPv4(r)
+		f := randomIP(r)
 		at := int(parse(f).L3) + 8
+		if parse(f).Kind == frame.IPv6 {
+			at--
+		}
 		for ttl := 1; ttl <= 255; ttl++ {
 			f := with(f, set(at, byte(ttl)))
 			h := parse(f)
@@ -66,14 +69,20 @@ func TestDecrementTTLIsRightWhereTheChecksumHasTwoZeroes(t *testing.T) {
 }
 
 func TestDecrementTTLOfZeroPanics(t *testing.T) {
-	f := with(frametest.TCP{Src: client, Dst: vip}.Bytes(), set(14+8, 0))
-	h := parse(f)
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic; the packet lives on with a TTL of 255")
-		}
-	}()
-	frame.DecrementTTL(f, &h)
+	for name, f := range map[string][]byte{
+		"IPv4": with(frametest.TCP{Src: client, Dst: vip}.Bytes(), set(14+8, 0)),
+		"IPv6": with(frametest.TCP{Src: client6, Dst: vip6}.Bytes(), set(14+7, 0)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := parse(f)
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic; the packet lives on with a TTL of 255")
+				}
+			}()
+			frame.DecrementTTL(f, &h)
+		})
+	}
 }
 
 func TestSetMACsChangesTwelveBytes(t *testing.T) {
@@ -93,13 +102,17 @@ func TestSetMACsChangesTwelveBytes(t *testing.T) {
 }
 
 func TestEditsAllocateNothing(t *testing.T) {
-	f := frametest.TCP{Src: client, Dst: vip, TTL: 255}.Bytes()
-	h := parse(f)
-	if n := testing.AllocsPerRun(100, func() {
-		frame.SetMACs(f, frame.SrcMAC(f), frame.DstMAC(f))
-		frame.DecrementTTL(f, &h)
-	}); n != 0 {
-		t.Errorf("%v allocations, want 0", n)
+	for _, f := range [][]byte{
+		frametest.TCP{Src: client, Dst: vip, TTL: 255}.Bytes(),
+		frametest.TCP{Src: client6, Dst: vip6, TTL: 255}.Bytes(),
+	} {
+		h := parse(f)
+		if n := testing.AllocsPerRun(100, func() {
+			frame.SetMACs(f, frame.SrcMAC(f), frame.DstMAC(f))
+			frame.DecrementTTL(f, &h)
+		}); n != 0 {
+			t.Errorf("%v allocations, want 0", n)
+		}
 	}
 }
 

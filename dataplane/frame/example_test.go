@@ -50,3 +50,27 @@ func ExampleAppendReset() {
 	// Output:
 	// 00:00:00:00:00:00 > 00:00:00:00:00:00, 198.51.100.1:81 > 192.0.2.10:40000 ttl 64, TCP AR seq 0 ack 1001, 0 bytes
 }
+
+// A router on the way from the server to the client says that a packet is too
+// long. What it quotes names the connection, seen from the server.
+func ExampleInner() {
+	quoted := frametest.TCP{
+		Src:   netip.MustParseAddrPort("[2001:db8:2::1]:80"),
+		Dst:   netip.MustParseAddrPort("[2001:db8:1::10]:40000"),
+		Flags: "A",
+	}.Bytes()
+	f := frametest.ICMP{
+		Src:     netip.MustParseAddr("2001:db8:9::1"),
+		Dst:     netip.MustParseAddr("2001:db8:2::1"),
+		Type:    2,
+		Rest:    [4]byte{2: 1400 >> 8, 3: 1400 & 0xff},
+		Payload: frametest.Quote(quoted, 8),
+	}.Bytes()
+
+	var h, in frame.Header
+	frame.Parse(f, &h)
+	ok := frame.Inner(f, &h, &in)
+	fmt.Println(ok, in.Src, in.SrcPort, in.Dst, in.DstPort)
+	// Output:
+	// true 2001:db8:2::1 80 2001:db8:1::10 40000
+}

@@ -6,7 +6,7 @@
 // Parse and Inner are the only decoders of the packet path: Inner reads the
 // packet that an ICMP error quotes. The edits (MAC addresses, TTL with an
 // incremental header checksum) are the only ones a director in Direct Routing
-// mode makes.
+// mode makes; AppendFragment cuts what is too long for the link behind it.
 package frame
 
 import (

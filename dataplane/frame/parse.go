@@ -147,8 +147,7 @@ func parseIPv4(ip []byte, h *Header) Fault {
 func parseL4(p []byte, h *Header) Fault {
 	if h.FragOff != 0 {
 		// RFC 3128 and RFC 1858 section 3.2.2: a TCP fragment at offset 8 can
-		// only serve to overwrite the flags a first one has shown. In IPv6 it
-		// could not even be the second (RFC 7112).
+		// only serve to overwrite the flags a first one has shown.
 		if h.FragOff == 8 && h.Proto == ProtoTCP {
 			return BadL4
 		}
@@ -184,15 +183,14 @@ func parseL4(p []byte, h *Header) Fault {
 			return BadL4
 		}
 	case ProtoICMP, ProtoICMPv6:
+		// RFC 792, RFC 4443 and RFC 4861: every message is at least 8 bytes.
 		if !h.isICMP() {
 			return NoFault
 		}
-		// RFC 792, RFC 4443 and RFC 4861: every message is at least 8 bytes.
 		if len(p) < icmpLen {
 			return BadL4
 		}
-		h.ICMPType = p[0]
-		h.ICMPCode = p[1]
+		h.ICMPType, h.ICMPCode = p[0], p[1]
 		return NoFault
 	default:
 		return NoFault

@@ -11,10 +11,12 @@ import (
 	"lvsdr/dataplane/frame/frametest"
 )
 
-// The hosts of all tests: documentation addresses (RFC 5737).
+// The hosts of all tests: documentation addresses (RFC 5737, RFC 3849).
 var (
 	client    = netip.MustParseAddrPort("192.0.2.10:40000")
 	vip       = netip.MustParseAddrPort("198.51.100.1:80")
+	client6   = netip.MustParseAddrPort("[2001:db8:1::10]:40000")
+	vip6      = netip.MustParseAddrPort("[2001:db8:2::1]:80")
 	clientMAC = frame.MAC{2, 0, 0, 0, 0, 0x0c}
 	vipMAC    = frame.MAC{2, 0, 0, 0, 0, 0x01}
 )
@@ -33,7 +35,7 @@ func set(i int, v byte) func([]byte) { return func(f []byte) { f[i] = v } }
 // parse is frame.Parse into a header full of rubbish.
 func parse(f []byte) frame.Header {
 	h := frame.Header{
-		Kind: 99, Fault: 99, L3: 99, L4: 99, End: 99, Proto: 99, TTL: 99, DF: true, More: true, FragOff: 99,
+		Kind: 99, Fault: 99, L3: 99, L4: 99, End: 99, Proto: 99, TTL: 99, FragID: 99, DF: true, More: true, FragOff: 99,
 		Src: frame.Addr{99, 15: 99}, Dst: frame.Addr{99, 15: 99}, SrcPort: 99, DstPort: 99, Flags: 99, ICMPType: 99, ICMPCode: 99,
 	}
 	frame.Parse(f, &h)
@@ -48,7 +50,7 @@ func TestParseReadsEveryField(t *testing.T) {
 	options := tcp
 	options.Options = []byte{0x94, 4, 0, 0, 1}
 	padded := frametest.UDP{Src: client, Dst: vip, Payload: []byte("abc"), Pad: true}
-	whole := frametest.UDP{Src: client, Dst: vip, Payload: make([]byte, 40)}.Bytes()
+	whole := frametest.UDP{Src: client, Dst: vip, ID: 0x4321, Payload: make([]byte, 40)}.Bytes()
 	pieces := frametest.Fragment(whole, 24)
 
 	for _, c := range []struct {
@@ -89,10 +91,10 @@ func TestParseReadsEveryField(t *testing.T) {
 			frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47}.Bytes(), frame.Header{
 				Kind: frame.IPv4, L3: 14, L4: 34, End: 34, Proto: 47, TTL: 64, Src: src, Dst: dst}},
 		{"a first fragment has ports, and a UDP length beyond its end", pieces[0], frame.Header{
-			Kind: frame.IPv4, L3: 14, L4: 34, End: 58, Proto: 17, TTL: 64, More: true,
+			Kind: frame.IPv4, L3: 14, L4: 34, End: 58, Proto: 17, TTL: 64, FragID: 0x4321, More: true,
 			Src: src, Dst: dst, SrcPort: 40000, DstPort: 80}},
 		{"a later fragment has none", pieces[1], frame.Header{
-			Kind: frame.IPv4, L3: 14, L4: 34, End: 58, Proto: 17, TTL: 64, FragOff: 24, Src: src, Dst: dst}},
+			Kind: frame.IPv4, L3: 14, L4: 34, End: 58, Proto: 17, TTL: 64, FragID: 0x4321, FragOff: 24, Src: src, Dst: dst}},
 		{"an ARP packet", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(),
 			frame.Header{Kind: frame.ARP, L3: 14}},
 		{"a tagged ARP packet", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr(), VLAN: 7}.Bytes(),
@@ -134,7 +136,7 @@ func TestParseNamesTheFault(t *testing.T) {
 		{"an IPv4 header that lacks a byte", tcp[:14+19], frame.IPv4, frame.TooShort},
 		{"no IPv4 header behind the type", tcp[:14], frame.IPv4, frame.TooShort},
 
-		{"an IPv6 packet is Other", with(tcp, func(f []byte) { f[12], f[13] = 0x86, 0xdd }), frame.Other, frame.NoFault},
+		{"version 4 under the type of IPv6", with(tcp, func(f []byte) { f[12], f[13] = 0x86, 0xdd }), frame.IPv6, frame.BadHeader},
 		{"an 802.3 length is Other", with(tcp, func(f []byte) { f[12], f[13] = 0, 40 }), frame.Other, frame.NoFault},
 		{"what is under two tags is Other", with(tagged, func(f []byte) { f[16], f[17] = 0x81, 0x00 }), frame.Other, frame.NoFault},
 
@@ -178,6 +180,7 @@ func TestParseNamesTheFault(t *testing.T) {
 		{"11 bytes of SCTP", raw(frame.ProtoSCTP, 11), frame.IPv4, frame.BadL4},
 		{"7 bytes of ICMP", raw(frame.ProtoICMP, 7), frame.IPv4, frame.BadL4},
 		{"no byte of ICMP", raw(frame.ProtoICMP, 0), frame.IPv4, frame.BadL4},
+		{"no byte of ICMPv6, which is nothing in IPv4", raw(frame.ProtoICMPv6, 0), frame.IPv4, frame.NoFault},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := parse(c.f)
@@ -215,14 +218,14 @@ func check(t *testing.T, f []byte) {
 	if h.Kind != frame.Other && (int(h.L3) > len(f) || h.L3 != 14 && h.L3 != 18) {
 		t.Fatalf("L3 is %d of %d", h.L3, len(f))
 	}
-	if h.Kind != frame.IPv4 || h.Fault == frame.TooShort || h.Fault == frame.BadHeader {
+	if h.Kind != frame.IPv4 && h.Kind != frame.IPv6 || h.Fault == frame.TooShort || h.Fault == frame.BadHeader {
 		return
 	}
 	if h.L3 >= h.L4 || uint32(h.L4) > h.End || h.End > uint32(len(f)) {
 		t.Fatalf("L3 %d, L4 %d, end %d of %d", h.L3, h.L4, h.End, len(f))
 	}
-	if !h.Src.Is4() || !h.Dst.Is4() {
-		t.Fatalf("%v > %v is not IPv4", h.Src, h.Dst)
+	if four := h.Kind == frame.IPv4; h.Src.Is4() != four || h.Dst.Is4() != four {
+		t.Fatalf("%v > %v is not %v", h.Src, h.Dst, h.Kind)
 	}
 	if h.FragOff != 0 && (h.SrcPort|h.DstPort != 0 || h.Flags|h.ICMPType|h.ICMPCode != 0) {
 		t.Fatalf("a later fragment has transport fields: %+v", h)
@@ -241,7 +244,7 @@ func mutate(r *rand.Rand, f []byte) []byte {
 	if top == 0 {
 		return f
 	}
-	switch r.Intn(5) {
+	switch r.Intn(6) {
 	case 0:
 		f[r.Intn(top)] ^= 1 << r.Intn(8)
 	case 1:
@@ -250,10 +253,15 @@ func mutate(r *rand.Rand, f []byte) []byte {
 		f = f[:r.Intn(top)]
 	case 3:
 		f = append(f, make([]byte, r.Intn(8))...)
-	case 4: // in the lengths, flags and offsets
+	case 4: // in the lengths, flags and offsets of IPv4
 		at := []int{12, 13, 14, 16, 17, 20, 21, 23, 39, 46}[r.Intn(10)]
 		if at < len(f) {
 			f[at] = []byte{0, 1, 7, 8, 0x08, 0x20, 0x45, 0x4f, 0x50, 0xff}[r.Intn(10)]
+		}
+	case 5: // in the lengths and next headers of IPv6, and its first extension header
+		at := []int{14, 18, 19, 20, 22, 23, 24, 54, 55, 56, 57, 58, 62}[r.Intn(13)]
+		if at < len(f) {
+			f[at] = []byte{0, 1, 6, 8, 43, 44, 51, 58, 59, 60, 0x60, 0xff}[r.Intn(12)]
 		}
 	}
 	if r.Intn(2) == 0 {
@@ -264,8 +272,12 @@ func mutate(r *rand.Rand, f []byte) []byte {
 
 func TestParseAgreesWithTheReference(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
-	seen := map[frame.Fault]int{}
-	for range 5000 {
+	type outcome struct {
+		kind  frame.Kind
+		fault frame.Fault
+	}
+	seen := map[outcome]int{}
+	for range 8000 {
 		f := frametest.Random(r)
 		if h := parse(f); h.Kind == frame.Other || h.Fault != frame.NoFault {
 			t.Fatalf("a valid frame is %v, %v: %s", h.Kind, h.Fault, frametest.Describe(f))
@@ -273,13 +285,17 @@ func TestParseAgreesWithTheReference(t *testing.T) {
 		check(t, f)
 		for range 4 {
 			f = mutate(r, f)
-			seen[parse(f).Fault]++
+			h := parse(f)
+			seen[outcome{h.Kind, h.Fault}]++
 			check(t, f)
 		}
 	}
-	for fault := frame.NoFault; fault <= frame.BadL4; fault++ {
-		if seen[fault] < 100 {
-			t.Errorf("only %d damaged frames had the fault %q; the test shows little", seen[fault], fault)
+	for kind := frame.IPv4; kind <= frame.IPv6; kind++ {
+		for fault := frame.NoFault; fault <= frame.BadL4; fault++ {
+			n := seen[outcome{kind, fault}]
+			if sum := kind == frame.IPv6 && fault == frame.BadChecksum; n < 100 && !sum || n > 0 && sum {
+				t.Errorf("%d damaged frames of %v had the fault %q", n, kind, fault)
+			}
 		}
 	}
 }
@@ -318,13 +334,13 @@ func TestParseAllocatesNothing(t *testing.T) {
 
 func TestKindsAndFaultsHaveDifferentNames(t *testing.T) {
 	names := map[string]bool{}
-	for k := frame.Other; k <= frame.IPv4+1; k++ {
+	for k := frame.Other; k <= frame.IPv6+1; k++ {
 		names[k.String()] = true
 	}
 	for f := frame.NoFault; f <= frame.BadL4+1; f++ {
 		names[f.String()] = true
 	}
-	if want := 4 + 6; len(names) != want {
+	if want := 5 + 6; len(names) != want {
 		t.Errorf("%d names of %d values: %v", len(names), want, names)
 	}
 }
@@ -345,6 +361,9 @@ func BenchmarkParse(b *testing.B) {
 		{"SCTP", frametest.SCTP{Src: client, Dst: vip, Pad: true}.Bytes()},
 		{"ICMP", frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Pad: true}.Bytes()},
 		{"ARP", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr(), Pad: true}.Bytes()},
+		{"TCP6", frametest.TCP{Src: client6, Dst: vip6, Flags: "S"}.Bytes()},
+		{"TCP6Ext", frametest.TCP{Src: client6, Dst: vip6, Flags: "S",
+			Ext: []frametest.Ext{frametest.HopByHop(), frametest.DestOpts()}}.Bytes()},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var h frame.Header

@@ -46,9 +46,10 @@ func Inner(f []byte, h *Header, in *Header) bool {
 	return true
 }
 
-// quotes reports whether h is an ICMP error that quotes a packet.
+// quotes reports whether h is an ICMP error that quotes a packet. A later
+// fragment is none: it has the type 0.
 func quotes(h *Header) bool {
-	if h.Fault != NoFault || h.FragOff != 0 || !h.isICMP() {
+	if h.Fault != NoFault || !h.isICMP() {
 		return false
 	}
 	if h.Kind == IPv6 {

@@ -66,7 +66,9 @@ func TestMayAnswer(t *testing.T) {
 		{"time exceeded", icmp(11), false},
 		{"parameter problem", icmp(12), false},
 		{"a timestamp request", icmp(13), true},
-		{"a packet of another protocol with the bytes of an ICMP error",
+		{"a packet of another protocol with the bytes of an ICMP error", // as ICMPv6 is one in IPv4
+			frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 58, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
+		{"a packet of a protocol nobody knows likewise",
 			frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
 		{"a packet with a wrong header checksum", frametest.TCP{Src: client, Dst: vip, BadIPSum: true}.Bytes(), false},
 		{"an ARP frame", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
@@ -141,13 +143,7 @@ func TestAppendReset(t *testing.T) {
 	out := func(flags string, seq, ack uint32) frametest.TCP {
 		return frametest.TCP{Src: vip, Dst: client, SrcMAC: vipMAC, DstMAC: clientMAC, DF: true, Flags: flags, Seq: seq, Ack: ack}
 	}
-	// window is out's bytes with the window of a reset, 0, in place of the
-	// builder's.
-	window := func(s frametest.TCP) []byte {
-		p := gopacket.NewPacket(s.Bytes(), layers.LayerTypeEthernet, gopacket.Default)
-		p.Layer(layers.LayerTypeTCP).(*layers.TCP).Window = 0
-		return reserialize(t, p)
-	}
+	window := func(s frametest.TCP) []byte { return withoutWindow(t, s) }
 	tagged, taggedOut := in("S", 0), out("RA", 0, 0xffffffff)
 	tagged.VLAN, taggedOut.VLAN = 7, 7
 	options := in("S", 0)
@@ -239,6 +235,14 @@ func TestAppendICMPError(t *testing.T) {
 	}
 }
 
+// withoutWindow is s's bytes with the window of a reset, 0, in place of the
+// builder's.
+func withoutWindow(t *testing.T, s frametest.TCP) []byte {
+	p := gopacket.NewPacket(s.Bytes(), layers.LayerTypeEthernet, gopacket.Default)
+	p.Layer(layers.LayerTypeTCP).(*layers.TCP).Window = 0
+	return reserialize(t, p)
+}
+
 // wantReply compares a reply with a frame that gopacket made.
 func wantReply(t *testing.T, got, want []byte) {
 	t.Helper()
@@ -254,22 +258,32 @@ func reserialize(t *testing.T, p gopacket.Packet) []byte {
 	if e := p.ErrorLayer(); e != nil {
 		t.Fatalf("gopacket cannot decode it: %v", e.Error())
 	}
-	if l, ok := p.TransportLayer().(*layers.TCP); ok {
-		if err := l.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
-			t.Fatal(err)
+	var ls []gopacket.SerializableLayer
+	for _, l := range p.Layers() {
+		if l, ok := l.(interface {
+			SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
+		}); ok {
+			if err := l.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ls = append(ls, l.(gopacket.SerializableLayer))
+		if l.LayerType() == layers.LayerTypeICMPv6 { // gopacket forgets the data of an echo
+			ls = append(ls, gopacket.Payload(l.LayerPayload()))
+			break
 		}
 	}
 	buf := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializePacket(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, p); err != nil {
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ls...); err != nil {
 		t.Fatal(err)
 	}
 	return buf.Bytes()[:min(len(p.Data()), len(buf.Bytes()))]
 }
 
-// mayAnswerSlow is the list of RFC 1122 section 3.2.2 in the words of the
-// standard library.
+// mayAnswerSlow is the lists of RFC 1122 section 3.2.2 and RFC 4443 section
+// 2.4(e) in the words of the standard library.
 func mayAnswerSlow(f []byte, h *frame.Header) bool {
-	if h.Kind != frame.IPv4 || h.Fault != frame.NoFault {
+	if h.Kind != frame.IPv4 && h.Kind != frame.IPv6 || h.Fault != frame.NoFault {
 		return false
 	}
 	for _, a := range []netip.Addr{h.Src.IP(), h.Dst.IP()} {
@@ -279,6 +293,9 @@ func mayAnswerSlow(f []byte, h *frame.Header) bool {
 		}
 	}
 	icmpError := h.Proto == 1 && map[uint8]bool{3: true, 4: true, 5: true, 11: true, 12: true}[h.ICMPType]
+	if h.Kind == frame.IPv6 {
+		icmpError = h.Proto == 58 && (h.ICMPType < 128 || h.ICMPType == 137)
+	}
 	group := f[0]%2 == 1 || f[6]%2 == 1
 	return !icmpError && !group && h.FragOff == 0
 }
@@ -342,9 +359,12 @@ func checkReply(t *testing.T, name string, f, g []byte, h *frame.Header) {
 	}
 	gh := frametest.Parse(g)
 	want := frame.Header{
-		Kind: frame.IPv4, L3: h.L3, L4: h.L3 + 20, End: uint32(len(g)), TTL: 64,
+		Kind: h.Kind, L3: h.L3, L4: h.L3 + 20, End: uint32(len(g)), TTL: 64,
 		Src: h.Dst, Dst: h.Src, SrcPort: gh.SrcPort, DstPort: gh.DstPort,
 		Proto: gh.Proto, DF: gh.DF, FragID: gh.FragID, Flags: gh.Flags, ICMPType: gh.ICMPType, ICMPCode: gh.ICMPCode,
+	}
+	if h.Kind == frame.IPv6 {
+		want.L4, want.DF = h.L3+40, true
 	}
 	if gh != want {
 		t.Fatalf("%s:\n got %+v\nwant %+v", name, gh, want)
@@ -380,24 +400,29 @@ func FuzzReplies(f *testing.F) {
 }
 
 func TestRepliesAllocateNothing(t *testing.T) {
-	tcp := frametest.TCP{Src: client, Dst: vip, Flags: "S", Payload: make([]byte, 1000)}.Bytes()
-	ping := frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Payload: make([]byte, 1000)}.Bytes()
 	buf := make([]byte, 0, frame.MaxReply)
-	for _, c := range []struct {
-		name string
-		f    []byte
-		make func(dst, f []byte, h *frame.Header) []byte
-	}{
-		{"AppendEchoReply", ping, frame.AppendEchoReply},
-		{"AppendReset", tcp, frame.AppendReset},
-		{"AppendICMPError", tcp, hostUnreachable},
-	} {
-		h := parse(c.f)
-		if len(c.make(buf, c.f, &h)) == 0 {
-			t.Errorf("%s: no reply; the test shows nothing", c.name)
-		}
-		if n := testing.AllocsPerRun(100, func() { c.make(buf, c.f, &h) }); n != 0 {
-			t.Errorf("%s: %v allocations, want 0", c.name, n)
+	for _, host := range []struct {
+		src, dst netip.AddrPort
+		echo     uint8
+	}{{client, vip, 8}, {client6, vip6, 128}} {
+		tcp := frametest.TCP{Src: host.src, Dst: host.dst, Flags: "S", Payload: make([]byte, 1000)}.Bytes()
+		ping := frametest.ICMP{Src: host.src.Addr(), Dst: host.dst.Addr(), Type: host.echo, Payload: make([]byte, 1000)}.Bytes()
+		for _, c := range []struct {
+			name string
+			f    []byte
+			make func(dst, f []byte, h *frame.Header) []byte
+		}{
+			{"AppendEchoReply", ping, frame.AppendEchoReply},
+			{"AppendReset", tcp, frame.AppendReset},
+			{"AppendICMPError", tcp, hostUnreachable},
+		} {
+			h := parse(c.f)
+			if len(c.make(buf, c.f, &h)) == 0 {
+				t.Errorf("%s to %v: no reply; the test shows nothing", c.name, host.src)
+			}
+			if n := testing.AllocsPerRun(100, func() { c.make(buf, c.f, &h) }); n != 0 {
+				t.Errorf("%s to %v: %v allocations, want 0", c.name, host.src, n)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package frametest_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"math/rand"
 	"net/netip"
@@ -13,10 +14,12 @@ import (
 	"lvsdr/dataplane/frame/frametest"
 )
 
-// The hosts of all tests: documentation addresses (RFC 5737).
+// The hosts of all tests: documentation addresses (RFC 5737, RFC 3849).
 var (
 	client    = netip.MustParseAddrPort("192.0.2.10:40000")
 	vip       = netip.MustParseAddrPort("198.51.100.1:80")
+	client6   = netip.MustParseAddrPort("[2001:db8:1::10]:40000")
+	vip6      = netip.MustParseAddrPort("[2001:db8:2::1]:80")
 	clientMAC = frame.MAC{2, 0, 0, 0, 0, 0x0c}
 	vipMAC    = frame.MAC{2, 0, 0, 0, 0, 0x01}
 )
@@ -39,6 +42,14 @@ func TestDescribe(t *testing.T) {
 			zero + "192.0.2.10 > 198.51.100.1 ttl 64, ICMP EchoRequest, 0 bytes"},
 		{"ARP", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(),
 			zero + "ARP op 1 from 192.0.2.10 to 198.51.100.1, 0 bytes"},
+		{"TCP in IPv6", frametest.TCP{Src: client6, Dst: vip6, Flags: "S", TTL: 3}.Bytes(),
+			zero + "[2001:db8:1::10]:40000 > [2001:db8:2::1]:80 ttl 3, TCP S seq 0 ack 0, 0 bytes"},
+		{"extension headers", frametest.UDP{Src: client6, Dst: vip6, Ext: []frametest.Ext{frametest.DestOpts(), frametest.Routing(0, 0)}}.Bytes(),
+			zero + "[2001:db8:1::10]:40000 > [2001:db8:2::1]:80 ttl 64, UDP, 0 bytes"},
+		{"ICMPv6", frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 128}.Bytes(),
+			zero + "2001:db8:1::10 > 2001:db8:2::1 ttl 64, ICMPv6 EchoRequest, 4 bytes"},
+		{"a fragment of IPv6", frametest.Fragment(frametest.UDP{Src: client6, Dst: vip6, Payload: make([]byte, 40)}.Bytes(), 8)[1],
+			zero + "2001:db8:1::10 > 2001:db8:2::1 ttl 64 fragment at 8, UDP, 40 bytes"},
 		{"a stump", tcp.Bytes()[:10], "damaged: Ethernet packet too small"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,7 +101,11 @@ func TestBadSumsAreBadWhereAsked(t *testing.T) {
 		tcp := frametest.TCP{Src: client, Dst: vip, Options: []byte{1}, BadSum: bad}.Bytes()
 		udp := frametest.UDP{Src: client, Dst: vip, Options: []byte{1}, BadSum: bad}.Bytes()
 		icmp := frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Options: []byte{1}, BadSum: bad, Payload: []byte{1}}.Bytes()
-		for _, f := range [][]byte{tcp, udp, icmp} {
+		ext := []frametest.Ext{frametest.HopByHop()}
+		tcp6 := frametest.TCP{Src: client6, Dst: vip6, Ext: ext, BadSum: bad}.Bytes()
+		udp6 := frametest.UDP{Src: client6, Dst: vip6, Ext: ext, BadSum: bad}.Bytes()
+		icmp6 := frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Ext: ext, BadSum: bad, Payload: []byte{1}}.Bytes()
+		for _, f := range [][]byte{tcp, udp, icmp, tcp6, udp6, icmp6} {
 			h := frametest.Parse(f)
 			if h.Fault != frame.NoFault || frame.L4ChecksumOK(f, &h) == bad {
 				t.Errorf("BadSum %v: fault %v, checksum right %v: %s", bad, h.Fault, frame.L4ChecksumOK(f, &h), frametest.Describe(f))
@@ -123,13 +138,30 @@ func TestUDPNeverComputesNoChecksum(t *testing.T) {
 	if got := field(u.Bytes()); got != 0 {
 		t.Errorf("checksum %#04x, want none", got)
 	}
+	six := frametest.UDP{Src: client6, Dst: vip6, Ext: []frametest.Ext{frametest.DestOpts()}, NoSum: true}
+	if f := six.Bytes(); binary.BigEndian.Uint16(f[14+40+8+6:]) != 0 {
+		t.Errorf("a checksum: % x", f)
+	}
 }
 
 func TestFragmentsMakeTheDatagramAgain(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
 	payload := make([]byte, 200)
 	r.Read(payload)
-	f := frametest.UDP{Src: client, Dst: vip, VLAN: 7, Payload: payload, Options: []byte{0x94, 4, 0, 0}}.Bytes()
+	ext := []frametest.Ext{frametest.HopByHop(), frametest.DestOpts(), frametest.Routing(0, 0), frametest.DestOpts()}
+	for _, f := range [][]byte{
+		frametest.UDP{Src: client, Dst: vip, VLAN: 7, Payload: payload, Options: []byte{0x94, 4, 0, 0}}.Bytes(),
+		frametest.UDP{Src: client6, Dst: vip6, VLAN: 7, Pad: true, Payload: payload}.Bytes(),
+		frametest.UDP{Src: client6, Dst: vip6, VLAN: 7, Payload: payload, Ext: ext[:1]}.Bytes(),
+		frametest.UDP{Src: client6, Dst: vip6, VLAN: 7, Payload: payload, Ext: ext[:3]}.Bytes(),
+	} {
+		testPieces(t, f)
+	}
+}
+
+// testPieces cuts f in three and puts the payload together again.
+func testPieces(t *testing.T, f []byte) {
+	t.Helper()
 	whole := frametest.Parse(f)
 	first := frametest.Fragment(f, 160)
 	again := frametest.Fragment(first[0], 64) // a fragment of a fragment
@@ -146,6 +178,62 @@ func TestFragmentsMakeTheDatagramAgain(t *testing.T) {
 	}
 }
 
+// RFC 8200 section 4.5: routers look at hop-by-hop options and routing header,
+// and what stands before them, in every fragment; what comes after is payload,
+// of which the fragment header names the first.
+func TestFragmentsOfIPv6HaveTheHeadersRoutersLookAt(t *testing.T) {
+	frag := func(ext ...frametest.Ext) frame.Header {
+		f := frametest.UDP{Src: client6, Dst: vip6, Payload: make([]byte, 100), Ext: ext}.Bytes()
+		return frametest.Parse(frametest.Fragment(f, 64)[1])
+	}
+	routing, opts := frametest.Routing(0, 0, vip6.Addr()), frametest.DestOpts()
+	for _, c := range []struct {
+		name  string
+		ext   []frametest.Ext
+		proto uint8
+		len   uint16 // of what every fragment has, with the fragment header
+	}{
+		{"none", nil, 17, 8},
+		{"hop-by-hop options", []frametest.Ext{frametest.HopByHop()}, 17, 16},
+		{"destination options", []frametest.Ext{opts}, 60, 8},
+		{"destination options before and after a routing header", []frametest.Ext{opts, routing, opts}, 60, 8 + 24 + 8},
+		{"an atomic fragment", []frametest.Ext{frametest.FragmentHeader(0, false, 7)}, 17, 8},
+	} {
+		h := frag(c.ext...)
+		if h.Fault != frame.NoFault || h.Proto != c.proto || h.L4 != 14+40+c.len || h.FragOff != 64 {
+			t.Errorf("%s: %+v", c.name, h)
+		}
+	}
+	if h := frag(frametest.FragmentHeader(0, false, 7)); h.FragID != 7 {
+		t.Errorf("the identification 7 became %d", h.FragID)
+	}
+}
+
+func TestExtensionHeadersAreChained(t *testing.T) {
+	f := frametest.UDP{Src: client6, Dst: vip6, Ext: []frametest.Ext{
+		frametest.HopByHop(5, 2, 0, 0), frametest.DestOpts(make([]byte, 7)...), frametest.Routing(2, 1, vip6.Addr()),
+		frametest.Auth(12), frametest.FragmentHeader(8, true, 0x01020304), {Type: 200, Body: []byte{1}},
+	}}.Bytes()
+	want := []byte{0} // next header, of the IPv6 header
+	for _, b := range [][]byte{
+		{60, 0, 5, 2, 0, 0, 0, 0},
+		{43, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		{51, 2, 2, 1, 0, 0, 0, 0}, vip6.Addr().AsSlice(),
+		{44, 4}, make([]byte, 22),
+		{200, 0, 0, 9, 1, 2, 3, 4},
+		{17, 1},
+	} {
+		want = append(want, b...)
+	}
+	got := append([]byte{f[20]}, f[54:54+len(want)-1]...)
+	if !bytes.Equal(got, want) {
+		t.Errorf("\n got % x\nwant % x", got, want)
+	}
+	if n := int(binary.BigEndian.Uint16(f[18:])); n != len(f)-54 || n != len(want)-1+8 {
+		t.Errorf("payload length %d of %d", n, len(f)-54)
+	}
+}
+
 func TestQuoteHoldsHeaderAndBytesAsked(t *testing.T) {
 	f := frametest.UDP{Src: client, Dst: vip, VLAN: 7, Payload: []byte("0123456789"), Options: []byte{1, 1, 1, 1}, Pad: true}.Bytes()
 	if got := frametest.Quote(f, 8); !bytes.Equal(got, f[18:18+24+8]) {
@@ -153,6 +241,12 @@ func TestQuoteHoldsHeaderAndBytesAsked(t *testing.T) {
 	}
 	if got := frametest.Quote(f, 1000); !bytes.Equal(got, f[18:18+24+8+10]) {
 		t.Errorf("padding or less: % x", got)
+	}
+	f = frametest.UDP{Src: client6, Dst: vip6, VLAN: 7, Payload: []byte("0123456789"), Ext: []frametest.Ext{frametest.DestOpts()}}.Bytes()
+	for n, want := range map[int]int{8: 40 + 8 + 8, 1000: 40 + 8 + 8 + 10} {
+		if got := frametest.Quote(append(f, 1, 2, 3), n); !bytes.Equal(got, f[18:18+want]) {
+			t.Errorf("IPv6, %d bytes: % x", n, got)
+		}
 	}
 }
 
@@ -179,20 +273,44 @@ func TestRandomIsReproducibleAndReachesEverything(t *testing.T) {
 			seen["ARP"]++
 			continue
 		}
+		family := h.Kind.String() + " "
+		seen[family+fmt.Sprint("protocol ", h.Proto)]++
+		header := map[frame.Kind]uint16{frame.IPv4: 20, frame.IPv6: 40}[h.Kind]
 		for what, is := range map[string]bool{
-			"TCP": h.Proto == frame.ProtoTCP, "UDP": h.Proto == frame.ProtoUDP, "SCTP": h.Proto == frame.ProtoSCTP, "ICMP": h.Proto == frame.ProtoICMP,
-			"tag": h.L3 == 18, "options": h.L4 > h.L3+20, "padding": h.End < uint32(len(f)),
+			"tag": h.L3 == 18, "options": h.L4 > h.L3+header, "padding": h.End < uint32(len(f)),
 			"first fragment": h.More, "later fragment": h.FragOff != 0, "long": h.End > 1000,
 		} {
 			if is {
-				seen[what]++
+				seen[family+what]++
 			}
 		}
 	}
-	for _, what := range []string{"ARP", "TCP", "UDP", "SCTP", "ICMP", "tag", "options", "padding", "first fragment", "later fragment", "long"} {
+	want := []string{"ARP", "ipv4 protocol 1", "ipv6 protocol 58"}
+	for _, what := range []string{"protocol 6", "protocol 17", "protocol 132", "tag", "options", "first fragment", "later fragment", "long"} {
+		want = append(want, "ipv4 "+what, "ipv6 "+what)
+	}
+	want = append(want, "ipv4 padding") // nothing else than a bare header of IPv6 is short enough
+	for _, what := range want {
 		if seen[what] < 20 {
 			t.Errorf("%s: %d of 3000", what, seen[what])
 		}
+	}
+}
+
+func TestRandomErrorQuotesWhatCanBeRead(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	seen := map[frame.Kind]int{}
+	for range 1000 {
+		f := frametest.RandomError(r)
+		h := frametest.Parse(f)
+		in, ok := frametest.Inner(f)
+		if !ok || in.Src != h.Dst {
+			t.Fatalf("read %v, from %v, quoted in an error to %v: %s", ok, in.Src, h.Dst, frametest.Describe(f))
+		}
+		seen[h.Kind]++
+	}
+	if seen[frame.IPv4] < 100 || seen[frame.IPv6] < 100 {
+		t.Errorf("%v", seen)
 	}
 }
 
@@ -200,8 +318,18 @@ func TestMistakesInATestPanic(t *testing.T) {
 	udp := frametest.UDP{Src: client, Dst: vip, Payload: make([]byte, 40)}.Bytes()
 	arp := frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes()
 	for name, f := range map[string]func(){
-		"no addresses":               func() { frametest.TCP{}.Bytes() },
-		"an IPv6 address":            func() { frametest.UDP{Src: netip.MustParseAddrPort("[2001:db8::1]:1"), Dst: vip}.Bytes() },
+		"no addresses":              func() { frametest.TCP{}.Bytes() },
+		"two families":              func() { frametest.UDP{Src: client6, Dst: vip}.Bytes() },
+		"one address":               func() { frametest.UDP{Src: client6}.Bytes() },
+		"IP options in IPv6":        func() { frametest.UDP{Src: client6, Dst: vip6, Options: []byte{1}}.Bytes() },
+		"a header checksum in IPv6": func() { frametest.UDP{Src: client6, Dst: vip6, BadIPSum: true}.Bytes() },
+		"extension headers in IPv4": func() { frametest.UDP{Src: client, Dst: vip, Ext: []frametest.Ext{frametest.DestOpts()}}.Bytes() },
+		"too much for IPv6":         func() { frametest.TCP{Src: client6, Dst: vip6, Payload: make([]byte, 65516)}.Bytes() },
+		"too much with extensions": func() {
+			frametest.TCP{Src: client6, Dst: vip6, Payload: make([]byte, 65515), Ext: []frametest.Ext{frametest.DestOpts()}}.Bytes()
+		},
+		"ARP of IPv6 addresses":      func() { frametest.ARP{SenderIP: client6.Addr(), TargetIP: vip6.Addr()}.Bytes() },
+		"a cut of IPv6 at the end":   func() { frametest.Fragment(frametest.UDP{Src: client6, Dst: vip6}.Bytes(), 8) },
 		"a flag that does not exist": func() { frametest.TCP{Src: client, Dst: vip, Flags: "SX"}.Bytes() },
 		"too many IP options":        func() { frametest.UDP{Src: client, Dst: vip, Options: make([]byte, 41)}.Bytes() },
 		"a VLAN that does not exist": func() { frametest.UDP{Src: client, Dst: vip, VLAN: 4096}.Bytes() },

@@ -119,26 +119,30 @@ func parseL4(proto layers.IPProtocol, data []byte, h *frame.Header) bool {
 			return false
 		}
 		src, dst = uint16(s.SrcPort), uint16(s.DstPort)
-	case layers.IPProtocolICMPv4:
-		if h.Kind != frame.IPv4 {
-			break
-		}
+	case layers.IPProtocolICMPv4, layers.IPProtocolICMPv6:
+		return parseICMP(proto, data, h)
+	}
+	h.SrcPort, h.DstPort = src, dst
+	return true
+}
+
+// parseICMP is parseL4 of ICMP and ICMPv6. Each is nothing in the other's
+// family.
+func parseICMP(proto layers.IPProtocol, data []byte, h *frame.Header) bool {
+	switch {
+	case proto == layers.IPProtocolICMPv4 && h.Kind == frame.IPv4:
 		var m layers.ICMPv4
 		if m.DecodeFromBytes(data, gopacket.NilDecodeFeedback) != nil {
 			return false
 		}
 		h.ICMPType, h.ICMPCode = m.TypeCode.Type(), m.TypeCode.Code()
-	case layers.IPProtocolICMPv6:
-		if h.Kind != frame.IPv6 {
-			break
-		}
+	case proto == layers.IPProtocolICMPv6 && h.Kind == frame.IPv6:
 		var m layers.ICMPv6
 		if m.DecodeFromBytes(data, gopacket.NilDecodeFeedback) != nil || len(data) < 8 {
 			return false
 		}
 		h.ICMPType, h.ICMPCode = m.TypeCode.Type(), m.TypeCode.Code()
 	}
-	h.SrcPort, h.DstPort = src, dst
 	return true
 }
 

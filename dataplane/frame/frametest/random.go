@@ -13,28 +13,16 @@ import (
 // the same frames.
 func Random(r *rand.Rand) []byte {
 	var (
-		addrPort = randomAddrPort
-		sm, dm   = randomMAC(r), randomMAC(r)
-		vlan     = uint16(sometimes(r, 3) * r.Intn(4096))
-		pad      = r.Intn(2) == 0
-		ttl, tos = uint8(1 + r.Intn(255)), uint8(r.Intn(256))
-		id, df   = uint16(r.Intn(1 << 16)), r.Intn(2) == 0
-		payload  = randomBytes(r, r.Intn(1+sometimes(r, 2)*1400))
-		noSum    = r.Intn(4) == 0
-		icmpType = uint8(r.Intn(16))
-		options  []byte
-		ext      []Ext
-		f        []byte
+		src, dst     = randomAddrPorts(r)
+		options, ext = randomOptions(r, src.Addr())
+		sm, dm       = randomMAC(r), randomMAC(r)
+		vlan         = uint16(sometimes(r, 3) * r.Intn(4096))
+		pad          = r.Intn(2) == 0
+		ttl, tos     = uint8(1 + r.Intn(255)), uint8(r.Intn(256))
+		id, df       = uint16(r.Intn(1 << 16)), r.Intn(2) == 0
+		payload      = randomBytes(r, r.Intn(1+sometimes(r, 2)*1400))
+		f            []byte
 	)
-	if r.Intn(3) == 0 {
-		addrPort = randomAddrPort6
-		noSum = false
-		icmpType = []uint8{1, 2, 3, 4, 128, 129, 133, 135, 136, 137}[r.Intn(10)]
-		ext = randomExt(r)
-	} else {
-		options = randomBytes(r, sometimes(r, 3)*r.Intn(41))
-	}
-	src, dst := addrPort(r), addrPort(r)
 	switch r.Intn(8) {
 	case 0:
 		if src.Addr().Is6() {
@@ -44,13 +32,13 @@ func Random(r *rand.Rand) []byte {
 			SenderMAC: sm, SenderIP: src.Addr(), TargetMAC: dm, TargetIP: dst.Addr()}.Bytes()
 	case 1:
 		f = UDP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Ext: ext, Payload: payload, NoSum: noSum}.Bytes()
+			Options: options, Ext: ext, Payload: payload, NoSum: src.Addr().Is4() && r.Intn(4) == 0}.Bytes()
 	case 2:
 		f = SCTP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
 			Options: options, Ext: ext, Payload: payload, Tag: r.Uint32()}.Bytes()
 	case 3:
 		f = ICMP{Src: src.Addr(), Dst: dst.Addr(), SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Ext: ext, Payload: payload, Type: icmpType, Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4))}.Bytes()
+			Options: options, Ext: ext, Payload: payload, Type: randomICMP(r, src.Addr()), Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4))}.Bytes()
 	case 4:
 		f = Raw{Src: src.Addr(), Dst: dst.Addr(), SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
 			Options: options, Ext: ext, Payload: payload, Proto: randomProto(r)}.Bytes()
@@ -63,6 +51,55 @@ func Random(r *rand.Rand) []byte {
 		return Fragment(f, fragmentCut(ext)+8*r.Intn(3))[r.Intn(2)]
 	}
 	return f
+}
+
+// RandomError is a valid frame with an ICMP or ICMPv6 error that quotes more or
+// less of a Random packet from the address the error is sent to.
+func RandomError(r *rand.Rand) []byte {
+	for {
+		f := Random(r)
+		in := Parse(f)
+		if in.Kind != frame.IPv4 && in.Kind != frame.IPv6 {
+			continue
+		}
+		router, _ := randomAddrPorts(r)
+		for (router.Addr().Is6()) != (in.Kind == frame.IPv6) {
+			router, _ = randomAddrPorts(r)
+		}
+		typ := []uint8{3, 4, 11, 12}[r.Intn(4)]
+		if in.Kind == frame.IPv6 {
+			typ = uint8(1 + r.Intn(4))
+		}
+		options, ext := randomOptions(r, router.Addr())
+		return ICMP{Src: router.Addr(), Dst: in.Src.IP(), SrcMAC: randomMAC(r), DstMAC: randomMAC(r),
+			VLAN: uint16(sometimes(r, 3) * r.Intn(4096)), Pad: r.Intn(2) == 0, Options: options, Ext: ext,
+			Type: typ, Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4)), Payload: Quote(f, 8+sometimes(r, 2)*r.Intn(500))}.Bytes()
+	}
+}
+
+// randomAddrPorts are of one family, a third of the time IPv6.
+func randomAddrPorts(r *rand.Rand) (src, dst netip.AddrPort) {
+	if r.Intn(3) == 0 {
+		return randomAddrPort6(r), randomAddrPort6(r)
+	}
+	return randomAddrPort(r), randomAddrPort(r)
+}
+
+// randomOptions are IP options or extension headers for the family of a, and
+// neither most of the time.
+func randomOptions(r *rand.Rand, a netip.Addr) ([]byte, []Ext) {
+	if a.Is6() {
+		return nil, randomExt(r)
+	}
+	return randomBytes(r, sometimes(r, 3)*r.Intn(41)), nil
+}
+
+// randomICMP is a type of the ICMP of a's family.
+func randomICMP(r *rand.Rand, a netip.Addr) uint8 {
+	if a.Is6() {
+		return []uint8{1, 2, 3, 4, 128, 129, 133, 135, 136, 137}[r.Intn(10)]
+	}
+	return uint8(r.Intn(16))
 }
 
 // fragmentCut is the least cut of a packet with ext that leaves 24 bytes of
@@ -104,7 +141,7 @@ func randomProto(r *rand.Rand) uint8 {
 	if r.Intn(8) == 0 {
 		return 59
 	}
-	return uint8(136 + r.Intn(97))
+	return uint8(133 + r.Intn(100))
 }
 
 // sometimes is 1 once in n times, else 0.
