@@ -26,7 +26,7 @@ func slowMHHash(k, v uint64) uint64 {
 	for i := range 4 { // the number is of 32 bits, the rest is zero
 		key[i], key[8+i] = byte(k>>(8*i)), byte(k>>(8*i))
 	}
-	return slowSip(1, 3, key, []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}) % (1 << 32)
+	return slowSIP(1, 3, key, []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}) % (1 << 32)
 }
 
 func slowPlaces(list []*Dest) map[uint64]*Dest {

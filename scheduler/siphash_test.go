@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// slowSip is SipHash-c-d of a message of any length under a key of 16 bytes, as
+// slowSIP is SipHash-c-d of a message of any length under a key of 16 bytes, as
 // the paper's section 2 has it: four words of state, and rounds of additions,
 // rotations and exclusive ors.
-func slowSip(c, d int, key, message []byte) uint64 {
+func slowSIP(c, d int, key, message []byte) uint64 {
 	k0, k1 := binary.LittleEndian.Uint64(key), binary.LittleEndian.Uint64(key[8:])
 	v := []uint64{k0 ^ word("somepseu"), k1 ^ word("dorandom"), k0 ^ word("lygenera"), k1 ^ word("tedbytes")}
 	half := func(a, b int, turn uint) {
@@ -57,10 +57,10 @@ func sequence(n int) []byte {
 // The definition gives what the paper's appendix A has for SipHash-2-4, and
 // what is published for SipHash-1-3.
 func TestSlowSipHashIsSipHash(t *testing.T) {
-	if got, want := slowSip(2, 4, sequence(16), sequence(15)), uint64(0xa129ca6149be45e5); got != want {
+	if got, want := slowSIP(2, 4, sequence(16), sequence(15)), uint64(0xa129ca6149be45e5); got != want {
 		t.Errorf("SipHash-2-4 of 15 bytes is %x, want %x", got, want)
 	}
-	if got, want := slowSip(1, 3, sequence(16), nil), uint64(0xabac0158050fc4dc); got != want {
+	if got, want := slowSIP(1, 3, sequence(16), nil), uint64(0xabac0158050fc4dc); got != want {
 		t.Errorf("SipHash-1-3 of nothing is %x, want %x", got, want)
 	}
 }
@@ -70,7 +70,7 @@ func TestSipHash13IsItsDefinition(t *testing.T) {
 	for range 10000 {
 		k, v := r.Uint64(), r.Uint32()
 		key := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, k), k)
-		want := uint32(slowSip(1, 3, key, binary.LittleEndian.AppendUint32(nil, v)))
+		want := uint32(slowSIP(1, 3, key, binary.LittleEndian.AppendUint32(nil, v)))
 		if got := sipHash13(k, v); got != want {
 			t.Fatalf("hash of %x under %x is %x, want %x", v, k, got, want)
 		}

@@ -55,7 +55,7 @@ func NewHost(name string, c HostConfig) (*Host, error) {
 	born := make(chan error)
 	go func() { h.gone <- h.live(born) }()
 	if err := <-born; err != nil {
-		<-h.gone
+		_ = <-h.gone // the same error
 		return nil, fmt.Errorf("make host %s: %w", name, err)
 	}
 	if err := h.setUp(c); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ const labPort = 8080
 var labWeights = []int{3, 2, 1}
 
 func newLab() *cobra.Command {
+	var ipv6 bool
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Build a complete LVS-DR lab in namespaces and show it at work",
@@ -36,17 +38,25 @@ does. It ends by itself, leaves nothing behind, and exits with 0 only if all it
 showed was right.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return inWorld(cmd.Context(), func() error { return showLab(cmd.Context(), cmd.OutOrStdout()) })
+			return inWorld(cmd.Context(), func() error { return showLab(cmd.Context(), cmd.OutOrStdout(), ipv6) })
 		},
 	}
+	ipv6Flag(cmd, &ipv6)
 	cmd.AddCommand(newLabShell())
 	return cmd
 }
 
+// interruptedCode is the exit code after SIGINT, as shells have it: 128+2.
+const interruptedCode = 130
+
 // inWorld runs f in a world of its own: this program is run once more there.
 func inWorld(ctx context.Context, f func() error) error {
 	if netlab.Inside() {
-		return f()
+		err := f()
+		if ctx.Err() != nil {
+			return exitError{code: interruptedCode} // who entered the world says it
+		}
+		return err
 	}
 	if err := os.Setenv(uidVariable, strconv.Itoa(os.Getuid())); err != nil {
 		return err
@@ -54,7 +64,7 @@ func inWorld(ctx context.Context, f func() error) error {
 	code, err := netlab.Reexec(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return exitError{130, errors.New("interrupted; nothing is left behind")}
+		return exitError{interruptedCode, errors.New("interrupted; nothing is left behind")}
 	case err != nil:
 		return err
 	case code != 0:
@@ -63,13 +73,25 @@ func inWorld(ctx context.Context, f func() error) error {
 	return nil
 }
 
+// ipv6Flag adds --ipv6.
+func ipv6Flag(cmd *cobra.Command, ipv6 *bool) {
+	cmd.Flags().BoolVarP(ipv6, "ipv6", "6", false, "build the lab with IPv6 addresses")
+}
+
+// net6 is the network of the IPv6 lab.
+var net6 = netip.MustParsePrefix("fd00:1::/64")
+
 // buildLab builds the default lab with its HTTP servers.
-func buildLab(ctx context.Context) (*netlab.Lab, error) {
+func buildLab(ctx context.Context, ipv6 bool) (*netlab.Lab, error) {
 	var servers []netlab.ServerSpec
 	for _, w := range labWeights {
 		servers = append(servers, netlab.ServerSpec{Weight: w})
 	}
-	lab, err := netlab.Build(ctx, netlab.Spec{Servers: servers})
+	spec := netlab.Spec{Servers: servers}
+	if ipv6 {
+		spec.Net = net6
+	}
+	lab, err := netlab.Build(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -88,17 +110,17 @@ type labShow struct {
 	wrong    []string // what did not come out as it should
 }
 
-func showLab(ctx context.Context, out io.Writer) (err error) {
+func showLab(ctx context.Context, out io.Writer, ipv6 bool) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	lab, err := buildLab(ctx)
+	lab, err := buildLab(ctx, ipv6)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	s := &labShow{Lab: lab, out: out, url: fmt.Sprintf("http://%s:%d/", lab.Spec.VIP, labPort)}
+	s := &labShow{Lab: lab, out: out, url: "http://" + netip.AddrPortFrom(lab.Spec.VIP, labPort).String() + "/"}
 	s.title("The lab")
 	fmt.Fprint(out, lab.Drawing())
 	fmt.Fprintf(out, "\nThe director does not have the VIP: it answers ARP for it, and no port is open on it.\n")
@@ -158,6 +180,9 @@ func (s *labShow) shares(ctx context.Context) error {
 	const requests = 600
 	s.title(fmt.Sprintf("%d requests, persistence_timeout 0", requests))
 	t := netlab.Get(ctx, s.client(), s.url, requests, 8)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	s.expect(t.Errors == 0, "%d of %d requests failed: %v", t.Errors, requests, t.First)
 	sum := 0
 	for _, n := range s.Servers {
@@ -188,6 +213,9 @@ func (s *labShow) sticky(ctx context.Context) error {
 		return err
 	}
 	t := netlab.Get(ctx, s.client(), s.url, requests, 8)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	s.expect(t.Errors == 0, "%d of %d requests failed: %v", t.Errors, requests, t.First)
 	for _, name := range slices.Sorted(maps.Keys(t.ByServer)) {
 		fmt.Fprintf(s.out, "%s  %s %d of %d\n", name, bar(t.ByServer[name], requests), t.ByServer[name], requests)

@@ -255,7 +255,7 @@ func (w *wire) serveTTY(cancel func(), cmd *netlab.Cmd, req *shellRequest) (int,
 	shown := make(chan error, 1)
 	go func() { shown <- w.copyFrom(master) }()
 	code, err := exitCode(cmd.Wait())
-	<-shown // the rest of the output; the terminal ends with its last process
+	_ = <-shown // the rest of the output; the terminal ends with its last process
 	return code, err
 }
 

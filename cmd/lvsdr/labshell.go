@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,7 +21,8 @@ import (
 )
 
 func newLabShell() *cobra.Command {
-	return &cobra.Command{
+	var ipv6 bool
+	cmd := &cobra.Command{
 		Use:   "shell [HOST] [-- COMMAND...]",
 		Short: "Keep the lab up and open a shell on one of its hosts",
 		Long: `shell opens a shell on a host of the lab: client (the default), director, rs1,
@@ -43,9 +45,11 @@ instead of a shell, and its exit code is shell's.`,
 			} else if os.Getenv(labVariable) != "" {
 				return exitWith(joinLab(req))
 			}
-			return inWorld(ctx, func() error { return holdLab(ctx, req) })
+			return inWorld(ctx, func() error { return holdLab(ctx, req, ipv6) })
 		},
 	}
+	ipv6Flag(cmd, &ipv6)
+	return cmd
 }
 
 // labVariable is set in the shells of a lab.
@@ -98,12 +102,12 @@ func labSocket() string { return filepath.Join(labDir(), "shell.sock") }
 
 // holdLab builds the lab with a director, serves those who join, and ends with
 // the first shell.
-func holdLab(ctx context.Context, req shellRequest) (err error) {
+func holdLab(ctx context.Context, req shellRequest, ipv6 bool) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	lab, err := buildLab(ctx)
+	lab, err := buildLab(ctx, ipv6)
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ func holdLab(ctx context.Context, req shellRequest) (err error) {
 	if len(req.Command) == 0 {
 		fmt.Fprint(os.Stderr, lab.Drawing())
 		fmt.Fprintf(os.Stderr, "\nA shell on %s; the lab ends with it. More: lvsdr lab shell HOST, here or in another terminal.\n"+
-			"Try: curl http://%s:%d/   The director's state: lvsdr status\n\n", host.Name(), lab.Spec.VIP, labPort)
+			"Try: curl http://%s/   The director's state: lvsdr status\n\n", host.Name(), netip.AddrPortFrom(lab.Spec.VIP, labPort))
 	}
 	return exitWith(runHere(ctx, host, req, d.Socket))
 }

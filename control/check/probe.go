@@ -104,7 +104,7 @@ func connect(ctx context.Context, what string, addr netip.AddrPort, o socketOpti
 		return connectError(ctx, what, err)
 	}
 	if o.bind.Port() != 0 {
-		c.(*net.TCPConn).SetLinger(0)
+		_ = c.(*net.TCPConn).SetLinger(0) // it is open, and 0 is a legal value
 	}
 	c.Close()
 	return nil
