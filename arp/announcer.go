@@ -5,8 +5,7 @@ import (
 	"slices"
 	"time"
 
-	mdarp "github.com/mdlayher/arp"
-
+	"lvsdr/arp/ndp"
 	"lvsdr/dataplane/frame"
 )
 
@@ -24,11 +23,10 @@ type AnnounceTimes struct {
 	// the ageing of switches (often 300 s): a switch that forgot us floods,
 	// and behind some routers drops, what is sent to the VIP.
 	Every time.Duration
-	// CheckEvery is the time between probes for the VIP (RFC 5227 section
-	// 2.1.1), which make a real server with the wrong arp_ignore answer us and
-	// so show itself; the first goes out with the first announcement. A
-	// properly set up network leaves them unanswered. Default 60 s, negative:
-	// none.
+	// CheckEvery is the time between checks of the VIP: requests for it, which
+	// make a real server that does not keep the VIP to itself answer us and so
+	// show itself; the first goes out with the first announcement. A properly
+	// set up network leaves them unanswered. Default 60 s, negative: none.
 	CheckEvery time.Duration
 }
 
@@ -47,12 +45,12 @@ const defendInterval = 10 * time.Second
 // An AnnounceKind is the form of an Announcement.
 type AnnounceKind uint8
 
-// The kinds of announcement. Some stacks learn from requests only and some from
-// replies only, so both are sent.
+// The kinds of announcement. Some stacks learn from ARP requests only and some
+// from replies only, so both are sent. IPv6 has one form.
 const (
-	AnnounceRequest AnnounceKind = iota // gratuitous request, the form of RFC 5227
-	AnnounceReply                       // gratuitous reply
-	Check                               // probe: who else has the VIP?
+	AnnounceRequest AnnounceKind = iota // gratuitous ARP request, the form of RFC 5227
+	AnnounceReply                       // gratuitous ARP reply, unsolicited neighbour advertisement
+	Check                               // who else has the VIP?
 )
 
 // String is the kind in lower case.
@@ -68,25 +66,48 @@ func (k AnnounceKind) String() string {
 	return "announce?"
 }
 
-// An Announcement is one broadcast about a VIP.
+// An Announcement is one packet to all about a VIP.
 type Announcement struct {
 	VIP  VIP
 	Kind AnnounceKind
 }
 
-// Packet is the ARP packet of a, to be sent to the broadcast address.
-// A gratuitous one has the VIP as sender and as target and the broadcast
-// address as target hardware address; a Check has no sender IP, so that nobody
-// learns from it.
-func (a Announcement) Packet() *mdarp.Packet {
+// Packet is what a says to everybody.
+//
+// An announcement has the VIP as sender and as target: in ARP with the broadcast
+// address as target hardware address, in Neighbor Discovery an advertisement to
+// all nodes with the override flag.
+//
+// A Check in ARP is a probe (RFC 5227 section 2.1.1), which has no sender IP, so
+// that nobody learns from it. In Neighbor Discovery a probe would be answered to
+// all nodes, and would make a host that is just taking the VIP give it up; so
+// there it is a question from the link-local address of our MAC, which both
+// leaves alone.
+func (a Announcement) Packet() Packet {
 	v := a.VIP
+	p := Packet{
+		Dst: announcedAt(v.Addr), Src: v.MAC, Op: Request,
+		SenderMAC: v.MAC, SenderIP: v.Addr, TargetMAC: broadcast, TargetIP: v.Addr,
+	}
 	switch a.Kind {
 	case AnnounceReply:
-		return newPacket(mdarp.OperationReply, v.MAC, v.Addr, broadcast, v.Addr)
+		p.Op = Reply
 	case Check:
-		return newPacket(mdarp.OperationRequest, v.MAC, noAddr, frame.MAC{}, v.Addr)
+		p.Dst, p.TargetMAC = askedAt(v.Addr), frame.MAC{}
+		p.SenderIP = nobody(v.Addr)
+		if v.Addr.Is6() {
+			p.SenderIP = ndp.LinkLocal(v.MAC)
+		}
 	}
-	return newPacket(mdarp.OperationRequest, v.MAC, v.Addr, broadcast, v.Addr)
+	return p
+}
+
+// forms are the announcements that make v known.
+func (v VIP) forms() []Announcement {
+	if v.Addr.Is4() {
+		return []Announcement{{v, AnnounceRequest}, {v, AnnounceReply}}
+	}
+	return []Announcement{{v, AnnounceReply}}
 }
 
 // An Announcer keeps the times at which the VIPs are announced. There is no
@@ -179,7 +200,7 @@ func (a *Announcer) Due(now time.Duration) []Announcement {
 	for i := range a.vips {
 		v := &a.vips[i]
 		if v.due <= now {
-			out = append(out, Announcement{v.VIP, AnnounceRequest}, Announcement{v.VIP, AnnounceReply})
+			out = append(out, v.forms()...)
 			if v.rounds > 0 {
 				v.rounds--
 			}
@@ -233,5 +254,5 @@ func (a *Announcer) Defend(vip VIP, now time.Duration) (Announcement, bool) {
 		return Announcement{}, false
 	}
 	v.defended, v.defendedAt = true, now
-	return Announcement{vip, AnnounceRequest}, true
+	return vip.forms()[0], true
 }

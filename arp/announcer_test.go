@@ -70,7 +70,7 @@ func TestTheFormOfAnAnnouncement(t *testing.T) {
 		AnnounceReply:   gratuitous(2),
 		Check:           request(ourMAC, zeroIP, vip), // nobody learns from sender 0.0.0.0
 	} {
-		got := readWire(t, marshal(broadcast, Announcement{testVIPs()[0], kind}.Packet()))
+		got := readWire(t, frameOf(Announcement{testVIPs()[0], kind}.Packet()))
 		if got != want {
 			t.Errorf("%v is %v, want %v", kind, got, want)
 		}

@@ -1,7 +1,8 @@
 // Package arp is the director's side of the Address Resolution Protocol
-// (RFC 826, RFC 5227), for IPv4 over Ethernet. The virtual addresses (VIPs) are
-// not configured on the host, so its kernel stays silent about them, and three
-// things are owed here:
+// (RFC 826, RFC 5227), for IPv4 over Ethernet, and of the part of Neighbor
+// Discovery (RFC 4861, RFC 4862) that does the same for IPv6. The virtual
+// addresses (VIPs) are not configured on the host, so its kernel stays silent
+// about them, and three things are owed here:
 //
 //	Decide      answers who-has requests for a VIP and notices who else uses it
 //	Announcer   says where a VIP is, when it comes and from time to time
@@ -15,6 +16,17 @@
 //	worker ──Inbox.Put──▶ Service.Run ──▶ parse ▶ Resolver.Learn ▶ Decide ──▶ Sender
 //	                            timers ──▶ Announcer.Due, Resolver.Due ────────┘
 //
-// Packets are made and read with github.com/mdlayher/arp, frames leave through
+// One Service serves both families, and all of its parts think in Packets, which
+// both protocols can say:
+//
+//	Packet                 ARP                    Neighbor Discovery
+//	request                request                solicitation
+//	reply                  reply                  solicited advertisement
+//	announcement           gratuitous, both ways  advertisement to all nodes
+//	probe                  sender 0.0.0.0         source ::, answered to all nodes
+//	to all                 broadcast              the solicited-node group, see Groups
+//
+// ARP packets are made and read with github.com/mdlayher/arp, the others by
+// package ndp with github.com/mdlayher/ndp; frames leave through
 // github.com/mdlayher/packet.
 package arp

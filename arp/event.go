@@ -18,7 +18,7 @@ const (
 	// About a VIP. They come from Decide.
 	TakeoverAttempt     // somebody probes for the VIP (RFC 5227 section 2.1.1)
 	Conflict            // an unknown MAC address uses the VIP
-	RealServerAnswers   // a real server answers ARP for the VIP
+	RealServerAnswers   // a real server answers ARP or solicitations for the VIP
 	RealServerAnnounces // a real server announces the VIP as its own
 	RealServerAsks      // a real server asks for the VIP: it does not have it
 	RealServerSource    // a real server uses the VIP as the source of its requests
@@ -72,7 +72,7 @@ type Event struct {
 
 // text is the message of e as a sentence, made from its other fields.
 func (e *Event) text() string {
-	mac := macText(e.MAC)
+	mac := e.MAC.String()
 	switch e.Kind {
 	case TakeoverAttempt:
 		who := mac
@@ -82,22 +82,50 @@ func (e *Event) text() string {
 		return fmt.Sprintf("%s probes for VIP %s: it is about to take the address", who, e.VIP)
 	case Conflict:
 		return fmt.Sprintf("%s uses VIP %s as its own address: another director or host has it", mac, e.VIP)
+	case RealServerAnswers, RealServerAnnounces, RealServerSource:
+		return e.claimText()
+	case RealServerAsks:
+		return fmt.Sprintf("real server %s asks who has VIP %s: the VIP is not configured on it, or its own clients are routed here", e.Name, e.VIP)
+	case RealServerFound:
+		return fmt.Sprintf("real server %s is at %s", e.Name, mac)
+	case RealServerMoved:
+		return fmt.Sprintf("real server %s moved from %s to %s", e.Name, e.OldMAC, mac)
+	case RealServerLost:
+		if e.RealServer.Is6() {
+			return fmt.Sprintf("real server %s has no MAC: no neighbour advertisement", e.Name)
+		}
+		return fmt.Sprintf("real server %s has no MAC: no ARP answer", e.Name)
+	}
+	return ""
+}
+
+// claimText is the message of a real server that does not keep the VIP to
+// itself, with the remedy.
+//
+// IPv6 has nothing like arp_ignore and arp_announce and needs nothing: Linux
+// answers a solicitation that comes in by an interface for the addresses of that
+// interface alone (unlike ARP), also by unicast, and takes the source of its own
+// ones from there. So a VIP on lo stays silent, and one that does not is on the
+// interface itself, on a macvlan of it, or has a proxy entry (ip -6 neigh add
+// proxy) on a host that forwards and has proxy_ndp set. A test holds this against the kernel.
+func (e *Event) claimText() string {
+	if e.VIP.Is6() {
+		const remedy = "IPv6 has no arp_ignore, the VIP must be on lo with /128 and not on the interface itself"
+		switch e.Kind {
+		case RealServerAnswers:
+			return fmt.Sprintf("real server %s answers neighbour discovery for VIP %s: %s, nor may there be a proxy entry for it", e.Name, e.VIP, remedy)
+		case RealServerAnnounces:
+			return fmt.Sprintf("real server %s announces VIP %s as its own (unsolicited neighbour advertisement): %s", e.Name, e.VIP, remedy)
+		}
+		return fmt.Sprintf("real server %s uses VIP %s as the source of its neighbour solicitations: %s", e.Name, e.VIP, remedy)
+	}
+	switch e.Kind {
 	case RealServerAnswers:
 		return fmt.Sprintf("real server %s answers ARP for VIP %s: arp_ignore is not 1 on all", e.Name, e.VIP)
 	case RealServerAnnounces:
 		return fmt.Sprintf("real server %s announces VIP %s as its own (gratuitous ARP): its neighbours send to it past the director", e.Name, e.VIP)
-	case RealServerAsks:
-		return fmt.Sprintf("real server %s asks who has VIP %s: the VIP is not configured on it, or its own clients are routed here", e.Name, e.VIP)
-	case RealServerSource:
-		return fmt.Sprintf("real server %s uses VIP %s as the source of its ARP requests: arp_announce is not 2 on all", e.Name, e.VIP)
-	case RealServerFound:
-		return fmt.Sprintf("real server %s is at %s", e.Name, mac)
-	case RealServerMoved:
-		return fmt.Sprintf("real server %s moved from %s to %s", e.Name, macText(e.OldMAC), mac)
-	case RealServerLost:
-		return fmt.Sprintf("real server %s has no MAC: no ARP answer", e.Name)
 	}
-	return ""
+	return fmt.Sprintf("real server %s uses VIP %s as the source of its ARP requests: arp_announce is not 2 on all", e.Name, e.VIP)
 }
 
 // eventEvery is the shortest time between two events of one kind and subject.

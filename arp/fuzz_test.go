@@ -48,7 +48,7 @@ func FuzzARPInput(f *testing.F) {
 		}
 		n := b.Neighbours()[0]
 		if n.State != Reachable || !station(n.MAC) || n.MAC == ourMAC || n.MAC == eth1MAC {
-			t.Fatalf("after % x the real server is %v at %s", in, n.State, macText(n.MAC))
+			t.Fatalf("after % x the real server is %v at %s", in, n.State, n.MAC)
 		}
 		if st := b.Stats(); st.Frames[Undecided] != 0 {
 			t.Fatal("a frame without a reason")
@@ -69,9 +69,9 @@ func checkAnswer(t *testing.T, in []byte, w wire) {
 		t.Fatalf("answered for %v, which is not ours here", asked)
 	}
 	if w != reply(ourMAC, vip, asker, askerIP) || asker[0]&1 != 0 {
-		t.Fatalf("answered %v to %s at %v", w, macText(asker), askerIP)
+		t.Fatalf("answered %v to %s at %v", w, asker, askerIP)
 	}
 	if dst := frame.MAC(in[0:6]); dst != broadcast && dst != ourMAC {
-		t.Fatalf("answered a frame for %s", macText(dst))
+		t.Fatalf("answered a frame for %s", dst)
 	}
 }

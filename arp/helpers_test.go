@@ -103,6 +103,8 @@ func reply(mac frame.MAC, ip netip.Addr, toMAC frame.MAC, to netip.Addr) wire {
 	return wire{dst: toMAC, src: mac, op: 2, sha: mac, spa: ip, tha: toMAC, tpa: to}
 }
 
+func frameOf(p Packet) []byte { return p.Frame() }
+
 // sent is one frame that a recorder was given.
 type sent struct {
 	ifindex int32

@@ -5,11 +5,13 @@ import (
 	"sync/atomic"
 )
 
-// maxFrame is the number of bytes kept of a frame: an Ethernet header with a
-// VLAN tag and an ARP packet are 46.
-const maxFrame = 64
+// maxFrame is the number of bytes kept of a frame. An Ethernet header with a
+// VLAN tag and an ARP packet are 46; with a neighbour solicitation that has a
+// link-layer address and a nonce they are 98, and the rest is room for options
+// not known here, over which the checksum goes too. A slot is 256 bytes.
+const maxFrame = 240
 
-// An Inbox takes ARP frames from the packet path to the Service. Any number of
+// An Inbox takes ARP and Neighbor Discovery frames from the packet path to the Service. Any number of
 // goroutines may Put at once; only the Service takes.
 //
 // It is the bounded queue of Dmitry Vyukov: a slot's turn says whose it is.
@@ -45,8 +47,8 @@ func newInbox(n int) *Inbox {
 
 // Put copies the beginning of the Ethernet frame f, which came in by the
 // interface ifindex, and keeps nothing of it. It neither waits nor allocates.
-// False means that there was no room and the frame is lost, as any ARP frame
-// may be; it is counted in Stats.
+// False means that there was no room and the frame is lost, as any such
+// frame may be; it is counted in Stats.
 func (in *Inbox) Put(f []byte, ifindex int32) bool {
 	for {
 		at := in.put.Load()

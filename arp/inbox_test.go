@@ -26,7 +26,7 @@ func TestAnInboxGivesBackWhatWasPutInOrder(t *testing.T) {
 	next := byte(0)
 	for round := range 5 {
 		for i := range 8 {
-			f := bytes.Repeat([]byte{byte(8*round + i)}, 10*i)
+			f := bytes.Repeat([]byte{byte(8*round + i)}, 40*i)
 			if !in.Put(f, int32(i)) {
 				t.Fatalf("no room for frame %d of 8", i)
 			}
@@ -37,7 +37,7 @@ func TestAnInboxGivesBackWhatWasPutInOrder(t *testing.T) {
 		}
 		for i := range 8 {
 			n, ifindex, ok := in.take(&buf)
-			if !ok || n != min(10*i, maxFrame) || ifindex != int32(i) || !bytes.Equal(buf[:n], bytes.Repeat([]byte{next}, n)) {
+			if !ok || n != min(40*i, maxFrame) || ifindex != int32(i) || !bytes.Equal(buf[:n], bytes.Repeat([]byte{next}, n)) {
 				t.Fatalf("frame %d: %d bytes, interface %d, %v: % x", i, n, ifindex, ok, buf[:n])
 			}
 			next++

@@ -17,7 +17,9 @@ import (
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
+	"lvsdr/arp/ndp"
 	"lvsdr/dataplane/frame"
 )
 
@@ -74,10 +76,13 @@ type lab struct {
 	farNeigh chan netlink.NeighUpdate
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T, macvlan bool) *lab {
 	t.Helper()
 	l := &lab{t: t, learned: make(chan Change, 100), events: make(chan Event, 100), farNeigh: make(chan netlink.NeighUpdate, 100)}
 	l.connect()
+	if macvlan {
+		l.putMacvlan()
+	}
 	done := make(chan struct{})
 	t.Cleanup(func() { close(done) })
 	l.must("subscribe to the far neighbours", netlink.NeighSubscribeAt(l.far, l.farNeigh, done))
@@ -92,7 +97,8 @@ func (l *lab) must(what string, err error) {
 	}
 }
 
-// connect makes the namespace and the pair, 192.168.1.2 near and .11 far.
+// connect makes the namespace and the pair, 192.168.1.2 and 2001:db8::2 near and
+// .11 and ::11 far.
 func (l *lab) connect() {
 	l.t.Helper()
 	runtime.LockOSThread()
@@ -115,21 +121,54 @@ func (l *lab) connect() {
 	l.t.Cleanup(func() { l.must("remove the veth pair", netlink.LinkDel(near)) }) // a namespace outlives its handle a while
 	l.link, err = l.nl.LinkByName("far")
 	l.must("find far", err)
-	l.must("address near", netlink.AddrAdd(near, address(ourIP, 24)))
-	l.must("address far", l.nl.AddrAdd(l.link, address(serverIP, 24)))
+	for near6, a := range map[bool]netip.Addr{false: ourIP, true: our6} {
+		l.must("address near", netlink.AddrAdd(near, address(a, subnet[near6])))
+	}
+	for far6, a := range map[bool]netip.Addr{false: serverIP, true: server6} {
+		l.must("address far", l.nl.AddrAdd(l.link, address(a, subnet[far6])))
+	}
 	l.must("near up", netlink.LinkSetUp(near))
 	l.must("far up", l.nl.LinkSetUp(l.link))
 	lo, err := l.nl.LinkByName("lo")
 	l.must("find lo", err)
 	l.must("lo up", l.nl.LinkSetUp(lo))
-	l.near, err = net.InterfaceByName("near")
-	l.must("find near", err)
-	l.nearMAC, l.farMAC = frame.MAC(l.near.HardwareAddr), frame.MAC(l.link.Attrs().HardwareAddr)
+	l.farMAC = frame.MAC(l.link.Attrs().HardwareAddr)
+	l.findNear("near")
 }
 
-func address(ip netip.Addr, bits int) *netlink.Addr {
-	return &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(bits, 32)}}
+func (l *lab) findNear(name string) {
+	l.t.Helper()
+	var err error
+	l.near, err = net.InterfaceByName(name)
+	l.must("find "+name, err)
+	l.nearMAC = frame.MAC(l.near.HardwareAddr)
 }
+
+// putMacvlan puts a macvlan on near for the service. It receives of multicast
+// what somebody has joined, as a network card does and a veth does not.
+func (l *lab) putMacvlan() {
+	l.t.Helper()
+	m := &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "filter", ParentIndex: l.near.Index}, Mode: netlink.MACVLAN_MODE_BRIDGE}
+	err := netlink.LinkAdd(m)
+	if errors.Is(err, syscall.EOPNOTSUPP) {
+		l.t.Skipf("needs a kernel with macvlan: %v", err)
+	}
+	l.must("make a macvlan", err)
+	l.must("macvlan up", netlink.LinkSetUp(m))
+	l.findNear("filter")
+}
+
+// address is an address at once, without duplicate address detection; host is
+// all of its bits, and subnet tells how many are the network's.
+func address(ip netip.Addr, bits int) *netlink.Addr {
+	a := &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(bits, ip.BitLen())}}
+	if ip.Is6() {
+		a.Flags = unix.IFA_F_NODAD
+	}
+	return a
+}
+
+var subnet = map[bool]int{false: 24, true: 64} // by whether it is IPv6
 
 // serve runs the service on near, with a packet socket in place of the data
 // plane's ring.
@@ -138,33 +177,23 @@ func (l *lab) serve() {
 	sender := NewPacketSender()
 	var err error
 	l.service, err = New(Config{
-		Sender:  sender,
-		Changed: func(c Change) { l.learned <- c },
-		Events:  func(e Event) { l.events <- e },
+		Sender: sender,
+		// Often, since a kernel that is given an address joins its group later.
+		Announce: AnnounceTimes{CheckEvery: 100 * ms},
+		Changed:  func(c Change) { l.learned <- c },
+		Events:   func(e Event) { l.events <- e },
 	})
 	l.must("make the service", err)
-	conn, err := packet.Listen(l.near, packet.Raw, typeARP, nil)
-	l.must("listen on near", err)
 	ctx, cancel := context.WithCancel(context.Background())
-	read, ran := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(read)
-		for b := make([]byte, 128); ; {
-			n, _, err := conn.ReadFrom(b)
-			if err != nil {
-				return // closed
-			}
-			l.service.Inbox().Put(b[:n], int32(l.near.Index))
-		}
-	}()
+	l.listen(typeARP, func([]byte) bool { return true })
+	l.listen(typeIPv6, ndp.Wanted)
+	ran := make(chan struct{})
 	go func() {
 		defer close(ran)
 		_ = l.service.Run(ctx) // it ends with the error of ctx
 	}()
 	l.t.Cleanup(func() {
 		cancel()
-		conn.Close()
-		<-read
 		<-ran
 		if err := sender.Close(); err != nil {
 			l.t.Error(err)
@@ -173,12 +202,40 @@ func (l *lab) serve() {
 			l.t.Errorf("Send after Close = %v", err)
 		}
 	})
-	l.must("set the VIP", l.service.SetVIPs([]VIP{{Addr: vip, Ifindex: int32(l.near.Index), MAC: l.nearMAC}}))
+	at := VIP{Ifindex: int32(l.near.Index), MAC: l.nearMAC}
+	at4, at6 := at, at
+	at4.Addr, at6.Addr = vip, vip6
+	l.must("set the VIPs", l.service.SetVIPs([]VIP{at4, at6}))
+}
+
+// listen puts those frames of an EtherType into the inbox that are wanted.
+func (l *lab) listen(typ int, wanted func([]byte) bool) {
+	l.t.Helper()
+	conn, err := packet.Listen(l.near, packet.Raw, typ, nil)
+	l.must("listen on near", err)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for b := make([]byte, 2048); ; {
+			n, _, err := conn.ReadFrom(b)
+			if err != nil {
+				return // closed
+			}
+			if wanted(b[:n]) {
+				l.service.Inbox().Put(b[:n], int32(l.near.Index))
+			}
+		}
+	}()
+	l.t.Cleanup(func() { conn.Close(); <-read })
 }
 
 // farSends makes the far host send a datagram to ip, so that its kernel must
 // find the MAC address.
-func (l *lab) farSends(ip netip.Addr) {
+func (l *lab) farSends(ip netip.Addr) { l.farSendsFrom(netip.Addr{}, ip) }
+
+// farSendsFrom is farSends with a source of its own choice; the zero Addr: the
+// kernel's.
+func (l *lab) farSendsFrom(from, ip netip.Addr) {
 	l.t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -187,7 +244,11 @@ func (l *lab) farSends(ip netip.Addr) {
 	defer here.Close()
 	l.must("enter the far namespace", netns.Set(l.far))
 	defer func() { l.must("go back", netns.Set(here)) }()
-	c, err := net.Dial("udp4", netip.AddrPortFrom(ip, 9).String())
+	var local *net.UDPAddr
+	if from.IsValid() {
+		local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	c, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 9)))
 	l.must("dial from the far side", err)
 	defer c.Close()
 	_, err = c.Write([]byte("hello"))
@@ -197,7 +258,7 @@ func (l *lab) farSends(ip netip.Addr) {
 // farLearns waits until the far kernel holds mac for ip.
 func (l *lab) farLearns(ip netip.Addr, mac frame.MAC) {
 	l.t.Helper()
-	expect(l.t, l.farNeigh, fmt.Sprintf("%v is at %s in the far kernel", ip, macText(mac)), func(u netlink.NeighUpdate) bool {
+	expect(l.t, l.farNeigh, fmt.Sprintf("%v is at %s in the far kernel", ip, mac), func(u netlink.NeighUpdate) bool {
 		return u.Type == syscall.RTM_NEWNEIGH && u.IP.Equal(ip.AsSlice()) && string(u.HardwareAddr) == string(mac[:])
 	})
 }
@@ -253,9 +314,22 @@ func testKernelNeighbours(t *testing.T) {
 		{"the resolver learns the far MAC and a new one", testResolverLearns},
 		{"a far side that has the VIP is caught by a check", testFarHasVIP},
 		{"a far side with the VIP on lo and arp_ignore 1 is not", testFarIsRight},
+
+		{"by IPv6 the far kernel resolves the VIP to our MAC", testFarResolves6},
+		{"an unsolicited advertisement updates an entry the far kernel has", testFarIsUpdated6},
+		{"by IPv6 the resolver learns the far MAC and a new one", testResolverLearns6},
+		{"without an address of its own the resolver is answered too", testResolverWithoutAddress},
+		{"a far side that has the IPv6 VIP on its interface is caught by a check", testFarHasVIP6},
+		{"a far side that has a proxy entry for the IPv6 VIP is caught by a check", testFarIsProxy},
+		{"a far side with the IPv6 VIP on lo is right without any setting", testFarIsRight6},
+		{"a far side that takes the IPv6 VIP is told of and kept from it", testFarTakesVIP},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.run(t, newLab(t)) })
+		t.Run(c.name, func(t *testing.T) { c.run(t, newLab(t, false)) })
 	}
+	t.Run("the VIP is asked for through an interface that filters multicast", func(t *testing.T) {
+		testFarResolves6(t, newLab(t, true))
+	})
+	t.Run("groups are joined, kept by a new socket and left", testSenderJoins)
 }
 
 func testFarResolves(_ *testing.T, l *lab) {
@@ -296,7 +370,7 @@ func testResolverLearns(_ *testing.T, l *lab) {
 	l.farSends(ourIP)
 	c := expect(l.t, l.learned, "the real server moved", func(c Change) bool { return c.New == strayMAC })
 	if c.Old != l.farMAC {
-		l.t.Errorf("change %v, want the old MAC %s", c, macText(l.farMAC))
+		l.t.Errorf("change %v, want the old MAC %s", c, l.farMAC)
 	}
 	l.event(RealServerMoved)
 }

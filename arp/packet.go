@@ -2,43 +2,80 @@ package arp
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
-	"strings"
-
-	mdarp "github.com/mdlayher/arp"
 
 	"lvsdr/dataplane/frame"
 )
 
 // Layout of an Ethernet header (IEEE 802.3) and the EtherTypes used.
 const (
-	etherLen    = 14
-	vlanLen     = 4  // an IEEE 802.1Q tag
-	etherMin    = 60 // shortest frame without its check sequence; shorter ones are padded
-	typeARP     = 0x0806
-	typeVLAN    = 0x8100
-	typeIPv4    = 0x0800
-	vidMask     = 0x0fff
-	hwEthernet  = 1 // ARP hardware type (IANA)
-	hwAddrLen   = 6
-	ipv4AddrLen = 4
+	etherLen = 14
+	vlanLen  = 4  // an IEEE 802.1Q tag
+	etherMin = 60 // shortest frame without its check sequence; shorter ones are padded
+	typeARP  = 0x0806
+	typeVLAN = 0x8100
+	typeIPv4 = 0x0800
+	typeIPv6 = 0x86dd
+	vidMask  = 0x0fff
 )
 
-var broadcast = frame.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+// An Op is what a Packet does.
+type Op uint8
 
-// An Input is one ARP frame as it came in.
-type Input struct {
-	Ifindex  int32
-	Dst, Src frame.MAC // of the Ethernet header
-	Sender   frame.MAC // the sender hardware address of the ARP packet
-	Packet   mdarp.Packet
+// The operations; their numbers are ARP's (RFC 826).
+const (
+	Request Op = 1 // who has TargetIP? A neighbour solicitation
+	Reply   Op = 2 // SenderIP is at SenderMAC. A neighbour advertisement
+)
+
+// String is the operation in lower case.
+func (o Op) String() string {
+	switch o {
+	case Request:
+		return "request"
+	case Reply:
+		return "reply"
+	}
+	return "op?"
 }
 
-// Mismatch reports whether the Ethernet source is not the sender hardware
-// address. A bridge that hides its stations, and a forger, make such frames;
-// RFC 826 looks at the ARP packet alone, and so does this package.
-func (in *Input) Mismatch() bool { return in.Src != in.Sender }
+// A Packet is what ARP and Neighbor Discovery say alike, in the words of ARP.
+// All of its IP addresses are of one family, which says what it is on the wire.
+// The zero address of that family as SenderIP makes a request a probe: nobody
+// has it (RFC 5227 section 1.1, RFC 4862 section 5.4.2).
+type Packet struct {
+	Dst, Src frame.MAC // of the Ethernet header
+	Op       Op
+
+	// SenderMAC is where SenderIP is. Of a solicitation they are the source
+	// link-layer address and the source of the IPv6 packet; of an
+	// advertisement, whose sender may speak from another address, the target
+	// link-layer address and the target. Without such an option SenderMAC is
+	// the Ethernet source.
+	SenderMAC frame.MAC
+	SenderIP  netip.Addr
+	// TargetIP is the address asked for, or the one a reply is for. It is
+	// SenderIP in an announcement, which is for all: in a gratuitous ARP and in
+	// an advertisement without the solicited flag. TargetMAC is zero where it
+	// is not known, and always with IPv6.
+	TargetMAC frame.MAC
+	TargetIP  netip.Addr
+	// Weak says that SenderMAC must not take the place of another one: an
+	// advertisement without the override flag, or no link-layer address option
+	// (RFC 4861 sections 7.2.3 and 7.2.5).
+	Weak bool
+}
+
+// An Input is one packet as it came in.
+type Input struct {
+	Ifindex int32
+	Packet
+}
+
+// Mismatch reports whether the Ethernet source is not the sender's MAC address.
+// A bridge that hides its stations, and a forger, make such frames; RFC 826
+// looks at the ARP packet alone, and so does this package.
+func (in *Input) Mismatch() bool { return in.Src != in.SenderMAC }
 
 // Parse reads the Ethernet frame b that came in by the interface ifindex. The
 // Reason is Undecided if all is well, else it says why the frame is not looked
@@ -49,7 +86,8 @@ func Parse(b []byte, ifindex int32) (Input, Reason) {
 	if len(b) < etherLen {
 		return Input{}, Short
 	}
-	in := Input{Ifindex: ifindex, Dst: frame.MAC(b[0:6]), Src: frame.MAC(b[6:12])}
+	in := Input{Ifindex: ifindex}
+	in.Dst, in.Src = frame.MAC(b[0:6]), frame.MAC(b[6:12])
 	typ, rest := binary.BigEndian.Uint16(b[12:]), b[etherLen:]
 	if typ == typeVLAN {
 		if len(rest) < vlanLen {
@@ -60,74 +98,74 @@ func Parse(b []byte, ifindex int32) (Input, Reason) {
 		}
 		typ, rest = binary.BigEndian.Uint16(rest[2:]), rest[vlanLen:]
 	}
-	if typ != typeARP {
-		return in, NotARP
-	}
-	return in, in.parseARP(rest)
-}
-
-// parseARP reads the ARP packet b into in and holds it against RFC 826.
-func (in *Input) parseARP(b []byte) Reason {
-	p := &in.Packet
-	// The lengths are compared before anything is read by them: the library
-	// believes any length the packet claims, and takes 16-byte addresses.
-	if len(b) < 8 {
-		return Short
-	}
-	if b[4] != hwAddrLen || b[5] != ipv4AddrLen {
-		return BadLength
-	}
-	if p.UnmarshalBinary(b) != nil {
-		return Short
-	}
-	if p.HardwareType != hwEthernet {
-		return BadHardware
-	}
-	if p.ProtocolType != typeIPv4 {
-		return BadProtocol
-	}
-	if p.Operation != mdarp.OperationRequest && p.Operation != mdarp.OperationReply {
-		return BadOperation
+	var r Reason
+	switch typ {
+	case typeARP:
+		r = in.parseARP(rest)
+	case typeIPv6:
+		r = in.parseNDP(rest)
+	default:
+		r = NotARP
 	}
 	// RFC 1812 section 3.3.2: a group address is nobody's hardware address.
 	// An answer to one would be a broadcast.
-	in.Sender = frame.MAC(p.SenderHardwareAddr)
-	if !station(in.Sender) {
-		return BadSender
+	if r == Undecided && !station(in.SenderMAC) {
+		r = BadSender
 	}
-	return Undecided
+	return in, r
 }
 
 // station reports whether m can be the address of one Ethernet station: not
 // zero and not a group address, which broadcast is too.
 func station(m frame.MAC) bool { return m != frame.MAC{} && m[0]&1 == 0 }
 
-// newPacket makes an ARP packet; both addresses must be IPv4, which every
-// caller has checked.
-func newPacket(op mdarp.Operation, senderMAC frame.MAC, sender netip.Addr, targetMAC frame.MAC, target netip.Addr) *mdarp.Packet {
-	p, err := mdarp.NewPacket(op, senderMAC[:], sender, targetMAC[:], target)
-	if err != nil {
-		panic(fmt.Sprintf("arp: make a packet for %v from %v: %v", target, sender, err))
+// Frame is the Ethernet frame that carries p, from its SenderMAC, padded to the
+// shortest length Ethernet allows. What no protocol can say is a caller's bug
+// and panics.
+func (p *Packet) Frame() []byte {
+	if p.SenderIP.Is4() {
+		return ethernet(p.Dst, p.SenderMAC, typeARP, p.marshalARP())
 	}
-	return p
+	return ethernet(p.Dst, p.SenderMAC, typeIPv6, p.message().Packet())
 }
 
-// marshal makes the Ethernet frame that carries p to dst, padded to the
-// shortest length Ethernet allows.
-func marshal(dst frame.MAC, p *mdarp.Packet) []byte {
-	body, err := p.MarshalBinary()
-	if err != nil {
-		panic("arp: marshal: " + err.Error()) // the library promises none
-	}
-	b := make([]byte, etherMin)
+// ethernet puts a header before body, and padding behind it.
+func ethernet(dst, src frame.MAC, typ uint16, body []byte) []byte {
+	b := make([]byte, max(etherLen+len(body), etherMin))
 	copy(b[0:6], dst[:])
-	copy(b[6:12], p.SenderHardwareAddr)
-	binary.BigEndian.PutUint16(b[12:], typeARP)
+	copy(b[6:12], src[:])
+	binary.BigEndian.PutUint16(b[12:], typ)
 	copy(b[etherLen:], body)
 	return b
 }
 
-// macText writes m as six hexadecimal pairs with colons.
-func macText(m frame.MAC) string {
-	return strings.ReplaceAll(fmt.Sprintf("% x", m[:]), " ", ":")
+// resolvable reports whether a can be the address of one host on a link. An
+// IPv4-mapped address is of neither family, and a zone is not part of what goes
+// over the wire.
+func resolvable(a netip.Addr) bool {
+	return a.IsValid() && !a.Is4In6() && a.Zone() == "" && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
+}
+
+// nobody is the sender address of a probe for a.
+func nobody(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// askedAt is where those are asked who may have a, and announcedAt is where
+// everybody hears of a.
+func askedAt(a netip.Addr) frame.MAC {
+	if a.Is4() {
+		return broadcast
+	}
+	return solicited(a)
+}
+
+func announcedAt(a netip.Addr) frame.MAC {
+	if a.Is4() {
+		return broadcast
+	}
+	return allNodes()
 }

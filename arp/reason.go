@@ -1,6 +1,6 @@
 package arp
 
-// A Reason says what became of one ARP frame. Every frame taken from the inbox
+// A Reason says what became of one frame. Every frame taken from the inbox
 // ends in exactly one and is counted under it, see Stats.
 type Reason uint8
 
@@ -8,10 +8,11 @@ type Reason uint8
 const (
 	Undecided Reason = iota // the zero Reason; no frame ends with it
 
-	// A reply was sent.
-	Answered           // a broadcast request for a VIP
+	// A reply was sent. What is said of ARP here holds for the solicitations and
+	// advertisements of Neighbor Discovery too.
+	Answered           // a request to all for a VIP
 	AnsweredUnicast    // a request sent to our own MAC: a neighbour refreshes its entry
-	AnsweredProbe      // an RFC 5227 probe: its sender is about to take the VIP
+	AnsweredProbe      // a probe (RFC 5227; RFC 4862: duplicate address detection): its sender is about to take the VIP
 	AnsweredRealServer // a real server asks for the VIP it should have itself
 
 	// Somebody else uses a VIP as his own address.
@@ -29,12 +30,17 @@ const (
 
 	// The frame cannot be used.
 	NotARP       // another EtherType
-	Short        // it ends before the ARP packet does
+	Short        // it ends before its packet does, or is longer than the inbox keeps
 	BadLength    // address lengths are not 6 and 4
 	BadHardware  // the hardware type is not Ethernet
 	BadProtocol  // the protocol type is not IPv4
 	BadOperation // neither request nor reply
-	BadSender    // the sender hardware address is zero or a group address
+	BadSender    // the sender's MAC address is zero or a group address
+	NotND        // IPv6, but no neighbour solicitation or advertisement
+	BadHopLimit  // not 255: it is from another link
+	BadChecksum  // the ICMPv6 checksum is wrong
+	BadMessage   // a message whose parts contradict each other (RFC 4861 section 7.1)
+	BadOption    // an option of it is malformed
 
 	// NumReasons is the number of reasons, for arrays of counters.
 	NumReasons
@@ -62,6 +68,11 @@ var reasonNames = [NumReasons]string{
 	BadProtocol:         "bad_protocol",
 	BadOperation:        "bad_operation",
 	BadSender:           "bad_sender",
+	NotND:               "not_nd",
+	BadHopLimit:         "bad_hop_limit",
+	BadChecksum:         "bad_checksum",
+	BadMessage:          "bad_message",
+	BadOption:           "bad_option",
 }
 
 // String is the reason in lower case with underscores, fit for a metric label.

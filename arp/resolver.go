@@ -7,13 +7,9 @@ import (
 	"slices"
 	"time"
 
-	mdarp "github.com/mdlayher/arp"
-
+	"lvsdr/arp/ndp"
 	"lvsdr/dataplane/frame"
 )
-
-// noAddr is 0.0.0.0, the sender address of one who has none (RFC 5227).
-var noAddr = netip.IPv4Unspecified()
 
 // The times of the Resolver.
 const (
@@ -27,11 +23,15 @@ const (
 // A Target is a real server whose MAC address is wanted. It must be on-link: an
 // address behind a router has no MAC address to be sent to.
 type Target struct {
-	IP      netip.Addr // IPv4
+	IP      netip.Addr // IPv4 or IPv6, without a zone
 	Ifindex int32      // where it is asked for
-	// SourceIP is the host's own address on that interface; the zero Addr if
-	// it has none, and 0.0.0.0 is used, which Linux answers. It must not be a
-	// VIP: the real server has that address itself and drops such a request.
+	// SourceIP is the host's own address on that interface, of IP's family and
+	// for IPv6 of whichever scope; the zero Addr if it has none. Then IPv4
+	// requests come from 0.0.0.0, which Linux answers, and IPv6 ones from the
+	// link-local address that belongs to SourceMAC (ndp.LinkLocal), also if the
+	// host has not given it to itself: the answer finds us by the MAC address.
+	// It must not be a VIP: the real server has that address itself and drops
+	// such a request.
 	SourceIP  netip.Addr
 	SourceMAC frame.MAC // of the interface
 	Name      string    // for messages; default IP
@@ -40,18 +40,33 @@ type Target struct {
 // check says what is wrong with t.
 func (t Target) check() error {
 	switch {
-	case !t.IP.Is4():
-		return fmt.Errorf("real server %v: not an IPv4 address", t.IP)
-	case t.IP.IsUnspecified() || t.IP.IsMulticast() || t.IP.IsLoopback():
-		return fmt.Errorf("real server %v: not an address ARP can resolve", t.IP)
-	case t.SourceIP.IsValid() && !t.SourceIP.Is4():
-		return fmt.Errorf("real server %v: source %v is not an IPv4 address", t.IP, t.SourceIP)
+	case !resolvable(t.IP):
+		return fmt.Errorf("real server %v: not the address of a host on a link", t.IP)
+	case t.SourceIP.IsValid() && !t.canAskFrom(t.SourceIP):
+		return fmt.Errorf("real server %v: cannot be asked for from %v", t.IP, t.SourceIP)
 	case t.Ifindex <= 0:
 		return fmt.Errorf("real server %v: interface index %d", t.IP, t.Ifindex)
 	case !station(t.SourceMAC):
-		return fmt.Errorf("real server %v: %s is not the MAC address of an interface", t.IP, macText(t.SourceMAC))
+		return fmt.Errorf("real server %v: %s is not the MAC address of an interface", t.IP, t.SourceMAC)
 	}
 	return nil
+}
+
+// canAskFrom reports whether a can be the source of requests for t. 0.0.0.0 can;
+// with :: they would be probes (RFC 4862 section 5.4).
+func (t Target) canAskFrom(a netip.Addr) bool {
+	return a.Is4() == t.IP.Is4() && (resolvable(a) || a == netip.IPv4Unspecified())
+}
+
+// source is what t is asked for from.
+func (t Target) source() netip.Addr {
+	switch {
+	case t.SourceIP.IsValid():
+		return t.SourceIP
+	case t.IP.Is4():
+		return netip.IPv4Unspecified()
+	}
+	return ndp.LinkLocal(t.SourceMAC)
 }
 
 // A State is the state of a neighbour; Resolver draws them.
@@ -114,11 +129,10 @@ func (c Change) event() Event {
 	return e
 }
 
-// An Ask is a request for a real server's MAC address, to be sent to Dst.
+// An Ask is a request for a real server's MAC address.
 type Ask struct {
 	Ifindex int32
-	Dst     frame.MAC
-	Packet  *mdarp.Packet
+	Packet  Packet
 }
 
 // A Resolver keeps the MAC addresses of the real servers. It is not safe for
@@ -136,8 +150,10 @@ type Ask struct {
 //	           broadcast 2 s after the last request, then 4, 8, 16,         │
 //	           30, 30 … s apart ────────────────────────────────────────────┘
 //
-// Heard is any packet whose sender IP is the real server's, request or reply.
-// The MAC address is usable in Reachable and in Probe.
+// Heard is any packet whose sender IP is the real server's, request or reply,
+// but one that is weak only if it confirms what is known or nothing is. What is
+// called broadcast goes by multicast to the solicited-node group in IPv6. The
+// MAC address is usable in Reachable and in Probe.
 type Resolver struct {
 	own     map[frame.MAC]bool
 	entries []neighbour // by interface and address
@@ -173,9 +189,7 @@ func (r *Resolver) Set(targets []Target, own []frame.MAC, now time.Duration) []C
 	last := make(map[place]Target, len(targets))
 	for _, t := range targets {
 		r.own[t.SourceMAC] = true
-		if !t.SourceIP.IsValid() {
-			t.SourceIP = noAddr
-		}
+		t.SourceIP = t.source()
 		t.Name = cmp.Or(t.Name, t.IP.String())
 		last[place{t.Ifindex, t.IP}] = t
 	}
@@ -226,6 +240,17 @@ func (n *neighbour) enter(s State, due time.Duration) {
 // is ip at mac. The bool says whether the MAC address to be used changed. A
 // group address, the zero MAC and our own are refused.
 func (r *Resolver) Learn(ifindex int32, ip netip.Addr, mac frame.MAC, now time.Duration) (Change, bool) {
+	return r.learn(ifindex, ip, mac, false, now)
+}
+
+// LearnWeakly is Learn of a packet that must not put one MAC address in the
+// place of another: it is ignored then (RFC 4861 section 7.2.5, without its
+// STALE state; there the entry would be asked for soon, here it is in any case).
+func (r *Resolver) LearnWeakly(ifindex int32, ip netip.Addr, mac frame.MAC, now time.Duration) (Change, bool) {
+	return r.learn(ifindex, ip, mac, true, now)
+}
+
+func (r *Resolver) learn(ifindex int32, ip netip.Addr, mac frame.MAC, weak bool, now time.Duration) (Change, bool) {
 	if !station(mac) || r.own[mac] {
 		return Change{}, false
 	}
@@ -236,6 +261,9 @@ func (r *Resolver) Learn(ifindex int32, ip netip.Addr, mac frame.MAC, now time.D
 		return Change{}, false
 	}
 	n := &r.entries[i]
+	if weak && n.mac != mac && n.mac != (frame.MAC{}) {
+		return Change{}, false
+	}
 	n.heard = now
 	n.enter(Reachable, now+reachableFor)
 	if n.mac == mac {
@@ -279,7 +307,7 @@ func (n *neighbour) exhausted() bool {
 
 // ask makes the next request for n and sets when the one after it is due.
 func (n *neighbour) ask(now time.Duration) Ask {
-	dst, target := broadcast, frame.MAC{}
+	dst, target := askedAt(n.IP), frame.MAC{}
 	if n.state == Probe && n.tries < askTries {
 		dst, target = n.mac, n.mac
 	}
@@ -291,8 +319,10 @@ func (n *neighbour) ask(now time.Duration) Ask {
 	}
 	return Ask{
 		Ifindex: n.Ifindex,
-		Dst:     dst,
-		Packet:  newPacket(mdarp.OperationRequest, n.SourceMAC, n.SourceIP, target, n.IP),
+		Packet: Packet{
+			Dst: dst, Src: n.SourceMAC, Op: Request,
+			SenderMAC: n.SourceMAC, SenderIP: n.SourceIP, TargetMAC: target, TargetIP: n.IP,
+		},
 	}
 }
 

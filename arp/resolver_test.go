@@ -24,7 +24,7 @@ func (j *journal) until(r *Resolver, end time.Duration) {
 		asks, changes := r.Due(next)
 		for _, a := range asks {
 			kind := "unicast"
-			if a.Dst == broadcast {
+			if a.Packet.Dst[0]&1 != 0 {
 				kind = "broadcast"
 			}
 			*j = append(*j, fmt.Sprintf("%v %s", next, kind))
@@ -52,7 +52,7 @@ func state(r *Resolver, now time.Duration) (State, frame.MAC) {
 func expectState(t *testing.T, r *Resolver, s State, m frame.MAC) {
 	t.Helper()
 	if gotS, gotM := state(r, 0); gotS != s || gotM != m {
-		t.Errorf("%v with MAC %s, want %v with %s", gotS, macText(gotM), s, macText(m))
+		t.Errorf("%v with MAC %s, want %v with %s", gotS, gotM, s, m)
 	}
 }
 
@@ -124,12 +124,12 @@ func TestAKnownRealServerIsAskedAgainAndGivenUp(t *testing.T) {
 	j.expect(t, "36s real_server_lost", "37s broadcast", "41s broadcast", "49s broadcast")
 	// What it is asked with.
 	asks, _ := r.Due(time.Minute + 5*time.Second)
-	if got := readWire(t, marshal(asks[0].Dst, asks[0].Packet)); got != request(ourMAC, ourIP, serverIP) {
+	if got := readWire(t, asks[0].Packet.Frame()); got != request(ourMAC, ourIP, serverIP) {
 		t.Errorf("broadcast request is %v", got)
 	}
 	r.Learn(eth0, serverIP, serverMAC, 100*time.Second)
 	asks, _ = r.Due(130 * time.Second)
-	if got := readWire(t, marshal(asks[0].Dst, asks[0].Packet)); got != unicast(request(ourMAC, ourIP, serverIP), serverMAC) {
+	if got := readWire(t, asks[0].Packet.Frame()); got != unicast(request(ourMAC, ourIP, serverIP), serverMAC) {
 		t.Errorf("unicast request is %v", got)
 	}
 }
@@ -139,7 +139,7 @@ func TestAHostWithoutAnAddressAsksFrom0000(t *testing.T) {
 	tg.SourceIP = netip.Addr{}
 	r.Set([]Target{tg}, nil, 0)
 	asks, _ := r.Due(0)
-	if got := readWire(t, marshal(asks[0].Dst, asks[0].Packet)); got != request(ourMAC, zeroIP, serverIP) {
+	if got := readWire(t, asks[0].Packet.Frame()); got != request(ourMAC, zeroIP, serverIP) {
 		t.Errorf("asked with %v", got)
 	}
 }
@@ -250,7 +250,7 @@ func TestResolverLaws(t *testing.T) {
 			m := []frame.MAC{serverMAC, strayMAC, broadcast, ourMAC, zeroMAC}[rng.IntN(5)]
 			if c, ok := r.Learn(eth0, serverIP, m, now); ok {
 				if c.Old != usable || c.New == usable || !station(c.New) || c.New == ourMAC {
-					t.Fatalf("change %v while %s was in use", c, macText(usable))
+					t.Fatalf("change %v while %s was in use", c, usable)
 				}
 				usable = c.New
 			}
@@ -270,13 +270,13 @@ func TestResolverLaws(t *testing.T) {
 		}
 		for _, c := range changes {
 			if c.Old != usable || c.New != zeroMAC {
-				t.Fatalf("given up with %v while %s was in use", c, macText(usable))
+				t.Fatalf("given up with %v while %s was in use", c, usable)
 			}
 			usable = zeroMAC
 		}
 		n := r.Neighbours(now)[0]
 		if n.MAC != usable || (n.MAC != zeroMAC) != (n.State == Reachable || n.State == Probe) {
-			t.Fatalf("%v with MAC %s; the changes left %s", n.State, macText(n.MAC), macText(usable))
+			t.Fatalf("%v with MAC %s; the changes left %s", n.State, n.MAC, usable)
 		}
 	}
 }

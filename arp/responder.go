@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 
-	mdarp "github.com/mdlayher/arp"
-
 	"lvsdr/dataplane/frame"
 )
 
 // A VIP is a virtual address, announced on one interface and nowhere else.
 type VIP struct {
-	Addr    netip.Addr // IPv4
+	Addr    netip.Addr // IPv4 or IPv6, without a zone
 	Ifindex int32
 	// MAC is what requests are answered with: the interface's own address or
 	// a virtual one.
@@ -21,14 +19,12 @@ type VIP struct {
 // check says what is wrong with v.
 func (v VIP) check() error {
 	switch {
-	case !v.Addr.Is4():
-		return fmt.Errorf("vip %v: not an IPv4 address", v.Addr)
-	case v.Addr.IsUnspecified() || v.Addr.IsMulticast() || v.Addr.IsLoopback():
-		return fmt.Errorf("vip %v: not an address ARP can resolve", v.Addr)
+	case !resolvable(v.Addr):
+		return fmt.Errorf("vip %v: not the address of a host on a link", v.Addr)
 	case v.Ifindex <= 0:
 		return fmt.Errorf("vip %v: interface index %d", v.Addr, v.Ifindex)
 	case !station(v.MAC):
-		return fmt.Errorf("vip %v: %s is not the MAC address of an interface", v.Addr, macText(v.MAC))
+		return fmt.Errorf("vip %v: %s is not the MAC address of an interface", v.Addr, v.MAC)
 	}
 	return nil
 }
@@ -38,6 +34,13 @@ type Known struct {
 	Addr netip.Addr
 	MAC  frame.MAC
 	Name string
+}
+
+// An identity is how a real server is known again. One with addresses of both
+// families has one MAC address and two identities.
+type identity struct {
+	mac frame.MAC
+	is6 bool
 }
 
 type place struct {
@@ -52,19 +55,20 @@ type View struct {
 	vips    map[place]VIP
 	anyVIP  map[netip.Addr]bool // on whichever interface
 	own     map[frame.MAC]bool
-	servers map[frame.MAC]Known
+	servers map[identity]Known
 }
 
 // NewView makes a View. It is active when the host is to speak for the VIPs. The
 // addresses of own, beside the VIPs' MACs, are this host's. Of several real
-// servers with one MAC address the first is named. It keeps none of the slices.
+// servers with one MAC address and one family the first is named. It keeps none
+// of the slices.
 func NewView(active bool, vips []VIP, servers []Known, own []frame.MAC) *View {
 	v := &View{
 		active:  active,
 		vips:    make(map[place]VIP, len(vips)),
 		anyVIP:  make(map[netip.Addr]bool, len(vips)),
 		own:     make(map[frame.MAC]bool, len(own)+1),
-		servers: make(map[frame.MAC]Known, len(servers)),
+		servers: make(map[identity]Known, len(servers)),
 	}
 	for _, vip := range vips {
 		v.vips[place{vip.Ifindex, vip.Addr}] = vip
@@ -75,8 +79,9 @@ func NewView(active bool, vips []VIP, servers []Known, own []frame.MAC) *View {
 		v.own[m] = true
 	}
 	for _, s := range servers {
-		if _, taken := v.servers[s.MAC]; !taken {
-			v.servers[s.MAC] = s
+		id := identity{s.MAC, s.Addr.Is6()}
+		if _, taken := v.servers[id]; !taken {
+			v.servers[id] = s
 		}
 	}
 	return v
@@ -85,9 +90,8 @@ func NewView(active bool, vips []VIP, servers []Known, own []frame.MAC) *View {
 // An Action is what Decide wants done about one frame.
 type Action struct {
 	Reason Reason
-	// Answer is a reply to be sent to its target hardware address; nil: none.
-	Answer *mdarp.Packet
-	// Defend asks for a gratuitous ARP for VIP, as often as Announcer.Defend
+	Answer *Packet // a reply to be sent; nil: none
+	// Defend asks for an announcement of VIP, as often as Announcer.Defend
 	// allows.
 	Defend bool
 	VIP    VIP   // the VIP the frame is about; zero if it is about none
@@ -101,22 +105,24 @@ type Action struct {
 //	sender IP is a VIP, from another MAC           conflict: report and defend, never reply
 //	any other reply                                nothing (the Resolver reads it)
 //	request for a VIP of this interface,
-//	  broadcast or to its MAC                      reply, unicast; report probes and real servers
+//	  to all or to its MAC                         reply, unicast; report probes and real servers
 //	request for anything else                      nothing
 //	anything about a VIP while not active          nothing
 //
 // Whoever does not own a VIP on this very interface is not told of it (no ARP
-// flux). In backup state not even a conflict is reported: the other user of
+// flux). To all is broadcast in ARP and the VIP's solicited-node group in
+// Neighbor Discovery, where the reply to a probe goes to all nodes, since there
+// is no address to send it to. In backup state not even a conflict is reported: the other user of
 // the VIP is the active director then, which may be a real server as well.
 func Decide(v *View, in *Input) Action {
 	p := &in.Packet
-	if v.own[in.Src] || v.own[in.Sender] {
+	if v.own[in.Src] || v.own[in.SenderMAC] {
 		return Action{Reason: Own}
 	}
 	if vip, ok := v.vips[place{in.Ifindex, p.SenderIP}]; ok {
 		return v.claimed(in, vip)
 	}
-	if p.Operation == mdarp.OperationReply {
+	if p.Op == Reply {
 		return Action{Reason: v.elsewhere(p.SenderIP)}
 	}
 	vip, ok := v.vips[place{in.Ifindex, p.TargetIP}]
@@ -126,7 +132,7 @@ func Decide(v *View, in *Input) Action {
 	if !v.active {
 		return Action{Reason: Backup, VIP: vip}
 	}
-	if in.Dst != broadcast && in.Dst != vip.MAC {
+	if in.Dst != askedAt(vip.Addr) && in.Dst != vip.MAC {
 		return Action{Reason: OtherHost, VIP: vip}
 	}
 	return v.asked(in, vip)
@@ -145,37 +151,44 @@ func (v *View) asked(in *Input, vip VIP) Action {
 	p := &in.Packet
 	a := Action{
 		Reason: Answered,
-		Answer: newPacket(mdarp.OperationReply, vip.MAC, vip.Addr, in.Sender, p.SenderIP),
-		VIP:    vip,
+		Answer: &Packet{
+			Dst: p.SenderMAC, Src: vip.MAC, Op: Reply,
+			SenderMAC: vip.MAC, SenderIP: vip.Addr, TargetMAC: p.SenderMAC, TargetIP: p.SenderIP,
+		},
+		VIP: vip,
 	}
-	_, isServer := v.servers[in.Sender]
+	if vip.Addr.Is6() && p.SenderIP.IsUnspecified() {
+		a.Answer.Dst = announcedAt(vip.Addr) // RFC 4861 section 7.2.4
+	}
+	_, isServer := v.server(in, vip)
 	switch {
 	case p.SenderIP.IsUnspecified():
-		// RFC 5227 section 1.1: all-zero sender address makes it a probe.
+		// RFC 5227 section 1.1, RFC 4862 section 5.4.2: it is a probe.
 		a.Reason, a.Event = AnsweredProbe, v.event(TakeoverAttempt, in, vip)
 	case isServer:
 		a.Reason, a.Event = AnsweredRealServer, v.event(RealServerAsks, in, vip)
-	case in.Dst != broadcast:
+	case in.Dst != askedAt(vip.Addr):
 		a.Reason = AnsweredUnicast
 	}
 	return a
 }
 
 // claimed is about a frame from another MAC that names vip as its sender.
-// RFC 5227 section 2.4: any such packet, request or reply, is a conflict.
+// RFC 5227 section 2.4: any such packet, request or reply, is a conflict; and so
+// does RFC 4862 section 5.4.4 have it of advertisements.
 func (v *View) claimed(in *Input, vip VIP) Action {
 	if !v.active {
 		return Action{Reason: Backup, VIP: vip}
 	}
 	p := &in.Packet
-	_, isServer := v.servers[in.Sender]
+	_, isServer := v.server(in, vip)
 	a := Action{Reason: ClaimedByRealServer, Defend: true, VIP: vip}
 	switch {
 	case !isServer:
 		a.Reason, a.Event = ClaimedByOther, v.event(Conflict, in, vip)
 	case p.TargetIP == vip.Addr:
 		a.Event = v.event(RealServerAnnounces, in, vip)
-	case p.Operation == mdarp.OperationReply:
+	case p.Op == Reply:
 		a.Event = v.event(RealServerAnswers, in, vip)
 	default:
 		a.Reason, a.Event = SourceOfRealServer, v.event(RealServerSource, in, vip)
@@ -185,6 +198,16 @@ func (v *View) claimed(in *Input, vip VIP) Action {
 
 // event is an Event of kind k about vip and the sender of in.
 func (v *View) event(k EventKind, in *Input, vip VIP) Event {
-	s := v.servers[in.Sender]
-	return Event{Kind: k, Ifindex: in.Ifindex, VIP: vip.Addr, RealServer: s.Addr, Name: s.Name, MAC: in.Sender}
+	s, _ := v.server(in, vip)
+	return Event{Kind: k, Ifindex: in.Ifindex, VIP: vip.Addr, RealServer: s.Addr, Name: s.Name, MAC: in.SenderMAC}
+}
+
+// server is the real server that sent in, by its address of the VIP's family if
+// it has one.
+func (v *View) server(in *Input, vip VIP) (Known, bool) {
+	s, ok := v.servers[identity{in.SenderMAC, vip.Addr.Is6()}]
+	if !ok {
+		s, ok = v.servers[identity{in.SenderMAC, !vip.Addr.Is6()}]
+	}
+	return s, ok
 }

@@ -173,7 +173,7 @@ func TestDecide(t *testing.T) {
 			case (a.Answer != nil) != (c.answer != nil):
 				t.Errorf("answer %v, want %v", a.Answer, c.answer)
 			case a.Answer != nil:
-				if got := readWire(t, marshal(frame.MAC(a.Answer.TargetHardwareAddr), a.Answer)); got != *c.answer {
+				if got := readWire(t, a.Answer.Frame()); got != *c.answer {
 					t.Errorf("answer %v, want %v", got, *c.answer)
 				}
 			}

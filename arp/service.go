@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,11 @@ type Config struct {
 	// order and without omission; nil: nobody is. It is called as Events is,
 	// and for one change before it.
 	Changed func(Change)
-	// Announce are the times of gratuitous ARP; the zero value means the
+	// Joiner makes the interfaces receive the groups of IPv6 VIPs. Default: the
+	// Sender if it is a Joiner, as a PacketSender is, else nobody does it and it
+	// must be seen to elsewhere, see Groups.
+	Joiner Joiner
+	// Announce are the times of the announcements; the zero value means the
 	// defaults.
 	Announce AnnounceTimes
 	// InboxSlots is the number of frames that may wait, rounded up to a power
@@ -35,7 +40,7 @@ type Config struct {
 	Now func() time.Duration
 }
 
-// A Service answers ARP for the VIPs, announces them, and keeps the MAC
+// A Service answers ARP and Neighbor Discovery for the VIPs, announces them, and keeps the MAC
 // addresses of the real servers. It begins without any of them, and not
 // active. All methods may be called at any time from any goroutine.
 type Service struct {
@@ -75,12 +80,12 @@ type counters struct {
 type Stats struct {
 	Frames     [NumReasons]uint64 // frames taken from the inbox, by what became of them
 	InboxFull  uint64             // frames turned away by the inbox
-	Mismatched uint64             // of Frames, with an Ethernet source that is not the ARP sender
+	Mismatched uint64             // of Frames, with an Ethernet source that is not the sender's MAC
 
 	Answers    uint64 // replies sent
-	Announced  uint64 // gratuitous requests and replies sent, defences not included
-	Checks     uint64 // probes for our own VIPs sent
-	Defences   uint64 // gratuitous requests sent because of a conflict
+	Announced  uint64 // announcements sent, defences not included
+	Checks     uint64 // questions about our own VIPs sent
+	Defences   uint64 // announcements sent because of a conflict
 	Asks       uint64 // requests for real servers sent
 	SendErrors uint64 // frames the Sender refused; not in the five above
 
@@ -96,6 +101,9 @@ func New(cfg Config) (*Service, error) {
 		start := time.Now()
 		cfg.Now = func() time.Duration { return time.Since(start) }
 	}
+	if cfg.Joiner == nil {
+		cfg.Joiner, _ = cfg.Sender.(Joiner)
+	}
 	return &Service{
 		cfg:       cfg,
 		inbox:     newInbox(cmp.Or(cfg.InboxSlots, 1024)),
@@ -107,13 +115,14 @@ func New(cfg Config) (*Service, error) {
 	}, nil
 }
 
-// Inbox is where the packet path puts every ARP frame it receives.
+// Inbox is where the packet path puts every ARP frame it receives, and every
+// other one that is ndp.Wanted.
 func (s *Service) Inbox() *Inbox { return s.inbox }
 
 // SetVIPs replaces the VIPs; of two with one address and interface the last
-// counts. New ones are announced at once if the Service is active. If one
-// cannot be served, the error says so and nothing is changed. It does not keep
-// vips.
+// counts. New ones are announced at once if the Service is active. The groups of
+// IPv6 ones are joined, also while it is not. If one cannot be served, the error
+// says so and nothing is changed. It does not keep vips.
 func (s *Service) SetVIPs(vips []VIP) error {
 	for _, v := range vips {
 		if err := v.check(); err != nil {
@@ -122,6 +131,11 @@ func (s *Service) SetVIPs(vips []VIP) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cfg.Joiner != nil {
+		if err := s.cfg.Joiner.Join(Groups(vips)); err != nil {
+			return fmt.Errorf("receive what is asked of the vips: %w", err)
+		}
+	}
 	now := s.cfg.Now()
 	s.vips = slices.Clone(vips)
 	s.announcer.SetVIPs(vips, now)
@@ -297,7 +311,11 @@ func (s *Service) handle(b []byte, ifindex int32, now time.Duration) Reason {
 		s.count.mismatched.Add(1)
 	}
 	if !s.view.own[in.Src] {
-		if c, ok := s.resolver.Learn(ifindex, in.Packet.SenderIP, in.Sender, now); ok {
+		learn := s.resolver.Learn
+		if in.Weak {
+			learn = s.resolver.LearnWeakly
+		}
+		if c, ok := learn(ifindex, in.SenderIP, in.SenderMAC, now); ok {
 			s.changed([]Change{c}, now)
 			s.renew()
 		}
@@ -305,11 +323,11 @@ func (s *Service) handle(b []byte, ifindex int32, now time.Duration) Reason {
 	a := Decide(s.view, &in)
 	s.tell(a.Event, now)
 	if a.Answer != nil {
-		s.send(ifindex, marshal(in.Sender, a.Answer), &s.count.answers)
+		s.send(ifindex, *a.Answer, &s.count.answers)
 	}
 	if a.Defend {
 		if d, ok := s.announcer.Defend(a.VIP, now); ok {
-			s.send(ifindex, marshal(broadcast, d.Packet()), &s.count.defences)
+			s.send(ifindex, d.Packet(), &s.count.defences)
 		}
 	}
 	return a.Reason
@@ -322,11 +340,11 @@ func (s *Service) speak(now time.Duration) {
 		if a.Kind == Check {
 			n = &s.count.checks
 		}
-		s.send(a.VIP.Ifindex, marshal(broadcast, a.Packet()), n)
+		s.send(a.VIP.Ifindex, a.Packet(), n)
 	}
 	asks, changes := s.resolver.Due(now)
 	for _, a := range asks {
-		s.send(a.Ifindex, marshal(a.Dst, a.Packet), &s.count.asks)
+		s.send(a.Ifindex, a.Packet, &s.count.asks)
 	}
 	if len(changes) > 0 {
 		s.changed(changes, now)
@@ -334,9 +352,9 @@ func (s *Service) speak(now time.Duration) {
 	}
 }
 
-// send transmits f and counts it under n.
-func (s *Service) send(ifindex int32, f []byte, n *atomic.Uint64) {
-	if s.cfg.Sender.Send(ifindex, f) != nil {
+// send transmits p and counts it under n.
+func (s *Service) send(ifindex int32, p Packet, n *atomic.Uint64) {
+	if s.cfg.Sender.Send(ifindex, p.Frame()) != nil {
 		n = &s.count.sendErrors
 	}
 	n.Add(1)

@@ -116,19 +116,21 @@ func TestARealServerIsKnownFromItsFirstFrame(t *testing.T) {
 
 func TestSetRefusesWhatCannotWorkAndChangesNothing(t *testing.T) {
 	b := newActiveBench(t)
-	v6 := netip.MustParseAddr("2001:db8::1")
+	at := func(a string) VIP { return VIP{Addr: netip.MustParseAddr(a), Ifindex: eth0, MAC: ourMAC} }
 	for _, v := range []VIP{
-		{Addr: v6, Ifindex: eth0, MAC: ourMAC}, {Ifindex: eth0, MAC: ourMAC}, {Addr: vip, MAC: ourMAC},
+		at("224.0.0.1"), at("127.0.0.1"), at("::"), at("::1"), at("ff02::1"), at("fe80::1%eth0"), {Ifindex: eth0, MAC: ourMAC}, {Addr: vip, MAC: ourMAC},
 		{Addr: vip, Ifindex: eth0}, {Addr: vip, Ifindex: eth0, MAC: broadcast}, {Addr: zeroIP, Ifindex: eth0, MAC: ourMAC},
-		{Addr: netip.MustParseAddr("::ffff:192.168.1.100"), Ifindex: eth0, MAC: ourMAC},
+		at("::ffff:192.168.1.100"),
 	} {
 		if err := b.SetVIPs([]VIP{v}); err == nil || !strings.HasPrefix(err.Error(), "vip ") {
 			t.Errorf("SetVIPs(%v) = %v", v, err)
 		}
 	}
 	for _, edit := range []func(*Target){
-		func(x *Target) { x.IP = v6 }, func(x *Target) { x.IP = netip.MustParseAddr("224.0.0.1") },
-		func(x *Target) { x.SourceIP = v6 }, func(x *Target) { x.Ifindex = 0 }, func(x *Target) { x.SourceMAC = zeroMAC },
+		func(x *Target) { x.IP = server6 }, func(x *Target) { x.IP = netip.MustParseAddr("224.0.0.1") },
+		func(x *Target) { x.SourceIP = our6 }, func(x *Target) { x.IP, x.SourceIP = server6, zeroIP },
+		func(x *Target) { x.IP, x.SourceIP = server6, netip.IPv6Unspecified() },
+		func(x *Target) { x.IP, x.SourceIP = server6, netip.MustParseAddr("fe80::2%eth0") }, func(x *Target) { x.Ifindex = 0 }, func(x *Target) { x.SourceMAC = zeroMAC },
 	} {
 		x := testTarget()
 		edit(&x)
@@ -166,7 +168,7 @@ func TestOurOwnFramesTeachNothing(t *testing.T) {
 	} {
 		b.hear(w.build())
 		if n := b.Neighbours()[0]; n.MAC != serverMAC {
-			t.Errorf("%v moved the real server to %s", w, macText(n.MAC))
+			t.Errorf("%v moved the real server to %s", w, n.MAC)
 		}
 	}
 }

@@ -30,13 +30,13 @@ var families = []struct {
 }
 
 // udpService is a service of UDP for all servers of the lab.
-func udpService(lab *netlab.Lab, more string) string {
+func udpService(lab *network, more string) string {
 	text := strings.ReplaceAll(lab.Config(netlab.Service{Port: port, Scheduler: "rr", Persistence: "0", More: more}), "protocol TCP", "protocol UDP")
 	return text
 }
 
 // vipPort is the service's address and port.
-func vipPort(lab *netlab.Lab) string { return netip.AddrPortFrom(lab.Spec.VIP, port).String() }
+func vipPort(lab *network) string { return netip.AddrPortFrom(lab.Spec.VIP, port).String() }
 
 // host makes a host with cables to switches.
 func host(t *testing.T, name string, ipv6 bool) *netlab.Host {
@@ -150,7 +150,7 @@ func serveBody(t *testing.T, rs *netlab.Node, body []byte) {
 
 // serveUDP answers every datagram that reaches the VIP on rs with what answer
 // makes of it.
-func serveUDP(t *testing.T, lab *netlab.Lab, rs *netlab.Node, answer func([]byte) []byte) {
+func serveUDP(t *testing.T, lab *network, rs *netlab.Node, answer func([]byte) []byte) {
 	t.Helper()
 	c, err := rs.ListenPacket("udp", vipPort(lab))
 	if err != nil {

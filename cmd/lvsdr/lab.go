@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -107,7 +110,8 @@ type labShow struct {
 	director *netlab.Director
 	out      io.Writer
 	url      string
-	wrong    []string // what did not come out as it should
+	wrong    []string      // what did not come out as it should
+	ports    atomic.Uint32 // used by the client so far
 }
 
 func showLab(ctx context.Context, out io.Writer, ipv6 bool) (err error) {
@@ -169,9 +173,26 @@ func (s *labShow) expect(right bool, format string, args ...any) {
 	}
 }
 
+// firstPort is below the ports that kernels choose.
+const firstPort = 10000
+
+// client makes a connection for each request, from a port that was not used
+// before. The kernel would sometimes choose one whose last connection the
+// director still knows in FIN_WAIT; the new one would stay with the old one's
+// server, as in IPVS, and not be for the scheduler or the template to decide.
 func (s *labShow) client() *http.Client {
-	return s.Clients[0].HTTPClient(netlab.HTTPOptions{Fresh: true})
+	from := s.Clients[0]
+	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			port := uint16(firstPort + s.ports.Add(1))
+			return from.DialFrom(ctx, network, netip.AddrPortFrom(from.Addr, port), addr)
+		},
+	}}
 }
+
+// requestTimeout is for one request of the lab's client.
+const requestTimeout = 10 * time.Second
 
 // shares makes 600 requests and compares each server's share with its weight.
 // Weighted round robin is exact but for the first pass of a fresh service,

@@ -1,0 +1,131 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"lvsdr/bench/netlab"
+)
+
+// nginxConfig has the folder, the port and the server's name. One process, as
+// the only user of the world, which keeps everything in its folder.
+const nginxConfig = `daemon off;
+master_process off;
+user root;
+pid %[1]s/pid;
+error_log %[1]s/error.log;
+events {}
+http {
+    access_log off;
+    client_body_temp_path %[1]s/body;
+    proxy_temp_path %[1]s/proxy;
+    fastcgi_temp_path %[1]s/fastcgi;
+    uwsgi_temp_path %[1]s/uwsgi;
+    scgi_temp_path %[1]s/scgi;
+    server {
+        listen 0.0.0.0:%[2]d;
+        location / { return 200 "%[3]s\n"; }
+    }
+}
+`
+
+func TestNginxAnswersCurl(t *testing.T) {
+	nginx, curl := tool(t, "nginx", "nginx-light"), tool(t, "curl", "curl")
+	lab := newLab(t, netlab.Spec{Servers: weighted(3, 2, 1)})
+	for _, n := range lab.Servers {
+		dir := t.TempDir()
+		conf := filepath.Join(dir, "nginx.conf")
+		if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConfig, dir, port, n.Name()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		start(t, n.Host, nginx, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", conf)
+	}
+	for _, n := range lab.Servers {
+		await(t, "nginx to listen on "+n.Name(), func() bool { return listening(t, n.Host, port) })
+	}
+	direct(t, lab, lab.Config(rotating()))
+	served := map[string]int{}
+	ports := 20000 // one that was not used before for each, see client
+	for range 60 {
+		ports++
+		out, err := lab.Clients[0].Command(t.Context(), curl, "--silent", "--show-error", "--fail", "--noproxy", "*",
+			"--max-time", "20", "--local-port", strconv.Itoa(ports), url(lab)).CombinedOutput()
+		if err != nil {
+			t.Fatalf("curl: %v\n%s", err, out)
+		}
+		served[strings.TrimSpace(string(out))]++
+	}
+	checkShares(t, lab, served)
+	if len(served) != len(lab.Servers) {
+		t.Errorf("the answers came from %v", served)
+	}
+}
+
+// An iperfReport is what a test needs of the JSON that iperf3 writes.
+type iperfReport struct {
+	Error string `json:"error"`
+	Start struct {
+		MSS int64 `json:"tcp_mss_default"`
+	} `json:"start"`
+	End struct {
+		Sent struct {
+			Bytes       int64 `json:"bytes"`
+			Retransmits int64 `json:"retransmits"`
+		} `json:"sum_sent"`
+		Received struct {
+			Bytes         int64   `json:"bytes"`
+			BitsPerSecond float64 `json:"bits_per_second"`
+		} `json:"sum_received"`
+	} `json:"end"`
+}
+
+// String is the report in a line.
+func (r iperfReport) String() string {
+	return fmt.Sprintf("%.2f Gbit/s, %d of about %d segments sent again",
+		r.End.Received.BitsPerSecond/1e9, r.End.Sent.Retransmits, r.segments())
+}
+
+// segments is about how many segments were sent.
+func (r iperfReport) segments() int64 { return r.End.Sent.Bytes / max(r.Start.MSS, 1) }
+
+// Bulk TCP at the default offloads is what breaks where checksums or segment
+// sizes are lost on the way. iperf3 opens two connections which must meet at
+// one server: the default persistence sees to that.
+func TestIperf(t *testing.T) {
+	iperf := tool(t, "iperf3", "iperf3")
+	lab := newLab(t, netlab.Spec{})
+	for _, n := range lab.Servers {
+		start(t, n.Host, iperf, "--server", "--bind", "0.0.0.0", "--port", fmt.Sprint(port))
+	}
+	for _, n := range lab.Servers {
+		await(t, "iperf3 to listen on "+n.Name(), func() bool { return listening(t, n.Host, port) })
+	}
+	d := direct(t, lab, lab.Config(netlab.Service{Port: port}))
+	run := func(addr fmt.Stringer, seconds int) iperfReport {
+		out, err := lab.Clients[0].Command(t.Context(), iperf, "--client", addr.String(), "--port", fmt.Sprint(port),
+			"--time", fmt.Sprint(seconds), "--json").Output()
+		var r iperfReport
+		if jsonErr := json.Unmarshal(out, &r); err != nil || jsonErr != nil || r.Error != "" {
+			t.Fatalf("iperf3 to %s: %v, %v\n%s", addr, err, jsonErr, out)
+		}
+		return r
+	}
+	through := run(lab.Spec.VIP, short(3, 1))
+	t.Logf("through the director: %v", through)
+	t.Logf("to a real server:     %v", run(lab.Servers[0].Addr, 1))
+	r := through.End
+	if r.Received.Bytes == 0 || r.Received.Bytes < r.Sent.Bytes*9/10 {
+		t.Errorf("%d of %d bytes arrived", r.Received.Bytes, r.Sent.Bytes)
+	}
+	if s := r.Sent.Retransmits; s > max(through.segments()/100, 100) {
+		t.Errorf("%d of about %d segments were sent again", s, through.segments())
+	}
+	if b := status(t, d).Services[0].Traffic.Bytes; b < uint64(r.Received.Bytes) {
+		t.Errorf("%d bytes arrived and the director counts %d", r.Received.Bytes, b)
+	}
+}
