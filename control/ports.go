@@ -38,7 +38,7 @@ func (m *manager) openPorts(p *plan) error {
 			}
 			continue
 		}
-		all, err := afpacket.OpenGroup(afpacket.Config{Interface: at.link, VIPs: vips[i]}, max(m.o.Workers, 1))
+		all, err := afpacket.OpenGroup(afpacket.Config{Interface: at.link, VIPs: vips[i], Neighbours6: true}, max(m.o.Workers, 1))
 		if err != nil {
 			return err
 		}

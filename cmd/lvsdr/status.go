@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -75,8 +77,8 @@ func printService(w io.Writer, s *api.Service) {
 	if s.Persistence > 0 {
 		sticky = fmt.Sprintf("persistent %d s", s.Persistence)
 	}
-	fmt.Fprintf(w, "\n%s %s:%d on %s, %s, %s: %d connections, %d packets, %d bytes\n",
-		s.Protocol, s.Address, s.Port, s.Interface, s.Scheduler, sticky, s.Traffic.Conns, s.Traffic.Packets, s.Traffic.Bytes)
+	fmt.Fprintf(w, "\n%s %s on %s, %s, %s: %d connections, %d packets, %d bytes\n",
+		s.Protocol, hostPort(s.Address, s.Port), s.Interface, s.Scheduler, sticky, s.Traffic.Conns, s.Traffic.Packets, s.Traffic.Bytes)
 	if len(s.Servers) == 0 {
 		fmt.Fprintln(w, "  no real server")
 		return
@@ -91,10 +93,12 @@ func printService(w io.Writer, s *api.Service) {
 		if r.Effective != r.Weight {
 			weight = fmt.Sprintf("%d (%d)", r.Effective, r.Weight)
 		}
-		fmt.Fprintf(w, "  %s:%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", r.Address, r.Port, weight, mac,
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", hostPort(r.Address, r.Port), weight, mac,
 			r.Active, r.Inactive, r.Persistent, r.Traffic.Conns, serverState(&r))
 	}
 }
+
+func hostPort(addr string, port uint16) string { return net.JoinHostPort(addr, strconv.Itoa(int(port))) }
 
 // serverState is whether a server gets connections, and why not.
 func serverState(r *api.Server) string {

@@ -48,9 +48,21 @@ type Config struct {
 	// its Index; Name appears in error messages.
 	Interface *net.Interface
 
-	// VIPs are the IPv4 addresses whose frames are handed out, beside all ARP.
-	// None means ARP only.
+	// VIPs are the IPv4 and IPv6 addresses whose frames are handed out, beside
+	// all ARP and, with an IPv6 address among them, all neighbour discovery
+	// (ICMPv6 types 133 to 137 with hop limit 255, RFC 4861). The interface
+	// joins the solicited-node multicast groups of the IPv6 ones. None means
+	// ARP only.
+	//
+	// About 3000 fit; of IPv6 addresses without a common prefix, 400. The
+	// kernel also sets a bound with net.core.optmem_max, against which the
+	// filters before and after a change count together: before Linux 6.8,
+	// where its default was 20480, about 500 and 60 can be changed.
 	VIPs []netip.Addr
+
+	// Neighbours6 hands out neighbour discovery also without an IPv6 address
+	// among VIPs: for an interface that has IPv6 real servers behind it only.
+	Neighbours6 bool
 
 	// Slots is how many frames the ring holds between two calls of Recv, 1 to
 	// 65536, rounded up so that the last block is full. Default 496, which is
@@ -66,8 +78,8 @@ type Config struct {
 	// MaxFrame is the longest frame handed out, in bytes from the Ethernet
 	// header on, 60 to 262144; longer ones are counted as truncated. Default
 	// 65553, room for every segmentation-offload super-frame but those of
-	// "BIG TCP" (gso_ipv4_max_size above 65536). Lower it only where the
-	// interface and its peer have no offloads.
+	// "BIG TCP" (gso_max_size or gso_ipv4_max_size above 65536). Lower it only
+	// where the interface and its peer have no offloads.
 	MaxFrame int
 
 	// Spin is how long Recv watches an empty ring before it sleeps, if

@@ -17,6 +17,7 @@ const (
 
 	etherTypeIPv4 = 0x0800
 	etherTypeARP  = 0x0806
+	etherTypeIPv6 = 0x86dd
 
 	pktMulticast = 2 // PACKET_MULTICAST, <linux/if_packet.h>; OTHERHOST is 3, OUTGOING 4
 
@@ -33,12 +34,15 @@ const leafAddrs = 16
 // rejectAll is the filter of a socket that is not ready yet.
 var rejectAll = []bpf.Instruction{bpf.RetConstant{Val: 0}}
 
-// newFilter makes the program that hands out ARP, and IPv4 frames to one of
-// vips, if they were sent to this host, to a group or to all; not what is
-// meant for another host (a promiscuous interface) nor what this host sends.
-// About 3000 addresses fit.
-func newFilter(vips []netip.Addr) ([]bpf.RawInstruction, error) {
-	addrs, err := addressFilter(vips)
+// newFilter makes the program that hands out ARP, and IP frames to one of vips,
+// if they were sent to this host, to a group or to all; not what is meant for
+// another host (a promiscuous interface) nor what this host sends. With an IPv6
+// address among vips, or neighbours, it hands out neighbour discovery as well.
+//
+// About 3000 addresses fit, IPv4 or IPv6 with a common prefix; of IPv6
+// addresses that have nothing in common, 400.
+func newFilter(vips []netip.Addr, neighbours bool) ([]bpf.RawInstruction, error) {
+	addrs, err := addressFilter(vips, neighbours)
 	if err != nil {
 		return nil, err
 	}
@@ -66,26 +70,35 @@ func hostFilter() []bpf.Instruction {
 
 // addressFilter is the part that looks into the frame: a whole program, that
 // bpf.VM can run.
-func addressFilter(vips []netip.Addr) ([]bpf.Instruction, error) {
-	keys := make([]uint32, 0, len(vips))
+func addressFilter(vips []netip.Addr, neighbours bool) ([]bpf.Instruction, error) {
+	var v4 []uint32
+	var v6 []words
 	for _, a := range vips {
 		a = a.Unmap()
-		if !a.Is4() {
-			return nil, fmt.Errorf("filter for %s: only IPv4 addresses can be received", a)
+		switch {
+		case a.Is4():
+			b := a.As4()
+			v4 = append(v4, binary.BigEndian.Uint32(b[:]))
+		case a.Is6() && a.Zone() == "":
+			v6 = append(v6, wordsOf(a))
+		default:
+			return nil, fmt.Errorf("filter for %s: not an address of the whole network", a)
 		}
-		b := a.As4()
-		keys = append(keys, binary.BigEndian.Uint32(b[:]))
 	}
-	slices.Sort(keys)
+	slices.Sort(v4)
+	ipv4 := append([]bpf.Instruction{bpf.LoadAbsolute{Off: offIPv4Dst, Size: 4}}, searchFilter(slices.Compact(v4))...)
 	prog := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offEtherType, Size: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherTypeARP, SkipFalse: 1},
 		bpf.RetConstant{Val: acceptBytes},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherTypeIPv4, SkipTrue: 1},
-		bpf.RetConstant{Val: 0},
-		bpf.LoadAbsolute{Off: offIPv4Dst, Size: 4},
+		bpf.Jump{Skip: uint32(len(ipv4))}, // the accumulator still holds the EtherType
 	}
-	return append(prog, searchFilter(slices.Compact(keys))...), nil
+	prog = append(prog, ipv4...)
+	if len(v6) == 0 && !neighbours {
+		return append(prog, bpf.RetConstant{Val: 0}), nil
+	}
+	return append(prog, ipv6Filter(v6)...), nil
 }
 
 // searchFilter compares the accumulator with sorted keys: halves them until few
@@ -104,10 +117,15 @@ func searchFilter(keys []uint32) []bpf.Instruction {
 		return leaf
 	}
 	mid := len(keys) / 2
-	low, high := searchFilter(keys[:mid]), searchFilter(keys[mid:])
+	return halve(keys[mid], searchFilter(keys[:mid]), searchFilter(keys[mid:]))
+}
+
+// halve goes on with high if the accumulator is at least key, else with low,
+// which must end the program.
+func halve(key uint32, low, high []bpf.Instruction) []bpf.Instruction {
 	// A conditional jump reaches 255 instructions, an unconditional one all.
 	prog := []bpf.Instruction{
-		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: keys[mid], SkipFalse: 1},
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: key, SkipFalse: 1},
 		bpf.Jump{Skip: uint32(len(low))},
 	}
 	return append(append(prog, low...), high...)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 )
 
 // passes states what the part of the filter that looks into the frame does.
-func passes(vips []netip.Addr, frame []byte) bool {
+func passes(vips []netip.Addr, neighbours bool, frame []byte) bool {
+	isVIP := func(a netip.Addr) bool {
+		return slices.ContainsFunc(vips, func(v netip.Addr) bool { return v.Unmap() == a })
+	}
 	if len(frame) < 14 {
 		return false
 	}
@@ -19,22 +23,27 @@ func passes(vips []netip.Addr, frame []byte) bool {
 	case 0x0806:
 		return true
 	case 0x0800:
-		if len(frame) < 34 {
+		return len(frame) >= 34 && isVIP(netip.AddrFrom4([4]byte(frame[30:34])))
+	case 0x86dd:
+		if !neighbours && !slices.ContainsFunc(vips, func(v netip.Addr) bool { return v.Unmap().Is6() }) {
 			return false
 		}
-		dst := netip.AddrFrom4([4]byte(frame[30:34]))
-		for _, v := range vips {
-			if v.Unmap() == dst {
+		if len(frame) >= 22 && frame[20] == 58 && frame[21] == 255 {
+			if len(frame) < 55 {
+				return false // ICMPv6 without a type
+			}
+			if 133 <= frame[54] && frame[54] <= 137 {
 				return true
 			}
 		}
+		return len(frame) >= 54 && isVIP(netip.AddrFrom16([16]byte(frame[38:54])))
 	}
 	return false
 }
 
-func addressVM(t testing.TB, vips []netip.Addr) *bpf.VM {
+func addressVM(t testing.TB, vips []netip.Addr, neighbours bool) *bpf.VM {
 	t.Helper()
-	prog, err := addressFilter(vips)
+	prog, err := addressFilter(vips, neighbours)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,19 +57,19 @@ func addressVM(t testing.TB, vips []netip.Addr) *bpf.VM {
 	return vm
 }
 
-func checkFrame(t testing.TB, vm *bpf.VM, vips []netip.Addr, frame []byte) {
+func checkFrame(t testing.TB, vm *bpf.VM, vips []netip.Addr, neighbours bool, frame []byte) {
 	t.Helper()
 	n, err := vm.Run(frame)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := 0
-	if passes(vips, frame) {
+	if passes(vips, neighbours, frame) {
 		want = min(len(frame), acceptBytes)
 	}
 	// The VM gives the program's return value or the length of the frame.
 	if min(n, len(frame)) != want {
-		t.Fatalf("%d of %d bytes accepted, want %d: % x", n, len(frame), want, frame[:min(len(frame), 34)])
+		t.Fatalf("%d of %d bytes accepted, want %d: % x", n, len(frame), want, frame[:min(len(frame), 55)])
 	}
 }
 
@@ -91,11 +100,11 @@ func TestFilterAgreesWithItsDefinition(t *testing.T) {
 		if n > 2 {
 			vips[0], vips[1], vips[2] = netip.AddrFrom4([4]byte{}), netip.AddrFrom4([4]byte{255, 255, 255, 255}), vips[n-1]
 		}
-		vm := addressVM(t, vips)
+		vm := addressVM(t, vips, false)
 		for _, v := range vips {
 			for _, dst := range []netip.Addr{v, v.Prev(), v.Next(), randomAddr(rng)} {
 				if dst.IsValid() && dst.Is4() {
-					checkFrame(t, vm, vips, ipv4To(dst))
+					checkFrame(t, vm, vips, false, ipv4To(dst))
 				}
 			}
 		}
@@ -104,9 +113,9 @@ func TestFilterAgreesWithItsDefinition(t *testing.T) {
 		ipv6 := ipv4To(netip.AddrFrom4([4]byte{1, 2, 3, 4}))
 		ipv6[12], ipv6[13] = 0x86, 0xdd
 		for _, f := range [][]byte{arp, ipv6, arp[:14], arp[:13], ipv6[:33], {}} {
-			checkFrame(t, vm, vips, f)
+			checkFrame(t, vm, vips, false, f)
 		}
-		if raw, err := newFilter(vips); err != nil || len(raw) > maxInstructions {
+		if raw, err := newFilter(vips, false); err != nil || len(raw) > maxInstructions {
 			t.Fatalf("%d addresses: %d instructions, %v", n, len(raw), err)
 		}
 	}
@@ -119,11 +128,17 @@ func TestFilterComparesFewAddressesOfMany(t *testing.T) {
 		vips[i] = a
 		a = a.Next()
 	}
-	raw, err := newFilter(vips)
+	raw, err := newFilter(vips, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The longest way through: the depth of the tree and one leaf.
+	if n := longestWay(raw); n > 45 {
+		t.Fatalf("a frame takes up to %d instructions with 1000 addresses", n)
+	}
+}
+
+// longestWay is the greatest number of instructions one frame can take.
+func longestWay(raw []bpf.RawInstruction) int {
 	steps := make([]int, len(raw)+1)
 	for i := len(raw) - 1; i >= 0; i-- {
 		switch in := raw[i].Disassemble().(type) {
@@ -137,30 +152,33 @@ func TestFilterComparesFewAddressesOfMany(t *testing.T) {
 			steps[i] = 1 + steps[i+1]
 		}
 	}
-	if steps[0] > 45 {
-		t.Fatalf("a frame takes up to %d instructions with 1000 addresses", steps[0])
-	}
+	return steps[0]
 }
 
 func TestFilterNamesWhatItCannotDo(t *testing.T) {
-	if _, err := newFilter([]netip.Addr{netip.MustParseAddr("2001:db8::1")}); err == nil || !strings.Contains(err.Error(), "2001:db8::1") {
-		t.Errorf("an IPv6 address: %v", err)
+	for name, a := range map[string]netip.Addr{"fe80::1%eth0": netip.MustParseAddr("fe80::1%eth0"), "invalid IP": {}} {
+		if _, err := newFilter([]netip.Addr{a}, false); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	many := make([]netip.Addr, 4096)
-	a := netip.MustParseAddr("10.0.0.0")
-	for i := range many {
-		many[i], a = a, a.Next()
+	for _, first := range []string{"10.0.0.0", "2001:db8::1"} {
+		many := make([]netip.Addr, 4096)
+		a := netip.MustParseAddr(first)
+		for i := range many {
+			many[i], a = a, a.Next()
+		}
+		if _, err := newFilter(many, false); err == nil || !strings.Contains(err.Error(), "4096 addresses") ||
+			!strings.Contains(err.Error(), "kernel takes 4096") {
+			t.Errorf("4096 addresses from %s on: %v", first, err)
+		}
 	}
-	if _, err := newFilter(many); err == nil || !strings.Contains(err.Error(), "4096 addresses") {
-		t.Errorf("4096 addresses: %v", err)
-	}
-	if _, err := newFilter([]netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}); err != nil {
+	if _, err := newFilter([]netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}, false); err != nil {
 		t.Errorf("a mapped IPv4 address: %v", err)
 	}
 }
 
 func TestFilterLooksAtThePacketTypeFirst(t *testing.T) {
-	raw, err := newFilter(nil)
+	raw, err := newFilter(nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,10 +189,19 @@ func TestFilterLooksAtThePacketTypeFirst(t *testing.T) {
 }
 
 func FuzzFilter(f *testing.F) {
-	vips := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("192.0.2.255")}
-	f.Add(ipv4To(vips[0]))
-	f.Add(ipv4To(vips[1])[:33])
-	f.Fuzz(func(t *testing.T, frame []byte) {
-		checkFrame(t, addressVM(t, vips), vips, frame)
+	v4 := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("192.0.2.255")}
+	v6 := []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2:1"), netip.MustParseAddr("fd00::ffff:ffff")}
+	f.Add(ipv4To(v4[0]), false)
+	f.Add(ipv4To(v4[1])[:33], true)
+	for _, a := range v6 {
+		f.Add(tcpTo(a), false)
+		f.Add(tcpTo(a.Next()), true)
+		f.Add(neighbour(a, 135, 255), true)
+		f.Add(neighbour(a, 128, 255)[:54], false)
+	}
+	f.Fuzz(func(t *testing.T, frame []byte, neighbours bool) {
+		for _, vips := range [][]netip.Addr{v4, append(slices.Clone(v4), v6...)} {
+			checkFrame(t, addressVM(t, vips, neighbours), vips, neighbours, frame)
+		}
 	})
 }

@@ -15,8 +15,11 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/frametest"
 )
 
 // insideEnv is set in the environment of the tests' second run, which is alone
@@ -57,6 +60,9 @@ func fuzzing() bool {
 // A lab is a director between a client and a server:
 //
 //	c0 10.9.0.1 ──veth── d0 (this namespace) d1 ──veth── s0 10.9.0.2, lo 10.9.0.100
+//
+// The kernels speak no IPv6 on these interfaces unless addIPv6 is called, and
+// none of their own accord even then, so that tests can count frames.
 type lab struct {
 	client, server netns.NsHandle
 	c0, d0, d1, s0 *net.Interface
@@ -66,6 +72,10 @@ var (
 	labClient = netip.MustParseAddr("10.9.0.1")
 	labServer = netip.MustParseAddr("10.9.0.2")
 	labVIP    = netip.MustParseAddr("10.9.0.100")
+
+	labClient6 = netip.MustParseAddr("fd00:9::1")
+	labServer6 = netip.MustParseAddr("fd00:9::2")
+	labVIP6    = netip.MustParseAddr("fd00:9::1:100")
 )
 
 func newLab(t testing.TB) *lab {
@@ -91,6 +101,9 @@ func newLab(t testing.TB) *lab {
 	runtime.UnlockOSThread()
 	must(home.Close())
 	must(os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0))
+	setIPv6(t, "default", "disable_ipv6", "1")
+	within(t, l.client, func() { setIPv6(t, "default", "disable_ipv6", "1") })
+	within(t, l.server, func() { setIPv6(t, "default", "disable_ipv6", "1") })
 
 	l.d0, l.c0 = l.veth(t, "d0", "c0", l.client)
 	l.d1, l.s0 = l.veth(t, "d1", "s0", l.server)
@@ -107,6 +120,29 @@ func newLab(t testing.TB) *lab {
 		_ = l.server.Close()
 	})
 	return l
+}
+
+// setIPv6 sets a sysctl of IPv6 for an interface of this thread's namespace.
+func setIPv6(t testing.TB, ifname, name, value string) {
+	t.Helper()
+	err := os.WriteFile("/proc/sys/net/ipv6/conf/"+ifname+"/"+name, []byte(value), 0)
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6 is silent anyway
+		t.Fatal(err)
+	}
+}
+
+// addIPv6 gives client and server IPv6 addresses, beside their IPv4 ones.
+func (l *lab) addIPv6(t testing.TB) {
+	t.Helper()
+	for ns, ifname := range map[netns.NsHandle]string{l.client: "c0", l.server: "s0"} {
+		within(t, ns, func() {
+			setIPv6(t, ifname, "addr_gen_mode", "1") // no link-local address to find and announce
+			setIPv6(t, ifname, "disable_ipv6", "0")
+		})
+	}
+	l.configure(t, l.client, l.c0, labClient6.String()+"/64", labVIP6, l.d0)
+	l.configure(t, l.server, l.s0, labServer6.String()+"/64", labClient6, l.d1)
+	l.configure(t, l.server, nil, labVIP6.String()+"/128", netip.Addr{}, nil)
 }
 
 // veth makes a pair, name here and peer in ns, both up.
@@ -166,6 +202,9 @@ func (l *lab) configure(t testing.TB, ns netns.NsHandle, ifi *net.Interface, add
 		}
 		a, perr := netlink.ParseAddr(addr)
 		if err == nil && perr == nil {
+			if a.IP.To4() == nil {
+				a.Flags = unix.IFA_F_NODAD
+			}
 			err = netlink.AddrAdd(link, a)
 		}
 		if err == nil && gw != nil {
@@ -237,6 +276,12 @@ func openIn(t testing.TB, ns netns.NsHandle, ifi *net.Interface, vips ...netip.A
 // frameTo is a UDP frame of size bytes from ifi to MAC dst and address to, its
 // number in the payload and its source port.
 func frameTo(ifi *net.Interface, dst net.HardwareAddr, to netip.Addr, number, size int) []byte {
+	if to.Is6() {
+		payload := make([]byte, max(size-62, 3))
+		payload[0], payload[1], payload[2] = byte(number>>16), byte(number>>8), byte(number)
+		return frametest.UDP{Src: netip.AddrPortFrom(labClient6, uint16(number)), Dst: netip.AddrPortFrom(to, 53),
+			SrcMAC: frame.MAC(ifi.HardwareAddr), DstMAC: frame.MAC(dst), Payload: payload}.Bytes()
+	}
 	f := make([]byte, max(size, 60))
 	copy(f, dst)
 	copy(f[6:], ifi.HardwareAddr)
@@ -263,6 +308,9 @@ func frameTo(ifi *net.Interface, dst net.HardwareAddr, to netip.Addr, number, si
 
 // numberOf is the number of a frame made by frameTo; -1: another frame.
 func numberOf(f []byte) int {
+	if len(f) >= 65 && f[12] == 0x86 && f[13] == 0xdd && f[20] == 17 {
+		return int(f[62])<<16 | int(f[63])<<8 | int(f[64])
+	}
 	if len(f) < 60 || f[12] != 8 || f[13] != 0 || f[23] != 17 {
 		return -1
 	}

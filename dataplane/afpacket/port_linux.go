@@ -43,8 +43,11 @@ type Port struct {
 	sendFull  atomic.Uint64
 	sendError atomic.Uint64
 
+	neighbours bool // Config.Neighbours6
+
 	mu     sync.Mutex // held where fd and wake are used beside the worker
 	closed bool
+	groups []group // joined; sorted
 }
 
 // Open opens one port. It needs CAP_NET_RAW, see packet(7).
@@ -58,10 +61,11 @@ func Open(cfg Config) (*Port, error) {
 
 // OpenGroup opens n ports that share the frames of the interface by the
 // kernel's flow hash (PACKET_FANOUT_HASH): each frame is handed out by exactly
-// one of them, all frames of a flow by the same. The kernel puts fragments
-// together first (PACKET_FANOUT_FLAG_DEFRAG), so that they have ports to be
-// hashed; a datagram longer than the MTU of the interface it shall leave by is
-// then refused by the kernel and counted as SendError.
+// one of them, all frames of a flow by the same. Fragments, of which only the
+// first has ports, are hashed by addresses and protocol alone, the first too:
+// all of a datagram come to one port, as they are, but not always to the one
+// that gets the whole datagrams of the flow (__skb_get_hash_symmetric in
+// net/core/flow_dissector.c).
 //
 // Each port has to be closed. A group loses the share of a port that is closed
 // or not read, so use and close them together.
@@ -130,7 +134,8 @@ func newPort(cfg Config) (*Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem, spinFor: cfg.Spin}
+	p := &Port{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem,
+		spinFor: cfg.Spin, neighbours: cfg.Neighbours6}
 	p.tx.init()
 	r, err := newRing(mem, l)
 	if err != nil {
@@ -147,20 +152,30 @@ func newPort(cfg Config) (*Port, error) {
 }
 
 // SetVIPs replaces the addresses whose frames are handed out, at once and
-// without losing a frame of those that stay. On an error nothing has changed.
+// without losing a frame of those that stay. The groups of new addresses are
+// joined before, those of addresses that go are left after. On an error nothing
+// has changed.
 func (p *Port) SetVIPs(vips []netip.Addr) error {
-	prog, err := newFilter(vips)
+	prog, err := newFilter(vips, p.neighbours)
 	if err != nil {
 		return fmt.Errorf("port on %s: %w", p.name, err)
 	}
+	want := solicitedGroups(vips)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return os.ErrClosed
 	}
-	if err := attach(p.fd, prog); err != nil {
+	fresh := without(want, p.groups)
+	if err := joinGroups(p.fd, p.index, fresh); err != nil {
 		return fmt.Errorf("port on %s: %w", p.name, err)
 	}
+	if err := attach(p.fd, prog); err != nil {
+		leaveGroups(p.fd, p.index, fresh)
+		return fmt.Errorf("port on %s: %w", p.name, err)
+	}
+	leaveGroups(p.fd, p.index, without(p.groups, want))
+	p.groups = want
 	return nil
 }
 

@@ -119,9 +119,11 @@ func attach(fd int, prog []bpf.RawInstruction) error {
 	return nil
 }
 
-// The fan-out mode of all groups: by the kernel's flow hash, of whole
-// datagrams, since only the first fragment has ports.
-const fanoutMode = unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_DEFRAG
+// The fan-out mode of all groups: by the kernel's flow hash. Without
+// PACKET_FANOUT_FLAG_DEFRAG, which would put IPv4 fragments together to
+// datagrams that are too long to be sent again: whoever reads the ports has to
+// know what to do with fragments.
+const fanoutMode = unix.PACKET_FANOUT_HASH
 
 // createFanout makes the socket the first member of a new fan-out group, whose
 // number the kernel chooses. 0 is one it may choose, the first time after boot.
