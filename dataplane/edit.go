@@ -135,6 +135,8 @@ func (d *Director) AddServer(k ServiceKey, c ServerConfig) error {
 		return ErrThresholds
 	case s.find(c.Addr, c.Port) >= 0:
 		return ErrServerExists
+	case !unicast(c.Addr):
+		return ErrAddress
 	}
 	ds := d.remembered(k, c)
 	if ds == nil {
@@ -149,6 +151,17 @@ func (d *Director) AddServer(k ServiceKey, c ServerConfig) error {
 	s.picks = slices.Insert(s.picks, 0, &ds.Dest)
 	s.sched.Update(s.picks, scheduler.Added, 0)
 	return nil
+}
+
+// unicast reports whether a may be the address of a real server: one host, and
+// for IPv6 not one of a single link.
+func unicast(a frame.Addr) bool {
+	if a.Is4() {
+		b := a.As4()
+		return b[0] != 0 && b[0]&0xf0 != 0xe0 && b != [4]byte{255, 255, 255, 255}
+	}
+	linkLocal := a[0] == 0xfe && a[1]&0xc0 == 0x80
+	return a != frame.Addr{} && a[0] != 0xff && !linkLocal
 }
 
 // remembered finds a removed server of the same service.
@@ -223,6 +236,35 @@ func (d *Director) remove(s *service, i int, now int64) {
 	s.sched.Update(s.picks, scheduler.Removed, i)
 	if d.table.Load().tunables.ExpireNodestConn {
 		d.expireServer(ds)
+	}
+}
+
+// Zero sets the counters of a service and of its servers to zero.
+func (d *Director) Zero(k ServiceKey) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.table.Load().services[k]
+	if s == nil {
+		return ErrNoService
+	}
+	s.zero()
+	return nil
+}
+
+// ZeroAll sets the counters of all services and servers to zero. Removed
+// servers keep theirs.
+func (d *Director) ZeroAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.table.Load().services {
+		s.zero()
+	}
+}
+
+func (s *service) zero() {
+	s.totals = Traffic{}
+	for _, ds := range s.dests {
+		ds.totals = Traffic{}
 	}
 }
 

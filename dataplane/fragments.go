@@ -19,13 +19,14 @@ const (
 	fragHeldSize  = 2048    // greatest frame kept, bytes
 	fragTime      = 30e9    // ns a datagram is remembered; net.ipv4.ipfrag_time
 	fragRanges    = 8       // separate pieces a datagram may be in
+	fragReclaim   = 1e9     // ns between two searches for room
 )
 
 // A datagramKey names a datagram: RFC 791 section 3.2, RFC 8200 section 4.5.
 type datagramKey struct {
 	src, dst frame.Addr
 	id       uint32
-	proto    uint8
+	proto    uint8 // of IPv4; the fragments of IPv6 may name different ones
 }
 
 // A datagram is what is known of one.
@@ -60,6 +61,7 @@ type fragments struct {
 	datagrams []datagram
 	held      []heldFragment
 	free      uint16 // first free heldFragment, 1 + index
+	reclaimed int64  // ns of the last search for room
 }
 
 func newFragments(secret [16]byte) *fragments {
@@ -74,7 +76,10 @@ func newFragments(secret [16]byte) *fragments {
 // find returns the datagram of a fragment, making it if it is new. The oldest
 // one in its places makes room.
 func (f *fragments) find(h *frame.Header, now int64) *datagram {
-	k := datagramKey{h.Src, h.Dst, h.FragID, h.Proto}
+	k := datagramKey{src: h.Src, dst: h.Dst, id: h.FragID}
+	if h.Kind == frame.IPv4 {
+		k.proto = h.Proto
+	}
 	var b [48]byte
 	binary.LittleEndian.PutUint64(b[:], f.seed)
 	copy(b[8:], k.src[:])
@@ -104,6 +109,21 @@ func (f *fragments) forget(d *datagram) {
 	for d.held != 0 {
 		h := &f.held[d.held-1]
 		d.held, h.next, f.free = h.next, f.free, d.held
+	}
+}
+
+// reclaim gives back the fragments of datagrams whose time is up: nobody may
+// come by their places for long. It looks now and then only, so that a flood
+// of fragments does not pay for each.
+func (f *fragments) reclaim(now int64) {
+	if now-f.reclaimed < fragReclaim {
+		return
+	}
+	f.reclaimed = now
+	for i := range f.datagrams {
+		if d := &f.datagrams[i]; d.held != 0 && now >= d.expires {
+			f.forget(d)
+		}
 	}
 }
 
@@ -149,7 +169,10 @@ func (d *datagram) drop(i int) {
 
 // hold keeps a copy of frame until the first fragment of d comes; false: there
 // is no room.
-func (f *fragments) hold(d *datagram, data []byte) bool {
+func (f *fragments) hold(d *datagram, data []byte, now int64) bool {
+	if f.free == 0 {
+		f.reclaim(now)
+	}
 	if f.free == 0 || len(data) > fragHeldSize {
 		return false
 	}
@@ -205,7 +228,7 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 	case p.header.FragOff == 0:
 		return d.firstFragment(t, s, b, p, g, now)
 	case !g.first:
-		if !d.frags.hold(g, p.Data) {
+		if !d.frags.hold(g, p.Data, now) {
 			return FragmentLost
 		}
 		return FragmentHeld

@@ -58,7 +58,7 @@ func FuzzConversation(f *testing.F) {
 		l := furnish(newLab(t, unlimited, 256))
 		flags := []string{"S", "A", "FA", "R", "SA", "", "SR", "SF"}
 		for b = b[:min(len(b), 1<<10)]; len(b) >= 4; b = b[4:] {
-			n := byte(1 + b[1]%3)
+			n := 1 + b[1]%3
 			k := []dataplane.ServiceKey{tcpService(80), tcpService(443), udpService(53)}[b[2]%3]
 			c := dataplane.ServerConfig{Addr: serverAddr(n), Port: k.Port, Weight: int(b[3] % 4), Upper: int(b[3] >> 4)}
 			switch b[0] % 16 {

@@ -14,11 +14,15 @@ import (
 )
 
 // The network of all tests: clients behind clientMAC on interface 1, servers
-// 10.0.0.n with MAC address 02:00:00:00:01:n on interface 2.
+// 10.0.0.n, which are also fd00::n, with MAC address 02:00:00:00:01:n on
+// interface 2.
 var (
 	clientIP    = netip.MustParseAddr("198.51.100.7")
 	vipIP       = netip.MustParseAddr("192.0.2.1")
 	vip         = frame.AddrFrom(vipIP)
+	client6IP   = netip.MustParseAddr("2001:db8:7::7")
+	vip6IP      = netip.MustParseAddr("2001:db8::1")
+	vip6        = frame.AddrFrom(vip6IP)
 	clientMAC   = frame.MAC{2, 0, 0, 0, 0, 7}
 	directorMAC = frame.MAC{2, 0, 0, 0, 0, 1}
 	link        = dataplane.Link{Index: 2, MAC: frame.MAC{2, 0, 0, 0, 0, 2}, MTU: 1500}
@@ -26,8 +30,9 @@ var (
 
 const clientSide = 1
 
-func serverAddr(n byte) frame.Addr { return frame.AddrFrom4([4]byte{10, 0, 0, n}) }
-func serverMAC(n byte) frame.MAC   { return frame.MAC{2, 0, 0, 0, 1, n} }
+func serverAddr(n byte) frame.Addr  { return frame.AddrFrom4([4]byte{10, 0, 0, n}) }
+func serverAddr6(n byte) frame.Addr { return frame.Addr{0: 0xfd, 15: n} }
+func serverMAC(n byte) frame.MAC    { return frame.MAC{2, 0, 0, 0, 1, n} }
 
 func tcpService(port uint16) dataplane.ServiceKey {
 	return dataplane.ServiceKey{Proto: frame.ProtoTCP, Addr: vip, Port: port}
@@ -35,6 +40,19 @@ func tcpService(port uint16) dataplane.ServiceKey {
 
 func udpService(port uint16) dataplane.ServiceKey {
 	return dataplane.ServiceKey{Proto: frame.ProtoUDP, Addr: vip, Port: port}
+}
+
+// on is the service of protocol and port on the VIP of either family.
+func on(v frame.Addr, proto uint8, port uint16) dataplane.ServiceKey {
+	return dataplane.ServiceKey{Proto: proto, Addr: v, Port: port}
+}
+
+// serverOf is the address of server n in service k.
+func serverOf(k dataplane.ServiceKey, n byte) frame.Addr {
+	if k.IPv6 || k.Mark == 0 && !k.Addr.Is4() {
+		return serverAddr6(n)
+	}
+	return serverAddr(n)
 }
 
 // unlimited answers everything.
@@ -60,9 +78,9 @@ func newLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
 	}
 	l := &lab{t: t, d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch(), frames: new(uint64)}
 	l.batch.In = clientSide
-	d.SetVIPs([]frame.Addr{vip})
+	d.SetVIPs([]frame.Addr{vip, vip6})
 	for n := byte(1); n <= 9; n++ {
-		d.SetNeighbour(serverAddr(n), serverMAC(n), link)
+		l.neighbour(n, serverMAC(n), link)
 	}
 	t.Cleanup(l.checkCounters)
 	return l
@@ -77,6 +95,12 @@ func furnish(l *lab) *lab {
 	l.service(udpService(53), 0, 1, 2)
 	l.service(tcpService(443), 120*time.Second, 1, 2)
 	return l
+}
+
+// neighbour says how both addresses of server n are reached.
+func (l *lab) neighbour(n byte, mac frame.MAC, link dataplane.Link) {
+	l.d.SetNeighbour(serverAddr(n), mac, link)
+	l.d.SetNeighbour(serverAddr6(n), mac, link)
 }
 
 func (l *lab) must(err error) {
@@ -98,17 +122,17 @@ func (l *lab) service(k dataplane.ServiceKey, persistence time.Duration, servers
 
 func (l *lab) add(k dataplane.ServiceKey, n byte, weight int) {
 	l.t.Helper()
-	l.must(l.d.AddServer(k, dataplane.ServerConfig{Addr: serverAddr(n), Port: k.Port, Weight: weight}))
+	l.must(l.d.AddServer(k, dataplane.ServerConfig{Addr: serverOf(k, n), Port: k.Port, Weight: weight}))
 }
 
 func (l *lab) weight(k dataplane.ServiceKey, n byte, weight int) {
 	l.t.Helper()
-	l.must(l.d.EditServer(k, dataplane.ServerConfig{Addr: serverAddr(n), Port: k.Port, Weight: weight}))
+	l.must(l.d.EditServer(k, dataplane.ServerConfig{Addr: serverOf(k, n), Port: k.Port, Weight: weight}))
 }
 
 func (l *lab) remove(k dataplane.ServiceKey, n byte) {
 	l.t.Helper()
-	l.must(l.d.DelServer(k, serverAddr(n), k.Port, l.now))
+	l.must(l.d.DelServer(k, serverOf(k, n), k.Port, l.now))
 }
 
 func (l *lab) tune(change func(*dataplane.Tunables)) {
@@ -140,6 +164,9 @@ type result struct {
 	server  byte   // n of the server a forwarded frame went to
 	data    []byte // the frame afterwards
 	reply   []byte // a copy of the answer
+	// sent are copies of what left beside a forwarded frame (fragments that
+	// were kept), or of the fragments of one that was too long.
+	sent [][]byte
 }
 
 func (l *lab) send(f []byte) result {
@@ -163,6 +190,14 @@ func (l *lab) sendPacket(p dataplane.Packet) result {
 		r.server = got.Data[5]
 		if mac := frame.DstMAC(got.Data); mac != serverMAC(r.server) || got.Out != link.Index || frame.SrcMAC(got.Data) != link.MAC {
 			l.t.Fatalf("forwarded to %x from %x by interface %d, which is no server's", mac, frame.SrcMAC(got.Data), got.Out)
+		}
+	}
+	if r.verdict == dataplane.Forward || r.reason == dataplane.Fragmented {
+		for _, p := range l.batch.Replies {
+			if p.Out != link.Index {
+				l.t.Fatalf("%s left by interface %d, which is not the servers'", frametest.Describe(p.Data), p.Out)
+			}
+			r.sent = append(r.sent, bytes.Clone(p.Data))
 		}
 	}
 	if r.verdict == dataplane.Answer {
@@ -211,7 +246,7 @@ func (l *lab) server(k dataplane.ServiceKey, n byte) dataplane.ServerStatus {
 	l.t.Helper()
 	for _, s := range l.d.Services() {
 		for _, r := range s.Servers {
-			if s.Config.Key == k && r.Config.Addr == serverAddr(n) {
+			if s.Config.Key == k && r.Config.Addr == serverOf(k, n) {
 				return r
 			}
 		}

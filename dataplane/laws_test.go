@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -117,7 +118,7 @@ func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
 	case a.Src != q.Dst || a.Dst != q.Src:
 		return errors.New("its IP addresses are not the packet's, swapped")
 	case a.Kind == frame.IPv6:
-		return nil // ICMPv6 has tests of its own
+		return lawOfAnswer6(in, out, q, a, reason)
 	case a.TTL != 64 || a.IsFragment() || a.L4 != a.L3+20:
 		return errors.New("its TTL is not 64, or it is a fragment, or has options")
 	case !transportSumOK(out, a):
@@ -145,6 +146,43 @@ func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
 		return lawOfError(in, out, q, a, 11, 0)
 	default:
 		return fmt.Errorf("no answer is known for %s", reason)
+	}
+	return nil
+}
+
+// lawOfAnswer6 is what differs in IPv6: RFC 4443 instead of RFC 792.
+func lawOfAnswer6(in, out []byte, q, a frame.Header, reason dataplane.Reason) error {
+	switch {
+	case a.TTL != 64 || a.IsFragment() || a.L4 != a.L3+40:
+		return errors.New("its hop limit is not 64, or it is a fragment, or has extension headers")
+	case !transportSumOK(out, a):
+		return errors.New("its transport checksum is wrong")
+	}
+	want := map[dataplane.Reason][2]uint8{dataplane.UnreachableNoService: {1, 4}, dataplane.UnreachableNoServer: {1, 4},
+		dataplane.FragmentationNeeded: {2, 0}, dataplane.TimeExceeded: {3, 0}}
+	switch reason {
+	case dataplane.ResetNoService, dataplane.ResetNoConnection:
+		return lawOfReset(in[q.L4:q.End], out[a.L4:], q, a)
+	case dataplane.EchoReplied:
+		echo := bytes.Clone(in[q.L4:q.End])
+		echo[0] = 129
+		copy(echo[2:4], out[a.L4+2:])
+		if !bytes.Equal(out[a.L4:], echo) {
+			return errors.New("the echo is not the request's")
+		}
+		return nil
+	}
+	typ, ok := want[reason]
+	quote, whole := out[a.L4+8:], in[q.L3:q.End]
+	switch {
+	case !ok:
+		return fmt.Errorf("no answer is known for %s", reason)
+	case a.Proto != frame.ProtoICMPv6 || [2]uint8{a.ICMPType, a.ICMPCode} != typ:
+		return fmt.Errorf("want ICMPv6 %v", typ)
+	case len(quote) != min(len(whole), 1280-48) || !bytes.Equal(quote, whole[:len(quote)]):
+		return errors.New("it does not quote the packet")
+	case q.Proto == frame.ProtoICMPv6 && q.ICMPType < 128:
+		return errors.New("an ICMPv6 error about one")
 	}
 	return nil
 }
@@ -189,6 +227,10 @@ func lawOfError(in, out []byte, q, a frame.Header, typ, code uint8) error {
 // transportSumOK verifies the TCP or ICMP checksum of an answer, word by word.
 func transportSumOK(f []byte, h frame.Header) bool {
 	seg := f[h.L4:h.End]
+	if h.Kind == frame.IPv6 {
+		pseudo := slices.Concat(h.Src[:], h.Dst[:], []byte{0, 0, byte(len(seg) >> 8), byte(len(seg)), 0, 0, 0, h.Proto})
+		return frametest.Checksum(append(pseudo, seg...)) == 0
+	}
 	if h.Proto == frame.ProtoICMP {
 		return frametest.Checksum(seg) == 0
 	}

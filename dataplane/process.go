@@ -71,7 +71,7 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.Reason = NotOurs
 	case !clientAddr(&h.Src):
 		p.Reason = BadSource
-	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP:
+	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || optionsInFront(h):
 		p.flow = flow{key: conntrack.Key{Client: h.Src, Virtual: h.Dst,
 			ClientPort: h.SrcPort, VirtualPort: h.DstPort, Proto: h.Proto}}
 		p.flow.hash = d.conns.Hash(&p.flow.key)
@@ -121,6 +121,15 @@ func connected(h *frame.Header, proto uint8) bool {
 func neighbourDiscovery(h *frame.Header) bool {
 	return h.Proto == frame.ProtoICMPv6 && h.Kind == frame.IPv6 && !h.IsFragment() &&
 		h.ICMPType >= icmp6RouterSolicitation && h.ICMPType <= icmp6Redirect
+}
+
+// optionsInFront reports whether h is of a fragment whose datagram begins with
+// destination options, or an authentication header: the next header of the
+// first fragment leads on to the protocol, that of the others does not (RFC
+// 8200 section 4.5).
+func optionsInFront(h *frame.Header) bool {
+	const auth, options = 51, 60
+	return h.Kind == frame.IPv6 && h.FragOff != 0 && (h.Proto == options || h.Proto == auth)
 }
 
 // clientAddr reports whether a can be a client's: RFC 1122 section 3.2.1.3

@@ -18,6 +18,7 @@ var (
 	ErrNoServer       = errors.New("No such destination")
 	ErrThresholds     = errors.New("Numerical result out of range")
 	ErrTooManyServers = errors.New("Memory allocation problem")
+	ErrAddress        = errors.New("Invalid operation.  Possibly wrong module version, address not unicast, ...")
 	ErrScheduler      = errors.New("Scheduler or persistence engine not found")
 )
 

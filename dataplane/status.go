@@ -27,8 +27,8 @@ type ServerStatus struct {
 	Traffic    Traffic
 }
 
-// Services is the state of all services, sorted by mark, protocol, address and
-// port.
+// Services is the state of all services, sorted by mark, family, protocol,
+// address and port.
 func (d *Director) Services() []ServiceStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -42,10 +42,23 @@ func (d *Director) Services() []ServiceStatus {
 	}
 	slices.SortFunc(all, func(a, b ServiceStatus) int {
 		x, y := a.Config.Key, b.Config.Key
-		return cmp.Or(cmp.Compare(x.Mark, y.Mark), cmp.Compare(x.Proto, y.Proto),
+		return cmp.Or(cmp.Compare(x.Mark, y.Mark), compareBool(x.v6(), y.v6()), cmp.Compare(x.Proto, y.Proto),
 			slices.Compare(x.Addr[:], y.Addr[:]), cmp.Compare(x.Port, y.Port))
 	})
 	return all
+}
+
+// v6 reports whether the service is one of IPv6.
+func (k ServiceKey) v6() bool { return k.IPv6 || k.Mark == 0 && !k.Addr.Is4() }
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func (d *dest) status() ServerStatus {
@@ -88,4 +101,11 @@ func (d *Director) TableUse() (entries, limit int, evicted uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.conns.Len(), d.conns.Limit(), d.conns.Evicted()
+}
+
+// Timeouts are the timeouts in force.
+func (d *Director) Timeouts() conntrack.Timeouts {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.timeouts
 }

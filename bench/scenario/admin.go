@@ -4,90 +4,136 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
-	"lvsdr/dataplane"
+	"lvsdr/control/ipvsadm"
 	"lvsdr/dataplane/frame"
-	"lvsdr/scheduler"
 )
 
-// The exit codes of ipvsadm.
-const (
-	exitRefused = 255 // by the kernel
-	exitUsage   = 2   // by ipvsadm itself
-)
-
-const maxPersist = 31 * 86400 // seconds, ipvsadm(8)
-
-// A usageError is what ipvsadm refuses before the kernel sees it.
-type usageError string
-
-// Error is the text ipvsadm prints.
-func (e usageError) Error() string { return string(e) }
-
-// admin plays an edit and notes its exit code.
+// admin plays an edit by its command line, and notes that and its exit code.
 func (p *player) admin(op *Op) error {
-	op.Exit, op.Err = 0, ""
 	if op.Svc == nil || strings.HasSuffix(op.Op, "server") && op.Server == nil {
 		return errors.New("svc, or server, is missing")
 	}
-	err := p.edit(op)
-	if err == nil {
-		return nil
-	}
-	var usage usageError
-	var unsupported unsupportedError
-	switch {
-	case errors.As(err, &unsupported):
-		return err
-	case errors.As(err, &usage):
-		op.Exit = exitUsage
-	default:
-		op.Exit = exitRefused
-	}
-	op.Err = err.Error()
-	if errors.Is(err, dataplane.ErrScheduler) {
-		op.Err = dataplane.ErrScheduler.Error()
-	}
-	return nil
-}
-
-// An unsupportedError is a feature that the director does not have.
-type unsupportedError string
-
-// Error names the feature.
-func (e unsupportedError) Error() string { return string(e) + " is not supported" }
-
-func (p *player) edit(op *Op) error {
-	c, err := op.Svc.config()
+	args, err := op.arguments()
 	if err != nil {
 		return err
 	}
+	op.IPVSAdm = strings.Join(args, " ")
+	r := p.command(args)
+	op.Exit, op.Err = r.Exit, strings.TrimSuffix(r.Err, "\n")
+	return nil
+}
+
+// command runs ipvsadm, and makes reachable what servers there are then.
+func (p *player) command(args []string) ipvsadm.Result {
+	r := p.adm.Run(args, strings.NewReader(""))
+	for _, s := range p.d.Services() {
+		for _, server := range s.Servers {
+			if server.MAC == (frame.MAC{}) {
+				p.reach(server.Config.Addr.IP())
+			}
+		}
+	}
+	return r
+}
+
+// arguments are the arguments of ipvsadm that an edit stands for.
+func (op *Op) arguments() ([]string, error) {
+	service, err := op.Svc.arguments()
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{letter(op.Op)}, service...)
 	switch op.Op {
-	case "add-service":
-		return p.d.AddService(c)
-	case "edit-service":
-		return p.d.EditService(c)
+	case "add-service", "edit-service":
+		return append(args, op.Svc.options()...), nil
 	case "del-service":
-		return p.d.DelService(c.Key, p.now)
+		return args, nil
 	}
-	s := dataplane.ServerConfig{Addr: frame.AddrFrom(op.Server.Addr), Port: c.Key.Port,
-		Weight: op.Server.Weight, Upper: op.Server.Upper, Lower: op.Server.Lower}
-	if s.Weight < 0 {
-		return usageError("illegal weight specified")
+	args = append(args, "-r", op.endpoint())
+	if op.Op == "del-server" {
+		return args, nil
 	}
-	switch op.Op {
+	args = append(args, "-g", "-w", strconv.Itoa(op.Server.Weight))
+	if op.Server.Upper != 0 || op.Server.Lower != 0 {
+		args = append(args, "-x", strconv.Itoa(op.Server.Upper), "-y", strconv.Itoa(op.Server.Lower))
+	}
+	return args, nil
+}
+
+// letter is the command of an edit.
+func letter(op string) string {
+	switch op {
+	case "add-service":
+		return "-A"
+	case "edit-service":
+		return "-E"
+	case "del-service":
+		return "-D"
 	case "add-server":
-		p.reach(op.Server.Addr)
-		return p.d.AddServer(c.Key, s)
+		return "-a"
 	case "edit-server":
-		return p.d.EditServer(c.Key, s)
+		return "-e"
 	}
-	return p.d.DelServer(c.Key, s.Addr, s.Port, p.now)
+	return "-d"
+}
+
+// arguments name the service.
+func (s *Service) arguments() ([]string, error) {
+	switch {
+	case s.FWMark != 0 && s.Family == "ipv6":
+		return []string{"-f", strconv.FormatUint(uint64(s.FWMark), 10), "-6"}, nil
+	case s.FWMark != 0:
+		return []string{"-f", strconv.FormatUint(uint64(s.FWMark), 10)}, nil
+	case !s.VIP.IsValid():
+		return nil, errors.New("a service has a vip or a fwmark")
+	}
+	at := netip.AddrPortFrom(s.VIP, s.Port).String()
+	switch s.Proto {
+	case "tcp":
+		return []string{"-t", at}, nil
+	case "udp":
+		return []string{"-u", at}, nil
+	case "sctp":
+		return []string{"--sctp-service", at}, nil
+	}
+	return nil, fmt.Errorf("protocol %q: not tcp, udp or sctp", s.Proto)
+}
+
+// options say what the service is like.
+func (s *Service) options() []string {
+	var args []string
+	if s.Sched != "" {
+		args = append(args, "-s", s.Sched)
+	}
+	if s.Persist != nil {
+		args = append(args, "-p", strconv.Itoa(*s.Persist))
+	}
+	if s.Mask != "" {
+		args = append(args, "-M", s.Mask)
+	}
+	if s.OnePacket {
+		args = append(args, "-o")
+	}
+	if len(s.SchedFlags) > 0 {
+		args = append(args, "-b", strings.Join(s.SchedFlags, ","))
+	}
+	return args
+}
+
+// endpoint is the server's address with its port, or the service's, if there is
+// one.
+func (op *Op) endpoint() string {
+	switch {
+	case op.Server.Port != 0:
+		return netip.AddrPortFrom(op.Server.Addr, op.Server.Port).String()
+	case op.Svc.Port != 0:
+		return netip.AddrPortFrom(op.Server.Addr, op.Svc.Port).String()
+	}
+	return op.Server.Addr.String()
 }
 
 // reach gives a server a MAC address.
@@ -102,104 +148,6 @@ func (p *player) reach(addr netip.Addr) {
 	mac := frame.MAC{2, 1, 0, byte(n >> 16), byte(n >> 8), byte(n)}
 	p.servers[mac] = addr
 	p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.link)
-}
-
-// config reads a service as ipvsadm's command line would.
-func (s *Service) config() (dataplane.ServiceConfig, error) {
-	var c dataplane.ServiceConfig
-	if s.FWMark == 0 && !s.VIP.IsValid() {
-		return c, errors.New("a service has a vip or a fwmark")
-	}
-	c.OnePacket = s.OnePacket
-	if s.OnePacket && s.FWMark == 0 && s.Proto != "udp" {
-		return c, usageError("One-Packet Scheduling is only for UDP virtual services")
-	}
-	c.Key = dataplane.ServiceKey{Mark: s.FWMark, IPv6: s.FWMark != 0 && s.Family == "ipv6"}
-	if s.FWMark == 0 {
-		proto, ok := protoNumber(s.Proto)
-		if !ok || proto == frame.ProtoICMP {
-			return c, fmt.Errorf("protocol %q: not tcp, udp or sctp", s.Proto)
-		}
-		c.Key = dataplane.ServiceKey{Proto: proto, Addr: frame.AddrFrom(s.VIP), Port: s.Port}
-	}
-	c.Scheduler = s.Sched
-	var err error
-	if c.Flags, err = scheduler.ParseFlags(s.Sched, s.SchedFlags); err != nil {
-		return c, usageError(err.Error())
-	}
-	if s.Persist != nil {
-		if *s.Persist < 1 || *s.Persist > maxPersist {
-			return c, usageError(fmt.Sprintf("invalid timeout value `%d' specified", *s.Persist))
-		}
-		c.Persistence = time.Duration(*s.Persist) * time.Second
-	}
-	if s.Mask != "" {
-		if c.Mask, err = parseMask(s.Mask); err != nil {
-			return c, err
-		}
-	}
-	if s.Sched != "" && s.Port == 0 && s.FWMark == 0 && s.Persist == nil {
-		return c, usageError("Zero port specified for non-persistent service")
-	}
-	return c, nil
-}
-
-// parseMask reads a dotted netmask, or a prefix length of IPv6.
-func parseMask(s string) (frame.Addr, error) {
-	if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 128 {
-		return frame.Addr(net.CIDRMask(n, 128)), nil
-	}
-	m, err := netip.ParseAddr(s)
-	if err != nil || !m.Is4() {
-		return frame.Addr{}, fmt.Errorf("mask %q: neither a netmask of IPv4 nor a prefix length of IPv6", s)
-	}
-	return frame.AddrFrom(m), nil
-}
-
-// flagsText is what ipvsadm prints behind the scheduler's name.
-func flagsText(c dataplane.ServiceConfig) string {
-	var words []string
-	if flags := c.Flags.Text(c.Scheduler); flags != "" {
-		words = append(words, "("+flags+")")
-	}
-	if c.Persistence > 0 {
-		words = append(words, fmt.Sprintf("persistent %d", c.Persistence/time.Second))
-		if m := maskText(c.Mask); m != "" {
-			words = append(words, "mask "+m)
-		}
-	}
-	if c.OnePacket {
-		words = append(words, "ops")
-	}
-	return strings.Join(words, " ")
-}
-
-// maskText is a mask as ipvsadm prints it, empty if it is the whole address.
-func maskText(m frame.Addr) string {
-	switch {
-	case m == (frame.Addr{}):
-		return ""
-	case !m.Is4():
-		n, _ := net.IPMask(m[:]).Size()
-		return strconv.Itoa(n)
-	case m.As4() == [4]byte{255, 255, 255, 255}:
-		return ""
-	}
-	return m.String()
-}
-
-func protoNumber(name string) (uint8, bool) {
-	switch name {
-	case "tcp":
-		return frame.ProtoTCP, true
-	case "udp":
-		return frame.ProtoUDP, true
-	case "sctp":
-		return frame.ProtoSCTP, true
-	case "icmp":
-		return frame.ProtoICMP, true
-	}
-	return 0, false
 }
 
 func lowerProto(n uint8) string { return strings.ToLower(protoName(n)) }

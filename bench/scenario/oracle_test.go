@@ -11,6 +11,12 @@ import (
 	"testing"
 )
 
+// differs says in what we differ from the kernel, for each recording that shows
+// it.
+var differs = map[string]string{
+	"local-server.jsonl": "a director that is its own real server is not supported",
+}
+
 // TestKernelDecisions replays what a real kernel's IPVS decided, recorded in
 // testdata, and wants every decision, every entry and every count equal.
 func TestKernelDecisions(t *testing.T) {
@@ -25,7 +31,13 @@ func TestKernelDecisions(t *testing.T) {
 			if err := Play(got); err != nil {
 				t.Fatal(err)
 			}
-			if diffs := compare(want, got); len(diffs) > 0 {
+			diffs := compare(want, got)
+			switch why, known := differs[filepath.Base(file)]; {
+			case known && len(diffs) == 0:
+				t.Errorf("it no longer differs in that %s", why)
+			case known:
+				t.Skipf("%d differences: %s", len(diffs), why)
+			case len(diffs) > 0:
 				t.Errorf("%d differences:\n%s", len(diffs), strings.Join(diffs[:min(len(diffs), 8)], "\n"))
 			}
 		})
@@ -59,11 +71,14 @@ func compare(want, got []*Op) []string {
 			}
 		}
 		diff("time", w.TMs, g.TMs)
-		if w.Op == "ipvsadm" {
-			continue // its command line is not played
-		}
 		diff("exit", w.Exit, g.Exit)
 		diff("err", w.Err, g.Err)
+		diff("ipvsadm", w.IPVSAdm, g.IPVSAdm)
+		if slices.Contains(otherOrder, w.IPVSAdm) {
+			diff("text", ordered(w.Text), ordered(g.Text))
+		} else {
+			diff("text", w.Text, g.Text)
+		}
 		r := g.Result
 		r.Reason = ""
 		diff("result", w.Result, r)
@@ -87,7 +102,7 @@ func text(v any) string {
 
 // sorted orders services; their servers' order is part of the decision.
 func sorted(s []ServiceDump) []ServiceDump {
-	s = slices.Clone(s)
+	s = append([]ServiceDump{}, s...)
 	slices.SortFunc(s, func(a, b ServiceDump) int { return strings.Compare(key(a), key(b)) })
 	return s
 }
@@ -126,4 +141,24 @@ func TestReadNamesTheLineThatCannotBeRead(t *testing.T) {
 			t.Errorf("%q: error %v, want one that begins with %q", in, err, name)
 		}
 	}
+}
+
+// otherOrder are the listings that the kernel gives in the order of its hash
+// tables. Ours are sorted, so only what they list is compared: every service
+// with its servers, and every connection.
+var otherOrder = []string{"-Ln --nosort", "-Lnc", "-Lnc --persistent-conn"}
+
+// ordered sorts the lines of a listing behind its header, but leaves servers, in
+// their order, behind their service.
+func ordered(lines []string) []string {
+	var blocks []string
+	for _, line := range lines {
+		if strings.HasPrefix(line, "  ->") && len(blocks) > 0 {
+			blocks[len(blocks)-1] += "\n" + line
+		} else {
+			blocks = append(blocks, line)
+		}
+	}
+	slices.Sort(blocks[1:])
+	return blocks
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"lvsdr/conntrack"
+	"lvsdr/control/ipvsadm"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -39,14 +41,9 @@ type player struct {
 	link    dataplane.Link
 	// servers names the MAC addresses given to real servers.
 	servers map[frame.MAC]netip.Addr
-	listed  map[counted]dataplane.Traffic // as of the last even second
-	ids     uint16                        // of IP packets
-}
-
-// A counted is a service, or a server of one, that has counters.
-type counted struct {
-	service dataplane.ServiceKey
-	server  frame.Addr
+	adm     ipvsadm.Interpreter
+	listed  ipvsadm.Estimator // the counters as of the last even second
+	ids     uint16            // of IP packets
 }
 
 // Play plays ops from their beginning and fills in the results, in place of
@@ -65,6 +62,7 @@ func Play(ops []*Op) error {
 		return err
 	}
 	p := &player{d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
+	p.adm = ipvsadm.Interpreter{Director: d, Now: func() int64 { return p.now }, Counters: &p.listed, Name: "/sbin/ipvsadm"}
 	p.link = dataplane.Link{Index: serversSide, MAC: directorMAC, MTU: 1500}
 	if m := ops[0].RSMTU; m != 0 {
 		p.link.MTU = m
@@ -131,7 +129,9 @@ func (p *player) play(op *Op) error {
 	case "services":
 		op.Services = p.services(op.WithStats)
 	case "ipvsadm":
-		op.Exit, op.Err, op.Text = exitUsage, "ipvsadm's command line is not played", nil
+		r := p.command(strings.Fields(op.IPVSAdm))
+		op.Exit, op.Err = r.Exit, strings.TrimSuffix(r.Err, "\n")
+		op.Text = strings.Split(strings.TrimSuffix(r.Out, "\n"), "\n")
 	default:
 		return errors.New("no such operation")
 	}
@@ -160,12 +160,28 @@ func (p *player) sysctl(op *Op) error {
 	return nil
 }
 
-// sleep goes from one expiry to the next, so that nothing ends late.
+// sleep lets time pass, with the counters summed up in between. After a while
+// without packets sums and rates no longer change, and what is left is skipped.
 func (p *player) sleep(ms int64) error {
 	if ms < 0 || ms > maxSleepMs || p.now/1e6+ms > maxSleepMs {
 		return fmt.Errorf("%d ms is negative, or the scenario is longer than %d days", ms, maxSleepMs/86400000)
 	}
-	begin, end := p.now, p.now+ms*1e6
+	const settled = 200 // sums after which no average is left
+	end := p.now + ms*1e6
+	for n := 0; n < settled; n++ {
+		sum := p.now - p.now%ipvsadm.Interval + ipvsadm.Interval
+		if sum > end {
+			break
+		}
+		p.pass(sum)
+		p.listed.Tick(p.d.Services())
+	}
+	p.pass(end)
+	return nil
+}
+
+// pass goes from one expiry to the next, so that nothing ends late.
+func (p *player) pass(end int64) {
 	for {
 		next, ok := p.d.NextExpiry(p.now)
 		if !ok || next > end {
@@ -176,25 +192,6 @@ func (p *player) sleep(ms int64) error {
 	}
 	p.now = end
 	p.d.Sweep(p.now, p.d.Chunks())
-	if end/listInterval > begin/listInterval {
-		p.list()
-	}
-	return nil
-}
-
-// listInterval is how often, in ns, the kernel sums up the counters that it
-// lists.
-const listInterval = 2e9
-
-// list sums up the counters.
-func (p *player) list() {
-	p.listed = map[counted]dataplane.Traffic{}
-	for _, s := range p.d.Services() {
-		p.listed[counted{service: s.Config.Key}] = s.Traffic
-		for _, r := range s.Servers {
-			p.listed[counted{s.Config.Key, r.Config.Addr}] = r.Traffic
-		}
-	}
 }
 
 // packet sends one packet, as one or two frames, and says what became of it.
@@ -286,18 +283,18 @@ func (p *player) services(stats bool) []ServiceDump {
 	all := []ServiceDump{}
 	for _, s := range p.d.Services() {
 		k := s.Config.Key
-		out := ServiceDump{Port: k.Port, FWMark: k.Mark, Sched: s.Config.Scheduler, Flags: flagsText(s.Config), Servers: []ServerDump{}}
+		out := ServiceDump{Port: k.Port, FWMark: k.Mark, Sched: s.Config.Scheduler, Flags: ipvsadm.Flags(&s.Config), Servers: []ServerDump{}}
 		if k.Mark == 0 {
 			out.Proto, out.VIP = lowerProto(k.Proto), k.Addr.String()
 		}
 		if stats {
-			out.Stats = trafficDump(p.listed[counted{service: k}])
+			out.Stats = trafficDump(p.listed.Traffic(ipvsadm.Counted{Service: k}))
 		}
 		for _, r := range s.Servers {
 			sd := ServerDump{Addr: r.Config.Addr.String(), Port: r.Config.Port, Weight: r.Config.Weight,
 				Active: r.Active, Inactive: r.Inactive, Persist: r.Persistent}
 			if stats {
-				sd.Stats = trafficDump(p.listed[counted{k, r.Config.Addr}])
+				sd.Stats = trafficDump(p.listed.Traffic(ipvsadm.Counted{Service: k, Server: r.Config.Addr, Port: r.Config.Port}))
 			}
 			out.Servers = append(out.Servers, sd)
 		}

@@ -98,7 +98,9 @@ func printService(w io.Writer, s *api.Service) {
 	}
 }
 
-func hostPort(addr string, port uint16) string { return net.JoinHostPort(addr, strconv.Itoa(int(port))) }
+func hostPort(addr string, port uint16) string {
+	return net.JoinHostPort(addr, strconv.Itoa(int(port)))
+}
 
 // serverState is whether a server gets connections, and why not.
 func serverState(r *api.Server) string {

@@ -1,0 +1,86 @@
+package dataplane_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"lvsdr/dataplane"
+)
+
+// The tunables by the names of their sysctls, and what each changes.
+var tunables = []struct {
+	name        string
+	flag        func(t *dataplane.Tunables) *bool
+	number      func(t *dataplane.Tunables) *int
+	least, most int
+}{
+	{name: "expire_nodest_conn", flag: func(t *dataplane.Tunables) *bool { return &t.ExpireNodestConn }},
+	{name: "expire_quiescent_template", flag: func(t *dataplane.Tunables) *bool { return &t.ExpireQuiescentTemplate }},
+	{name: "sloppy_tcp", flag: func(t *dataplane.Tunables) *bool { return &t.SloppyTCP }},
+	{name: "sloppy_sctp", flag: func(t *dataplane.Tunables) *bool { return &t.SloppySCTP }},
+	{name: "schedule_icmp", flag: func(t *dataplane.Tunables) *bool { return &t.ScheduleICMP }},
+	{name: "conn_reuse_mode", number: func(t *dataplane.Tunables) *int { return &t.ConnReuseMode }, most: 3},
+	{name: "drop_entry", number: func(t *dataplane.Tunables) *int { return &t.DropEntry }, most: 3},
+	{name: "drop_packet", number: func(t *dataplane.Tunables) *int { return &t.DropPacket }, most: 3},
+	{name: "secure_tcp", number: func(t *dataplane.Tunables) *int { return &t.SecureTCP }, most: 3},
+	{name: "am_droprate", number: func(t *dataplane.Tunables) *int { return &t.AMDropRate }, least: 1, most: 1 << 20},
+}
+
+// Each name sets its tunable and no other, within its range; what is beyond it
+// is refused by name and range, and changes nothing.
+func TestSetTunables(t *testing.T) {
+	for _, c := range tunables {
+		for _, v := range []int{-1 << 40, -1, 0, 1, 2, 3, 4, 10, 1 << 20, 1<<20 + 1, 1 << 40} {
+			got := dataplane.DefaultTunables()
+			want, ok := got, true
+			if c.flag != nil {
+				*c.flag(&want) = v != 0 // as the kernel reads them
+			} else if ok = v >= c.least && v <= c.most; ok {
+				*c.number(&want) = v
+			}
+			err := got.Set(c.name, strconv.Itoa(v))
+			if (err == nil) != ok || got != want {
+				t.Errorf("%s=%d: %v, %+v, want %+v", c.name, v, err, got, want)
+			}
+			if err != nil && (!strings.Contains(err.Error(), c.name) || !strings.Contains(err.Error(), fmt.Sprint(c.most))) {
+				t.Errorf("%s=%d: the error %q does not say what is allowed", c.name, v, err)
+			}
+		}
+		for _, v := range []string{"", " ", "1 ", "x", "1.0", "0x1", "true", "on", "99999999999999999999"} {
+			got := dataplane.DefaultTunables()
+			err := got.Set(c.name, v)
+			if err == nil || got != dataplane.DefaultTunables() || !strings.Contains(err.Error(), c.name) || !strings.Contains(err.Error(), strconv.Quote(v)) {
+				t.Errorf("%s=%q: %v, %+v", c.name, v, err, got)
+			}
+		}
+	}
+	for _, name := range []string{"", "drop_entr", "Drop_Entry", "net.ipv4.vs.drop_entry", "late_thresholds", "backup_only", "sync_version"} {
+		got := dataplane.DefaultTunables()
+		if err := got.Set(name, "1"); err == nil || got != dataplane.DefaultTunables() || !strings.Contains(err.Error(), name) {
+			t.Errorf("%q: %v, %+v", name, err, got)
+		}
+	}
+}
+
+// The kernel's defaults: all 0, but for conn_reuse_mode and am_droprate.
+func TestDefaultTunables(t *testing.T) {
+	d := dataplane.DefaultTunables()
+	for _, c := range tunables {
+		want := map[string]int{"conn_reuse_mode": 1, "am_droprate": 10}[c.name]
+		if c.flag != nil && *c.flag(&d) || c.number != nil && *c.number(&d) != want {
+			t.Errorf("%s is not %d by default: %+v", c.name, want, d)
+		}
+	}
+	if d.LateThresholds {
+		t.Error("thresholds are late by default")
+	}
+	// A director takes them up, and says so.
+	l := defaultLab(t)
+	d.DropEntry = 2
+	l.d.SetTunables(d)
+	if got := l.d.Tunables(); got != d {
+		t.Errorf("%+v, want %+v", got, d)
+	}
+}
