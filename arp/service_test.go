@@ -223,7 +223,7 @@ func TestRun(t *testing.T) {
 				if n := len(rec.take()); n != 0 {
 					t.Errorf("%d frames too early", n)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			}
 			synctest.Wait()
 			if n := len(rec.take()); n != 2 {

@@ -1,6 +1,10 @@
 package ipvsadm
 
-import "lvsdr/dataplane"
+import (
+	"errors"
+
+	"lvsdr/dataplane"
+)
 
 // edit carries out what changes the director.
 func (i *Interpreter) edit(q *request) error {
@@ -34,7 +38,7 @@ func (i *Interpreter) edit(q *request) error {
 // clear removes all services. One that went meanwhile is gone, too.
 func (i *Interpreter) clear() error {
 	for _, s := range i.Director.Services() {
-		if err := i.Director.DelService(s.Config.Key, i.Now()); err != nil && err != dataplane.ErrNoService {
+		if err := i.Director.DelService(s.Config.Key, i.Now()); err != nil && !errors.Is(err, dataplane.ErrNoService) {
 			return err
 		}
 	}
