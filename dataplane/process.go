@@ -28,6 +28,9 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	d.mu.Lock()
 	d.strained = d.conns.Len() > strainedAt(d.conns.Limit())
 	for i := range b.Packets {
+		s.touched += d.conns.Touch(b.Packets[i].flow.hash)
+	}
+	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Reason == pending {
 			p.Reason = d.decide(t, s, b, p, now)
 		}

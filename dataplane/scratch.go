@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"lvsdr/dataplane/frame"
@@ -12,6 +13,7 @@ type Scratch struct {
 	counts  [numReasons]atomic.Uint64
 	limits  [oweEcho]limit
 	replies [maxReplies][]byte
+	touched uint8 // keeps the loads of Table.Touch alive
 }
 
 type limit struct {
@@ -37,6 +39,20 @@ func (d *Director) NewScratch() *Scratch {
 	return s
 }
 
+// retire ends the use of s and keeps its counts.
+func (d *Director) retire(s *Scratch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.scratches = slices.DeleteFunc(d.scratches, func(other *Scratch) bool { return other == s })
+	s.addTo(&d.past)
+}
+
+func (s *Scratch) addTo(c *Counters) {
+	for r := range c {
+		c[r] += s.counts[r].Load()
+	}
+}
+
 // count counts every frame of b: here and nowhere else.
 func (s *Scratch) count(b *Batch) {
 	var n [numReasons]uint64
@@ -58,11 +74,9 @@ type Counters [NumReasons]uint64
 func (d *Director) Counters() Counters {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var c Counters
+	c := d.past
 	for _, s := range d.scratches {
-		for r := range c {
-			c[r] += s.counts[r].Load()
-		}
+		s.addTo(&c)
 	}
 	return c
 }
