@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"lvsdr/control/check"
@@ -18,7 +19,8 @@ type plan struct {
 	services []plannedService
 	vips     map[netip.Addr]onLink
 	servers  map[netip.Addr]onLink
-	problems []string // what was left out, and what to do about it
+	problems []string                     // what was left out, and what to do about it
+	checked  map[*keepalived.Check]string // the servers by their first check
 }
 
 // A plannedService is a virtual service with its servers in the order of the
@@ -32,7 +34,10 @@ type plannedService struct {
 
 // A plannedServer is a real server of a service.
 type plannedServer struct {
-	name    string // [ADDR]:proto:PORT of VS [ADDR]:proto:PORT
+	// name is [ADDR]:proto:PORT of VS [ADDR]:proto:PORT. Servers that share their
+	// checks, in the services of a group, have the name of the first: they are up
+	// and down together.
+	name    string
 	cfg     dataplane.ServerConfig
 	source  *keepalived.RealServer
 	inhibit bool // weight 0 instead of removal while it is down
@@ -45,7 +50,7 @@ func newPlan(cfg *keepalived.Config, ifname string, net network) (*plan, error) 
 	if ifname == "" {
 		ifname = cfg.Global.DefaultInterface
 	}
-	p := &plan{vips: map[netip.Addr]onLink{}, servers: map[netip.Addr]onLink{}}
+	p := &plan{vips: map[netip.Addr]onLink{}, servers: map[netip.Addr]onLink{}, checked: map[*keepalived.Check]string{}}
 	for _, vs := range cfg.VirtualServers {
 		if _, ok := p.vips[vs.Addr]; !ok {
 			at, err := net.vip(vs.Addr, ifname)
@@ -72,13 +77,13 @@ func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService
 		if _, ok := p.servers[rs.Addr]; !ok {
 			at, err := net.server(rs.Addr)
 			if err != nil {
-				p.problems = append(p.problems, fmt.Sprintf("%v: real_server %s is left out: %v", rs.Pos, rs.Name(vs.Protocol), err))
+				p.problem(fmt.Sprintf("%v: real_server %s is left out: %v", rs.Pos, rs.Name(vs.Protocol), err))
 				continue
 			}
 			p.servers[rs.Addr] = at
 		}
 		s.servers = append(s.servers, plannedServer{
-			name:    rs.Name(vs.Protocol) + " of VS " + vs.Name(),
+			name:    p.serverName(vs, rs),
 			source:  rs,
 			inhibit: rs.InhibitOnFailure,
 			cfg: dataplane.ServerConfig{Addr: frame.AddrFrom(rs.Addr), Port: vs.Port,
@@ -86,6 +91,26 @@ func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService
 		})
 	}
 	return s
+}
+
+// problem adds a problem, once: the services of a group have the same ones.
+func (p *plan) problem(text string) {
+	if !slices.Contains(p.problems, text) {
+		p.problems = append(p.problems, text)
+	}
+}
+
+// serverName is the name under which rs of vs is checked.
+func (p *plan) serverName(vs *keepalived.VirtualServer, rs *keepalived.RealServer) string {
+	name := rs.Name(vs.Protocol) + " of VS " + vs.Name()
+	if len(rs.Checks) == 0 {
+		return name
+	}
+	if first, ok := p.checked[rs.Checks[0]]; ok {
+		return first
+	}
+	p.checked[rs.Checks[0]] = name
+	return name
 }
 
 // interfaces are the indexes of all interfaces of the plan, with the VIPs
@@ -101,31 +126,46 @@ func (p *plan) interfaces() map[int][]netip.Addr {
 	return m
 }
 
-// checks are the health checks of the plan. With dr set, a check of a TCP
-// service's own server also proves Direct Routing.
+// checks are the health checks of the plan, each once. With dr set, a check of
+// a TCP service's own server also proves Direct Routing; where services of a
+// group share the check, for the first of those it can be proved for.
 func (p *plan) checks(dr *check.Router, logAll bool) ([]check.Spec, []check.Path) {
 	var specs []check.Spec
 	var paths []check.Path
+	made := map[*keepalived.Check]int{} // indexes into specs
+	proved := map[*keepalived.Check]bool{}
 	for _, s := range p.services {
 		for _, r := range s.servers {
 			for i, c := range r.source.Checks {
-				spec := check.Spec{
-					ID:     fmt.Sprintf("%s %s#%d", r.name, c.Kind, i+1),
-					Server: r.name,
-					Settings: check.Settings{DelayLoop: c.DelayLoop, ConnectTimeout: c.ConnectTimeout, Retry: int(c.Retry),
-						DelayBeforeRetry: c.DelayBeforeRetry, Warmup: c.Warmup, Alpha: c.Alpha, LogAll: logAll},
-				}
 				own := check.TCP{Addr: netip.AddrPortFrom(c.ConnectIP, c.ConnectPort), Bind: netip.AddrPortFrom(c.BindTo, 0)}
-				spec.Probe = own
-				if dr != nil && s.cfg.Key.Proto == frame.ProtoTCP && own.Addr == netip.AddrPortFrom(r.source.Addr, s.cfg.Key.Port) && s.cfg.Key.Port != 0 {
-					probe := check.DR{VIP: netip.AddrPortFrom(s.source.Addr, s.cfg.Key.Port), RS: r.source.Addr,
-						Ifindex: p.servers[r.source.Addr].link.Index, Router: dr}
-					paths = append(paths, probe.Path())
-					spec.Probe = check.Pair{Own: own, DR: probe}
+				at, ok := made[c]
+				if !ok {
+					at = len(specs)
+					made[c] = at
+					specs = append(specs, check.Spec{
+						ID:     fmt.Sprintf("%s %s#%d", r.name, c.Kind, i+1),
+						Server: r.name,
+						Settings: check.Settings{DelayLoop: c.DelayLoop, ConnectTimeout: c.ConnectTimeout, Retry: int(c.Retry),
+							DelayBeforeRetry: c.DelayBeforeRetry, Warmup: c.Warmup, Alpha: c.Alpha, LogAll: logAll},
+						Probe: own,
+					})
 				}
-				specs = append(specs, spec)
+				if dr == nil || proved[c] || !provesDR(&s, r.source, own) {
+					continue
+				}
+				proved[c] = true
+				probe := check.DR{VIP: netip.AddrPortFrom(s.source.Addr, s.cfg.Key.Port), RS: r.source.Addr,
+					Ifindex: p.servers[r.source.Addr].link.Index, Router: dr}
+				paths = append(paths, probe.Path())
+				specs[at].Probe = check.Pair{Own: own, DR: probe}
 			}
 		}
 	}
 	return specs, paths
+}
+
+// provesDR reports whether own checks what a client of TCP service s would use
+// of its server rs, so that the same can be asked by Direct Routing.
+func provesDR(s *plannedService, rs *keepalived.RealServer, own check.TCP) bool {
+	return s.cfg.Key.Proto == frame.ProtoTCP && s.cfg.Key.Port != 0 && own.Addr == netip.AddrPortFrom(rs.Addr, s.cfg.Key.Port)
 }

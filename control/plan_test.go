@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lvsdr/conntrack"
+	"lvsdr/control/check"
 	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -114,6 +115,65 @@ func TestChecksOfTheServersOwnPortAlsoProveDirectRouting(t *testing.T) {
 	}
 	if specs[0].Server != "[192.168.1.11]:tcp:80 of VS [192.168.1.100]:tcp:80" || specs[0].Settings.DelayLoop != time.Minute {
 		t.Errorf("first check %+v", specs[0])
+	}
+}
+
+// The services of a group share the checks that are the same, and one of them
+// proves Direct Routing; each keeps its own servers.
+func TestTheServicesOfAGroupAreCheckedOnce(t *testing.T) {
+	text := "virtual_server_group g {\n 192.168.1.100 443\n 192.168.1.101-103 80\n}\n" +
+		strings.Replace(service("192.168.1.11 TCP_CHECK { ; }", "192.168.1.12", "203.0.113.9 TCP_CHECK { ; }"), "192.168.1.100 80", "group g", 1)
+	for _, c := range []struct {
+		law, server string
+		checks      int
+		paths       string
+		downToo     string // services that lose 192.168.1.11 with the first one
+	}{
+		{"on the server's own port there is one, proved for the first service on that port", " 80 ", 1, "192.168.1.101 via 192.168.1.11 dev 2", "101 102 103"},
+		{"on the port of each service there is one for each port", " ", 2, "192.168.1.100 via 192.168.1.11 dev 2, 192.168.1.101 via 192.168.1.11 dev 2", ""},
+	} {
+		cfg := loadText(t, strings.ReplaceAll(text, " 80 {", c.server+"{"))
+		p, err := newPlan(cfg, "", fakeNetwork{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		specs, paths := p.checks(new(check.Router), false)
+		var got []string
+		for _, p := range paths {
+			got = append(got, p.String())
+		}
+		if len(specs) != c.checks || strings.Join(got, ", ") != c.paths {
+			t.Errorf("%s: %d checks, paths %v", c.law, len(specs), got)
+		}
+		first := p.services[0].servers[0].name
+		if specs[0].Server != first {
+			t.Errorf("%s: the first check is of %s, want %s", c.law, specs[0].Server, first)
+		}
+		var lost []string
+		for i, w := range p.wanted(func(server string) bool { return server != first }) {
+			if i > 0 && len(w.servers) == 1 {
+				lost = append(lost, p.services[i].source.Addr.String()[len("192.168.1."):])
+			}
+		}
+		if strings.Join(lost, " ") != c.downToo {
+			t.Errorf("%s: with the first service %v lose the server", c.law, lost)
+		}
+		if len(p.services) != 4 || len(p.vips) != 4 || len(p.services[3].servers) != 2 {
+			t.Errorf("%s: services %+v", c.law, p.services)
+		}
+		if len(p.problems) != 2 { // on each of two ports
+			t.Errorf("%s: problems %q", c.law, p.problems)
+		}
+	}
+}
+
+func TestAPlanKeepsProtocolAndOnePacket(t *testing.T) {
+	p := planOf(t, strings.Replace(service(), "TCP", "SCTP", 1)+strings.Replace(service(), "TCP", "UDP\n ops", 1))
+	if c := p.services[0].cfg; c.Key.Proto != frame.ProtoSCTP || c.OnePacket {
+		t.Errorf("SCTP becomes %+v", c)
+	}
+	if c := p.services[1].cfg; c.Key.Proto != frame.ProtoUDP || !c.OnePacket {
+		t.Errorf("UDP with ops becomes %+v", c)
 	}
 }
 

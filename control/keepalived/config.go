@@ -97,7 +97,8 @@ type Persistence struct {
 	FromDefault bool   // the service does not mention it
 }
 
-// A VirtualServer is one service.
+// A VirtualServer is one service. A virtual_server block that names a group
+// makes one for each address and port of the group; they differ in nothing else.
 type VirtualServer struct {
 	Addr        netip.Addr // never IPv4-mapped, no zone
 	Port        uint16     // 0 is every port, see IPVS on port zero
@@ -116,11 +117,11 @@ type VirtualServer struct {
 	Weight           uint32 // likewise, 1 to 2147483647
 	InhibitOnFailure bool   // likewise
 
-	Omega       bool        // run the down scripts at the end
-	Quorum      uint32      // weight that must be up, at least 1
-	Hysteresis  uint32      // less than Quorum
-	SorryServer SorryServer // its Addr is invalid when there is none
-	RealServers []*RealServer
+	Omega       bool          // run the down scripts at the end
+	Quorum      uint32        // weight that must be up, at least 1
+	Hysteresis  uint32        // less than Quorum
+	SorryServer SorryServer   // its Addr is invalid when there is none
+	RealServers []*RealServer // the services of a group may share them
 	Pos         Pos
 }
 
@@ -156,6 +157,9 @@ type RealServer struct {
 	InhibitOnFailure bool   // a failed server stays, with weight 0
 	Timing                  // for checks that say nothing else
 	// Checks must all be good for the server to be up; without any it always is.
+	// Where one real_server block stands behind several services, of a group, and
+	// all its checks are the same for them, its RealServers have the same Check
+	// pointers: each check need be run only once.
 	Checks []*Check
 	Pos    Pos
 }

@@ -8,8 +8,9 @@ import (
 )
 
 // Print writes c as a keepalived.conf that Load, with the same Options, reads as
-// the same Config, except for every Pos. What a reader would infer is not
-// written. It cannot mend a Config that Load would not make.
+// the same Config, except for every Pos, as long as the text is within Limits.
+// What a reader would infer is not written; the services of a group are written
+// one by one. It cannot mend a Config that Load would not make.
 func (c *Config) Print(w io.Writer) error {
 	var nodes []*Node
 	if g := c.Global.nodes(); len(g) > 0 {

@@ -105,6 +105,7 @@ func checkPrint(t *testing.T, c *Config, o Options) {
 	t.Helper()
 	text := dumped(t, c)
 	o.Files = memFiles(map[string]string{"f": text})
+	o.Limits = Limits{FileSize: 1 << 26, TotalSize: 1 << 26} // groups make much of little
 	again, ds, err := Load("f", o)
 	if err != nil || ds.Max() > Note {
 		t.Fatalf("%v %v in\n%s", ds, err, text)
@@ -135,16 +136,17 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(text), false)
 	}
 	f.Add("virtual_server ::1 80{\nlb_kind DR\npersistence_granularity 64\nreal_server ::2 {\nTCP_CHECK{\n}}}", true)
+	f.Add("virtual_server group g{\nlb_kind DR\nprotocol UDP\nops\nreal_server 10.0.0.9 80 {\nTCP_CHECK{\n}}}\nvirtual_server_group g{\n10.0.0.1-3 80\n10.0.0.4/31\n10.0.0.2 80}", false)
+	f.Add("virtual_server_group g{\n2001:db8::1-f 80\n2001:db8::/125 81}\nvirtual_server group g{\nlb_kind DR\nreal_server ::2 {\nTCP_CHECK{\n}}}", true)
 	f.Fuzz(func(t *testing.T, in string, v6 bool) {
 		o := testOptions(in)
-		o.Limits = Limits{TotalSize: 1 << 16, LineLength: 1 << 10}
+		o.Limits = Limits{TotalSize: 1 << 16, LineLength: 1 << 10, GroupServices: 16}
 		o.IPv6 = v6
 		c, ds, err := Load("f", o)
 		checkDiagnostics(t, ds, err)
 		if err != nil {
 			return
 		}
-		o.Limits = Limits{}
 		checkPrint(t, c, o)
 	})
 }

@@ -89,6 +89,7 @@ func grammar() *block {
 			{name: "global_defs", block: &block{name: "global_defs", words: globalWords()}},
 			{name: "virtual_server", min: 1, max: 2, set: (*reader).beginService, end: (*reader).endService,
 				block: &block{name: "virtual_server", words: serviceWords()}},
+			{name: groupWord, min: 1, max: 1, set: (*reader).setGroup, block: &block{name: groupWord, data: true}},
 		},
 		vrrpBlocks(),
 		staticBlocks(),

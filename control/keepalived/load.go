@@ -16,9 +16,10 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	if err != nil {
 		return nil, diags, err
 	}
-	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}}
+	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{}}
 	r.global.DRCheck = true
-	r.walk(nodes, r.root)
+	r.walk(groupsFirst(nodes), r.root)
+	r.noteIdleGroups()
 	if opt.PersistenceDefault.Set {
 		r.global.PersistenceDefault = opt.PersistenceDefault
 	}
@@ -33,8 +34,13 @@ type reader struct {
 	diags Diagnostics
 	told  map[string]bool // words reported as not used, by block and name
 	quiet int             // blocks around that are reported as not used
+	// groupOrder is the names of groups in the order of the file; grouped is
+	// how many services were made of them.
+	groupOrder []string
+	grouped    int
 
 	global   Global
+	groups   map[string]*group
 	services []*serviceDraft
 	vs       *serviceDraft // the one being read; nil outside
 	rs       *serverDraft
@@ -165,7 +171,12 @@ func (r *reader) add(n *Node, sev Severity, format string, args ...any) {
 // leaveOut reports why the service or server that n opens is not served.
 func (r *reader) leaveOut(n *Node, bad *bool, format string, args ...any) {
 	*bad = true
-	r.diags.put(Diagnostic{Pos: n.Pos, Severity: Error, Keyword: n.Keyword, Text: fmt.Sprintf(format, args...), LeftOut: true})
+	r.leftOut(n, Error, format, args...)
+}
+
+// leftOut reports why something that n says is not served.
+func (r *reader) leftOut(n *Node, sev Severity, format string, args ...any) {
+	r.diags.put(Diagnostic{Pos: n.Pos, Severity: sev, Keyword: n.Keyword, Text: fmt.Sprintf(format, args...), LeftOut: true})
 }
 
 // available is the schedulers that can be used, as text.

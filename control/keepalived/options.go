@@ -25,6 +25,9 @@ type Limits struct {
 	IncludeDepth int // files open at the same time; 16
 	LineLength   int // bytes of a line after definitions are put in; 64 KiB
 	Nesting      int // blocks in blocks; 32
+	// GroupServices is the number of services made of virtual_server_groups,
+	// all together; 4096.
+	GroupServices int
 }
 
 // Options say how a configuration is read. The zero Options is fit for use.
@@ -77,6 +80,7 @@ func (o Options) withDefaults() Options {
 		value int
 	}{
 		{&l.FileSize, 4 << 20}, {&l.TotalSize, 32 << 20}, {&l.IncludeDepth, 16}, {&l.LineLength, 64 << 10}, {&l.Nesting, 32},
+		{&l.GroupServices, 4096},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

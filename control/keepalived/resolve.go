@@ -66,24 +66,42 @@ type serviceKey struct {
 	protocol Protocol
 }
 
+// A claim is what a service belongs to, so that it is there only once.
+type claim struct {
+	draft *serviceDraft
+	pos   Pos
+}
+
+// name is what reports call the services of d.
+func (d *serviceDraft) name() string {
+	if d.group != "" {
+		return "group " + d.group
+	}
+	return d.v.Name()
+}
+
+// nameAt is the name of the service at p.
+func (d *serviceDraft) nameAt(p place) string {
+	v := VirtualServer{Addr: p.addr, Port: p.port, Protocol: d.v.Protocol}
+	return v.Name()
+}
+
 // resolve makes the services that can be served of the drafts.
 func (r *reader) resolve() []*VirtualServer {
 	var vs []*VirtualServer
-	seen := map[serviceKey]Pos{}
+	seen := map[serviceKey]claim{}
 	for _, d := range r.services {
 		if d.bad {
 			continue // what else is wrong depends on the reason, which is reported
 		}
 		r.resolveProtocol(d)
-		key := serviceKey{d.v.Addr, d.v.Port, d.v.Protocol}
-		if at, ok := seen[key]; ok {
-			r.leaveOut(d.node, &d.bad, "%s is defined already at %v; this one is left out: put its real servers there", d.v.Name(), at)
-			continue
-		}
 		r.resolveScheduler(d)
 		r.resolveMethod(d)
 		if d.bad {
 			continue // a report about its ports would be about another method
+		}
+		if r.resolvePlaces(d, seen); len(d.places) == 0 {
+			continue
 		}
 		r.resolvePersistence(d)
 		d.v.Timing = d.tuning.timing()
@@ -91,23 +109,106 @@ func (r *reader) resolve() []*VirtualServer {
 		d.v.InhibitOnFailure = or(d.tuning.inhibit, false)
 		r.resolveServers(d)
 		r.resolveQuorum(d)
-		seen[key] = d.v.Pos
-		vs = append(vs, &d.v)
-		if len(d.v.RealServers) == 0 {
-			r.add(d.node, Note, "%s has no real servers; its clients are refused", d.v.Name())
+		vs = append(vs, d.expand()...)
+		if len(d.servers) == 0 {
+			r.add(d.node, Note, "%s has no real servers; its clients are refused", d.name())
 		}
 	}
 	return vs
 }
 
+// resolvePlaces takes the places from d that have a service already, and claims
+// the others.
+func (r *reader) resolvePlaces(d *serviceDraft, seen map[serviceKey]claim) {
+	var free []place
+	var at Pos // where the services are that are there already
+	taken, others := "", ""
+	more := 0
+	for _, p := range d.places {
+		key := serviceKey{p.addr, p.port, d.v.Protocol}
+		switch c := seen[key]; c.draft {
+		case nil:
+			seen[key] = claim{d, p.node.Pos}
+			free = append(free, p)
+		case d:
+			r.leftOut(p.node, Warning, "%s is in %s already, at %v; the second is left out", d.nameAt(p), d.name(), c.pos)
+		default:
+			if taken == "" {
+				taken, at = d.nameAt(p), c.draft.node.Pos
+			} else {
+				more++
+			}
+		}
+	}
+	d.places = free
+	if more > 0 {
+		others = fmt.Sprintf(", with %d more of %s", more, d.name())
+	}
+	if taken != "" {
+		r.leftOut(d.node, Error, "%s is defined already at %v; this one is left out%s: put its real servers there", taken, at, others)
+	}
+}
+
+// ports are the ports of d's places, each once, in order.
+func (d *serviceDraft) ports() []uint16 {
+	var ports []uint16
+	seen := map[uint16]bool{}
+	for _, p := range d.places {
+		if !seen[p.port] {
+			seen[p.port] = true
+			ports = append(ports, p.port)
+		}
+	}
+	return ports
+}
+
+// expand is one service for each place of d. Services of the same port share
+// their real servers, and those of other ports the checks that are the same.
+func (d *serviceDraft) expand() []*VirtualServer {
+	servers := map[uint16][]*RealServer{}
+	for _, port := range d.ports() {
+		for _, s := range d.servers {
+			servers[port] = append(servers[port], s.at(port))
+		}
+	}
+	var vs []*VirtualServer
+	for _, p := range d.places {
+		v := d.v
+		v.Addr, v.Port, v.RealServers = p.addr, p.port, servers[p.port]
+		if p.port == 0 {
+			v.Persistence = d.portless
+		}
+		vs = append(vs, &v)
+	}
+	return vs
+}
+
+// at is s behind a service with this port.
+func (s *serverDraft) at(port uint16) *RealServer {
+	rs := s.s
+	rs.Port = port
+	if !s.follows {
+		return &rs // with the checks of all the others
+	}
+	rs.Checks = nil
+	for _, c := range s.checks {
+		check := c.c
+		if check.ConnectPort == 0 {
+			check.ConnectPort = port
+		}
+		rs.Checks = append(rs.Checks, &check)
+	}
+	return &rs
+}
+
 func (r *reader) resolveProtocol(d *serviceDraft) {
 	if d.protocol == nil {
 		d.v.Protocol = UDP
-		r.add(d.node, Error, "%s: protocol is missing, which means UDP; add `protocol TCP` if that is meant", d.v.Name())
+		r.add(d.node, Error, "%s: protocol is missing, which means UDP; add `protocol TCP` if that is meant", d.name())
 	}
 	if d.v.OPS && d.v.Protocol != UDP {
 		d.v.OPS = false
-		r.add(d.node, Warning, "%s: ops is only for UDP; it is switched off", d.v.Name())
+		r.add(d.node, Warning, "%s: ops is only for UDP; it is switched off", d.name())
 	}
 }
 
@@ -117,7 +218,7 @@ func (r *reader) resolveScheduler(d *serviceDraft) {
 	case at == nil:
 		at = d.node
 		d.v.Scheduler = defaultScheduler
-		r.add(at, Error, "%s: lb_algo is missing; %s is used", d.v.Name(), defaultScheduler)
+		r.add(at, Error, "%s: lb_algo is missing; %s is used", d.name(), defaultScheduler)
 	case slices.Contains(schedulerNames(), at.Args[0]):
 		d.v.Scheduler = at.Args[0]
 	default:
@@ -125,7 +226,7 @@ func (r *reader) resolveScheduler(d *serviceDraft) {
 		r.add(at, Error, "%q is no scheduler%s; %s is used", at.Args[0], meant(at.Args[0], schedulerNames()), defaultScheduler)
 	}
 	if !r.canSchedule(d.v.Scheduler) {
-		r.leaveOut(at, &d.bad, "scheduler %s is not supported yet; the service %s is left out: use one of %s", d.v.Scheduler, d.v.Name(), r.available())
+		r.leaveOut(at, &d.bad, "scheduler %s is not supported yet; the service %s is left out: use one of %s", d.v.Scheduler, d.name(), r.available())
 	}
 }
 
@@ -139,12 +240,12 @@ func meant(name string, names []string) string {
 
 func (r *reader) resolveMethod(d *serviceDraft) {
 	if d.method == nil {
-		r.leaveOut(d.node, &d.bad, "%s: lb_kind is missing, which means NAT, and only DR is supported; the service is left out: add `lb_kind DR`", d.v.Name())
+		r.leaveOut(d.node, &d.bad, "%s: lb_kind is missing, which means NAT, and only DR is supported; the service is left out: add `lb_kind DR`", d.name())
 		return
 	}
 	d.v.Method = "DR"
 	if text := wrongMethod(d.method); text != "" {
-		r.leaveOut(d.method, &d.bad, "%s; the service %s is left out: write `%s DR`", text, d.v.Name(), d.method.Keyword)
+		r.leaveOut(d.method, &d.bad, "%s; the service %s is left out: write `%s DR`", text, d.name(), d.method.Keyword)
 	}
 }
 
@@ -167,59 +268,82 @@ func wrongMethod(n *Node) string {
 // must be persistent, and persistence_granularity alone switches persistence on.
 func (r *reader) resolvePersistence(d *serviceDraft) {
 	p := &d.v.Persistence
+	ported, portless := false, ""
+	for _, at := range d.places {
+		if at.port != 0 {
+			ported = true
+		} else if portless == "" {
+			portless = d.nameAt(at)
+		}
+	}
 	switch def := r.global.PersistenceDefault; {
 	case d.persistence != nil:
 		p.Timeout = d.timeout
 	case d.granularity != nil:
 		p.Timeout = portlessPersistence
 		r.add(d.granularity, Note, "switches persistence on, with %d s; persistence_timeout sets another time", p.Timeout)
-	case d.v.Port == 0:
-		// Off so far; reported below.
-	default:
+	case ported:
 		p.Timeout, p.FromDefault = def.seconds(), true
 		if p.Timeout > 0 {
-			r.add(d.node, Note, "%s: persistence_timeout is absent, so clients stick to one real server for %d s; write `persistence_timeout 0` or `persistence_default off` to spread them", d.v.Name(), p.Timeout)
+			r.add(d.node, Note, "%s: persistence_timeout is absent, so clients stick to one real server for %d s; write `persistence_timeout 0` or `persistence_default off` to spread them", d.name(), p.Timeout)
 		}
 	}
-	if d.v.Port == 0 && p.Timeout == 0 {
-		p.Timeout = portlessPersistence
-		r.add(d.node, Error, "%s: a service without a port must be persistent; its persistence_timeout is %d s", d.v.Name(), p.Timeout)
+	d.portless = *p
+	if portless != "" && (p.Timeout == 0 || p.FromDefault) {
+		d.portless = Persistence{Timeout: portlessPersistence}
+		r.add(d.node, Error, "%s: a service without a port must be persistent; its persistence_timeout is %d s", portless, portlessPersistence)
 	}
 }
 
+// resolveServers keeps the real servers that can be served. What depends on the
+// port of the service comes with expand.
 func (r *reader) resolveServers(d *serviceDraft) {
-	type endpoint struct {
-		addr netip.Addr
-		port uint16
-	}
-	seen := map[endpoint]bool{}
+	var kept []*serverDraft
+	seen := map[netip.Addr]bool{} // the port is the service's
+	ports := d.ports()
 	for _, s := range d.servers {
 		if s.bad {
 			continue
 		}
-		name := s.s.Name(d.v.Protocol)
-		if s.s.Port != d.v.Port {
-			if len(s.node.Args) > 1 {
-				r.add(s.node, Warning, "%s: with DR a real server has the port of its service; port %d is used instead of %d", name, d.v.Port, s.s.Port)
-			}
-			s.s.Port = d.v.Port
-			name = s.s.Name(d.v.Protocol)
-		}
-		if at := (endpoint{s.s.Addr, s.s.Port}); seen[at] {
-			r.diags.put(Diagnostic{Pos: s.node.Pos, Severity: Warning, Keyword: s.node.Keyword, LeftOut: true,
-				Text: fmt.Sprintf("%s is there twice; the second is left out", name)})
+		r.resolvePort(d, s, ports)
+		if seen[s.s.Addr] {
+			r.leftOut(s.node, Warning, "%s is there twice; the second is left out", s.s.Name(d.v.Protocol))
 			continue
-		} else {
-			seen[at] = true
 		}
-		r.resolveServer(d, s)
+		seen[s.s.Addr] = true
+		r.resolveServer(d, s, slices.Contains(ports, 0))
 		if !s.bad {
-			d.v.RealServers = append(d.v.RealServers, &s.s)
+			kept = append(kept, s)
 		}
+	}
+	d.servers = kept
+}
+
+// resolvePort reports a real server whose port is not that of all services it
+// is behind. In a group it keeps its port for the checks.
+func (r *reader) resolvePort(d *serviceDraft, s *serverDraft, ports []uint16) {
+	var wrong []string
+	for _, p := range ports {
+		if p != s.s.Port {
+			wrong = append(wrong, fmt.Sprint(p))
+		}
+	}
+	if len(s.node.Args) > 1 && len(wrong) > 0 {
+		const many = 3
+		if len(wrong) > many {
+			wrong = append(wrong[:many], "...")
+		}
+		r.add(s.node, Warning, "%s: with DR a real server has the port of its service; port %s is used instead of %d",
+			s.s.Name(d.v.Protocol), strings.Join(wrong, ", "), s.s.Port)
+	}
+	if d.group == "" {
+		s.s.Port = d.v.Port
 	}
 }
 
-func (r *reader) resolveServer(d *serviceDraft, s *serverDraft) {
+// resolveServer resolves a real server; portless says that one of its services
+// has no port. A check's ConnectPort stays 0 where it follows the service's.
+func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	name := s.s.Name(d.v.Protocol)
 	if s.method != nil {
 		if text := wrongMethod(s.method); text != "" {
@@ -241,6 +365,9 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft) {
 		}
 		c.c.ConnectPort = uint16(or(c.port, uint32(s.s.Port)))
 		if c.c.ConnectPort == 0 {
+			s.follows = true
+		}
+		if c.c.ConnectPort == 0 && portless {
 			r.leaveOut(c.node, &s.bad, "the service has no port, so connect_port is needed; the real server %s is left out", name)
 		}
 		if c.c.BindTo.IsValid() && !sameFamily(c.c.BindTo, c.c.ConnectIP) {
@@ -256,15 +383,15 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft) {
 func (r *reader) resolveQuorum(d *serviceDraft) {
 	v := &d.v
 	var sum uint64
-	for _, s := range v.RealServers {
-		sum += uint64(s.Weight)
+	for _, s := range d.servers {
+		sum += uint64(s.s.Weight)
 	}
-	if len(v.RealServers) > 0 && uint64(v.Quorum) > max(sum, 1) {
-		r.add(d.quorum, Warning, "%s: %d is more than all weights together; it is %d", v.Name(), v.Quorum, max(sum, 1))
+	if len(d.servers) > 0 && uint64(v.Quorum) > max(sum, 1) {
+		r.add(d.quorum, Warning, "%s: %d is more than all weights together; it is %d", d.name(), v.Quorum, max(sum, 1))
 		v.Quorum = uint32(max(sum, 1))
 	}
 	if v.Hysteresis > 0 && v.Hysteresis >= v.Quorum {
-		r.add(d.hysteresis, Warning, "%s: %d is not less than the quorum; it is %d", v.Name(), v.Hysteresis, v.Quorum-1)
+		r.add(d.hysteresis, Warning, "%s: %d is not less than the quorum; it is %d", d.name(), v.Hysteresis, v.Quorum-1)
 		v.Hysteresis = v.Quorum - 1
 	}
 }

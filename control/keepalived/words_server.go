@@ -10,6 +10,9 @@ type serverDraft struct {
 	tuning tuning
 	checks []*checkDraft
 	method *Node // nil when absent
+	// follows says that a check connects to the port of the service, whatever
+	// it is: the ConnectPort of such a check is 0.
+	follows bool
 
 	upper, lower *uint32
 }

@@ -15,10 +15,16 @@ type serviceDraft struct {
 	tuning  tuning
 	servers []*serverDraft
 
+	// places are where it is served, at least one unless it is bad; v has the
+	// first. group is what they come from, empty when node says it itself.
+	places []place
+	group  string
+
 	protocol, scheduler, method *Node // where they are set; nil when absent
 	persistence                 *Node
 	timeout                     uint32 // seconds; of persistence
 	granularity                 *Node
+	portless                    Persistence // of places without a port; v has that of the others
 	quorum, hysteresis          *Node
 }
 
@@ -41,7 +47,7 @@ func serviceWords() []word {
 			{name: "quorum", status: later, min: 1, max: 1, set: (*reader).setQuorum},
 			{name: "hysteresis", status: later, min: 1, max: 1, set: (*reader).setHysteresis},
 			{name: "omega", status: later, max: 1, set: boolean(func(r *reader) *bool { return &r.vs.v.Omega })},
-			{name: "ops", status: later, set: func(r *reader, _ *Node) { r.vs.v.OPS = true }},
+			{name: "ops", set: func(r *reader, _ *Node) { r.vs.v.OPS = true }},
 			{name: "sorry_server", status: later, min: 1, max: 2, set: (*reader).setSorryServer},
 			{name: "sorry_server_inhibit", status: later, set: func(r *reader, _ *Node) { r.vs.v.SorryServer.Inhibit = true }},
 		},
@@ -81,8 +87,11 @@ func (r *reader) beginService(n *Node) {
 	d := &serviceDraft{node: n, v: VirtualServer{Pos: n.Pos, Quorum: 1}}
 	r.vs, r.tuning = d, &d.tuning
 	switch n.Args[0] {
-	case "fwmark", "group":
-		r.leaveOut(n, &d.bad, "virtual servers by %s are not used yet; the service is left out: write one virtual_server for each address and port", n.Args[0])
+	case "fwmark":
+		r.leaveOut(n, &d.bad, "virtual servers by fwmark are not supported; the service is left out: write one virtual_server for each address and port, or a group of them")
+		return
+	case "group":
+		r.beginGroupService(n, d)
 		return
 	}
 	var err error
@@ -93,6 +102,7 @@ func (r *reader) beginService(n *Node) {
 	if d.v.Addr.Is6() && !r.opt.IPv6 {
 		r.leaveOut(n, &d.bad, "IPv6 is not supported yet; the service [%v] is left out", d.v.Addr)
 	}
+	d.places = []place{{d.v.Addr, d.v.Port, n}}
 }
 
 func (r *reader) endService(*Node) {

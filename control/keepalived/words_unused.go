@@ -37,9 +37,7 @@ func vrrpBlocks() []word {
 
 // staticBlocks are the other blocks at the top.
 func staticBlocks() []word {
-	group := dataBlocks("virtual_server_group")
-	group[0].why = "services that name it are left out"
-	return slices.Concat(group,
+	return slices.Concat(
 		dataBlocks("static_ipaddress static_routes static_rules linkbeat_interfaces interface_up_down_delays"),
 		[]word{unused("SSL", names(later, "password ca certificate key"))},
 		names(noEffect, "net_namespace net_namespace_ipvs namespace_with_ipsets instance use_pid_dir linkbeat_use_polling child_wait_time"),

@@ -1,0 +1,254 @@
+package keepalived
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const groupWord = "virtual_server_group"
+
+// A group is the block virtual_server_group: addresses and ports that get the
+// same real servers.
+type group struct {
+	node    *Node
+	entries []groupEntry
+	named   bool // by a virtual_server
+}
+
+// A groupEntry is one line of a group: the addresses from first to last.
+type groupEntry struct {
+	first, last netip.Addr // of one family, which is that of the group
+	port        uint16
+	node        *Node
+}
+
+// A place is an address and port of a virtual_server block, and the line that
+// says it.
+type place struct {
+	addr netip.Addr
+	port uint16
+	node *Node
+}
+
+// groupsFirst is nodes with the groups before everything else, because a group
+// may be defined after its use. The order is the file's otherwise.
+func groupsFirst(nodes []*Node) []*Node {
+	rank := func(n *Node) int {
+		if n.Keyword == groupWord {
+			return 0
+		}
+		return 1
+	}
+	return slices.SortedStableFunc(slices.Values(nodes), func(a, b *Node) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+func (r *reader) setGroup(n *Node) {
+	name := n.Args[0]
+	if g := r.groups[name]; g != nil {
+		r.leftOut(n, Error, "%s is defined already at %v; this one is left out: put its addresses there", name, g.node.Pos)
+		return
+	}
+	g := &group{node: n}
+	for _, line := range n.Children {
+		e, err := parseGroupEntry(line)
+		switch {
+		case err != nil:
+		case e.first.Is6() && !r.opt.IPv6:
+			err = errors.New("IPv6 is not supported yet")
+		case len(g.entries) > 0 && !sameFamily(e.first, g.entries[0].first):
+			err = fmt.Errorf("is of another address family than %s at %v", g.entries[0].node.Keyword, g.entries[0].node.Pos)
+		}
+		if err != nil {
+			r.leftOut(line, Error, "%v; it is left out of group %s", err, name)
+			continue
+		}
+		if len(line.Args) > 1 {
+			r.add(line, Warning, "%q and what follows in the line is left out; write one address and port a line", line.Args[1])
+		}
+		if line.HasBlock {
+			r.add(line, Error, "takes no block; what is in the braces is left out")
+		}
+		g.entries = append(g.entries, e)
+	}
+	r.groups[name] = g
+	r.groupOrder = append(r.groupOrder, name)
+}
+
+// noteIdleGroups reports the groups that no virtual_server names.
+func (r *reader) noteIdleGroups() {
+	for _, name := range r.groupOrder {
+		if g := r.groups[name]; !g.named {
+			r.add(g.node, Note, "no virtual_server names group %s, so it has no effect", name)
+		}
+	}
+}
+
+// parseGroupEntry reads ADDR, a range of addresses, each with or without a
+// port, which is 0 when it is absent. Marks are not supported.
+func parseGroupEntry(n *Node) (groupEntry, error) {
+	e := groupEntry{node: n}
+	if n.Keyword == "fwmark" {
+		return e, errors.New("services by firewall mark are not supported")
+	}
+	var err error
+	if e.first, e.last, err = parseRange(n.Keyword); err != nil {
+		return e, err
+	}
+	if len(n.Args) > 0 {
+		p, err := parseNumber(n.Args[0], 0, 65535)
+		if err != nil {
+			return e, fmt.Errorf("port: %w", err)
+		}
+		e.port = uint16(p)
+	}
+	return e, nil
+}
+
+// parseRange reads one address, FIRST-LAST or FIRST/BITS, all ends included. LAST
+// is an address, or its last part alone: a decimal number up to 255 with IPv4, a
+// hexadecimal one of up to four digits with IPv6. As in keepalived LAST is
+// greater than FIRST, and no bit of FIRST is set behind BITS.
+func parseRange(s string) (first, last netip.Addr, err error) {
+	from, end, ranged := strings.Cut(s, "-")
+	from, length, masked := strings.Cut(from, "/")
+	masked = masked || strings.Contains(end, "/")
+	if first, err = parseAddr(from); err != nil {
+		return first, first, err
+	}
+	switch {
+	case ranged && masked:
+		return first, first, errors.New("has both a last address and a prefix length")
+	case ranged:
+		last, err = parseRangeEnd(first, end)
+	case masked:
+		last, err = prefixEnd(first, length)
+	default:
+		last = first
+	}
+	return first, last, err
+}
+
+// parseRangeEnd reads what stands behind the "-" of a range.
+func parseRangeEnd(first netip.Addr, s string) (last netip.Addr, err error) {
+	if strings.ContainsAny(s, ".:") {
+		last, err = parseAddr(s)
+	} else {
+		last, err = withLastPart(first, s)
+	}
+	switch {
+	case err != nil:
+		return last, fmt.Errorf("the last address: %w", err)
+	case !sameFamily(first, last):
+		return last, fmt.Errorf("%v and %v are of different address families", first, last)
+	case !first.Less(last):
+		return last, fmt.Errorf("the last address %v is not greater than the first", last)
+	}
+	return last, nil
+}
+
+// withLastPart is a with its last part replaced by s.
+func withLastPart(a netip.Addr, s string) (netip.Addr, error) {
+	if a.Is4() {
+		v, err := parseNumber(s, 0, 255)
+		b := a.As4()
+		b[3] = byte(v)
+		return netip.AddrFrom4(b), err
+	}
+	v, err := strconv.ParseUint(s, 16, 16)
+	if err != nil {
+		return a, fmt.Errorf("%q is not a hexadecimal number up to ffff", s)
+	}
+	b := a.As16()
+	b[14], b[15] = byte(v>>8), byte(v)
+	return netip.AddrFrom16(b), nil
+}
+
+// prefixEnd is the last address of the network first/length.
+func prefixEnd(first netip.Addr, length string) (netip.Addr, error) {
+	n, err := parseNumber(length, 1, uint32(first.BitLen()))
+	if err != nil {
+		return first, fmt.Errorf("prefix length: %w", err)
+	}
+	net := netip.PrefixFrom(first, int(n))
+	if net.Masked().Addr() != first {
+		return first, fmt.Errorf("has bits set behind its prefix; the network is %v", net.Masked())
+	}
+	b := first.AsSlice()
+	for i := int(n); i < first.BitLen(); i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	last, _ := netip.AddrFromSlice(b) // it has the length of first
+	_, err = parseAddr(last.String()) // 255.255.255.255 is no host
+	return last, err
+}
+
+// span is the number of addresses from first to last, and math.MaxUint64 when
+// they are more.
+func span(first, last netip.Addr) uint64 {
+	a, b := first.As16(), last.As16()
+	half := func(x []byte) (v uint64) {
+		for _, c := range x {
+			v = v<<8 | uint64(c)
+		}
+		return v
+	}
+	lo, borrow := bits.Sub64(half(b[8:]), half(a[8:]), 0)
+	hi, _ := bits.Sub64(half(b[:8]), half(a[:8]), borrow)
+	if hi > 0 || lo == math.MaxUint64 {
+		return math.MaxUint64
+	}
+	return lo + 1
+}
+
+// beginGroupService gives d the places of the group that n names.
+func (r *reader) beginGroupService(n *Node, d *serviceDraft) {
+	if len(n.Args) < 2 {
+		r.leaveOut(n, &d.bad, "the name of the group is missing; the service is left out")
+		return
+	}
+	d.group = n.Args[1]
+	g := r.groups[d.group]
+	if g == nil {
+		var known []string
+		for name := range r.groups {
+			known = append(known, name)
+		}
+		slices.Sort(known)
+		r.leaveOut(n, &d.bad, "there is no group %s%s; the service is left out", d.group, meant(d.group, known))
+		return
+	}
+	g.named = true
+	for _, e := range g.entries {
+		r.addPlaces(d, e)
+	}
+	if len(d.places) == 0 {
+		r.leaveOut(n, &d.bad, "group %s at %v has no address that can be served; the service is left out", d.group, g.node.Pos)
+		return
+	}
+	d.v.Addr, d.v.Port = d.places[0].addr, d.places[0].port
+}
+
+// addPlaces adds the addresses of e to d, as long as the groups do not make too
+// many services.
+func (r *reader) addPlaces(d *serviceDraft, e groupEntry) {
+	most := r.opt.Limits.GroupServices
+	count := span(e.first, e.last)
+	if count > uint64(most-r.grouped) {
+		r.leftOut(e.node, Error, "with it groups make more than %d services; it is left out of the virtual_server at %v", most, d.node.Pos)
+		return
+	}
+	r.grouped += int(count)
+	for a := e.first; ; a = a.Next() {
+		d.places = append(d.places, place{a, e.port, e.node})
+		if a == e.last {
+			return
+		}
+	}
+}
