@@ -1,0 +1,63 @@
+package main_test
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"lvsdr/bench/netlab"
+)
+
+// labShell runs `lvsdr lab shell` with these arguments and this input.
+func labShell(t *testing.T, tmp, input string, args ...string) (out string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := labCommand(ctx, tmp)
+	cmd.Args = append(append(cmd.Args, "shell"), args...)
+	cmd.Stdin = strings.NewReader(input)
+	b, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%v: %s", err, b)
+	}
+	return string(b), cmd.ProcessState.ExitCode()
+}
+
+func TestLabShellRunsACommandOnAHost(t *testing.T) {
+	netlab.Require(t)
+	tmp := shortDir(t)
+	out, code := labShell(t, tmp, "", "rs2", "--", "sh", "-c", "cat /proc/net/fib_trie; exit 7")
+	if code != 7 || !strings.Contains(out, "192.168.1.12") || strings.Contains(out, "192.168.1.11\n") {
+		t.Errorf("exit code %d, output:\n%s", code, out)
+	}
+	wantNoTrace(t, tmp)
+}
+
+// From within a lab's shell further ones join it: they see the same director.
+func TestLabShellsJoinTheLabThatRuns(t *testing.T) {
+	netlab.Require(t)
+	tmp := shortDir(t)
+	script := binary() + ` lab shell director -- cat /proc/net/fib_trie | grep -c 192.168.1.10
+` + binary() + ` lab shell rs1 -- sh -c 'cat; exit 5' <<END
+through the wire
+END
+echo code $?
+` + binary() + ` lab shell nobody -- true
+echo code $?
+` + binary() + ` status
+exit 3
+`
+	out, code := labShell(t, tmp, script, "client", "--", "sh")
+	for _, want := range []string{"through the wire\ncode 5\n", "the lab has no host \"nobody\"", "code 2\n", "announcing its VIPs", "tcp 192.168.1.100:8080"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in the output:\n%s", want, out)
+		}
+	}
+	if code != 3 {
+		t.Errorf("exit code %d, want the shell's, 3", code)
+	}
+	wantNoTrace(t, tmp)
+}
