@@ -1,6 +1,7 @@
 package control
 
 import (
+	"net/netip"
 	"os"
 
 	"lvsdr/arp"
@@ -67,6 +68,10 @@ func (m *manager) serviceStatus(s *plannedService, now dataplane.ServiceStatus) 
 	out := api.Service{Protocol: s.source.Protocol.String(), Address: s.source.Addr.String(), Port: s.source.Port,
 		Interface: m.plan.vips[s.source.Addr].link.Name, Scheduler: s.cfg.Scheduler,
 		Persistence: int(s.cfg.Persistence.Seconds()), Traffic: now.Traffic, Servers: []api.Server{}}
+	macs := map[netip.Addr]frame.MAC{}
+	for _, n := range m.arp.Neighbours() {
+		macs[n.IP] = n.MAC
+	}
 	byAddr := map[frame.Addr]dataplane.ServerStatus{}
 	for _, r := range now.Servers {
 		byAddr[r.Config.Addr] = r
@@ -78,8 +83,8 @@ func (m *manager) serviceStatus(s *plannedService, now dataplane.ServiceStatus) 
 			Effective: c.Config.Weight, Up: m.up(r.name), Check: m.checkText(r),
 			Interface: m.plan.servers[r.source.Addr].link.Name,
 			Active:    c.Active, Inactive: c.Inactive, Persistent: c.Persistent, Traffic: c.Traffic}
-		if c.MAC != (frame.MAC{}) {
-			sv.MAC = c.MAC.String()
+		if mac := macs[r.source.Addr]; mac != (frame.MAC{}) {
+			sv.MAC = mac.String()
 		}
 		out.Servers = append(out.Servers, sv)
 	}
