@@ -26,13 +26,14 @@ func (t *Table) Defend(now int64, rnd func() uint64) int {
 		}
 		for j := range perLine {
 			if e := &t.lines[i][j]; e.kind != free && t.useless(e, at, rnd) {
+				if !e.expired(at) {
+					t.evicted++
+				}
 				t.remove(i*perLine + j)
 			}
 		}
 	}
-	gone := before - t.n
-	t.evicted += uint64(gone)
-	return gone
+	return before - t.n
 }
 
 // useless decides about one entry.

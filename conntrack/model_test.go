@@ -19,8 +19,11 @@ import (
 type model struct {
 	table   *Table
 	entries []*modelEntry
-	timeout map[State]int64 // s
+	timeout map[State]int64 // s, of TCP
+	sctp    map[State]int64 // s
 	udp     int64           // s
+	open    int             // of 100 changes of state, how many are to an open connection
+	lost    [dear]int       // what made room before its time, by price
 	now     int64           // ns
 	nextID  uint32
 	gone    []*modelEntry // removed by the table during this step
@@ -47,7 +50,9 @@ type modelEntry struct {
 
 func newModel(t testing.TB, limit int, secret byte, now int64) *model {
 	m := &model{now: now, nextID: 1, udp: 300, timeout: map[State]int64{None: 2, Established: 900, SynSent: 120,
-		SynRecv: 60, FinWait: 120, TimeWait: 120, Close: 10, CloseWait: 60, LastAck: 30, Listen: 120, SynAck: 120}}
+		SynRecv: 60, FinWait: 120, TimeWait: 120, Close: 10, CloseWait: 60, LastAck: 30, Listen: 120, SynAck: 120},
+		sctp: map[State]int64{SCTPNone: 61, SCTPInit1: 4, SCTPInit: 61, SCTPEstablished: 900, SCTPShutdown: 61,
+			SCTPRejected: 4, SCTPClosed: 61}}
 	var err error
 	m.table, err = New(Config{Limit: limit, Secret: [16]byte{secret}, Removed: m.removed})
 	if err != nil {
@@ -101,15 +106,6 @@ func (m *model) look(k Key) *modelEntry {
 		}
 	}
 	return nil
-}
-
-// cheap says which entries may make room: half-open and closing connections,
-// and templates nobody depends on.
-func (x *modelEntry) cheap() bool {
-	if x.key.Template {
-		return x.conns == 0 && x.state == None
-	}
-	return x.key.Proto != frame.ProtoUDP && x.state != Established
 }
 
 // differs says where the table's entry is not x; "": nowhere.
@@ -237,90 +233,6 @@ func (m *model) find(k Key) (*modelEntry, error) {
 	return want, nil
 }
 
-// insert compares an Insert: what made room for it, and whether anything could.
-func (m *model) insert(k Key, by *modelEntry) error {
-	t, evicted := m.table, m.table.Evicted()
-	var ref *Entry
-	if by != nil {
-		ref = by.e
-		by.conns++
-	}
-	id := m.nextID
-	m.nextID++
-	e := t.Insert(&k, t.Hash(&k), DestRef(id), ref, m.now)
-	made := int(t.Evicted() - evicted)
-	early := 0 // removed before their time
-	for _, x := range m.gone {
-		if !m.due(x) {
-			early++
-			if !x.cheap() {
-				return fmt.Errorf("entry %d made room: %v, state %v, %d connections", x.id, x.key, x.state, x.conns)
-			}
-		}
-	}
-	if made > 1 || early > made || made > len(m.gone) {
-		return fmt.Errorf("%d counted as evicted, %d removed, %d of them early", made, len(m.gone), early)
-	}
-	full := m.placeFull(k)
-	if made > 0 && !full && t.Len() < t.Limit() {
-		return fmt.Errorf("%d evicted, where there was room", made)
-	}
-	if e != nil {
-		x := &modelEntry{id: id, key: k, template: by, e: e, expires: m.tick() + 300}
-		m.entries = append(m.entries, x)
-		return nil
-	}
-	if by != nil {
-		by.conns--
-	}
-	if made > 0 {
-		return fmt.Errorf("%d evicted for nothing", made)
-	}
-	among := m.entries
-	if full {
-		among = m.reach(k)
-	} else if t.Len() < t.Limit() {
-		return fmt.Errorf("Insert of %v found no room, where there was", k)
-	}
-	for _, x := range among {
-		if x.cheap() && x != by {
-			return fmt.Errorf("Insert of %v found no room, though entry %d is cheap", k, x.id)
-		}
-	}
-	return nil
-}
-
-// placeFull reports whether all slots where k could live are taken.
-func (m *model) placeFull(k Key) bool {
-	i := m.table.home(m.table.Hash(&k))
-	for range maxProbe {
-		for j := range m.table.lines[i] {
-			if m.table.lines[i][j].kind == free {
-				return false
-			}
-		}
-		i = m.table.after(i)
-	}
-	return true
-}
-
-// reach is what lives where an entry of key k could.
-func (m *model) reach(k Key) []*modelEntry {
-	var all []*modelEntry
-	i := m.table.home(m.table.Hash(&k))
-	for range maxProbe {
-		for j := range m.table.lines[i] {
-			for _, x := range m.entries {
-				if x.e == &m.table.lines[i][j] {
-					all = append(all, x)
-				}
-			}
-		}
-		i = m.table.after(i)
-	}
-	return all
-}
-
 // keysNear are n keys whose homes are the given number of lines around the
 // table's end, some of templates.
 func keysNear(t *Table, r *rand.Rand, n, lines int) []Key {
@@ -338,10 +250,12 @@ func keysNear(t *Table, r *rand.Rand, n, lines int) []Key {
 func randomKey(r *rand.Rand) Key {
 	k := Key{Client: frame.AddrFrom4([4]byte{10, 0, 0, byte(r.Intn(256))}), Virtual: frame.AddrFrom4([4]byte{192, 0, 2, 1}),
 		ClientPort: uint16(r.Intn(1 << 16)), VirtualPort: 80, Proto: frame.ProtoTCP}
-	switch r.Intn(5) {
+	switch r.Intn(6) {
 	case 0:
 		k.Proto = frame.ProtoUDP
 	case 1:
+		k.Proto = frame.ProtoSCTP
+	case 2:
 		k.ClientPort, k.Template = 0, true
 		k.Client = frame.AddrFrom4([4]byte{10, byte(r.Intn(256)), byte(r.Intn(256)), 0})
 	}
@@ -388,31 +302,45 @@ func TestTableIsItsDefinition(t *testing.T) {
 		start      int64
 		wantChains bool
 		wantFull   bool
+		open       int
 	}{
-		{"roomy", 600, 100, 500, 20000, 60, 0, false, false},
-		{"crowded homes", 256, 40, 16, 20000, 60, 1, true, false},
-		{"crowded homes, short pauses", 256, 40, 16, 300, 40, 123456789, true, false},
-		{"a full place", 256, 110, 6, 3000, 30, 0, true, true},
-		{"a full table", 256, 450, 256, 300, 6, 0, true, true},
-		{"the clock wraps", 256, 60, 20, 10000, 40, wrap - 15e9, true, false},
+		{"roomy", 600, 100, 500, 20000, 60, 0, false, false, 0},
+		{"crowded homes", 256, 40, 16, 20000, 60, 1, true, false, 0},
+		{"crowded homes, short pauses", 256, 40, 16, 300, 40, 123456789, true, false, 0},
+		{"a full place", 256, 110, 6, 3000, 30, 0, true, true, 0},
+		{"a full table", 256, 450, 256, 300, 6, 0, true, true, 0},
+		{"a full place of open connections", 256, 110, 6, 200, 20, 0, true, true, 97},
+		{"a full table of open connections", 256, 450, 256, 100, 5, 0, true, true, 97},
+		{"the clock wraps", 256, 60, 20, 10000, 40, wrap - 15e9, true, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var chains, full bool
+			var chains, full, udp bool
+			if raceEnabled {
+				c.seeds = (c.seeds + 3) / 4
+			}
 			for seed := range c.seeds {
 				r := rand.New(rand.NewSource(seed))
 				m := newModel(t, c.limit, byte(seed), c.start)
+				m.open = c.open
 				keys := keysNear(m.table, r, c.keys, c.lines)
+				if c.open > 0 {
+					keys = slices.DeleteFunc(keys, func(k Key) bool { return k.Template })
+				}
 				m.run(t, seed, r, keys, 500*(1+c.keys/300*2), c.mostPause)
 				for _, l := range m.table.lines {
 					chains = chains || l[0].past > 1
 				}
 				full = full || m.table.Evicted() > 0
+				udp = udp || m.lost[fair] > 0
 				if c.start > wrap/2 && m.now < wrap {
 					t.Fatal("the clock did not wrap")
 				}
 			}
 			if c.wantChains && !chains || c.wantFull && !full {
 				t.Errorf("chains seen: %v, evictions: %v; the case is about %v and %v", chains, full, c.wantChains, c.wantFull)
+			}
+			if c.open > 0 && !udp {
+				t.Error("UDP never made room; the case is about it")
 			}
 		})
 	}
@@ -461,12 +389,49 @@ func (m *model) add(r *rand.Rand, k Key, keys []Key) error {
 	if err := m.insert(k, by); err != nil {
 		return err
 	}
-	if k.Template {
-		if x := m.look(k); x != nil {
-			m.setTimeout(x, time.Duration(1+r.Intn(200))*time.Second)
-		}
+	switch x := m.look(k); {
+	case x == nil:
+	case k.Template:
+		m.setTimeout(x, time.Duration(1+r.Intn(200))*time.Second)
+	case r.Intn(100) < m.open:
+		m.changeState(r, x)
+		m.refresh(x)
 	}
 	return nil
+}
+
+// changeState moves a connection to a random state, to an open one as often as
+// m.open says.
+func (m *model) changeState(r *rand.Rand, x *modelEntry) {
+	s := State(r.Intn(int(numStates)))
+	switch {
+	case x.key.Proto == frame.ProtoUDP:
+		s = None
+	case r.Intn(100) < m.open:
+		s = x.established()
+	case x.key.Proto == frame.ProtoSCTP:
+		s = State(r.Intn(int(numSCTP)))
+	}
+	m.note("state of %d: %v", x.id, s)
+	m.table.SetState(x.e, s)
+	if x.state = s; s == x.established() && x.template != nil {
+		x.template.state = Assured
+	}
+}
+
+// refresh restarts the timer of a connection.
+func (m *model) refresh(x *modelEntry) {
+	m.note("refresh %d", x.id)
+	m.table.Refresh(x.e, m.now)
+	d := m.timeout[x.state]
+	switch x.key.Proto {
+	case frame.ProtoUDP:
+		d = m.udp
+	case frame.ProtoSCTP:
+		d = m.sctp[x.state]
+	}
+	x.expires = m.tick() + d*100
+	x.packets++
 }
 
 func (m *model) setTimeout(x *modelEntry, d time.Duration) {
@@ -496,26 +461,11 @@ func (m *model) templateStep(r *rand.Rand, x *modelEntry) {
 
 func (m *model) connStep(r *rand.Rand, x *modelEntry) {
 	switch op := r.Intn(8); {
-	case op < 3:
-		s := State(r.Intn(int(numStates)))
-		if x.key.Proto == frame.ProtoUDP {
-			s = None
-		}
-		m.note("state of %d: %v", x.id, s)
-		m.table.SetState(x.e, s)
-		if x.state = s; s == Established && x.template != nil {
-			x.template.state = Assured
-		}
-		fallthrough
 	case op < 6:
-		m.note("refresh %d", x.id)
-		m.table.Refresh(x.e, m.now)
-		d := m.timeout[x.state]
-		if x.key.Proto == frame.ProtoUDP {
-			d = m.udp
+		if op < 3 {
+			m.changeState(r, x)
 		}
-		x.expires = m.tick() + d*100
-		x.packets++
+		m.refresh(x)
 	case op == 6:
 		m.note("retire %d", x.id)
 		m.table.Retire(x.e, m.now)

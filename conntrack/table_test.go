@@ -152,7 +152,8 @@ func TestFewFindNoRoom(t *testing.T) {
 }
 
 // At the limit a half-open connection makes room, the one next to its end; an
-// established one, UDP and a template somebody uses never.
+// established one and a template somebody uses never. Of UDP and SCTP see
+// TestPrices.
 func TestWhoMakesRoom(t *testing.T) {
 	fill := func(t *testing.T, set func(c *clocked, e *Entry)) *clocked {
 		c := newClocked(t, MinLimit)

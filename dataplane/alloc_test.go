@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -39,6 +40,10 @@ func (w *load) turn() {
 		copy(b, f)
 		if w.fresh {
 			w.port++
+			if b[12] == 0x86 { // IPv6, which has no header checksum
+				b[36], b[54], b[55] = byte(w.port>>16), byte(w.port>>8), byte(w.port)
+				continue
+			}
 			b[28], b[34], b[35] = byte(w.port>>16), byte(w.port>>8), byte(w.port)
 			b[24], b[25] = 0, 0
 			sum := frametest.Checksum(b[14:34])
@@ -62,6 +67,20 @@ func (w *load) all(reason dataplane.Reason) bool {
 func TestNoAllocations(t *testing.T) {
 	const n = 32
 	hit := func(i int) []byte { return tcp(uint16(1000+i), 80, "A") }
+	tcp6 := func(port, to uint16, flags string) []byte {
+		return frametest.TCP{Src: netip.AddrPortFrom(client6IP, port), Dst: netip.AddrPortFrom(vip6IP, to),
+			SrcMAC: clientMAC, DstMAC: directorMAC, Flags: flags}.Bytes()
+	}
+	udpFrom := func(src netip.Addr, to uint16) func(int) []byte {
+		return func(int) []byte { return gram{src: src, sport: 1, proto: frame.ProtoUDP, port: to, n: 9}.frame() }
+	}
+	failure := func(src netip.Addr) func(int) []byte {
+		q := quoted{src: src, proto: frame.ProtoTCP, port: 80}
+		return func(int) []byte {
+			return q.failure(3, 0, 9, frametest.Quote(frametest.TCP{Src: netip.AddrPortFrom(vipFor(src), 80),
+				Dst: netip.AddrPortFrom(src, 1000), Flags: "A"}.Bytes(), 8))
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		reason dataplane.Reason
@@ -76,21 +95,44 @@ func TestNoAllocations(t *testing.T) {
 			return frametest.ARP{SrcMAC: clientMAC, SenderIP: clientIP, TargetIP: vipIP}.Bytes()
 		}},
 		{"resets", dataplane.ResetNoService, false, func(int) []byte { return tcp(1, 81, "S") }},
-		{"ICMP errors", dataplane.UnreachableNoService, false, func(int) []byte { return udp(1, 54) }},
+		{"ICMP errors", dataplane.UnreachableNoService, false, func(int) []byte { return udp(1, 99) }},
 		{"echo replies", dataplane.EchoReplied, false, func(int) []byte {
 			return icmp(frametest.ICMP{Type: 8, Payload: make([]byte, 1400)}).Data
 		}},
+		{"packets of known connections over IPv6", dataplane.Hit, false, func(i int) []byte { return tcp6(uint16(1000+i), 80, "A") }},
+		{"new connections over IPv6", dataplane.Scheduled, true, func(int) []byte { return tcp6(1, 80, "S") }},
+		{"new UDP flows over IPv6", dataplane.Scheduled, true, func(int) []byte {
+			return frametest.UDP{Src: netip.AddrPortFrom(client6IP, 1), Dst: netip.AddrPortFrom(vip6IP, 53), DstMAC: directorMAC}.Bytes()
+		}},
+		{"new connections by a template over IPv6", dataplane.Persistent, true, func(int) []byte { return tcp6(1, 443, "S") }},
+		{"resets over IPv6", dataplane.ResetNoService, false, func(int) []byte { return tcp6(1, 81, "S") }},
+		{"ICMP errors over IPv6", dataplane.UnreachableNoService, false, udpFrom(client6IP, 99)},
+		{"one packet alone", dataplane.Scheduled, false, udpFrom(clientIP, 55)},
+		{"one packet alone over IPv6", dataplane.Scheduled, false, udpFrom(client6IP, 55)},
+		{"ICMP errors about a connection", dataplane.Related, false, failure(clientIP)},
+		{"ICMP errors about a connection over IPv6", dataplane.Related, false, failure(client6IP)},
+		{"associations", dataplane.Hit, false, func(int) []byte { return sctp(client6IP, 1000, frame.SCTPData) }},
+		{"later fragments of a refused one", dataplane.FragmentOverlap, false, func(int) []byte { return frag4(9, 64, 8, true) }},
+		{"packets that have to be fragmented", dataplane.Fragmented, false, func(int) []byte { return big(clientIP, frame.ProtoUDP, 2000, false) }},
 		{"what is dropped", dataplane.NotOurs, false, func(int) []byte {
 			return tcpFrame(frametest.TCP{Flags: "S", Dst: at("192.0.2.9", 80)}).Data
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := furnish(newLab(t, unlimited, 1<<17))
+			l := dual(newLab(t, unlimited, 1<<17))
+			for i := range byte(8) { // whom w.turn makes of the client of IPv6
+				src := client6IP.As16()
+				src[14] = i
+				l.send(frametest.TCP{Src: netip.AddrPortFrom(netip.AddrFrom16(src), 999), Dst: netip.AddrPortFrom(vip6IP, 443),
+					DstMAC: directorMAC, Flags: "S"}.Bytes())
+			}
+			l.send(sctp(client6IP, 1000, frame.SCTPInit))
 			for _, src := range []string{"198.51.0.7", "198.51.100.7"} { // whom w.turn makes of the client, too
 				l.send(tcpFrom(netip.MustParseAddr(src), 999, 443, "S"))
 			}
 			for i := range n {
 				l.handshake(uint16(1000+i), 80)
+				l.send(tcp6(uint16(1000+i), 80, "S"))
 			}
 			w := newLoad(l, n, c.fresh, c.frame)
 			w.turn()
@@ -101,6 +143,35 @@ func TestNoAllocations(t *testing.T) {
 				t.Errorf("the last batch was %s, want %s", l.batch.Packets[0].Reason, c.reason)
 			}
 		})
+	}
+}
+
+// The fragments of a datagram take no allocation, whether they follow the first
+// or wait for it.
+func TestFragmentsDoNotAllocate(t *testing.T) {
+	for _, src := range []netip.Addr{clientIP, client6IP} {
+		for _, c := range []struct {
+			name  string
+			order [3]int
+			want  [3]dataplane.Reason
+		}{
+			{"in order", [3]int{0, 1, 2}, [3]dataplane.Reason{dataplane.Scheduled, dataplane.FragmentFollowed, dataplane.FragmentFollowed}},
+			{"backwards", [3]int{2, 1, 0}, [3]dataplane.Reason{dataplane.FragmentHeld, dataplane.FragmentHeld, dataplane.Scheduled}},
+			{"mixed", [3]int{1, 0, 2}, [3]dataplane.Reason{dataplane.FragmentHeld, dataplane.Scheduled, dataplane.FragmentFollowed}},
+		} {
+			l := dualLab(t)
+			pieces := cut(gram{src: src, sport: 4000, proto: frame.ProtoUDP, port: 55, id: 7, n: 900}.frame(), 304, 608)
+			w := newLoad(l, 3, false, func(i int) []byte { return pieces[c.order[i]] })
+			w.turn()
+			if got := testing.AllocsPerRun(200, w.turn); got != 0 {
+				t.Errorf("%s from %v: %v allocations a batch, want 0", c.name, src, got)
+			}
+			for i, want := range c.want {
+				if got := l.batch.Packets[i].Reason; got != want {
+					t.Errorf("%s from %v: fragment %d was %s, want %s", c.name, src, i, got, want)
+				}
+			}
+		}
 	}
 }
 

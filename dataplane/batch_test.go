@@ -81,7 +81,7 @@ func holds(d *dataplane.Director, now int64) error {
 		switch {
 		case c.Key.Template:
 			n[2]++
-		case c.State == "ESTABLISHED" || c.State == "SYN_RECV":
+		case c.State == "ESTABLISHED" || c.State == "SYN_RECV" || c.State == "SYNACK":
 			n[0]++
 		default:
 			n[1]++

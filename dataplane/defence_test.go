@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame"
 )
 
 // The table of these tests has room for 256: it is nearly full with more than
@@ -180,7 +179,7 @@ func TestUDPMakesRoom(t *testing.T) {
 		t.Errorf("%d entries, %d evicted; %d flows were known and %d new", n, evicted, known, anew)
 	}
 	l.expect(tcp(500, 80, "A"), dataplane.Hit, 2)
-	if got := l.server(udpService(53), 1); got.Config.Addr != frame.Addr(serverAddr(1)) || got.Active != 0 {
+	if got := l.server(udpService(53), 1); got.Config.Addr != serverAddr(1) || got.Active != 0 {
 		t.Errorf("%+v", got)
 	}
 }

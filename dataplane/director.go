@@ -6,6 +6,7 @@
 package dataplane
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -31,8 +32,10 @@ type Director struct {
 	timeouts   conntrack.Timeouts
 	slots      []*dest  // by slot; nil: free
 	gens       []uint16 // generation of each slot
+	trash      []*dest  // removed, and not forgotten yet
 	neighbours map[frame.Addr]neighbour
 	scratches  []*Scratch
+	past       Counters // of workers that have ended
 	// strained says that the connection table is nearly full; as of the last
 	// batch or sweep.
 	strained bool
@@ -125,18 +128,20 @@ func (t *Table) ours(addr frame.Addr) bool {
 func (d *Director) Sweep(now int64, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, ds := range d.slots {
-		if ds != nil && ds.in == nil && ds.refs > 0 {
+	for _, ds := range d.trash {
+		if ds.refs > 0 {
 			ds.idleSince = now // also if its last connection ends right now
 		}
 	}
 	d.conns.Sweep(now, n)
-	for i, ds := range d.slots {
-		if ds != nil && ds.in == nil && ds.refs == 0 && now-ds.idleSince >= trashTime {
-			d.slots[i] = nil
-			d.gens[i]++
+	d.trash = slices.DeleteFunc(d.trash, func(ds *dest) bool {
+		if ds.refs > 0 || now-ds.idleSince < trashTime {
+			return false
 		}
-	}
+		d.slots[ds.slot] = nil
+		d.gens[ds.slot]++
+		return true
+	})
 }
 
 // Defend does, once, what the tunable DropEntry asks for; call it every second.

@@ -64,7 +64,9 @@ func (d *Director) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := neighbour{mac, link}
-	d.neighbours[addr] = n
+	if d.neighbours[addr] = n; mac == (frame.MAC{}) {
+		delete(d.neighbours, addr) // as if it had never been heard of
+	}
 	for _, ds := range d.slots {
 		if ds != nil && ds.Addr == addr {
 			ds.setNeighbour(n)
@@ -164,14 +166,16 @@ func unicast(a frame.Addr) bool {
 	return a != frame.Addr{} && a[0] != 0xff && !linkLocal
 }
 
-// remembered finds a removed server of the same service.
+// remembered takes a removed server of the same service out of the trash; nil:
+// there is none.
 func (d *Director) remembered(k ServiceKey, c ServerConfig) *dest {
-	for _, ds := range d.slots {
-		if ds != nil && ds.in == nil && ds.key == k && ds.Addr == c.Addr && ds.Port == c.Port {
-			return ds
-		}
+	i := slices.IndexFunc(d.trash, func(ds *dest) bool { return ds.key == k && ds.Addr == c.Addr && ds.Port == c.Port })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	ds := d.trash[i]
+	d.trash = slices.Delete(d.trash, i, i+1)
+	return ds
 }
 
 // newDest makes a server in a free slot; nil: there is none.
@@ -231,6 +235,7 @@ func (d *Director) DelServer(k ServiceKey, addr frame.Addr, port uint16, now int
 func (d *Director) remove(s *service, i int, now int64) {
 	ds := s.dests[i]
 	ds.in, ds.idleSince = nil, now
+	d.trash = append(d.trash, ds)
 	s.dests = slices.Delete(s.dests, i, i+1)
 	s.picks = slices.Delete(s.picks, i, i+1)
 	s.sched.Update(s.picks, scheduler.Removed, i)

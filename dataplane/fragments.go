@@ -198,7 +198,7 @@ func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64
 	switch {
 	case !t.ours(h.Dst):
 		return NotOurs
-	case n == 0 || h.More && n%8 != 0 || from+n > maxDatagram:
+	case n == 0 || h.More && n%8 != 0 || longest(h) < from+n:
 		// RFC 791 section 3.2: all but the last carry a multiple of 8 bytes.
 		return FragmentBad
 	}
@@ -242,7 +242,16 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 	return p.send(g.dest, FragmentFollowed)
 }
 
-const maxDatagram = 65535 // RFC 791 section 3.1
+// longest is the greatest payload of the datagram that h is a fragment of,
+// bytes. The total length of IPv4 counts the header (RFC 791 section 3.1), the
+// payload length of IPv6 does not (RFC 8200 section 3).
+func longest(h *frame.Header) uint32 {
+	const most = 65535
+	if h.Kind == frame.IPv4 {
+		return most - uint32(h.L4-h.L3)
+	}
+	return most
+}
 
 // firstFragment decides about the fragment that has the ports, and sends those
 // after it that were kept.

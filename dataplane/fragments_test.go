@@ -384,7 +384,7 @@ func TestImpossibleFragments(t *testing.T) {
 		{"no multiple of 8 and not the last", []step{first, {64, 63, true, bad}, {64, 65, true, bad}, {64, 63, false, followed}}},
 		{"the first no multiple of 8", []step{{0, 63, true, bad}}},
 		{"empty", []step{first, {64, 0, true, bad}, {64, 0, false, bad}}},
-		{"the greatest offset", []step{first, {65528, 7, false, followed}, {65528, 8, false, bad}}},
+		{"the greatest total length, its header counted", []step{first, {65512, 3, false, followed}, {65512, 4, false, bad}, {65528, 7, false, bad}}},
 		{"beyond 65535", []step{first, {65528, 8, false, bad}, {65528, 8, true, bad}, {65520, 16, true, bad}, {1 << 15, 1 << 15, false, bad}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -71,6 +71,14 @@ type lab struct {
 }
 
 func newLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
+	l := makeLab(t, limits, entries)
+	t.Cleanup(l.checkCounters)
+	return l
+}
+
+// makeLab is newLab for those who hold many one after the other, and call
+// checkCounters themselves.
+func makeLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
 	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: entries, Secret: [16]byte{1}},
 		Tunables: dataplane.DefaultTunables(), Limits: limits})
 	if err != nil {
@@ -82,7 +90,6 @@ func newLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
 	for n := byte(1); n <= 9; n++ {
 		l.neighbour(n, serverMAC(n), link)
 	}
-	t.Cleanup(l.checkCounters)
 	return l
 }
 
@@ -274,3 +281,6 @@ func (l *lab) handshake(port, to uint16) byte {
 }
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+
+// deterministic are the schedulers that choose without chance.
+var deterministic = []string{"rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "sh", "dh", "mh", "lblc", "lblcr"}

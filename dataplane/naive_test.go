@@ -11,8 +11,8 @@ import (
 )
 
 // A naive director decides by the rules one after the other, over plain lists.
-// It shares with the real one the schedulers and the TCP state machine, which
-// are compared with their definitions elsewhere. It never counts ahead: a
+// It shares with the real one the schedulers and the state machines, which are
+// compared with their definitions elsewhere. It never counts ahead: a
 // server's connections are counted in the list of entries whenever asked for.
 type naive struct {
 	services map[dataplane.ServiceKey]*naiveService
@@ -21,6 +21,7 @@ type naive struct {
 	tunables dataplane.Tunables
 	deaf     map[byte]bool // servers without MAC address
 	now      int64
+	passed   int // new connections since drop_packet refused one
 }
 
 type naiveService struct {
@@ -54,10 +55,10 @@ type packet struct {
 	src, dst       frame.Addr
 	sport, dport   uint16
 	proto, flags   uint8
+	chunk          int // of SCTP; -1: none
 	ttl            uint8
 	mark           uint32
 	tooLong, df    bool
-	client         string
 	flagLetters    string
 	payload        int
 	destinationVIP bool
@@ -77,13 +78,25 @@ func (m *naive) count(s *naiveServer) (active, inactive, templates int) {
 		case e.server != s:
 		case e.key.Template:
 			templates++
-		case e.key.Proto == frame.ProtoTCP && slices.Contains([]conntrack.State{conntrack.Established, conntrack.SynSent, conntrack.SynRecv, conntrack.SynAck}, e.state):
+		case e.active():
 			active++
 		default:
 			inactive++
 		}
 	}
 	return active, inactive, templates
+}
+
+// active says which connections are: those of TCP and SCTP that are open, and
+// of TCP those that are being opened.
+func (e *naiveEntry) active() bool {
+	switch e.key.Proto {
+	case frame.ProtoTCP:
+		return e.state == conntrack.Established || e.state == conntrack.SynSent || e.state == conntrack.SynRecv || e.state == conntrack.SynAck
+	case frame.ProtoSCTP:
+		return e.state == conntrack.SCTPEstablished
+	}
+	return false
 }
 
 func (m *naive) overload(s *naiveServer) {
@@ -141,7 +154,9 @@ func (m *naive) sweep(alive func(*naiveEntry) bool) {
 	}
 	had := map[*naiveEntry]int{}
 	for _, e := range m.entries {
-		had[e] = m.connsOf(e)
+		if e.by != nil {
+			had[e.by]++
+		}
 	}
 	for _, templates := range []bool{false, true} {
 		for _, e := range slices.Clone(m.entries) {
@@ -167,8 +182,9 @@ func (m *naive) sweep(alive func(*naiveEntry) bool) {
 // lookup finds the service: by mark; by address and port; FTP's, for its data
 // connections; that of all ports.
 func (m *naive) lookup(p *packet) *naiveService {
-	if p.mark != 0 && m.services[dataplane.ServiceKey{Mark: p.mark}] != nil {
-		return m.services[dataplane.ServiceKey{Mark: p.mark}]
+	mark := dataplane.ServiceKey{Mark: p.mark, IPv6: !p.dst.Is4()}
+	if p.mark != 0 && m.services[mark] != nil {
+		return m.services[mark]
 	}
 	at := func(port uint16) *naiveService {
 		return m.services[dataplane.ServiceKey{Proto: p.proto, Addr: p.dst, Port: port}]
@@ -187,6 +203,8 @@ func (m *naive) own(p *packet, served bool) dataplane.Reason {
 	switch {
 	case !p.destinationVIP:
 		return dataplane.NotOurs
+	case p.proto == frame.ProtoSCTP:
+		return dataplane.ProtocolIgnored
 	case p.proto == frame.ProtoUDP:
 		return dataplane.UnreachableNoService
 	case p.flags&frame.RST != 0:
@@ -210,7 +228,10 @@ func (m *naive) decide(p *packet) (dataplane.Reason, byte) {
 		e = nil
 	}
 	if e == nil {
-		if e, reason = m.schedule(k, p); e == nil {
+		var once *naiveServer
+		if e, once, reason = m.schedule(k, p); once != nil {
+			return m.deliver(once, p, reason)
+		} else if e == nil {
 			return reason, 0
 		}
 	}
@@ -218,24 +239,46 @@ func (m *naive) decide(p *packet) (dataplane.Reason, byte) {
 		return dataplane.ServerRemoved, 0
 	}
 	e.expires = m.tick() + 300e9
-	if p.proto == frame.ProtoTCP {
-		e.state = conntrack.NextTCP(e.state, p.flags, false)
+	switch p.proto {
+	case frame.ProtoTCP:
+		e.state = conntrack.NextTCP(e.state, p.flags, m.tunables.SecureTCP == 3)
 		e.expires = m.tick() + int64(conntrack.DefaultTimeouts().TCP[e.state])*1e9
-		if e.by != nil && e.state == conntrack.Established {
-			e.by.assured = true
+	case frame.ProtoSCTP:
+		if p.chunk >= 0 {
+			e.state = conntrack.NextSCTP(e.state, uint8(p.chunk))
 		}
+		e.expires = m.tick() + int64(conntrack.DefaultTimeouts().SCTP[e.state])*1e9
 	}
+	if e.by != nil && e.stateName() == "ESTABLISHED" {
+		e.by.assured = true
+	}
+	return m.deliver(e.server, p, reason)
+}
+
+// stateName is the state of a connection in words.
+func (e *naiveEntry) stateName() string {
+	switch e.key.Proto {
+	case frame.ProtoUDP:
+		return "UDP"
+	case frame.ProtoSCTP:
+		return []string{"NONE", "INIT1", "INIT", "ESTABLISHED", "SHUTDOWN", "REJECTED", "CLOSED"}[e.state]
+	}
+	return e.state.String()
+}
+
+// deliver says whether p gets to s.
+func (m *naive) deliver(s *naiveServer, p *packet, reason dataplane.Reason) (dataplane.Reason, byte) {
 	switch {
 	case p.ttl <= 1:
 		return dataplane.TimeExceeded, 0
 	case p.tooLong && p.df:
 		return dataplane.FragmentationNeeded, 0
-	case m.deaf[e.server.n]:
+	case m.deaf[s.n]:
 		return dataplane.NoMAC, 0
 	case p.tooLong:
 		return dataplane.Fragmented, 0
 	}
-	return reason, e.server.n
+	return reason, s.n
 }
 
 // leaves reports whether p does not go on with the connection e.
@@ -262,35 +305,75 @@ func (m *naive) leaves(e *naiveEntry, p *packet) bool {
 	return closed || e.state == conntrack.FinWait
 }
 
-func (m *naive) schedule(k conntrack.Key, p *packet) (*naiveEntry, dataplane.Reason) {
-	s := m.lookup(p)
-	begins := p.sport != 20
-	if p.proto == frame.ProtoTCP {
-		begins = begins && p.flags&frame.RST == 0 && (p.flags&frame.SYN != 0 || m.tunables.SloppyTCP)
+// begins reports whether p may be the first of a connection.
+func (m *naive) begins(p *packet) bool {
+	switch {
+	case p.sport == 20:
+		return false
+	case p.proto == frame.ProtoTCP:
+		return p.flags&frame.RST == 0 && (p.flags&frame.SYN != 0 || m.tunables.SloppyTCP)
+	case p.proto == frame.ProtoSCTP:
+		return p.chunk == frame.SCTPInit || m.tunables.SloppySCTP && p.chunk >= 0 && p.chunk != frame.SCTPAbort
 	}
-	if s == nil || !begins {
-		return nil, m.own(p, s != nil)
-	}
-	if s.cfg.Persistence == 0 {
-		if s.cfg.Key.Mark == 0 && s.cfg.Key.Port != p.dport {
-			return nil, m.own(p, true)
-		}
-		server := m.pick(s)
-		if server == nil {
-			return nil, dataplane.UnreachableNoServer
-		}
-		s.conns++
-		server.conns++
-		return m.insert(k, server, nil), dataplane.Scheduled
-	}
-	return m.persist(s, k, p)
+	return true
 }
 
-func (m *naive) persist(s *naiveService, k conntrack.Key, p *packet) (*naiveEntry, dataplane.Reason) {
+// sheds is drop_packet, in mode 3: the table is never nearly full here.
+func (m *naive) sheds() bool {
+	if m.tunables.DropPacket != 3 {
+		return false
+	}
+	m.passed++
+	if m.passed < m.tunables.AMDropRate {
+		return false
+	}
+	m.passed = 0
+	return true
+}
+
+// schedule gives a new connection, or the server for p alone.
+func (m *naive) schedule(k conntrack.Key, p *packet) (*naiveEntry, *naiveServer, dataplane.Reason) {
+	s := m.lookup(p)
+	if s == nil || !m.begins(p) {
+		return nil, nil, m.own(p, s != nil)
+	}
+	if m.sheds() {
+		return nil, nil, dataplane.Shed
+	}
+	server, by, reason := m.choose(s, p)
+	if server == nil {
+		return nil, nil, reason
+	}
+	s.conns++
+	server.conns++
+	if s.cfg.OnePacket && p.proto == frame.ProtoUDP {
+		return nil, server, reason
+	}
+	return m.insert(k, server, by), nil, reason
+}
+
+// choose gives the server of a new connection, and the template by which.
+func (m *naive) choose(s *naiveService, p *packet) (*naiveServer, *naiveEntry, dataplane.Reason) {
+	switch {
+	case s.cfg.Persistence > 0:
+		return m.persist(s, p)
+	case s.cfg.Key.Mark == 0 && s.cfg.Key.Port != p.dport:
+		return nil, nil, m.own(p, true)
+	}
+	server := m.pick(s, p)
+	if server == nil {
+		return nil, nil, dataplane.UnreachableNoServer
+	}
+	return server, nil, dataplane.Scheduled
+}
+
+func (m *naive) persist(s *naiveService, p *packet) (*naiveServer, *naiveEntry, dataplane.Reason) {
 	tk := conntrack.Key{Client: p.src, Virtual: p.dst, VirtualPort: p.dport, Proto: p.proto, Template: true}
 	if s.cfg.Mask != (frame.Addr{}) {
-		for i := range 4 {
-			tk.Client[12+i] &= s.cfg.Mask[12+i]
+		for i := range tk.Client {
+			if !p.src.Is4() || i >= 12 {
+				tk.Client[i] &= s.cfg.Mask[i]
+			}
 		}
 	}
 	if s.cfg.Key.Port == 0 || s.cfg.Key.Port == 21 {
@@ -298,6 +381,9 @@ func (m *naive) persist(s *naiveService, k conntrack.Key, p *packet) (*naiveEntr
 	}
 	if n := s.cfg.Key.Mark; n != 0 {
 		tk.Virtual, tk.VirtualPort, tk.Proto = frame.AddrFrom4([4]byte{0, 0, byte(n >> 8), byte(n)}), 0, 0
+		if s.cfg.Key.IPv6 {
+			tk.Virtual = frame.Addr{2: byte(n >> 8), 3: byte(n)}
+		}
 	}
 	reason := dataplane.Persistent
 	t := m.find(tk)
@@ -306,33 +392,40 @@ func (m *naive) persist(s *naiveService, k conntrack.Key, p *packet) (*naiveEntr
 		t = nil
 	}
 	if t == nil {
-		server := m.pick(s)
+		server := m.pick(s, p)
 		if server == nil {
-			return nil, dataplane.UnreachableNoServer
+			return nil, nil, dataplane.UnreachableNoServer
 		}
 		t = m.insert(tk, server, nil)
 		t.timeout = int64(s.cfg.Persistence)
 		reason = dataplane.Scheduled
 	}
 	t.expires = m.tick() + t.timeout
-	s.conns++
-	t.server.conns++
-	return m.insert(k, t.server, t), reason
+	return t.server, t, reason
 }
 
-func (s *naiveService) picks() []*scheduler.Dest {
-	var all []*scheduler.Dest
+// picks are the servers of s as the scheduler sees them at this moment.
+func (m *naive) picks(s *naiveService) []*scheduler.Dest {
+	all := make([]*scheduler.Dest, 0, len(s.list))
 	for _, d := range s.list {
+		d.Active, d.Inactive, d.Unreachable = 0, 0, m.deaf[d.n]
 		all = append(all, &d.Dest)
+	}
+	for _, e := range m.entries {
+		switch {
+		case e.key.Template || e.server.in != s:
+		case e.active():
+			e.server.Active++
+		default:
+			e.server.Inactive++
+		}
 	}
 	return all
 }
 
-func (m *naive) pick(s *naiveService) *naiveServer {
-	for _, d := range s.list {
-		d.Unreachable = m.deaf[d.n]
-	}
-	if i := s.sched.Pick(s.picks(), &scheduler.Flow{}); i >= 0 {
+func (m *naive) pick(s *naiveService, p *packet) *naiveServer {
+	f := scheduler.Flow{Src: p.src, Dst: p.dst, SrcPort: p.sport, DstPort: p.dport, Flags: s.cfg.Flags, Now: m.now}
+	if i := s.sched.Pick(m.picks(s), &f); i >= 0 {
 		return s.list[i]
 	}
 	return nil
@@ -348,7 +441,7 @@ func (m *naive) setService(c dataplane.ServiceConfig, add bool) bool {
 		m.services[c.Key] = s
 	}
 	if c.Scheduler != s.cfg.Scheduler {
-		s.sched, _ = scheduler.New(c.Scheduler, s.picks())
+		s.sched, _ = scheduler.New(c.Scheduler, m.picks(s))
 	}
 	s.cfg = c
 	return true
@@ -373,6 +466,9 @@ func (s *naiveService) server(n byte) int {
 
 func (m *naive) configure(d *naiveServer, c dataplane.ServerConfig) {
 	d.Weight, d.upper, d.lower = c.Weight, c.Upper, c.Lower
+	if c.Weight > 0 {
+		d.LastWeight = c.Weight
+	}
 	m.relieve(d)
 	m.overload(d)
 }
@@ -385,13 +481,14 @@ func (m *naive) addServer(k dataplane.ServiceKey, n byte, c dataplane.ServerConf
 	i := slices.IndexFunc(m.servers, func(d *naiveServer) bool { return d.in == nil && d.key == k && d.n == n })
 	if i < 0 {
 		i = len(m.servers)
-		m.servers = append(m.servers, &naiveServer{n: n, key: k})
+		m.servers = append(m.servers, &naiveServer{n: n, key: k, Dest: scheduler.Dest{Addr: serverOf(k, n), Port: k.Port}})
 	}
 	d := m.servers[i]
 	d.in = s
+	d.LastWeight = 0 // what it had before its removal is forgotten
 	m.configure(d, c)
 	s.list = slices.Insert(s.list, 0, d)
-	s.sched.Update(s.picks(), scheduler.Added, 0)
+	s.sched.Update(m.picks(s), scheduler.Added, 0)
 	return true
 }
 
@@ -402,7 +499,7 @@ func (m *naive) editServer(k dataplane.ServiceKey, n byte, c dataplane.ServerCon
 	}
 	i := s.server(n)
 	m.configure(s.list[i], c)
-	s.sched.Update(s.picks(), scheduler.Edited, i)
+	s.sched.Update(m.picks(s), scheduler.Edited, i)
 	return true
 }
 
@@ -415,7 +512,7 @@ func (m *naive) delServer(k dataplane.ServiceKey, n byte) bool {
 	d := s.list[i]
 	s.list = slices.Delete(s.list, i, i+1)
 	d.in, d.since = nil, m.now
-	s.sched.Update(s.picks(), scheduler.Removed, i)
+	s.sched.Update(m.picks(s), scheduler.Removed, i)
 	if m.tunables.ExpireNodestConn {
 		for _, templates := range []bool{false, true} {
 			for _, e := range slices.Clone(m.entries) {

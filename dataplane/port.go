@@ -9,7 +9,7 @@ type Verdict uint8
 const (
 	Drop    Verdict = iota // nothing is sent
 	Forward                // the frame, rewritten in place, leaves by Packet.Out
-	Answer                 // the frame is dropped; an answer of ours is in Batch.Answers
+	Answer                 // the frame is dropped; frames of ours instead are in Batch.Replies
 	ToARP                  // an ARP frame: copied to the ARP side, see Worker
 )
 
@@ -59,11 +59,12 @@ type Packet struct {
 // Header is what Process read from the frame.
 func (p *Packet) Header() *frame.Header { return &p.header }
 
-// A Reply is a frame of our own, made by Process: an echo reply, a reset or an
-// ICMP error. It leaves by the interface the frame it answers came in by.
+// A Reply is a frame made by Process: an echo reply, a reset or an ICMP error,
+// which leaves by the interface the frame it answers came in by; or a fragment on
+// its way to a real server.
 type Reply struct {
 	Data []byte
-	Out  int32
+	Out  int32 // index of the interface it leaves by
 }
 
 // MaxBatch is the greatest number of frames in a batch.
@@ -75,7 +76,7 @@ type Batch struct {
 	// Packets holds the frames received; Recv sets its length, at most
 	// MaxBatch.
 	Packets []Packet
-	// Replies are our own frames to send beside them; Process sets them.
+	// Replies are the frames to send beside them; Process sets them.
 	// They are valid until its next call.
 	Replies []Reply
 	// In is the index of the interface the frames came in by.

@@ -251,3 +251,34 @@ func TestScheduleICMP(t *testing.T) {
 		l.expect(q.failure(3, 0, 9, q.reply(8, vipFor(q.src))), dataplane.NotAnswerable, 0)
 	}
 }
+
+// An error is about a flow of the VIP that it is sent to, not of another one.
+func TestErrorsAboutAnotherVIP(t *testing.T) {
+	for _, src := range []netip.Addr{clientIP, client6IP} {
+		l := dualLab(t)
+		other := vipFor(src).Next()
+		l.d.SetVIPs([]frame.Addr{vip, vip6, frame.AddrFrom(other)})
+		l.service(on(frame.AddrFrom(other), frame.ProtoTCP, 80), 0, 3)
+		f := frametest.TCP{Src: netip.AddrPortFrom(src, 4000), Dst: netip.AddrPortFrom(other, 80), SrcMAC: clientMAC, DstMAC: directorMAC, Flags: "S"}
+		l.expect(f.Bytes(), dataplane.Scheduled, 3)
+		q := quoted{src: src, proto: frame.ProtoTCP, port: 80}
+		m := frametest.ICMP{Src: q.router(), Dst: vipFor(src), SrcMAC: clientMAC, DstMAC: directorMAC, Type: 3, Payload: q.reply(8, other)}
+		l.expect(m.Bytes(), dataplane.ICMPIgnored, 0)
+		m.Dst = other
+		l.expect(m.Bytes(), dataplane.Related, 3)
+	}
+}
+
+// The bytes of a later fragment are no ports, also where a service of all ports
+// would take any.
+func TestErrorsAboutLaterFragmentsAreNotScheduled(t *testing.T) {
+	for _, src := range []netip.Addr{clientIP, client6IP} {
+		l := dualLab(t)
+		l.tune(func(v *dataplane.Tunables) { v.ScheduleICMP = true })
+		l.service(on(frame.AddrFrom(vipFor(src)), frame.ProtoUDP, 0), time.Minute, 3)
+		f := frametest.UDP{Src: netip.AddrPortFrom(vipFor(src), 7), Dst: netip.AddrPortFrom(src, 4000), Payload: make([]byte, 200)}.Bytes()
+		q := quoted{src: src}
+		l.expect(q.failure(3, 0, 9, frametest.Quote(cut(f, 64)[1], 8)), dataplane.ICMPIgnored, 0)
+		l.expect(q.failure(3, 0, 9, frametest.Quote(cut(f, 64)[0], 8)), dataplane.Related, 3)
+	}
+}

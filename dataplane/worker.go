@@ -31,6 +31,7 @@ func (w *Worker) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	w.batch, w.scratch = NewBatch(), w.Director.NewScratch()
+	defer w.Director.retire(w.scratch)
 	for {
 		if err := w.step(); err != nil {
 			if errors.Is(err, fs.ErrClosed) {
