@@ -68,18 +68,16 @@ func apply(d *dataplane.Director, all []want, now int64) error {
 }
 
 func applyServers(d *dataplane.Director, w want, servers []dataplane.ServerStatus, now int64) error {
-	have := map[frame.Addr]dataplane.ServerConfig{}
-	for _, s := range servers {
-		have[s.Config.Addr] = s.Config
-	}
 	keep := map[frame.Addr]bool{}
 	for _, s := range w.servers {
 		keep[s.Addr] = true
 	}
 	k := w.cfg.Key
-	for addr, s := range have {
-		if !keep[addr] {
-			if err := d.DelServer(k, addr, s.Port, now); err != nil {
+	have := map[frame.Addr]dataplane.ServerConfig{}
+	for _, s := range servers { // in their order: schedulers see every edit
+		have[s.Config.Addr] = s.Config
+		if !keep[s.Config.Addr] {
+			if err := d.DelServer(k, s.Config.Addr, s.Config.Port, now); err != nil {
 				return err
 			}
 		}

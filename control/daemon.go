@@ -165,7 +165,9 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 		return err
 	}
 	m.awaitNeighbours(ctx)
-	m.announce(true)
+	if err := m.announce(); err != nil {
+		return err
+	}
 	m.o.Notify("READY=1")
 	for {
 		select {
@@ -254,22 +256,30 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	if err := m.openPorts(p); err != nil {
 		return err
 	}
-	t := cfg.Global.Timeouts
-	m.director.SetTimeouts(int(t.TCP), int(t.TCPFin), int(t.UDP))
-	m.director.SetVIPs(own)
-	if err := m.setChecks(cfg, p); err != nil {
-		return err
-	}
-	if err := apply(m.director, p.wanted(m.up), m.now()); err != nil {
-		return err
-	}
+	setTimeouts(m.director, cfg.Global.Timeouts)
 	if err := m.arp.SetRealServers(p.targets()); err != nil {
 		return err
 	}
 	for _, n := range m.arp.Neighbours() {
 		m.director.SetNeighbour(frame.AddrFrom(n.IP), n.MAC, p.servers[n.IP].dataplane())
 	}
+	if err := m.setChecks(cfg, p); err != nil {
+		return err
+	}
+	if err := apply(m.director, p.wanted(m.up), m.now()); err != nil {
+		return err
+	}
+	m.forgetNeighbours(p)
+	m.director.SetVIPs(own) // after their services: what none takes is refused
 	return m.arp.SetVIPs(vips)
+}
+
+// setTimeouts puts t in force, and the defaults where it says nothing, whatever
+// was in force before.
+func setTimeouts(d *dataplane.Director, t keepalived.Timeouts) {
+	all := conntrack.DefaultTimeouts()
+	all.Set(int(t.TCP), int(t.TCPFin), int(t.UDP))
+	d.SetTimeouts(all.TCP[conntrack.Established], all.TCP[conntrack.FinWait], all.UDP)
 }
 
 // targets are the real servers whose MAC addresses are wanted.
@@ -291,8 +301,22 @@ func (m *manager) neighbour(c arp.Change) {
 	if m.plan == nil {
 		return // enact will ask
 	}
-	if at, ok := m.plan.servers[c.IP]; ok {
+	// It may have been under way when a reload moved the server.
+	if at, ok := m.plan.servers[c.IP]; ok && int32(at.link.Index) == c.Ifindex {
 		m.director.SetNeighbour(frame.AddrFrom(c.IP), c.New, at.dataplane())
+	}
+}
+
+// forgetNeighbours takes the MAC addresses of the real servers that p has not
+// any more from the director. The caller holds m.mu.
+func (m *manager) forgetNeighbours(p *plan) {
+	if m.plan == nil {
+		return
+	}
+	for addr := range m.plan.servers {
+		if _, ok := p.servers[addr]; !ok {
+			m.director.SetNeighbour(frame.AddrFrom(addr), frame.MAC{}, dataplane.Link{})
+		}
 	}
 }
 
@@ -332,17 +356,19 @@ func (m *manager) missingNeighbour() bool {
 	return false
 }
 
-// announce begins or ends answering ARP for the VIPs.
-func (m *manager) announce(active bool) {
-	m.arp.SetActive(active)
+// announce begins to take packets for the VIPs and to answer ARP for them.
+func (m *manager) announce() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.active = active
-	if active {
-		for vip, at := range m.plan.vips {
-			m.log.Info("announcing", "vip", vip.String(), "interface", at.link.Name, "mac", at.link.HardwareAddr.String())
-		}
+	m.active = true
+	if err := m.openPorts(m.plan); err != nil {
+		return err
 	}
+	m.arp.SetActive(true)
+	for vip, at := range m.plan.vips {
+		m.log.Info("announcing", "vip", vip.String(), "interface", at.link.Name, "mac", at.link.HardwareAddr.String())
+	}
+	return nil
 }
 
 // Sweeping looks at the whole table about once a second, in steps that hold
@@ -373,7 +399,6 @@ func (m *manager) sweep(ctx context.Context) error {
 
 // close ends everything and leaves the host as it was found.
 func (m *manager) close() error {
-	var failed error
 	if m.arp != nil {
 		m.arp.SetActive(false)
 	}
@@ -383,9 +408,7 @@ func (m *manager) close() error {
 	if m.cancel != nil {
 		m.cancel()
 	}
-	for i := range m.ports {
-		failed = errors.Join(failed, m.closePorts(i))
-	}
+	failed := m.closeAllPorts()
 	if m.listener != nil {
 		m.listener.Close()
 	}
@@ -439,6 +462,9 @@ var errNotYet = errors.New("no good check yet")
 func (m *manager) checked(server string, up bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, ok := m.checks.Servers()[server]; !ok {
+		return // it was under way when a reload took the server's checks away
+	}
 	if up {
 		delete(m.down, server)
 		m.log.Info("real server is up", "server", server)

@@ -15,7 +15,7 @@ import (
 // An onLink is an interface by which an address is reached without a gateway.
 type onLink struct {
 	link   *net.Interface
-	source netip.Addr // this host's own address there; invalid: none
+	source netip.Addr // of a real server: this host's own address there; invalid: none
 }
 
 func (o onLink) mac() frame.MAC { return frame.MAC(o.link.HardwareAddr) }
@@ -46,7 +46,7 @@ func (host) vip(addr netip.Addr, ifname string) (onLink, error) {
 		if err != nil {
 			return onLink{}, fmt.Errorf("interface %s: %w", ifname, err)
 		}
-		return ethernet(link, ownAddr(link, addr))
+		return ethernet(link, netip.Addr{})
 	case err != nil:
 		return onLink{}, fmt.Errorf("find the interface of %s: %w; name it with -i IFACE", addr, err)
 	case r.Gw != nil || r.Via != nil:
@@ -100,19 +100,4 @@ func ethernet(link *net.Interface, source netip.Addr) (onLink, error) {
 		return onLink{}, fmt.Errorf("interface %s is down; bring it up: ip link set %s up", link.Name, link.Name)
 	}
 	return onLink{link: link, source: source}, nil
-}
-
-// ownAddr is the first address of link in the family of addr; invalid: it has
-// none.
-func ownAddr(link *net.Interface, addr netip.Addr) netip.Addr {
-	addrs, err := link.Addrs()
-	if err != nil {
-		return netip.Addr{}
-	}
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() == addr.Is4() {
-			return p.Addr()
-		}
-	}
-	return netip.Addr{}
 }

@@ -26,7 +26,6 @@ type plan struct {
 // A plannedService is a virtual service with its servers in the order of the
 // configuration.
 type plannedService struct {
-	name    string
 	cfg     dataplane.ServiceConfig
 	source  *keepalived.VirtualServer
 	servers []plannedServer
@@ -59,13 +58,15 @@ func newPlan(cfg *keepalived.Config, ifname string, net network) (*plan, error) 
 			}
 			p.vips[vs.Addr] = at
 		}
+	}
+	for _, vs := range cfg.VirtualServers {
 		p.services = append(p.services, p.service(vs, net))
 	}
 	return p, nil
 }
 
 func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService {
-	s := plannedService{name: vs.Name(), source: vs, cfg: dataplane.ServiceConfig{
+	s := plannedService{source: vs, cfg: dataplane.ServiceConfig{
 		Key:         dataplane.ServiceKey{Proto: uint8(vs.Protocol), Addr: frame.AddrFrom(vs.Addr), Port: vs.Port},
 		Scheduler:   vs.Scheduler,
 		Flags:       scheduler.Flags(vs.SchedFlags),
@@ -74,13 +75,9 @@ func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService
 		OnePacket:   vs.OPS,
 	}}
 	for _, rs := range vs.RealServers {
-		if _, ok := p.servers[rs.Addr]; !ok {
-			at, err := net.server(rs.Addr)
-			if err != nil {
-				p.problem(fmt.Sprintf("%v: real_server %s is left out: %v", rs.Pos, rs.Name(vs.Protocol), err))
-				continue
-			}
-			p.servers[rs.Addr] = at
+		if err := p.place(rs.Addr, net); err != nil {
+			p.problem(fmt.Sprintf("%v: real_server %s is left out: %v", rs.Pos, rs.Name(vs.Protocol), err))
+			continue
 		}
 		s.servers = append(s.servers, plannedServer{
 			name:    p.serverName(vs, rs),
@@ -91,6 +88,25 @@ func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService
 		})
 	}
 	return s
+}
+
+// place finds where a real server is reached.
+func (p *plan) place(addr netip.Addr, net network) error {
+	if _, ok := p.servers[addr]; ok {
+		return nil
+	}
+	if _, ok := p.vips[addr]; ok {
+		return fmt.Errorf("%s is a virtual address; give the server's own", addr)
+	}
+	if addr.Is6() && addr.IsLinkLocalUnicast() {
+		return fmt.Errorf("%s is a link-local address; give one of the whole network", addr)
+	}
+	at, err := net.server(addr)
+	if err != nil {
+		return err
+	}
+	p.servers[addr] = at
+	return nil
 }
 
 // problem adds a problem, once: the services of a group have the same ones.

@@ -45,7 +45,7 @@ func (n fakeNetwork) vip(a netip.Addr, ifname string) (onLink, error) {
 
 func loadText(t *testing.T, text string) *keepalived.Config {
 	t.Helper()
-	cfg, found, err := keepalived.Load("test.conf", keepalived.Options{Files: keepalived.Files{
+	cfg, found, err := keepalived.Load("test.conf", keepalived.Options{IPv6: true, Files: keepalived.Files{
 		Open: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil },
 	}})
 	if err != nil || found.Max() >= keepalived.Error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -19,9 +20,14 @@ type ports struct {
 }
 
 // openPorts opens, changes and closes ports until there is one for every
-// interface of p and worker. The caller holds m.mu.
+// interface of p and worker. Until the VIPs are announced the ports take ARP
+// alone: clients that still know us from before a restart would be refused for
+// want of servers. The caller holds m.mu.
 func (m *manager) openPorts(p *plan) error {
-	vips := p.interfaces()
+	var vips map[int][]netip.Addr
+	if m.active {
+		vips = p.interfaces()
+	}
 	links := map[int]onLink{}
 	for _, at := range p.vips {
 		links[at.link.Index] = at
@@ -69,7 +75,19 @@ func (m *manager) work(ps *ports) {
 	}
 }
 
-// closePorts ends the workers of interface i and closes their ports.
+// closeAllPorts is closePorts for every interface.
+func (m *manager) closeAllPorts() error {
+	m.mu.Lock() // the control socket may still be asked
+	defer m.mu.Unlock()
+	var failed error
+	for i := range m.ports {
+		failed = errors.Join(failed, m.closePorts(i))
+	}
+	return failed
+}
+
+// closePorts ends the workers of interface i and closes their ports. The
+// caller holds m.mu.
 func (m *manager) closePorts(i int) error {
 	ps := m.ports[i]
 	delete(m.ports, i)

@@ -28,7 +28,9 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	d.mu.Lock()
 	d.strained = d.conns.Len() > strainedAt(d.conns.Limit())
 	for i := range b.Packets {
-		s.touched += d.conns.Touch(b.Packets[i].flow.hash)
+		if p := &b.Packets[i]; p.Reason == pending {
+			s.touched += d.conns.Touch(p.flow.hash)
+		}
 	}
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Reason == pending {

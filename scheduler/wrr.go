@@ -100,13 +100,7 @@ func (w *weightedRoundRobin) measure(dests []*Dest) {
 func gcdWeights(dests []*Dest) int {
 	g := 0
 	for _, d := range dests {
-		a, b := d.Weight, g
-		for b > 0 {
-			a, b = b, a%b
-		}
-		if d.Weight > 0 {
-			g = a
-		}
+		g = gcd(d.Weight, g)
 	}
 	return max(g, 1)
 }

@@ -22,7 +22,11 @@ func (p *Packet) frames(id uint16) ([][]byte, error) {
 	if p.Frag == 0 {
 		return [][]byte{f}, nil
 	}
-	if p.Frag < 0 || p.Frag%8 != 0 || p.Frag >= len(f)-14-20 {
+	headers := 14 + 20
+	if !p.Src.Is4() {
+		headers = 14 + 40
+	}
+	if p.Frag < 0 || p.Frag%8 != 0 || p.Frag >= len(f)-headers {
 		return nil, fmt.Errorf("frag %d: not a multiple of 8 within the packet", p.Frag)
 	}
 	two := frametest.Fragment(f, p.Frag)

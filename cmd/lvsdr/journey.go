@@ -22,9 +22,9 @@ func (s *labShow) journey(ctx context.Context) (err error) {
 	s.title("The way of one packet")
 	captures := map[*netlab.Node]*netlab.Capture{}
 	for _, n := range s.Nodes() {
-		c, err := n.Capture(netlab.Ifname, netlab.CaptureConfig{})
-		if err != nil {
-			return err
+		c, failed := n.Capture(netlab.Ifname, netlab.CaptureConfig{})
+		if failed != nil {
+			return failed
 		}
 		defer func() { err = errors.Join(err, c.Stop()) }()
 		captures[n] = c

@@ -90,6 +90,13 @@ func (w *wire) copyFrom(r io.Reader) error {
 // joinLab opens a shell in a lab that runs, and returns its exit code; errNoLab:
 // there is none.
 func joinLab(req shellRequest) (int, error) {
+	err := ownLabDir()
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return 0, errNoLab
+	case err != nil:
+		return 0, err
+	}
 	conn, err := net.Dial("unix", labSocket())
 	if err != nil {
 		return 0, errNoLab

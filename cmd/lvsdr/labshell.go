@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -150,9 +151,26 @@ func findHost(lab *netlab.Lab, name string) (*netlab.Node, error) {
 	return nil, fmt.Errorf("the lab has no host %q; it has %s", name, strings.Join(names, ", "))
 }
 
+// ownLabDir fails where the lab's folder is not this user's alone: its place is
+// known to all, and whoever has it could pose as a lab.
+func ownLabDir() error {
+	info, err := os.Lstat(labDir())
+	if err != nil {
+		return fmt.Errorf("look at the lab's folder: %w", err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) != os.Getuid() || !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s is not a folder that is this user's alone: remove it", labDir())
+	}
+	return nil
+}
+
 func listenLab() (net.Listener, error) {
 	if err := os.MkdirAll(labDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("make the lab's folder: %w", err)
+	}
+	if err := ownLabDir(); err != nil {
+		return nil, err
 	}
 	if err := os.Remove(labSocket()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replace the lab's socket: %w", err)
@@ -197,6 +215,9 @@ func runHere(ctx context.Context, host *netlab.Node, req shellRequest, socket st
 
 // exitCode is the exit code that an exec.Cmd's error stands for.
 func exitCode(err error) (int, error) {
+	if errors.Is(err, exec.ErrWaitDelay) {
+		return 0, nil // it ended well, and something that it left behind holds the output
+	}
 	var exit interface{ ExitCode() int }
 	if errors.As(err, &exit) {
 		if c := exit.ExitCode(); c >= 0 {

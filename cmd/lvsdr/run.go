@@ -139,24 +139,32 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 			return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
 		}
 	}
-	reload := make(chan struct{}, 1)
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	go func() {
-		for range hup {
-			select {
-			case reload <- struct{}{}:
-			default: // one is waiting already
-			}
-		}
-	}()
-	defer close(hup)
+	reload, stop := hangups()
+	defer stop()
 	return control.Run(ctx, control.Options{
 		Load:      func() (*keepalived.Config, error) { return load(f.config, o, log) },
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Tunables: tunables, Socket: f.socket,
 		Version: version(), Log: log, Notify: notifier(log),
 	}, reload)
+}
+
+// hangups passes SIGHUPs on, several that come at once as one, until stop.
+func hangups() (reload <-chan struct{}, stop func()) {
+	out := make(chan struct{}, 1)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	go func() {
+		for range hup {
+			select {
+			case out <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
+	}()
+	return out, func() {
+		signal.Stop(hup) // first: signals are sent to the channel until then
+		close(hup)
+	}
 }
 
 // load reads the file and logs what was found in it. A file with mistakes is

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -118,16 +119,7 @@ func serverState(r *api.Server) string {
 // printCounts writes counters that are not zero, the greatest first.
 func printCounts(w io.Writer, title string, counts map[string]uint64) {
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		if counts[a] != counts[b] {
-			if counts[a] > counts[b] {
-				return -1
-			}
-			return 1
-		}
-		if a < b {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
 	fmt.Fprintf(w, "\n%s\tCOUNT\n", title)
 	for _, n := range names {

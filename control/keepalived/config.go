@@ -18,7 +18,7 @@ type Config struct {
 type Global struct {
 	RouterID         string
 	DefaultInterface string // empty: none was named
-	// Timeouts in seconds; 0 keeps the value that is in force.
+	// Timeouts in seconds; 0 means the default.
 	Timeouts Timeouts
 	// PersistenceDefault holds for services without persistence_timeout.
 	PersistenceDefault PersistenceDefault
@@ -31,7 +31,7 @@ type Global struct {
 }
 
 // Timeouts are how long idle connections are kept, in seconds: 1 to 2678400, or
-// 0 for what is in force.
+// 0 for the default.
 type Timeouts struct{ TCP, TCPFin, UDP uint32 }
 
 // PersistenceDefault is the persistence of services that do not mention it.
