@@ -45,8 +45,9 @@ type Director struct {
 
 // neighbour is how a real server is reached.
 type neighbour struct {
-	mac  frame.MAC
-	link Link
+	mac   frame.MAC
+	link  Link
+	local bool // it is this host
 }
 
 // A Table is a snapshot of what is configured; it never changes. The services

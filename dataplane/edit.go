@@ -63,10 +63,23 @@ func (d *Director) SetTimeouts(tcp, tcpfin, udp int) {
 func (d *Director) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := neighbour{mac, link}
-	if d.neighbours[addr] = n; mac == (frame.MAC{}) {
+	d.setNeighbour(addr, neighbour{mac: mac, link: link})
+	if mac == (frame.MAC{}) {
 		delete(d.neighbours, addr) // as if it had never been heard of
 	}
+}
+
+// SetLocal says that the real server addr is this host (LocalNode of IPVS),
+// where nothing listens on the VIP, because the director opens no port: its
+// clients are chosen for it, and refused.
+func (d *Director) SetLocal(addr frame.Addr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.setNeighbour(addr, neighbour{local: true})
+}
+
+func (d *Director) setNeighbour(addr frame.Addr, n neighbour) {
+	d.neighbours[addr] = n
 	for _, ds := range d.slots {
 		if ds != nil && ds.Addr == addr {
 			ds.setNeighbour(n)

@@ -185,7 +185,26 @@ func (d *Director) connect(t *Table, p *Packet, now int64) Reason {
 	n := p.length()
 	ds.totals.add(n)
 	ds.in.totals.add(n)
+	if ds.local {
+		return d.refuse(ds, e, p, now)
+	}
 	return p.send(ds, reason)
+}
+
+// refuse is what a server that is this host, and does not listen, does to p: it
+// resets the connection.
+func (d *Director) refuse(ds *dest, e *conntrack.Entry, p *Packet, now int64) Reason {
+	switch {
+	case p.header.Proto == frame.ProtoSCTP:
+		return ProtocolIgnored
+	case p.header.Proto != frame.ProtoTCP:
+		return UnreachableNoService
+	case p.header.Flags&frame.RST != 0:
+		return ResetIgnored
+	}
+	d.setState(ds, e, conntrack.Close)
+	d.conns.Refresh(e, now)
+	return ResetNoService
 }
 
 // length is the length of p's IP packet, its header included.
@@ -217,8 +236,7 @@ func rewrite(f []byte, h *frame.Header, to *flow) {
 	frame.SetMACs(f, to.mac, to.link.MAC)
 }
 
-// advance moves e to the state that the client's packet leads to, and the
-// server's counts with it.
+// advance moves e to the state that the client's packet leads to.
 func (d *Director) advance(t *Table, ds *dest, e *conntrack.Entry, p *Packet) {
 	next := e.State()
 	switch p.header.Proto {
@@ -229,6 +247,11 @@ func (d *Director) advance(t *Table, ds *dest, e *conntrack.Entry, p *Packet) {
 			next = conntrack.NextSCTP(next, chunk)
 		}
 	}
+	d.setState(ds, e, next)
+}
+
+// setState moves e to next, and the server's counts with it.
+func (d *Director) setState(ds *dest, e *conntrack.Entry, next conntrack.State) {
 	if next == e.State() {
 		return
 	}

@@ -21,6 +21,9 @@ func (d *Director) related(t *Table, p *Packet, now int64) Reason {
 	if ds == nil || ds.in == nil {
 		return ServerRemoved
 	}
+	if ds.local {
+		return ICMPIgnored
+	}
 	n := p.length()
 	ds.totals.add(n)
 	ds.in.totals.add(n)

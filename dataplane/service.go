@@ -119,6 +119,7 @@ type dest struct {
 
 	mac    frame.MAC
 	link   Link
+	local  bool
 	totals Traffic
 }
 
@@ -126,8 +127,8 @@ func (d *dest) ref() conntrack.DestRef { return conntrack.MakeDestRef(d.slot, d.
 
 // setNeighbour notes whether frames can be sent to d.
 func (d *dest) setNeighbour(n neighbour) {
-	d.mac, d.link = n.mac, n.link
-	d.Unreachable = d.mac == frame.MAC{}
+	d.mac, d.link, d.local = n.mac, n.link, n.local
+	d.Unreachable = d.mac == frame.MAC{} && !d.local
 }
 
 // bind counts a new entry for d.

@@ -136,8 +136,15 @@ func (op *Op) endpoint() string {
 	return op.Server.Addr.String()
 }
 
-// reach gives a server a MAC address.
+// ownAddr is the director's own address, beside the VIPs.
+var ownAddr = netip.MustParseAddr("100.64.0.1")
+
+// reach gives a server a MAC address, or says that it is the director.
 func (p *player) reach(addr netip.Addr) {
+	if addr == ownAddr {
+		p.d.SetLocal(frame.AddrFrom(addr))
+		return
+	}
 	for mac, has := range p.servers {
 		if has == addr {
 			p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.link)
