@@ -152,6 +152,8 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 	ctx, m.cancel = context.WithCancel(ctx)
 	m.task(func() error { return m.arp.Run(ctx) })
 	m.task(func() error { return m.sweep(ctx) })
+	changed := make(chan struct{}, 1)
+	m.task(func() error { return m.watch(ctx, changed) })
 	m.task(func() error {
 		srv := &http.Server{Handler: api.Handler(m.status), ReadHeaderTimeout: 5 * time.Second}
 		stop := context.AfterFunc(ctx, func() { srv.Close() })
@@ -177,6 +179,9 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 			return nil
 		case err := <-m.failed:
 			return err
+		case <-changed:
+			m.log.Info("an interface has changed, the configuration is put in force again")
+			m.reload()
 		case <-reload:
 			m.o.Notify("RELOADING=1")
 			m.reload()

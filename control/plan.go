@@ -129,6 +129,18 @@ func (p *plan) serverName(vs *keepalived.VirtualServer, rs *keepalived.RealServe
 	return name
 }
 
+// links are all interfaces of the plan, by index.
+func (p *plan) links() map[int]onLink {
+	links := map[int]onLink{}
+	for _, at := range p.vips {
+		links[at.link.Index] = at
+	}
+	for _, at := range p.servers {
+		links[at.link.Index] = at
+	}
+	return links
+}
+
 // interfaces are the indexes of all interfaces of the plan, with the VIPs
 // received there.
 func (p *plan) interfaces() map[int][]netip.Addr {

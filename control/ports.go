@@ -28,13 +28,7 @@ func (m *manager) openPorts(p *plan) error {
 	if m.active {
 		vips = p.interfaces()
 	}
-	links := map[int]onLink{}
-	for _, at := range p.vips {
-		links[at.link.Index] = at
-	}
-	for _, at := range p.servers {
-		links[at.link.Index] = at
-	}
+	links := p.links()
 	for i, at := range links {
 		if have := m.ports[i]; have != nil {
 			for _, port := range have.all {
