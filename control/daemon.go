@@ -163,7 +163,7 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 		}
 		return nil
 	})
-	if err := m.load(); err != nil {
+	if err := m.load(ctx); err != nil {
 		return err
 	}
 	m.awaitNeighbours(ctx)
@@ -181,10 +181,10 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 			return err
 		case <-changed:
 			m.log.Info("an interface has changed, the configuration is put in force again")
-			m.reload()
+			m.reload(ctx)
 		case <-reload:
 			m.o.Notify("RELOADING=1")
-			m.reload()
+			m.reload(ctx)
 			m.o.Notify("READY=1")
 		}
 	}
@@ -205,8 +205,8 @@ func (m *manager) task(f func() error) {
 func (m *manager) now() int64 { return int64(time.Since(m.started)) }
 
 // reload reads the configuration again and keeps the old one if it is bad.
-func (m *manager) reload() {
-	err := m.load()
+func (m *manager) reload(ctx context.Context) {
+	err := m.load(ctx)
 	m.mu.Lock()
 	m.configErr = err
 	m.reloads++
@@ -218,8 +218,9 @@ func (m *manager) reload() {
 	m.log.Info("configuration reloaded")
 }
 
-// load reads the configuration and puts it in force.
-func (m *manager) load() error {
+// load reads the configuration and puts it in force. VIPs that are new to a
+// director at work are announced last, when their servers can be sent to.
+func (m *manager) load(ctx context.Context) error {
 	cfg, err := m.o.Load()
 	if err != nil {
 		return err
@@ -231,28 +232,49 @@ func (m *manager) load() error {
 	for _, s := range p.problems {
 		m.log.Error(s)
 	}
+	if fresh, err := m.exchange(cfg, p); err != nil || !fresh {
+		return err
+	}
+	m.awaitNeighbours(ctx)
+	return m.arp.SetVIPs(p.arpVIPs(p))
+}
+
+// exchange puts p in force instead of the plan there is, or leaves that as it
+// was. It reports whether p has VIPs that are to be announced yet.
+func (m *manager) exchange(cfg *keepalived.Config, p *plan) (fresh bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.enact(cfg, p); err != nil {
 		if m.plan == nil {
-			return err
+			return false, err
 		}
-		return errors.Join(err, m.enact(m.cfg, m.plan))
+		return false, errors.Join(err, m.enact(m.cfg, m.plan))
 	}
+	fresh = m.plan != nil && len(p.arpVIPs(m.plan)) < len(p.vips)
 	m.cfg, m.plan, m.configTime = cfg, p, time.Now()
-	return nil
+	return fresh, nil
+}
+
+// arpVIPs are the VIPs of p that old has too.
+func (p *plan) arpVIPs(old *plan) []arp.VIP {
+	var all []arp.VIP
+	for vip, at := range p.vips {
+		if _, ok := old.vips[vip]; ok {
+			all = append(all, arp.VIP{Addr: vip, Ifindex: int32(at.link.Index), MAC: at.mac()})
+		}
+	}
+	return all
 }
 
 // enact makes everything as p says: shield first, so that the kernel is silent
 // before the first frame for a new VIP comes, ports before ARP, which hears
-// through them, announcements last. The caller holds m.mu.
+// through them, announcements last, and those of new VIPs not at all if there
+// is a plan already. The caller holds m.mu.
 func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	var guards []shield.Guard
-	var vips []arp.VIP
 	var own []frame.Addr
 	for vip, at := range p.vips {
 		guards = append(guards, shield.Guard{VIP: vip, Interface: at.link.Name})
-		vips = append(vips, arp.VIP{Addr: vip, Ifindex: int32(at.link.Index), MAC: at.mac()})
 		own = append(own, frame.AddrFrom(vip))
 	}
 	if err := m.shield.Set(guards); err != nil {
@@ -276,7 +298,11 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	}
 	m.forgetNeighbours(p)
 	m.director.SetVIPs(own) // after their services: what none takes is refused
-	return m.arp.SetVIPs(vips)
+	old := m.plan
+	if old == nil {
+		old = p
+	}
+	return m.arp.SetVIPs(p.arpVIPs(old))
 }
 
 // setTimeouts puts t in force, and the defaults where it says nothing, whatever

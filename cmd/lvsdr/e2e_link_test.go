@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -42,4 +43,29 @@ func TestAnInterfaceMayChangeItsMACAddress(t *testing.T) {
 	if !strings.Contains(d.Log.String(), "an interface has changed") {
 		t.Errorf("the director says nothing of it:\n%s", d.Log.String())
 	}
+}
+
+// A VIP that a reload adds is announced when its servers can be sent to.
+func TestAVIPAddedByAReloadServesFromItsFirstRequestOn(t *testing.T) {
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1, 1)})
+	second := strings.Replace(lab.Spec.VIP.String(), ".100", ".101", 1)
+	config := lab.Config(rotating())
+	server := "    real_server " + lab.Servers[2].Addr.String()
+	first := config[:strings.Index(config, server)] + "}\n"
+	for _, rs := range lab.Servers {
+		if err := netlab.SetUpServer(rs.Host, netip.MustParseAddr(second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := direct(t, lab, first)
+	get(t, lab, 2)
+	added := strings.Replace(config[:strings.Index(config, "    real_server")]+config[strings.Index(config, server):], ".100 ", ".101 ", 1)
+	if err := d.Reload(t.Context(), first+added); err != nil {
+		t.Fatal(err)
+	}
+	tally := netlab.Get(t.Context(), lab.client(t, lab.Clients[0].Addr, freshConnections), "http://"+second+":8080/", 4, 1)
+	if tally.Errors > 0 || tally.ByServer["rs3"] != 4 {
+		t.Errorf("%v, %v", tally, status(t, d).Reasons)
+	}
+	get(t, lab, 2)
 }
