@@ -1,0 +1,92 @@
+package ladder
+
+import (
+	"fmt"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+)
+
+// forever is a timeout that no run lives to see, in seconds.
+const forever = 30 * 24 * 3600
+
+// link is the index of the interface that real servers are behind.
+const link = 2
+
+// A director is the Candidate lvsdr: dataplane.Director without a port.
+type director struct {
+	d       *dataplane.Director
+	scratch *dataplane.Scratch
+	batch   *dataplane.Batch
+}
+
+var (
+	_ Expirer = (*director)(nil)
+	_ Counter = (*director)(nil)
+)
+
+// NewDirector makes the candidate "lvsdr": package dataplane's director, as it
+// is in `lvsdr run`. It is an Expirer and a Counter.
+func NewDirector(s Setup) (Candidate, error) {
+	d, err := newDataplane(s)
+	if err != nil {
+		return nil, err
+	}
+	return &director{d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch()}, nil
+}
+
+// newDataplane makes a dataplane.Director for s.
+func newDataplane(s Setup) (*dataplane.Director, error) {
+	t := dataplane.DefaultTunables()
+	t.SloppyTCP = s.Sloppy
+	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: s.Limit, Secret: [16]byte{1}}, Tunables: t})
+	if err != nil {
+		return nil, fmt.Errorf("make director: %w", err)
+	}
+	d.SetTimeouts(forever, 0, 0)
+	vip := frame.AddrFrom4(s.VIP)
+	d.SetVIPs([]frame.Addr{vip})
+	k := dataplane.ServiceKey{Proto: s.Proto, Addr: vip, Port: s.Port}
+	if err := d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: "wrr", Persistence: s.Persistence}); err != nil {
+		return nil, fmt.Errorf("add service: %w", err)
+	}
+	for _, rs := range s.Servers {
+		a := frame.AddrFrom4(rs.Addr)
+		d.SetNeighbour(a, rs.MAC, dataplane.Link{Index: link, MAC: s.MAC, MTU: 1500})
+		if err := d.AddServer(k, dataplane.ServerConfig{Addr: a, Port: s.Port, Weight: 1}); err != nil {
+			return nil, fmt.Errorf("add server %s: %w", a, err)
+		}
+	}
+	return d, nil
+}
+
+// Name implements Candidate.
+func (c *director) Name() string { return "lvsdr" }
+
+// Forward implements Candidate.
+func (c *director) Forward(frames [][]byte, now int64) int {
+	n := 0
+	for len(frames) > 0 {
+		part := frames[:min(len(frames), dataplane.MaxBatch)]
+		frames = frames[len(part):]
+		c.batch.Packets = c.batch.Packets[:len(part)]
+		for i, f := range part {
+			p := &c.batch.Packets[i]
+			p.Data, p.GSOSize, p.Partial, p.Mark = f, 0, false, 0
+		}
+		c.d.Process(c.scratch, c.batch, now)
+		for i := range c.batch.Packets {
+			if c.batch.Packets[i].Verdict == dataplane.Forward {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Expire implements Expirer.
+func (c *director) Expire(now int64) { c.d.Sweep(now, c.d.Chunks()) }
+
+// Reasons implements Counter.
+func (c *director) Reasons() map[string]uint64 { return c.d.Counters().Map() }

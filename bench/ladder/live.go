@@ -1,0 +1,225 @@
+package ladder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netlab"
+)
+
+// livePort is the port of the service in the live rungs.
+const livePort = 8080
+
+// A site is the lab of one turn: a client, a director, one real server. There
+// is a new one for each turn, so that nothing is left of the last.
+type site struct {
+	*netlab.Lab
+	live *Live
+	// target is where the client connects to.
+	target netip.AddrPort
+	// counted is the host on whose eth0 the flood's frames are counted.
+	counted *netlab.Node
+	stop    func() error // of what stands between; may be nil
+}
+
+// A means is a way from the client to the server.
+type means struct {
+	name  string
+	start func(context.Context, *site) error
+}
+
+// liveRungs are those between network namespaces.
+func liveRungs(l *Live) []Rung {
+	tcp := []means{{"direct", startDirect}, {"lvsdr", startLvsdr("TCP")}}
+	if l.HAProxy != "" {
+		tcp = append(tcp, means{"haproxy", startHAProxy})
+	}
+	rungs := []Rung{
+		{Name: "live/latency", Metrics: []Metric{{Name: "/p50", Unit: "µs", Less: true}, {Name: "/p99", Unit: "µs", Less: true}}, Subjects: l.subjects(switched, latency, tcp)},
+		{Name: "live/bulk", Metrics: []Metric{{Unit: "Gb/s"}}, Subjects: l.subjects(switched, bulk, tcp)},
+		{Name: "live/connections", Metrics: []Metric{{Unit: "conns/s"}}, Subjects: l.subjects(switched, connections, tcp)},
+	}
+	if len(l.Naive) > 0 {
+		udp := []means{{"naive forwarder", startNaive}, {"generator alone", startNobody}, {"lvsdr", startLvsdr("UDP")}}
+		rungs = append([]Rung{{Name: "live/small", Metrics: []Metric{{Unit: "frames/s"}, {Name: "/lost", Unit: "%", Less: true, Bare: true}},
+			Subjects: l.subjects(wired, small, udp)}}, rungs...)
+	}
+	for i := range rungs {
+		rungs[i].Live = true
+	}
+	return rungs
+}
+
+// switched builds a lab of hosts at one switch.
+func switched(ctx context.Context) (*netlab.Lab, error) {
+	return netlab.Build(ctx, netlab.Spec{Servers: []netlab.ServerSpec{{Weight: 1}}})
+}
+
+// subjects are ways that traffic goes.
+func (l *Live) subjects(build func(context.Context) (*netlab.Lab, error), traffic func(context.Context, *site, time.Duration) ([]float64, error), ways []means) []Subject {
+	var all []Subject
+	for _, m := range ways {
+		all = append(all, Subject{Name: m.name, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+			s := &site{live: l}
+			if s.Lab, err = build(ctx); err != nil {
+				return nil, err
+			}
+			s.counted = s.Servers[0]
+			defer func() { err = errors.Join(err, s.Close()) }()
+			if err := m.start(ctx, s); err != nil {
+				return nil, err
+			}
+			v, err = traffic(ctx, s, t)
+			if s.stop != nil {
+				err = errors.Join(err, s.stop())
+			}
+			return v, err
+		}})
+	}
+	return all
+}
+
+// startDirect has nothing between client and server.
+func startDirect(_ context.Context, s *site) error {
+	s.target = netip.AddrPortFrom(s.Servers[0].Addr, livePort)
+	return nil
+}
+
+// startNobody has nobody to forward: the director's host gets the frames and
+// drops them, because no address of it is their destination.
+func startNobody(_ context.Context, s *site) error {
+	s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
+	s.counted = s.Director
+	return nil
+}
+
+// startLvsdr is `lvsdr run`, with its default options.
+func startLvsdr(proto string) func(context.Context, *site) error {
+	return func(ctx context.Context, s *site) error {
+		s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
+		config := fmt.Sprintf("virtual_server %s %d {\n lb_algo wrr\n lb_kind DR\n protocol %s\n persistence_timeout 0\n real_server %s %d {\n weight 1\n }\n}\n",
+			s.Spec.VIP, livePort, proto, s.Servers[0].Addr, livePort)
+		d, err := s.StartDirector(ctx, s.live.Lvsdr, config)
+		if err != nil {
+			return err
+		}
+		s.stop = func() error {
+			if err := d.Stop(); err != nil {
+				return fmt.Errorf("director: %w; it wrote:\n%s", err, d.Log.String())
+			}
+			return nil
+		}
+		if proto == "UDP" {
+			return pinProcess(d.PID())
+		}
+		return nil
+	}
+}
+
+// startNaive is ForwardNaively as a process of its own.
+func startNaive(ctx context.Context, s *site) error {
+	s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
+	rs := s.Servers[0]
+	args := append(append([]string{}, s.live.Naive...), netlab.Ifname, farName, s.target.String(), rs.Addr.String()+"="+rs.MAC.String())
+	cmd := s.Director.Command(ctx, s.live.Lvsdr, args...)
+	var log netlab.Output
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.stop = func() error {
+		_ = cmd.Process.Signal(unix.SIGTERM) // it may have ended; then Wait knows how
+		if err := cmd.Wait(); err != nil {
+			return fmt.Errorf("naive forwarder: %w; it wrote:\n%s", err, log.String())
+		}
+		return nil
+	}
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		return errors.Join(fmt.Errorf("wait for the naive forwarder: %w", err), s.stop())
+	}
+	return pinProcess(cmd.Process.Pid)
+}
+
+// haproxyConfig is a plain TCP proxy on one thread. %s: where it listens,
+// and the server.
+const haproxyConfig = `global
+    maxconn 20000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+listen bench
+    bind %s
+    server rs1 %s
+`
+
+// startHAProxy is HAProxy on the director's host, with its address.
+func startHAProxy(ctx context.Context, s *site) error {
+	s.target = netip.AddrPortFrom(s.Director.Addr, livePort)
+	dir, err := os.MkdirTemp("", "lvsdr-bench-")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "haproxy.cfg")
+	text := fmt.Sprintf(haproxyConfig, s.target, netip.AddrPortFrom(s.Servers[0].Addr, livePort))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	cmd := s.Director.Command(ctx, s.live.HAProxy, "-db", "-f", file)
+	var log netlab.Output
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	s.stop = func() error {
+		err := cmd.Process.Kill()
+		_ = cmd.Wait() // that it was killed is no news
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, err := s.Director.Dial(ctx, "tcp", s.target.String())
+		if err == nil {
+			return c.Close()
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("wait for haproxy: %w; it wrote:\n%s", err, log.String()), s.stop())
+		}
+	}
+}
+
+// pinProcess binds all threads of a process, and those they will start, to the
+// last CPU. The generator's thread is on another.
+func pinProcess(pid int) error {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return fmt.Errorf("read CPU affinity: %w", err)
+	}
+	one := only(lastCPU(all))
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return fmt.Errorf("list threads: %w", err)
+	}
+	for _, t := range tasks {
+		tid, err := strconv.Atoi(t.Name())
+		if err != nil {
+			return fmt.Errorf("list threads: %w", err)
+		}
+		if err := unix.SchedSetaffinity(tid, &one); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("bind thread %d to a CPU: %w", tid, err)
+		}
+	}
+	return nil
+}

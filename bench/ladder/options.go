@@ -1,0 +1,130 @@
+package ladder
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"lvsdr/dataplane"
+)
+
+// MinFlows is the least number of flows in Options.
+const MinFlows = 4096
+
+// Options say what is measured. The zero value of a field means its default.
+type Options struct {
+	// Rungs are the rungs to measure, by name, or by the first parts of their
+	// names ("path", "path/hit"). Default: all.
+	Rungs []string
+	// Flows are the table sizes of the rungs that have one, each at least
+	// MinFlows. Ten million need several GB. Default 10 000 and 1 000 000.
+	Flows []int
+	// Batch is how many frames are forwarded at a time, 1 to 256. Default 64.
+	Batch int
+	// Runs is how many turns each subject gets. Default 5.
+	Runs int
+	// Time is how long an in-process turn measures. A live one takes five
+	// times as long. Default 200 ms.
+	Time time.Duration
+	// Candidates are measured in the path rungs beside ours.
+	Candidates []Factory
+	// Capture, if there is one, adds the rung "path/capture".
+	Capture *Capture
+	// Live adds the live rungs, if it says which program lvsdr is.
+	Live Live
+	// Progress gets a line for each rung, with a dot for each turn; nil: nobody
+	// is told.
+	Progress io.Writer
+}
+
+// Live is what the live rungs need.
+type Live struct {
+	// Lvsdr is the path of the program; empty: there are no live rungs.
+	Lvsdr string
+	// Naive are its arguments to be a naive forwarder on an interface; see
+	// ForwardNaively. NaiveArgs are added to them.
+	Naive []string
+	// HAProxy is the path of haproxy; empty: it is not measured.
+	HAProxy string
+}
+
+// complete fills in the defaults and checks what was given.
+func (o Options) complete() (Options, error) {
+	if len(o.Flows) == 0 {
+		o.Flows = []int{10_000, 1_000_000}
+	}
+	if o.Batch == 0 {
+		o.Batch = 64
+	}
+	if o.Runs == 0 {
+		o.Runs = 5
+	}
+	if o.Time == 0 {
+		o.Time = 200 * time.Millisecond
+	}
+	for _, n := range o.Flows {
+		if n < MinFlows || n > NumFlows/4 {
+			return o, fmt.Errorf("%d flows: want %d to %d", n, MinFlows, NumFlows/4)
+		}
+	}
+	if o.Batch < 1 || o.Batch > dataplane.MaxBatch {
+		return o, fmt.Errorf("batch of %d: want 1 to %d", o.Batch, dataplane.MaxBatch)
+	}
+	if o.Runs < 1 || o.Time < 0 {
+		return o, fmt.Errorf("%d runs of %s: want at least one, and some time", o.Runs, o.Time)
+	}
+	return o, nil
+}
+
+// Rungs are the rungs that o asks for, from the bottom up.
+func Rungs(o Options) ([]Rung, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	all, err := allRungs(&o)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.Rungs) == 0 {
+		return all, nil
+	}
+	wanted := map[int]bool{}
+	for _, name := range o.Rungs {
+		known := false
+		for i, r := range all {
+			if r.Name == name || strings.HasPrefix(r.Name, name+"/") {
+				wanted[i], known = true, true
+			}
+		}
+		if !known {
+			return nil, fmt.Errorf("there is no rung %q", name)
+		}
+	}
+	var rungs []Rung
+	for i, r := range all {
+		if wanted[i] {
+			rungs = append(rungs, r)
+		}
+	}
+	return rungs, nil
+}
+
+// allRungs are all there are, from the bottom up.
+func allRungs(o *Options) ([]Rung, error) {
+	makers, err := newMakers(append([]Factory{NewNaive, NewParser, NewDirector}, o.Candidates...))
+	if err != nil {
+		return nil, err
+	}
+	all := append([]Rung{generatorRung(o), parseRung(o)}, lookupRungs(o)...)
+	all = append(all, pathRungs(o, makers)...)
+	if o.Capture != nil {
+		all = append(all, captureRung(o, makers))
+	}
+	all = append(append(all, pickRungs()...), portRung(o))
+	if o.Live.Lvsdr != "" {
+		all = append(all, liveRungs(&o.Live)...)
+	}
+	return all, nil
+}

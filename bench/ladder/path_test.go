@@ -1,0 +1,57 @@
+package ladder
+
+import (
+	"testing"
+
+	"lvsdr/dataplane"
+)
+
+// The director's own reasons say that a kind of traffic is what it is called,
+// for many generations of connections.
+func TestKindsOfTrafficAreWhatTheyAreCalled(t *testing.T) {
+	want := map[string]map[dataplane.Reason]float64{ // share of the frames
+		"hit":        {dataplane.Hit: 1},
+		"new":        {dataplane.Scheduled: 1},
+		"persistent": {dataplane.Persistent: 1},
+		"mixed":      {dataplane.Hit: 15. / 16, dataplane.Scheduled: 1. / 16},
+		"synflood":   {dataplane.Scheduled: 1},
+	}
+	for _, k := range kinds() {
+		for _, batch := range []int{1, 64, 100} {
+			var c Candidate
+			make := func(s Setup) (Candidate, error) {
+				var err error
+				c, err = NewDirector(s)
+				return c, err
+			}
+			const flows = 5000
+			w, err := k.start(t.Context(), make, trafficSpec{flows: flows, batch: batch, pick: func() *Flows { return Uniform(flows) }})
+			if err != nil {
+				t.Fatalf("%s: %v", k.name, err)
+			}
+			before := c.(Counter).Reasons()
+			n := 0
+			for n < 4*flows {
+				for end := n + chunk; n < end; {
+					n += w.step()
+				}
+				if w.rest != nil {
+					w.rest()
+				}
+			}
+			after := c.(Counter).Reasons()
+			for r, share := range want[k.name] {
+				got := float64(after[r.String()]-before[r.String()]) / float64(n)
+				if got < share-0.005 || got > share+0.005 {
+					t.Errorf("%s, batches of %d: %s is %.4f of the frames, want %.4f: %v", k.name, batch, r, got, share, after)
+				}
+			}
+			if err := w.check(); err != nil {
+				t.Errorf("%s: %v", k.name, err)
+			}
+		}
+	}
+	if len(want) != len(kinds()) {
+		t.Errorf("%d kinds, want %d", len(kinds()), len(want))
+	}
+}

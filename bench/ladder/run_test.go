@@ -1,0 +1,157 @@
+package ladder
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lvsdr/scheduler"
+)
+
+// short are options under which a turn is one chunk.
+func short(rungs ...string) Options {
+	return Options{Rungs: rungs, Flows: []int{MinFlows}, Runs: 1, Time: 1}
+}
+
+func TestEveryRungMeasuresSomething(t *testing.T) {
+	o := short()
+	o.Capture = &Capture{Frames: [][]byte{slowFrame(DefaultSetup(0), 1, "S"), slowFrame(DefaultSetup(0), 1, "A")}, Proto: 6, VIP: [4]byte{10, 0, 0, 1}, Port: 80}
+	var progress strings.Builder
+	o.Progress = &progress
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rungs := map[string]int{}
+	for _, row := range r.Rows {
+		rungs[row.Rung]++
+		if row.Median <= 0 || row.Ratio <= 0 || len(row.Runs) != 1 {
+			t.Errorf("%+v", row)
+		}
+	}
+	want := map[string]int{"generator": 1, "parse": 3, "lookup/4096": 3, "path/hit/4096/uniform": 3, "path/hit/4096/zipf": 3, "path/new/4096": 3,
+		"path/persistent/4096": 3, "path/mixed/4096/uniform": 3, "path/mixed/4096/zipf": 3, "path/synflood/4096": 3, "path/capture": 3,
+		"pick/10": len(scheduler.Names()), "pick/100": len(scheduler.Names()), "pick/1000": len(scheduler.Names()), "memport": 2}
+	for name, n := range want {
+		if rungs[name] != n {
+			t.Errorf("rung %s has %d candidates, want %d", name, rungs[name], n)
+		}
+		if !strings.Contains(progress.String(), " "+name+" .") {
+			t.Errorf("progress says nothing of %s", name)
+		}
+	}
+	if len(rungs) != len(want) {
+		t.Errorf("rungs %v", rungs)
+	}
+}
+
+// A lazy candidate forwards every second frame.
+type lazy struct{ Candidate }
+
+func (l lazy) Forward(frames [][]byte, now int64) int {
+	return l.Candidate.Forward(frames[:len(frames)/2], now)
+}
+
+// A liar says that it has forwarded everything, and touches nothing.
+type liar struct{}
+
+func (liar) Name() string                          { return "liar" }
+func (liar) Forward(frames [][]byte, _ int64) int  { return len(frames) }
+func makeLiar(Setup) (Candidate, error)            { return liar{}, nil }
+func makeNothing(s Setup) (c Candidate, err error) { return nil, errors.New("nothing") }
+
+func TestARunThatMeasuresDropsFails(t *testing.T) {
+	o := short("path/hit")
+	o.Candidates = []Factory{func(s Setup) (Candidate, error) {
+		c, err := NewDirector(s)
+		return lazy{c}, err
+	}}
+	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "forwarded") {
+		t.Errorf("dropping half of the frames: %v", err)
+	}
+	o.Candidates = []Factory{makeLiar}
+	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("forwarding nothing: %v", err)
+	}
+	o.Candidates = []Factory{makeNothing}
+	if _, err := Run(t.Context(), o); err == nil {
+		t.Error("a factory's error was not seen")
+	}
+}
+
+// What cannot forget has no turn where connections are made again and again.
+func TestOnlyExpirersMeetNewConnections(t *testing.T) {
+	o := short("path")
+	o.Candidates = []Factory{makeLiar}
+	rungs, err := Rungs(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rungs {
+		has := slices.ContainsFunc(r.Subjects, func(s Subject) bool { return s.Name == "liar" })
+		needs := strings.Contains(r.Name, "new") || strings.Contains(r.Name, "persistent") || strings.Contains(r.Name, "mixed")
+		if has == needs {
+			t.Errorf("%s: has the liar: %v", r.Name, has)
+		}
+	}
+}
+
+func TestCandidatesTakeTurns(t *testing.T) {
+	var order []string
+	subject := func(name string, v float64) Subject {
+		return Subject{Name: name, Run: func(context.Context, time.Duration) ([]float64, error) {
+			order = append(order, name)
+			return []float64{v * float64(len(order))}, nil
+		}}
+	}
+	o, err := Options{Runs: 3}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := o.measure(t.Context(), &Rung{Name: "r", Metrics: []Metric{{Unit: "ns", Less: true}}, Subjects: []Subject{subject("A", 6), subject("B", 3)}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, ""); got != "ABABAB" {
+		t.Errorf("order %s", got)
+	}
+	// A: 6 18 30, B: 6 12 18, ratios 1, 1.5, 1.67.
+	if rows[0].Median != 18 || rows[0].Ratio != 1 || rows[1].Median != 12 || rows[1].Ratio != 1.5 || rows[1].Spread() != 0.5 {
+		t.Errorf("%+v", rows)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	if median([]float64{3, 1, 2}) != 2 || median([]float64{4, 1, 2, 3}) != 2.5 || median([]float64{7}) != 7 {
+		t.Error("the median is not the middle")
+	}
+}
+
+func TestBadOptionsAreRefused(t *testing.T) {
+	for name, o := range map[string]Options{
+		"too few flows":    {Flows: []int{MinFlows - 1}},
+		"too many flows":   {Flows: []int{NumFlows}},
+		"batch too large":  {Batch: 257},
+		"negative batch":   {Batch: -1},
+		"negative runs":    {Runs: -1},
+		"no such rung":     {Rungs: []string{"path/hi"}},
+		"live without lab": {Rungs: []string{"live"}},
+	} {
+		if _, err := Run(t.Context(), o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestARunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := short("parse")
+	o.Time = time.Hour
+	if _, err := Run(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}

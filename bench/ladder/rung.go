@@ -1,0 +1,151 @@
+package ladder
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Metric is one number that a rung measures.
+type Metric struct {
+	Name string // what is added to the rung's name; empty: nothing
+	Unit string // at most 9 letters
+	// Less says that less is better.
+	Less bool
+	// Bare gives no ratio: the number may well be 0.
+	Bare bool
+}
+
+// A Rung is one comparison.
+type Rung struct {
+	Name    string // with slashes, from the general to the particular
+	Metrics []Metric
+	// Subjects are what is compared; the first is the baseline.
+	Subjects []Subject
+	// Live says that the rung needs a world (netlab.Inside).
+	Live bool
+}
+
+// A Subject is one of those a rung compares.
+type Subject struct {
+	Name string
+	// Run is one turn: it makes everything anew, warms it up and measures for
+	// about the given time. The numbers are those of Rung.Metrics.
+	Run func(ctx context.Context, t time.Duration) ([]float64, error)
+
+	start func(context.Context) (*work, error) // of an in-process subject; Run is made of it
+}
+
+// A work is a subject made ready.
+type work struct {
+	step  func() int   // does a batch and returns how many units that was
+	rest  func()       // called between steps, not timed, at least after every chunk units; may be nil
+	check func() error // asked at the end: was all done that was to be done?
+}
+
+// chunk is how many units are done between two readings of the clock.
+const chunk = 2048
+
+// measure is the time that one unit of w takes, in nanoseconds, over about t.
+// It is CPU time of the calling thread, to which the caller is locked: what
+// other programs did on its CPU meanwhile does not count, and neither does
+// what the collector did on others.
+func (w *work) measure(ctx context.Context, t time.Duration) (float64, error) {
+	var total int
+	var took time.Duration
+	for took < t && ctx.Err() == nil {
+		units := 0
+		begin, err := threadTime()
+		if err != nil {
+			return 0, err
+		}
+		for units < chunk {
+			units += w.step()
+		}
+		end, err := threadTime()
+		if err != nil {
+			return 0, err
+		}
+		took += end - begin
+		total += units
+		if w.rest != nil {
+			w.rest()
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return float64(took.Nanoseconds()) / float64(total), w.check()
+}
+
+// threadTime is the CPU time the calling thread has used.
+func threadTime() (time.Duration, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		return 0, fmt.Errorf("read the thread's clock: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// inProcess is a subject that is measured on one CPU.
+func inProcess(name string, start func(context.Context) (*work, error)) Subject {
+	return Subject{Name: name, start: start, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+		err = pinned(func() error {
+			w, err := start(ctx)
+			if err != nil {
+				return err
+			}
+			runtime.GC() // what earlier turns left behind is not this one's
+			ns, err := w.measure(ctx, t)
+			v = []float64{ns}
+			return err
+		})
+		return v, err
+	}}
+}
+
+// pinned runs f on a thread of its own, bound to the last CPU there is, where
+// the kernel allows that.
+func pinned(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var old unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &old); err != nil {
+		return fmt.Errorf("read CPU affinity: %w", err)
+	}
+	one := only(lastCPU(old))
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return f()
+	}
+	defer func() { _ = unix.SchedSetaffinity(0, &old) }() // was in force a moment ago
+	return f()
+}
+
+// lastCPU is the highest CPU in s: interrupts tend to be at the lowest.
+func lastCPU(s unix.CPUSet) int {
+	for cpu := len(s)*64 - 1; cpu > 0; cpu-- {
+		if s.IsSet(cpu) {
+			return cpu
+		}
+	}
+	return 0
+}
+
+// only is the set of one CPU.
+func only(cpu int) unix.CPUSet {
+	var s unix.CPUSet
+	s.Set(cpu)
+	return s
+}
+
+// firstCPU is the lowest CPU in s.
+func firstCPU(s unix.CPUSet) int {
+	cpu := 0
+	for !s.IsSet(cpu) && cpu < len(s)*64-1 {
+		cpu++
+	}
+	return cpu
+}
