@@ -16,12 +16,12 @@ type load struct {
 	l      *lab
 	frames [][]byte // as they come in
 	bufs   [][]byte
-	port   uint32 // of the next new connection
+	port   uint32 // of the last new connection; from 1024 on, since port 20 begins none
 	fresh  bool   // every frame is of a connection of its own
 }
 
 func newLoad(l *lab, n int, fresh bool, frame func(i int) []byte) *load {
-	w := &load{l: l, fresh: fresh, port: 1}
+	w := &load{l: l, fresh: fresh, port: 1023}
 	l.batch.Packets = l.batch.Packets[:0]
 	for i := range n {
 		f := frame(i)
