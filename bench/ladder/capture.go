@@ -62,7 +62,13 @@ type frameReader interface {
 var pcapngMagic = []byte{0x0a, 0x0d, 0x0d, 0x0a}
 
 // ReadCapture is OpenCapture of what r gives.
-func ReadCapture(r io.Reader) (*Capture, error) {
+func ReadCapture(r io.Reader) (c *Capture, err error) {
+	// pcapgo divides by zero over the time stamp resolutions of damaged files.
+	defer func() {
+		if p := recover(); p != nil {
+			c, err = nil, fmt.Errorf("a damaged capture: %v", p)
+		}
+	}()
 	in := bufio.NewReader(r)
 	begin, err := in.Peek(4)
 	if err != nil {

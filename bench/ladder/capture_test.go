@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -80,24 +81,49 @@ func TestACaptureWithoutUseIsRefused(t *testing.T) {
 }
 
 // Whatever a file holds, a capture is whole packets of one service.
-func FuzzReadCapture(f *testing.F) {
+func TestADamagedCaptureIsAnErrorOrItsWholeFrames(t *testing.T) {
 	all, _ := captured()
+	r := rand.New(rand.NewPCG(1, 2))
 	for _, ng := range []bool{false, true} {
-		f.Add(writePcap(f, ng, all).Bytes())
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := ReadCapture(bytes.NewReader(b))
-		if err != nil {
-			return
-		}
-		if len(c.Frames) == 0 {
-			t.Fatal("a capture without frames is no error")
-		}
-		for _, fr := range c.Frames {
-			h := frametest.Parse(fr)
-			if h.Fault != frame.NoFault || h.Dst.As4() != c.VIP || h.DstPort != c.Port || h.Proto != c.Proto || h.IsFragment() || len(fr) > maxLength {
-				t.Fatalf("%+v holds %s", c, frametest.Describe(fr))
+		good := writePcap(t, ng, all).Bytes()
+		for range 400 {
+			b := bytes.Clone(good)
+			for range 1 + r.IntN(3) {
+				b[r.IntN(len(b))] ^= 1 << r.IntN(8)
 			}
+			checkCapture(t, b[:len(b)-r.IntN(len(b))/2])
 		}
-	})
+	}
+}
+
+// pcapgo divides by zero over a time stamp resolution of 10^-86 s.
+func TestAnImpossibleTimeStampResolutionIsAnError(t *testing.T) {
+	all, _ := captured()
+	b := writePcap(t, true, all).Bytes()
+	i := bytes.Index(b, []byte{9, 0, 1, 0}) // the option if_tsresol
+	if i < 0 {
+		t.Fatal("the capture names no resolution")
+	}
+	b[i+4] = 86
+	if _, err := ReadCapture(bytes.NewReader(b)); err == nil {
+		t.Error("no error")
+	}
+}
+
+// checkCapture holds what can be read of b against what a Capture is.
+func checkCapture(t *testing.T, b []byte) {
+	t.Helper()
+	c, err := ReadCapture(bytes.NewReader(b))
+	if err != nil {
+		return
+	}
+	if len(c.Frames) == 0 {
+		t.Fatal("a capture without frames is no error")
+	}
+	for _, fr := range c.Frames {
+		h := frametest.Parse(fr)
+		if h.Fault != frame.NoFault || h.Dst.As4() != c.VIP || h.DstPort != c.Port || h.Proto != c.Proto || h.IsFragment() || len(fr) > maxLength {
+			t.Fatalf("%+v holds %s", c, frametest.Describe(fr))
+		}
+	}
 }
