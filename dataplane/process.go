@@ -186,25 +186,20 @@ func (d *Director) connect(t *Table, p *Packet, now int64) Reason {
 	ds.totals.add(n)
 	ds.in.totals.add(n)
 	if ds.local {
-		return d.refuse(ds, e, p, now)
+		return d.refuse(t, ds, e, p, now)
 	}
 	return p.send(ds, reason)
 }
 
-// refuse is what a server that is this host, and does not listen, does to p: it
-// resets the connection.
-func (d *Director) refuse(ds *dest, e *conntrack.Entry, p *Packet, now int64) Reason {
-	switch {
-	case p.header.Proto == frame.ProtoSCTP:
-		return ProtocolIgnored
-	case p.header.Proto != frame.ProtoTCP:
-		return UnreachableNoService
-	case p.header.Flags&frame.RST != 0:
-		return ResetIgnored
+// refuse is what a server that is this host, and does not listen, does to p:
+// what the host's stack does. A reset ends the connection.
+func (d *Director) refuse(t *Table, ds *dest, e *conntrack.Entry, p *Packet, now int64) Reason {
+	reason := t.unserved(p, false)
+	if reason == ResetNoService {
+		d.setState(ds, e, conntrack.Close)
+		d.conns.Refresh(e, now)
 	}
-	d.setState(ds, e, conntrack.Close)
-	d.conns.Refresh(e, now)
-	return ResetNoService
+	return reason
 }
 
 // length is the length of p's IP packet, its header included.

@@ -157,22 +157,6 @@ func (p *player) reach(addr netip.Addr) {
 	p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.link)
 }
 
-func lowerProto(n uint8) string { return strings.ToLower(protoName(n)) }
-
-// protoName is the protocol as ipvsadm -Lc names it: IP for the template of a
-// service by mark.
-func protoName(n uint8) string {
-	switch n {
-	case frame.ProtoTCP:
-		return "TCP"
-	case frame.ProtoUDP:
-		return "UDP"
-	case frame.ProtoSCTP:
-		return "SCTP"
-	}
-	return "IP"
-}
-
 // compareConns orders entries by protocol, client, port and VIP.
 func compareConns(a, b Conn) int {
 	addr := func(x, y string) int {

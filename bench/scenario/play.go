@@ -267,7 +267,7 @@ func (op *Op) answered(f []byte) {
 func (p *player) conns() []Conn {
 	all := []Conn{}
 	for _, c := range p.d.Conns(p.now) {
-		out := Conn{Proto: protoName(c.Key.Proto), Src: c.Key.Client.String(), SPort: c.Key.ClientPort,
+		out := Conn{Proto: ipvsadm.ProtoName(c.Key.Proto), Src: c.Key.Client.String(), SPort: c.Key.ClientPort,
 			VIP: c.Key.Virtual.String(), VPort: c.Key.VirtualPort, RS: c.Server.String(), RPort: c.Key.VirtualPort,
 			State: c.State, Expires: int64(c.Expires / time.Second)}
 		if c.Invalid {
@@ -285,7 +285,7 @@ func (p *player) services(stats bool) []ServiceDump {
 		k := s.Config.Key
 		out := ServiceDump{Port: k.Port, FWMark: k.Mark, Sched: s.Config.Scheduler, Flags: ipvsadm.Flags(&s.Config), Servers: []ServerDump{}}
 		if k.Mark == 0 {
-			out.Proto, out.VIP = lowerProto(k.Proto), k.Addr.String()
+			out.Proto, out.VIP = strings.ToLower(ipvsadm.ProtoName(k.Proto)), k.Addr.String()
 		}
 		if stats {
 			out.Stats = trafficDump(p.listed.Traffic(ipvsadm.Counted{Service: k}))

@@ -28,7 +28,7 @@ func (i *Interpreter) listConns(out *strings.Builder, q *request) {
 			virtual, server = 65535, 65535
 		}
 		left := int64(c.Expires / time.Second)
-		fmt.Fprintf(out, "%-3s %-6s %-11s %-18s %-18s %s\n", protoName(c.Key.Proto),
+		fmt.Fprintf(out, "%-3s %-6s %-11s %-18s %-18s %s\n", ProtoName(c.Key.Proto),
 			fmt.Sprintf("%02d:%02d", left/60, left%60), c.State,
 			names.text(c.Key.Proto, c.Key.Client, c.Key.ClientPort, serviceWidth),
 			names.text(c.Key.Proto, c.Key.Virtual, virtual, serviceWidth),

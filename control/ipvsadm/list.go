@@ -92,7 +92,7 @@ func (l *lister) service(k dataplane.ServiceKey) string {
 	case k.Mark != 0:
 		return fmt.Sprintf("FWM  %d", k.Mark)
 	}
-	return fmt.Sprintf("%-4s %s", protoName(k.Proto), l.names.text(k.Proto, k.Addr, k.Port, serviceWidth))
+	return fmt.Sprintf("%-4s %s", ProtoName(k.Proto), l.names.text(k.Proto, k.Addr, k.Port, serviceWidth))
 }
 
 // server is a server as a line begins with it.

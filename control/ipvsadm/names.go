@@ -67,7 +67,7 @@ func (n *Names) port(s string, proto uint8) (uint16, bool) {
 	if n.Port == nil || s == "" {
 		return 0, false
 	}
-	return n.Port(strings.ToLower(protoName(proto)), s)
+	return n.Port(strings.ToLower(ProtoName(proto)), s)
 }
 
 // The widths that names of IPv4 are cut at.
@@ -85,7 +85,7 @@ func (n *Names) text(proto uint8, a frame.Addr, port uint16, width int) string {
 		}
 	}
 	if n.Service != nil && port != 0 {
-		if name := n.Service(strings.ToLower(protoName(proto)), port); name != "" {
+		if name := n.Service(strings.ToLower(ProtoName(proto)), port); name != "" {
 			service = name
 		}
 	}
@@ -96,9 +96,9 @@ func (n *Names) text(proto uint8, a frame.Addr, port uint16, width int) string {
 	return s[:min(len(s), width)]
 }
 
-// protoName is the protocol as it is listed: IP where it is none of its own, as
+// ProtoName is the protocol as it is listed: IP where it is none of its own, as
 // of the template of a service by mark.
-func protoName(proto uint8) string {
+func ProtoName(proto uint8) string {
 	switch proto {
 	case frame.ProtoTCP:
 		return "TCP"
