@@ -271,8 +271,8 @@ func TestMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		size := func() (v4, v6 float64) {
-			n := uintptr(cap(table.lines))*unsafe.Sizeof(line{}) + uintptr(cap(table.used))*unsafe.Sizeof(table.used[0])
-			m := n + uintptr(cap(table.pairs))*unsafe.Sizeof(pair{})
+			n := uintptr(cap(table.lines))*unsafe.Sizeof(Line{}) + uintptr(cap(table.used))*unsafe.Sizeof(table.used[0])
+			m := n + uintptr(cap(table.pairs))*unsafe.Sizeof(Pair{})
 			return float64(n) / float64(limit), float64(m) / float64(limit)
 		}
 		v4, v6 := size()

@@ -30,24 +30,67 @@ type Key struct {
 // is6 reports whether k is a client's of IPv6.
 func (k *Key) is6() bool { return !k.Client.Is4() }
 
+// An ID is a Key folded into what a Table compares, and its hash. It names the
+// key alone if that is of IPv4; of IPv6 the addresses have to be compared as
+// well.
+type ID struct {
+	addrs uint64 // as in Entry, of IPv6 without the index
+	ports uint32
+	proto uint8
+	kind  uint8
+	Hash  uint64 // as Hash gives it
+}
+
+// ID4 is the ID of an IPv4 connection. addrs are the client's and the virtual
+// address as they stand in an IPv4 header, read as one little-endian number.
+func (t *Table) ID4(addrs uint64, clientPort, virtualPort uint16, proto uint8) ID {
+	id := ID{addrs: addrs, ports: uint32(virtualPort)<<16 | uint32(clientPort), proto: proto, kind: conn}
+	id.Hash = t.hash4(&id)
+	return id
+}
+
+// ID is the ID of k.
+func (t *Table) ID(k *Key) ID {
+	id := idOf(k, 0)
+	if id.kind&six == 0 {
+		id.Hash = t.hash4(&id)
+	} else {
+		id.Hash = t.hash6(k)
+		id.addrs = tag(id.Hash)
+	}
+	return id
+}
+
 // Hash is the seeded hash of k, as Find and Insert want it.
 func (t *Table) Hash(k *Key) uint64 {
-	if k.is6() {
-		return t.hash6(k)
+	id := t.ID(k)
+	return id.Hash
+}
+
+// idOf is the ID of k, whose hash is h.
+func idOf(k *Key, h uint64) ID {
+	id := ID{ports: uint32(k.VirtualPort)<<16 | uint32(k.ClientPort), proto: k.Proto, kind: kindOf(k), Hash: h}
+	if id.kind&six != 0 {
+		id.addrs = tag(h)
+	} else {
+		id.addrs = uint64(binary.LittleEndian.Uint32(k.Virtual[12:]))<<32 | uint64(binary.LittleEndian.Uint32(k.Client[12:]))
 	}
-	b := t.seeded // 16 secret bytes, then the key
-	copy(b[16:20], k.Client[12:])
-	copy(b[20:24], k.Virtual[12:])
-	binary.LittleEndian.PutUint16(b[24:], k.ClientPort)
-	binary.LittleEndian.PutUint16(b[26:], k.VirtualPort)
-	b[28] = k.Proto
-	b[29] = kindOf(k)
+	return id
+}
+
+// hash4 hashes 8 secret bytes and the 16 of an IPv4 key: below 32 bytes xxhash
+// has a short way.
+func (t *Table) hash4(id *ID) uint64 {
+	var b [24]byte
+	binary.LittleEndian.PutUint64(b[:], t.seed4)
+	binary.LittleEndian.PutUint64(b[8:], id.addrs)
+	binary.LittleEndian.PutUint64(b[16:], uint64(id.ports)|uint64(id.proto)<<32|uint64(id.kind)<<40)
 	return xxhash.Sum64(b[:])
 }
 
 func (t *Table) hash6(k *Key) uint64 {
 	var b [56]byte
-	copy(b[:16], t.seeded[:])
+	copy(b[:16], t.seed6[:])
 	copy(b[16:], k.Client[:])
 	copy(b[32:], k.Virtual[:])
 	binary.LittleEndian.PutUint16(b[48:], k.ClientPort)
@@ -80,20 +123,21 @@ func kindOf(k *Key) uint8 {
 	return kind
 }
 
-// A pair is the client's and the virtual address of an IPv6 entry. In a free
+// A Pair is the client's and the virtual address of an IPv6 entry. In a free
 // one the first four bytes are 1 + the index of the next.
-type pair [2]frame.Addr
+type Pair [2]frame.Addr
 
 // An Entry is one connection or template in a Table: 32 bytes, two to a cache
 // line, no pointers. It stays where it is until it is removed.
 type Entry struct {
-	// client and virtual are the addresses, of IPv4; of IPv6, client is the
-	// index of the addresses in Table.pairs, and virtual a part of the hash.
-	client, virtual         [4]byte
-	clientPort, virtualPort uint16
-	proto                   uint8
-	kind                    uint8
-	state                   State
+	// addrs is, of IPv4, the client's address in the lower and the virtual one
+	// in the upper half, both read little-endian; of IPv6, the index of the
+	// addresses in Table.pairs, and in the upper half a part of the hash.
+	addrs uint64
+	ports uint32 // client's in the lower half, virtual in the upper
+	proto uint8
+	kind  uint8
+	state State
 	// past belongs to the line, not to the entry: in the first entry of a
 	// line, how many entries whose home is this line or one before it live
 	// in lines behind it: at most maxProbe lines full.
@@ -121,36 +165,31 @@ func (r DestRef) Slot() uint16 { return uint16(r >> 16) }
 // Gen is the generation of r.
 func (r DestRef) Gen() uint16 { return uint16(r) }
 
-// matches reports whether e is the entry of k, of that kind and hash.
-func (t *Table) matches(e *Entry, k *Key, kind uint8, h uint64) bool {
-	if e.kind != kind || e.clientPort != k.ClientPort || e.virtualPort != k.VirtualPort || e.proto != k.Proto {
-		return false
+// matches reports whether e is the entry of id; k is its key, which is only
+// looked at if it is one of IPv6.
+func (t *Table) matches(e *Entry, k *Key, id *ID) bool {
+	if id.kind&six == 0 {
+		return e.addrs == id.addrs && e.ports == id.ports && e.kind == id.kind && e.proto == id.proto
 	}
-	if kind&six != 0 {
-		return e.virtual == tag(h) && t.pairs[e.pair()] == pair{k.Client, k.Virtual}
-	}
-	return e.client == k.Client.As4() && e.virtual == k.Virtual.As4()
+	return e.kind == id.kind && e.ports == id.ports && e.proto == id.proto &&
+		e.addrs>>32 == id.addrs>>32 && t.pairs[uint32(e.addrs)] == Pair{k.Client, k.Virtual}
 }
 
-// tag is the part of a hash that an IPv6 entry keeps, so that another's
+// tag is the part of hash h that an IPv6 entry keeps, so that another's
 // addresses need not be looked at.
-func tag(h uint64) (b [4]byte) {
-	binary.LittleEndian.PutUint32(b[:], uint32(h))
-	return b
-}
-
-// pair is the index of an IPv6 entry's addresses.
-func (e *Entry) pair() uint32 { return binary.LittleEndian.Uint32(e.client[:]) }
+func tag(h uint64) uint64 { return h << 32 }
 
 // Key is the key that finds e; that of an invalid template finds nothing.
 func (t *Table) Key(e *Entry) Key {
-	k := Key{ClientPort: e.clientPort, VirtualPort: e.virtualPort, Proto: e.proto, Template: e.Template()}
+	k := Key{ClientPort: uint16(e.ports), VirtualPort: uint16(e.ports >> 16), Proto: e.proto, Template: e.Template()}
 	if e.kind&six != 0 {
-		p := &t.pairs[e.pair()]
+		p := &t.pairs[uint32(e.addrs)]
 		k.Client, k.Virtual = p[0], p[1]
-	} else {
-		k.Client, k.Virtual = frame.AddrFrom4(e.client), frame.AddrFrom4(e.virtual)
+		return k
 	}
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], e.addrs)
+	k.Client, k.Virtual = frame.AddrFrom4([4]byte(b[:4])), frame.AddrFrom4([4]byte(b[4:]))
 	return k
 }
 

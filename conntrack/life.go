@@ -39,7 +39,7 @@ func (t *Table) SetState(e *Entry, s State) {
 		established = SCTPEstablished
 	}
 	if s == established && e.ref != 0 {
-		t.at(int(e.ref - 1)).state = Assured
+		t.group.at(e.ref - 1).state = Assured
 	}
 }
 
@@ -58,7 +58,7 @@ func (t *Table) Template(e *Entry) *Entry {
 	if !e.Controlled() {
 		return nil
 	}
-	return t.at(int(e.ref - 1))
+	return t.group.at(e.ref - 1)
 }
 
 // Invalidate makes template e one that no new connection finds. It stays until

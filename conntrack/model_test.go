@@ -511,10 +511,10 @@ func pairsAccountedFor(t *Table) error {
 	var fault error
 	t.All(func(e *Entry) bool {
 		if e.kind&six != 0 {
-			if o := owner[e.pair()]; o != "" {
-				fault = fmt.Errorf("place %d is used, and also %s", e.pair(), o)
+			if o := owner[uint32(e.addrs)]; o != "" {
+				fault = fmt.Errorf("place %d is used, and also %s", uint32(e.addrs), o)
 			}
-			owner[e.pair()] = "used"
+			owner[uint32(e.addrs)] = "used"
 		}
 		return true
 	})

@@ -39,18 +39,24 @@ type Config struct {
 	// Removed, if not nil, is called with every entry that leaves the table,
 	// while it is still whole. It must not change the table.
 	Removed func(*Entry)
+	// Room, if not nil, gives the memory, zeroed: as many lines and pairs. Nil
+	// takes it from the heap.
+	Room func(lines, pairs int) ([]Line, []Pair, error)
 }
 
 // A Table holds connections and templates; see the package comment.
 type Table struct {
-	lines    []line
-	pairs    []pair   // addresses of IPv6 entries
+	lines    []Line   // its own, of group.lines
+	first    int      // slot of the first of them
+	pairs    []Pair   // addresses of IPv6 entries
 	freePair uint32   // 1 + the first free one that was used before; 0: none
 	newPair  uint32   // the first that was never used
 	used     []uint32 // entries per chunk
 	n, limit int
 	cursor   int // chunk a sweep goes on from
-	seeded   [32]byte
+	seed4    uint64
+	seed6    [16]byte
+	group    *group
 	timeouts [numStates]uint32 // ticks
 	sctp     [numSCTP]uint32
 	udp      uint32
@@ -58,29 +64,64 @@ type Table struct {
 	evicted  uint64
 }
 
-// A line is a bucket: one cache line.
-type line [perLine]Entry
+// A group is the tables that were made together. A slot is a place in its
+// lines, whosever they are.
+type group struct {
+	lines  []Line
+	tables []*Table
+}
+
+// A Line is a bucket: one cache line.
+type Line [perLine]Entry
 
 // New makes an empty table with the default timeouts.
 func New(c Config) (*Table, error) {
+	tables, err := NewGroup(c, 1)
+	if err != nil {
+		return nil, err
+	}
+	return tables[0], nil
+}
+
+// NewGroup makes n empty tables, for as many workers, which share c.Limit
+// evenly. A template in one may have connections in others.
+//
+// Several goroutines may use the tables of a group at once, by these rules,
+// for which the caller keeps a lock for each table and one for them all: who
+// changes a table, or reads templates, has both locks; Peek, Touch, Refresh and
+// what reads a connection need only that of the table.
+func NewGroup(c Config, n int) ([]*Table, error) {
 	if c.Limit == 0 {
 		c.Limit = 1 << 20
 	}
-	if c.Limit < MinLimit || c.Limit > MaxLimit {
-		return nil, fmt.Errorf("connection table of %d entries: must be %d to %d", c.Limit, MinLimit, MaxLimit)
+	limit := c.Limit / n
+	if limit < MinLimit || c.Limit > MaxLimit {
+		return nil, fmt.Errorf("connection table of %d entries for %d workers: must be %d to %d", c.Limit, n, n*MinLimit, MaxLimit)
 	}
 	// 60 % load, in whole chunks.
-	chunks := (c.Limit*10/6/perLine + chunkLines - 1) / chunkLines
-	t := &Table{
-		lines: make([]line, chunks*chunkLines), pairs: make([]pair, c.Limit), used: make([]uint32, chunks),
-		limit: c.Limit, removed: c.Removed,
+	chunks := (limit*10/6/perLine + chunkLines - 1) / chunkLines
+	if c.Room == nil {
+		c.Room = func(lines, pairs int) ([]Line, []Pair, error) { return make([]Line, lines), make([]Pair, pairs), nil }
 	}
-	if t.removed == nil {
-		t.removed = func(*Entry) {}
+	lines, pairs, err := c.Room(n*chunks*chunkLines, n*limit)
+	if err != nil {
+		return nil, fmt.Errorf("connection table of %d entries: %w", c.Limit, err)
 	}
-	copy(t.seeded[:16], c.Secret[:])
-	t.SetTimeouts(DefaultTimeouts())
-	return t, nil
+	g := &group{lines: lines}
+	for i := range n {
+		from := i * chunks * chunkLines
+		t := &Table{
+			lines: lines[from : from+chunks*chunkLines], first: from * perLine, pairs: pairs[i*limit : (i+1)*limit],
+			used: make([]uint32, chunks), limit: limit, removed: c.Removed, group: g,
+			seed4: binary.LittleEndian.Uint64(c.Secret[:]), seed6: c.Secret,
+		}
+		if t.removed == nil {
+			t.removed = func(*Entry) {}
+		}
+		t.SetTimeouts(DefaultTimeouts())
+		g.tables = append(g.tables, t)
+	}
+	return g.tables, nil
 }
 
 // SetTimeouts changes the timeouts. An entry takes them up with its next
@@ -129,28 +170,51 @@ func (t *Table) after(i int) int {
 // used for the load to be made.
 func (t *Table) Touch(h uint64) uint8 { return t.lines[t.home(h)][0].past }
 
+// Peek returns the connection of id if its time is not up, and changes nothing;
+// else nil. Of an IPv6 id, k is the key.
+func (t *Table) Peek(id *ID, k *Key, now int64) *Entry {
+	slot := t.search(id, k)
+	if slot < 0 {
+		return nil
+	}
+	if e := t.at(slot); !e.expired(ticks(now)) {
+		return e
+	}
+	return nil
+}
+
 // Find returns the entry of k, whose hash is h, or nil. An entry whose time is
 // up is removed instead; a template that still has connections lives on in
 // steps of lapse.
 func (t *Table) Find(k *Key, h uint64, now int64) *Entry {
-	kind, at := kindOf(k), ticks(now)
-	i := t.home(h)
+	id, at := idOf(k, h), ticks(now)
+	slot := t.search(&id, k)
+	if slot < 0 {
+		return nil
+	}
+	if e := t.at(slot); !e.expired(at) || !t.end(slot, at) {
+		return e
+	}
+	return nil
+}
+
+// search is the place among the lines of t of the entry of id, and of k if
+// that is of IPv6; -1: none.
+func (t *Table) search(id *ID, k *Key) int {
+	i := t.home(id.Hash)
 	for range maxProbe {
 		l := &t.lines[i]
 		for j := range l {
-			if e := &l[j]; t.matches(e, k, kind, h) {
-				if e.expired(at) && t.end(i*perLine+j, at) {
-					return nil
-				}
-				return e
+			if t.matches(&l[j], k, id) {
+				return i*perLine + j
 			}
 		}
 		if l[0].past == 0 {
-			return nil
+			return -1
 		}
 		i = t.after(i)
 	}
-	return nil
+	return -1
 }
 
 // Insert makes the entry of k, whose hash is h and which must not be there,
@@ -163,7 +227,7 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 	ref := uint32(0)
 	if by != nil {
 		by.ref++ // also keeps it from making room
-		ref = uint32(t.slotOf(by)) + 1
+		ref = uint32(t.group.slotOf(by)) + 1
 	}
 	slot := t.place(h, ticks(now))
 	if slot < 0 {
@@ -176,14 +240,13 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 		t.lines[i][0].past++
 	}
 	e := t.at(slot)
+	id := idOf(k, h)
 	*e = Entry{
-		clientPort: k.ClientPort, virtualPort: k.VirtualPort, proto: k.Proto, kind: kindOf(k),
+		addrs: id.addrs, ports: id.ports, proto: id.proto, kind: id.kind,
 		past: e.past, dest: dest, ref: ref, expires: ticks(now) + newTimeout,
 	}
-	if k.is6() {
-		e.client, e.virtual = t.takePair(k), tag(h)
-	} else {
-		e.client, e.virtual = k.Client.As4(), k.Virtual.As4()
+	if id.kind&six != 0 {
+		e.addrs |= uint64(t.takePair(k))
 	}
 	t.n++
 	t.used[slot/perLine/chunkLines]++
@@ -278,11 +341,18 @@ func (e *Entry) price(at uint32) int {
 	return cheap
 }
 
-func (t *Table) at(slot int) *Entry { return &t.lines[slot/perLine][slot%perLine] }
+// at is the entry at a place among the lines of t.
+func (t *Table) at(place int) *Entry { return &t.lines[place/perLine][place%perLine] }
 
-// slotOf finds where e lives, through its key: the line is within maxProbe of
-// its home.
-func (t *Table) slotOf(e *Entry) int {
+// at is the entry at a slot.
+func (g *group) at(slot uint32) *Entry { return &g.lines[slot/perLine][slot%perLine] }
+
+// placeOf finds where e lives among the lines of t, through its key: the line
+// is within maxProbe of its home; -1: not there.
+func (t *Table) placeOf(e *Entry) int {
+	if e.kind&six != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
+		return -1
+	}
 	k := t.Key(e)
 	i := t.home(t.Hash(&k))
 	for range maxProbe {
@@ -293,18 +363,28 @@ func (t *Table) slotOf(e *Entry) int {
 		}
 		i = t.after(i)
 	}
-	panic("conntrack: an entry that is not in this table")
+	return -1
+}
+
+// slotOf is the slot of e, whichever table it is in.
+func (g *group) slotOf(e *Entry) int {
+	for _, t := range g.tables {
+		if place := t.placeOf(e); place >= 0 {
+			return t.first + place
+		}
+	}
+	panic("conntrack: an entry that is in no table")
 }
 
 // Remove takes e out of the table. A template with connections must not be
 // removed.
-func (t *Table) Remove(e *Entry) { t.remove(t.slotOf(e)) }
+func (t *Table) Remove(e *Entry) { t.remove(t.placeOf(e)) }
 
 func (t *Table) remove(slot int) {
 	e := t.at(slot)
 	t.removed(e)
 	if e.Controlled() {
-		t.at(int(e.ref-1)).ref--
+		t.group.at(e.ref-1).ref--
 	}
 	k := t.Key(e)
 	for i := t.home(t.Hash(&k)); i != slot/perLine; i = t.after(i) {
@@ -320,7 +400,7 @@ func (t *Table) remove(slot int) {
 
 // takePair keeps the addresses of k and returns where. There is a place for
 // each entry of the limit.
-func (t *Table) takePair(k *Key) (at [4]byte) {
+func (t *Table) takePair(k *Key) uint32 {
 	i := t.newPair
 	if t.freePair != 0 {
 		i = t.freePair - 1
@@ -328,13 +408,12 @@ func (t *Table) takePair(k *Key) (at [4]byte) {
 	} else {
 		t.newPair++
 	}
-	t.pairs[i] = pair{k.Client, k.Virtual}
-	binary.LittleEndian.PutUint32(at[:], i)
-	return at
+	t.pairs[i] = Pair{k.Client, k.Virtual}
+	return i
 }
 
 func (t *Table) freePairOf(e *Entry) {
-	i := e.pair()
+	i := uint32(e.addrs)
 	binary.LittleEndian.PutUint32(t.pairs[i][0][:], t.freePair)
 	t.freePair = i + 1
 }

@@ -15,7 +15,7 @@ func TestSizes(t *testing.T) {
 	if n := unsafe.Sizeof(Entry{}); n != 32 {
 		t.Errorf("an entry takes %d bytes, want 32", n)
 	}
-	if n := unsafe.Sizeof(line{}); n != 64 {
+	if n := unsafe.Sizeof(Line{}); n != 64 {
 		t.Errorf("a line takes %d bytes, want 64: a cache line", n)
 	}
 }

@@ -10,6 +10,7 @@
 package frame
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 )
@@ -35,7 +36,7 @@ func AddrFrom(a netip.Addr) Addr {
 
 // Is4 reports whether a holds an IPv4 address.
 func (a Addr) Is4() bool {
-	return a[10] == 0xff && a[11] == 0xff && [10]byte(a[:10]) == [10]byte{}
+	return binary.LittleEndian.Uint64(a[:8]) == 0 && binary.LittleEndian.Uint32(a[8:]) == 0xffff0000
 }
 
 // As4 gives the last four bytes: the IPv4 address where Is4 holds.
