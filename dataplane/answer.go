@@ -121,7 +121,7 @@ func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 		if h.Kind == frame.IPv6 {
 			typ, code = o.typ6, o.code6
 		}
-		buf = frame.AppendICMPError(buf, p.Data, h, typ, code, uint16(min(p.flow.link.MTU, 1<<16-1)))
+		buf = frame.AppendICMPError(buf, p.Data, h, typ, code, uint16(min(p.flow.mtu(), 1<<16-1)))
 	}
 	if len(buf) == 0 {
 		return NotAnswerable
@@ -133,7 +133,7 @@ func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 // split sends p in fragments, as its server's link needs them.
 func (s *Scratch) split(b *Batch, p *Packet) Reason {
 	h := &p.header
-	size := min(frame.FragmentSize(h, p.flow.link.MTU), (frame.MaxReply-int(h.L4))&^7)
+	size := min(frame.FragmentSize(h, p.flow.mtu()), (frame.MaxReply-int(h.L4))&^7)
 	total := int(h.End) - int(h.L4)
 	if size <= 0 || len(b.Replies)+(total+size-1)/size > maxReplies {
 		return TooBig
@@ -142,8 +142,8 @@ func (s *Scratch) split(b *Batch, p *Packet) Reason {
 		buf := frame.AppendFragment(s.replies[len(b.Replies)][:0], p.Data, h, off, min(size, total-off))
 		var fh frame.Header
 		frame.Parse(buf, &fh)
-		rewrite(buf, &fh, &p.flow)
-		b.Replies = append(b.Replies, Reply{Data: buf, Out: p.flow.link.Index})
+		rewrite(buf, &fh, p.flow.route)
+		b.Replies = append(b.Replies, Reply{Data: buf, Out: p.flow.route.link.Index})
 	}
 	return Fragmented
 }

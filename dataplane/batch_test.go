@@ -186,7 +186,7 @@ func TestCountsAreWhatTheTableHolds(t *testing.T) {
 // once, and in the end the counts are what the table holds.
 func TestWorkersTogether(t *testing.T) {
 	const workers, batches, perBatch = 4, 300, 32
-	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: 1024}, Tunables: dataplane.DefaultTunables(), Limits: unlimited})
+	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: 1024}, Workers: workers, Tunables: dataplane.DefaultTunables(), Limits: unlimited})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestWorkersTogether(t *testing.T) {
 		working.Add(1)
 		go func() {
 			defer working.Done()
-			r, s, b := rand.New(rand.NewSource(w)), d.NewScratch(), dataplane.NewBatch()
+			r, s, b := rand.New(rand.NewSource(w)), d.NewScratch(int(w)), dataplane.NewBatch()
 			for n := range int64(batches) {
 				b.Packets = b.Packets[:0]
 				for range perBatch {

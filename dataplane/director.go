@@ -17,6 +17,7 @@ import (
 // A Config says how a Director is made.
 type Config struct {
 	Conns    conntrack.Config // size and secret of the connection table; Removed is the director's own
+	Workers  int              // how many workers have a part of the table each; 0: one
 	Tunables Tunables
 	Limits   Limits
 }
@@ -25,10 +26,12 @@ type Config struct {
 // may be called from several goroutines; Process by several workers at once.
 type Director struct {
 	table  atomic.Pointer[Table]
+	routes atomic.Pointer[routes]
 	limits Limits
+	hasher *conntrack.Table // gives the identities of all shards
+	shards []*shard
 
-	mu         sync.Mutex // guards all below, and the services' and servers' state
-	conns      *conntrack.Table
+	mu         sync.Mutex // guards all below, and the services' and servers' state; see shard
 	timeouts   conntrack.Timeouts
 	slots      []*dest  // by slot; nil: free
 	gens       []uint16 // generation of each slot
@@ -36,12 +39,12 @@ type Director struct {
 	neighbours map[frame.Addr]neighbour
 	scratches  []*Scratch
 	past       Counters // of workers that have ended
-	// strained says that the connection table is nearly full; as of the last
-	// batch or sweep.
-	strained bool
-	shedding int // new connections since drop_packet refused one
-	frags    *fragments
+	shedding   int      // new connections since drop_packet refused one
+	frags      *fragments
 }
+
+// routes are those to all servers, by slot. It grows by being replaced.
+type routes []atomic.Pointer[route]
 
 // neighbour is how a real server is reached.
 type neighbour struct {
@@ -66,10 +69,15 @@ func New(c Config) (*Director, error) {
 		timeouts: conntrack.DefaultTimeouts()}
 	c.Conns.Removed = d.removed
 	d.frags = newFragments(c.Conns.Secret)
-	var err error
-	if d.conns, err = conntrack.New(c.Conns); err != nil {
+	d.routes.Store(&routes{})
+	tables, err := conntrack.NewGroup(c.Conns, max(c.Workers, 1))
+	if err != nil {
 		return nil, err
 	}
+	for _, t := range tables {
+		d.shards = append(d.shards, &shard{conns: t})
+	}
+	d.hasher = tables[0]
 	d.table.Store(&Table{tunables: c.Tunables})
 	return d, nil
 }
@@ -134,12 +142,15 @@ func (d *Director) Sweep(now int64, n int) {
 			ds.idleSince = now // also if its last connection ends right now
 		}
 	}
-	d.conns.Sweep(now, n)
+	all := d.Chunks()
+	d.each(func(sh *shard) { sh.conns.Sweep(now, (n*sh.conns.Chunks()+all-1)/all) })
 	d.trash = slices.DeleteFunc(d.trash, func(ds *dest) bool {
 		if ds.refs > 0 || now-ds.idleSince < trashTime {
 			return false
 		}
+		d.book(ds) // a worker may have been late
 		d.slots[ds.slot] = nil
+		(*d.routes.Load())[ds.slot].Store(nil)
 		d.gens[ds.slot]++
 		return true
 	})
@@ -150,11 +161,14 @@ func (d *Director) Sweep(now int64, n int) {
 func (d *Director) Defend(now int64, rnd func() uint64) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.strained = d.conns.Len() > strainedAt(d.conns.Limit())
-	if !acts(d.table.Load().tunables.DropEntry, d.strained) {
-		return 0
-	}
-	return d.conns.Defend(now, rnd)
+	gone, mode := 0, d.table.Load().tunables.DropEntry
+	d.each(func(sh *shard) {
+		sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
+		if acts(mode, sh.strained) {
+			gone += sh.conns.Defend(now, rnd)
+		}
+	})
+	return gone
 }
 
 // trashTime is how long a removed server without connections can still come
@@ -162,12 +176,18 @@ func (d *Director) Defend(now int64, rnd func() uint64) int {
 const trashTime = 120e9
 
 // Chunks is the number of chunks that Sweep takes for the whole table.
-func (d *Director) Chunks() int { return d.conns.Chunks() }
+func (d *Director) Chunks() int { return len(d.shards) * d.hasher.Chunks() }
 
 // NextExpiry is the next moment at which Sweep has something to do; see
 // conntrack.Table.NextExpiry.
 func (d *Director) NextExpiry(now int64) (int64, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.conns.NextExpiry(now)
+	first, found := int64(0), false
+	d.each(func(sh *shard) {
+		if at, any := sh.conns.NextExpiry(now); any && (!found || at < first) {
+			first, found = at, true
+		}
+	})
+	return first, found
 }

@@ -55,7 +55,7 @@ func (d *Director) SetTimeouts(tcp, tcpfin, udp int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.timeouts.Set(tcp, tcpfin, udp)
-	d.conns.SetTimeouts(d.timeouts)
+	d.each(func(sh *shard) { sh.conns.SetTimeouts(d.timeouts) })
 }
 
 // SetNeighbour says how the real server addr is reached, in all its services,
@@ -83,6 +83,7 @@ func (d *Director) setNeighbour(addr frame.Addr, n neighbour) {
 	for _, ds := range d.slots {
 		if ds != nil && ds.Addr == addr {
 			ds.setNeighbour(n)
+			d.publish(ds)
 		}
 	}
 }
@@ -160,6 +161,7 @@ func (d *Director) AddServer(k ServiceKey, c ServerConfig) error {
 		}
 	}
 	ds.in = s
+	d.publish(ds)
 	ds.LastWeight = 0 // also where it comes back
 	ds.configure(c, d.Tunables())
 	s.dests = slices.Insert(s.dests, 0, ds)
@@ -200,12 +202,31 @@ func (d *Director) newDest(k ServiceKey, c ServerConfig) *dest {
 		}
 		d.slots = append(d.slots, nil)
 		d.gens = append(d.gens, 0)
+		d.makeRoom(len(d.slots))
 	}
 	ds := &dest{key: k, slot: uint16(slot), gen: d.gens[slot]}
 	ds.Addr, ds.Port = c.Addr, c.Port
 	ds.setNeighbour(d.neighbours[c.Addr])
 	d.slots[slot] = ds
 	return ds
+}
+
+// makeRoom prepares for n servers. The caller holds d.mu.
+func (d *Director) makeRoom(n int) {
+	was := *d.routes.Load()
+	if n <= len(was) {
+		return
+	}
+	n = max(2*len(was), 16)
+	d.each(func(sh *shard) {
+		sh.traffic = append(sh.traffic, make([]Traffic, n-len(was))...)
+	})
+	// Workers that know the old ones meanwhile see them as they are now.
+	grown := make(routes, n)
+	for i := range was {
+		grown[i].Store(was[i].Load())
+	}
+	d.routes.Store(&grown)
 }
 
 // EditServer changes a server's weight and thresholds.
@@ -247,7 +268,9 @@ func (d *Director) DelServer(k ServiceKey, addr frame.Addr, port uint16, now int
 
 func (d *Director) remove(s *service, i int, now int64) {
 	ds := s.dests[i]
+	d.book(ds)
 	ds.in, ds.idleSince = nil, now
+	d.publish(ds)
 	d.trash = append(d.trash, ds)
 	s.dests = slices.Delete(s.dests, i, i+1)
 	s.picks = slices.Delete(s.picks, i, i+1)
@@ -265,7 +288,7 @@ func (d *Director) Zero(k ServiceKey) error {
 	if s == nil {
 		return ErrNoService
 	}
-	s.zero()
+	d.zero(s)
 	return nil
 }
 
@@ -275,15 +298,16 @@ func (d *Director) ZeroAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.table.Load().services {
-		s.zero()
+		d.zero(s)
 	}
 }
 
-func (s *service) zero() {
-	s.totals = Traffic{}
+func (d *Director) zero(s *service) {
 	for _, ds := range s.dests {
+		d.book(ds)
 		ds.totals = Traffic{}
 	}
+	s.totals = Traffic{}
 }
 
 // expireServer removes the connections of ds, and then its templates that have
@@ -293,15 +317,17 @@ func (d *Director) expireServer(ds *dest) {
 		return
 	}
 	for _, templates := range []bool{false, true} {
-		var gone []*conntrack.Entry
-		d.conns.All(func(e *conntrack.Entry) bool {
-			if e.Dest() == ds.ref() && e.Template() == templates && e.Connections() == 0 {
-				gone = append(gone, e)
+		d.each(func(sh *shard) {
+			var gone []*conntrack.Entry
+			sh.conns.All(func(e *conntrack.Entry) bool {
+				if e.Dest() == ds.ref() && e.Template() == templates && e.Connections() == 0 {
+					gone = append(gone, e)
+				}
+				return true
+			})
+			for _, e := range gone {
+				sh.conns.Remove(e)
 			}
-			return true
 		})
-		for _, e := range gone {
-			d.conns.Remove(e)
-		}
 	}
 }

@@ -31,7 +31,7 @@ func Example() {
 	}
 
 	client := netip.MustParseAddrPort("198.51.100.7:40000")
-	b, s := dataplane.NewBatch(), d.NewScratch()
+	b, s := dataplane.NewBatch(), d.NewScratch(0)
 	for _, port := range []uint16{80, 81} {
 		b.Packets = append(b.Packets, dataplane.Packet{Data: frametest.TCP{
 			Src: client, Dst: netip.AddrPortFrom(vip, port), Flags: "S",

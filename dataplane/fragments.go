@@ -191,7 +191,7 @@ func (f *fragments) hold(d *datagram, data []byte, now int64) bool {
 }
 
 // fragment decides about a fragment of TCP, UDP or SCTP: the first as a packet,
-// the others as the first was. The caller holds d.mu.
+// the others as the first was.
 func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	h := &p.header
 	from, n := uint32(h.FragOff), h.End-uint32(h.L4)
@@ -239,7 +239,7 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 	}
 	g.dest.totals.Bytes += uint64(n)
 	g.dest.in.totals.Bytes += uint64(n)
-	return p.send(g.dest, FragmentFollowed)
+	return p.send(g.dest.route, FragmentFollowed)
 }
 
 // longest is the greatest payload of the datagram that h is a fragment of,
@@ -256,17 +256,17 @@ func longest(h *frame.Header) uint32 {
 // firstFragment decides about the fragment that has the ports, and sends those
 // after it that were kept.
 func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram, now int64) Reason {
-	reason := d.connect(t, p, now)
+	reason := d.connect(t, s, p, now)
 	g.first = true
 	if v := reason; v.Verdict() != Forward && v != Fragmented {
 		g.refused = true
 		d.frags.forget(g)
 		return reason
 	}
-	g.dest = p.flow.dest
+	g.dest = p.flow.route.dest
 	for g.held != 0 {
 		held := &d.frags.held[g.held-1]
-		n := uint64(s.release(b, held.data[:held.n], &p.flow))
+		n := uint64(s.release(b, held.data[:held.n], p.flow.route))
 		g.dest.totals.Bytes += n
 		g.dest.in.totals.Bytes += n
 		g.held, held.next, d.frags.free = held.next, d.frags.free, g.held
@@ -276,7 +276,7 @@ func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *d
 
 // release puts a copy of kept frame f, rewritten for its server, among the
 // replies and returns the bytes of its payload; 0: it could not be sent.
-func (s *Scratch) release(b *Batch, f []byte, to *flow) int {
+func (s *Scratch) release(b *Batch, f []byte, to *route) int {
 	if len(b.Replies) == maxReplies {
 		return 0
 	}

@@ -71,20 +71,20 @@ type lab struct {
 }
 
 func newLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
-	l := makeLab(t, limits, entries)
+	l := makeLab(t, limits, entries, 1)
 	t.Cleanup(l.checkCounters)
 	return l
 }
 
 // makeLab is newLab for those who hold many one after the other, and call
-// checkCounters themselves.
-func makeLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
-	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: entries, Secret: [16]byte{1}},
+// checkCounters themselves. Its director is one for as many workers.
+func makeLab(t testing.TB, limits dataplane.Limits, entries, workers int) *lab {
+	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: entries, Secret: [16]byte{1}}, Workers: workers,
 		Tunables: dataplane.DefaultTunables(), Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch(), frames: new(uint64)}
+	l := &lab{t: t, d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch(), frames: new(uint64)}
 	l.batch.In = clientSide
 	d.SetVIPs([]frame.Addr{vip, vip6})
 	for n := byte(1); n <= 9; n++ {

@@ -59,7 +59,7 @@ func TestLimitsAreApart(t *testing.T) {
 	l.expect(udp(4000, 54), dataplane.UnreachableNoService, 0)
 	l.expect(udp(4000, 54), dataplane.ICMPLimited, 0)
 	l.expect(icmp(frametest.ICMP{Type: 8}).Data, dataplane.EchoReplied, 0)
-	l.scratch = l.d.NewScratch()
+	l.scratch = l.d.NewScratch(0)
 	l.expect(tcp(4000, 81, "S"), dataplane.ResetNoService, 0)
 	l.expect(udp(4000, 54), dataplane.UnreachableNoService, 0)
 }

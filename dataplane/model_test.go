@@ -28,10 +28,17 @@ type match struct {
 	steps []string // what was done, if it is to be told
 	tell  bool
 	last  []*packet // the latest few that began or went on with a connection
+	// workers are those of the director: any may get a packet, of whatever
+	// connection.
+	workers []*dataplane.Scratch
 }
 
 func newMatch(t testing.TB, seed int64) *match {
-	x := &match{l: makeLab(t, unlimited, 1<<12), m: newNaive(), r: rand.New(rand.NewSource(seed))}
+	workers := 1 + 2*int(seed&1)
+	x := &match{l: makeLab(t, unlimited, workers<<12, workers), m: newNaive(), r: rand.New(rand.NewSource(seed))}
+	for i := range workers {
+		x.workers = append(x.workers, x.l.d.NewScratch(i))
+	}
 	x.l.now = 1e9 * seed
 	x.m.now = x.l.now
 	return x
@@ -106,6 +113,7 @@ func (p *packet) frame() []byte {
 }
 
 func (x *match) step() error {
+	x.l.scratch = x.workers[x.r.Intn(len(x.workers))]
 	switch x.r.Intn(40) {
 	case 0, 1:
 		return x.edit()

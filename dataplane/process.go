@@ -7,12 +7,18 @@ import (
 
 // flow is what the stages after the first need of a packet.
 type flow struct {
-	key    conntrack.Key
-	hash   uint64
-	quoted bool      // key is that of the packet an ICMP error quotes
-	dest   *dest     // the server it goes to; good for this batch
-	mac    frame.MAC // of that server
-	link   Link      // by which it goes there
+	id     conntrack.ID
+	quoted bool          // it is that of the packet an ICMP error quotes
+	route  *route        // to the server it goes to; nil: to none
+	key    conntrack.Key // of an IPv4 packet only from decide on
+}
+
+// mtu is the greatest packet that the way to the server carries, or 0.
+func (f *flow) mtu() int {
+	if f.route == nil {
+		return 0
+	}
+	return f.route.link.MTU
 }
 
 // Process decides about all frames of b at now, in monotonic nanoseconds:
@@ -25,19 +31,9 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 		d.read(t, &b.Packets[i])
 	}
 	b.Replies = b.Replies[:0]
-	d.mu.Lock()
-	d.strained = d.conns.Len() > strainedAt(d.conns.Limit())
-	for i := range b.Packets {
-		if p := &b.Packets[i]; p.Reason == pending {
-			s.touched += d.conns.Touch(p.flow.hash)
-		}
+	if d.hits(s, b, now) {
+		d.others(t, s, b, now)
 	}
-	for i := range b.Packets {
-		if p := &b.Packets[i]; p.Reason == pending {
-			p.Reason = d.decide(t, s, b, p, now)
-		}
-	}
-	d.mu.Unlock()
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		if p.Verdict = p.Reason.Verdict(); p.Verdict == Answer {
@@ -45,8 +41,8 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 			p.Verdict = p.Reason.Verdict()
 		}
 		if p.Verdict == Forward {
-			rewrite(p.Data, &p.header, &p.flow)
-			p.Out = p.flow.link.Index
+			rewrite(p.Data, &p.header, p.flow.route)
+			p.Out = p.flow.route.link.Index
 		}
 	}
 	s.count(b)
@@ -74,12 +70,16 @@ func (d *Director) read(t *Table, p *Packet) {
 		// RFC 1122 section 3.3.6: a unicast datagram in a link-layer
 		// broadcast is discarded.
 		p.Reason = NotOurs
-	case !clientAddr(&h.Src):
+	case !clientAddr(h):
 		p.Reason = BadSource
 	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || optionsInFront(h):
-		p.flow = flow{key: conntrack.Key{Client: h.Src, Virtual: h.Dst,
-			ClientPort: h.SrcPort, VirtualPort: h.DstPort, Proto: h.Proto}}
-		p.flow.hash = d.conns.Hash(&p.flow.key)
+		p.flow.quoted, p.flow.route = false, nil
+		if h.Kind == frame.IPv4 {
+			p.flow.id = d.hasher.ID4(frame.Addrs4(p.Data, h), h.SrcPort, h.DstPort, h.Proto)
+		} else {
+			p.flow.key = keyOf(h)
+			p.flow.id = d.hasher.ID(&p.flow.key)
+		}
 	case !t.ours(h.Dst):
 		p.Reason = NotOurs
 	case t.ours(h.Src):
@@ -108,8 +108,13 @@ func (d *Director) readICMP(p *Packet) Reason {
 	// What is quoted went from the VIP to the client.
 	p.flow = flow{quoted: true, key: conntrack.Key{Client: in.Dst, Virtual: in.Src,
 		ClientPort: in.DstPort, VirtualPort: in.SrcPort, Proto: in.Proto}}
-	p.flow.hash = d.conns.Hash(&p.flow.key)
+	p.flow.id = d.hasher.ID(&p.flow.key)
 	return pending
+}
+
+// keyOf is the key of the connection that a packet is of.
+func keyOf(h *frame.Header) conntrack.Key {
+	return conntrack.Key{Client: h.Src, Virtual: h.Dst, ClientPort: h.SrcPort, VirtualPort: h.DstPort, Proto: h.Proto}
 }
 
 // connected reports whether an ICMP error h about a packet of that protocol is
@@ -137,67 +142,93 @@ func optionsInFront(h *frame.Header) bool {
 	return h.Kind == frame.IPv6 && h.FragOff != 0 && (h.Proto == options || h.Proto == auth)
 }
 
-// clientAddr reports whether a can be a client's: RFC 1122 section 3.2.1.3
-// forbids the addresses of "this" network, loopback, multicast, and above; RFC
-// 4291 the unspecified address, loopback and multicast.
-func clientAddr(a *frame.Addr) bool {
-	if a.Is4() {
+// clientAddr reports whether h's source can be a client's: RFC 1122 section
+// 3.2.1.3 forbids the addresses of "this" network, loopback, multicast, and
+// above; RFC 4291 the unspecified address, loopback and multicast.
+func clientAddr(h *frame.Header) bool {
+	a := &h.Src
+	if h.Kind == frame.IPv4 {
 		return a[12] != 0 && a[12] != 127 && a[12] < 224
 	}
 	return a[0] != 0xff && (a[0] != 0 || [15]byte(a[:15]) != [15]byte{} || a[15] > 1)
 }
 
-// decide says where p goes. The caller holds d.mu.
+// others decides about the packets that hits has left.
+func (d *Director) others(t *Table, s *Scratch, b *Batch, now int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	for i := range b.Packets {
+		if p := &b.Packets[i]; p.Reason == pending {
+			p.Reason = d.decide(t, s, b, p, now)
+		}
+	}
+}
+
+// decide says where p goes. From here on the caller holds d.mu and
+// s.shard.mu.
 func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) Reason {
+	if p.header.Kind == frame.IPv4 && !p.flow.quoted {
+		p.flow.key = keyOf(&p.header)
+	}
 	switch {
 	case p.header.IsFragment():
 		return d.fragment(t, s, b, p, now)
 	case p.flow.quoted:
-		return d.related(t, p, now)
+		return d.related(t, s, p, now)
 	}
-	return d.connect(t, p, now)
+	return d.connect(t, s, p, now)
 }
 
-// connect finds or makes the connection of p and says where p goes. The caller
-// holds d.mu.
-func (d *Director) connect(t *Table, p *Packet, now int64) Reason {
+// connect finds or makes the connection of p and says where p goes.
+func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	if len(t.services) == 0 {
 		return t.unserved(p, false)
 	}
-	reason := Hit
-	e := d.conns.Find(&p.flow.key, p.flow.hash, now)
+	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
 	if e != nil && d.begunAnew(t, e, &p.header) {
-		d.conns.Retire(e, now)
+		at.conns.Retire(e, now)
 		e = nil
 	}
-	var ds *dest
 	if e == nil {
-		if ds, e, reason = d.schedule(t, p, now); ds == nil {
+		s.shard.leave(at)
+		ds, e, reason := d.schedule(t, s, p, now)
+		if ds == nil {
 			return reason
 		}
-	} else if ds = d.destOf(e); ds == nil || ds.in == nil {
+		return d.pass(t, s, p, ds, e, reason, now)
+	}
+	defer s.shard.leave(at)
+	ds := d.destOf(e)
+	if ds == nil || ds.in == nil {
 		return ServerRemoved
 	}
-	if e != nil { // not one packet alone
-		d.advance(t, ds, e, p)
-		d.conns.Refresh(e, now)
+	return d.pass(t, s, p, ds, e, Hit, now)
+}
+
+// pass sends p, of connection e, to ds. A nil e is that of one packet alone.
+func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.Entry, reason Reason, now int64) Reason {
+	if e != nil {
+		d.setState(s, ds, e, p.next(e, acts(t.tunables.SecureTCP, s.shard.strained)))
+		s.shard.conns.Refresh(e, now)
 	}
 	n := p.length()
 	ds.totals.add(n)
 	ds.in.totals.add(n)
 	if ds.local {
-		return d.refuse(t, ds, e, p, now)
+		return d.refuse(t, s, ds, e, p, now)
 	}
-	return p.send(ds, reason)
+	return p.send(ds.route, reason)
 }
 
 // refuse is what a server that is this host, and does not listen, does to p:
 // what the host's stack does. A reset ends the connection.
-func (d *Director) refuse(t *Table, ds *dest, e *conntrack.Entry, p *Packet, now int64) Reason {
+func (d *Director) refuse(t *Table, s *Scratch, ds *dest, e *conntrack.Entry, p *Packet, now int64) Reason {
 	reason := t.unserved(p, false)
 	if reason == ResetNoService {
-		d.setState(ds, e, conntrack.Close)
-		d.conns.Refresh(e, now)
+		d.setState(s, ds, e, conntrack.Close)
+		s.shard.conns.Refresh(e, now)
 	}
 	return reason
 }
@@ -205,53 +236,40 @@ func (d *Director) refuse(t *Table, ds *dest, e *conntrack.Entry, p *Packet, now
 // length is the length of p's IP packet, its header included.
 func (p *Packet) length() int { return int(p.header.End) - int(p.header.L3) }
 
-// send directs p to ds.
-func (p *Packet) send(ds *dest, reason Reason) Reason {
-	p.flow.dest, p.flow.mac, p.flow.link = ds, ds.mac, ds.link
+// send directs p by r.
+func (p *Packet) send(r *route, reason Reason) Reason {
+	p.flow.route = r
+	known := r.mac != frame.MAC{}
 	switch {
 	case p.header.TTL <= 1:
 		return TimeExceeded
-	case ds.link.MTU > 0 && p.length() > ds.link.MTU && p.GSOSize == 0:
+	case r.link.MTU > 0 && p.length() > r.link.MTU && p.GSOSize == 0:
 		if p.header.DF {
 			return FragmentationNeeded
 		}
-		if !ds.Unreachable {
+		if known {
 			return Fragmented
 		}
 	}
-	if ds.Unreachable {
+	if !known {
 		return NoMAC
 	}
 	return reason
 }
 
 // rewrite makes f, whose header is h, the frame its real server gets.
-func rewrite(f []byte, h *frame.Header, to *flow) {
+func rewrite(f []byte, h *frame.Header, to *route) {
 	frame.DecrementTTL(f, h)
 	frame.SetMACs(f, to.mac, to.link.MAC)
 }
 
-// advance moves e to the state that the client's packet leads to.
-func (d *Director) advance(t *Table, ds *dest, e *conntrack.Entry, p *Packet) {
-	next := e.State()
-	switch p.header.Proto {
-	case frame.ProtoTCP:
-		next = conntrack.NextTCP(next, p.header.Flags, acts(t.tunables.SecureTCP, d.strained))
-	case frame.ProtoSCTP:
-		if chunk, ok := frame.SCTPChunk(p.Data, &p.header); ok {
-			next = conntrack.NextSCTP(next, chunk)
-		}
-	}
-	d.setState(ds, e, next)
-}
-
 // setState moves e to next, and the server's counts with it.
-func (d *Director) setState(ds *dest, e *conntrack.Entry, next conntrack.State) {
+func (d *Director) setState(s *Scratch, ds *dest, e *conntrack.Entry, next conntrack.State) {
 	if next == e.State() {
 		return
 	}
 	was := e.Active()
-	d.conns.SetState(e, next)
+	s.shard.conns.SetState(e, next)
 	if is := e.Active(); is && !was {
 		ds.Active++
 		ds.Inactive--

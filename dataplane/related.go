@@ -3,9 +3,10 @@ package dataplane
 // related sends an ICMP error, such as "fragmentation needed" from a router
 // between a server and its client, to the server of the connection that it
 // quotes. Timers and states stay. With ScheduleICMP one about no connection
-// makes one. The caller holds d.mu.
-func (d *Director) related(t *Table, p *Packet, now int64) Reason {
-	e := d.conns.Find(&p.flow.key, p.flow.hash, now)
+// makes one.
+func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
+	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	defer s.shard.leave(at)
 	var ds *dest
 	if e != nil {
 		ds = d.destOf(e)
@@ -14,7 +15,7 @@ func (d *Director) related(t *Table, p *Packet, now int64) Reason {
 			return ICMPIgnored
 		}
 		var reason Reason
-		if ds, _, reason = d.schedule(t, p, now); ds == nil {
+		if ds, _, reason = d.schedule(t, s, p, now); ds == nil {
 			return reason
 		}
 	}
@@ -27,5 +28,5 @@ func (d *Director) related(t *Table, p *Packet, now int64) Reason {
 	n := p.length()
 	ds.totals.add(n)
 	ds.in.totals.add(n)
-	return p.send(ds, Related)
+	return p.send(ds.route, Related)
 }

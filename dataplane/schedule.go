@@ -78,7 +78,7 @@ func (t *Table) unserved(p *Packet, served bool) Reason {
 // schedule makes the connection of p, which has none, to a server that the
 // scheduler chose (Scheduled) or a template knows (Persistent). A nil server
 // comes with the reason; a nil entry beside a server is of one packet alone.
-func (d *Director) schedule(t *Table, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
+func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := &p.flow.key
 	s := t.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort)
 	switch {
@@ -86,12 +86,12 @@ func (d *Director) schedule(t *Table, p *Packet, now int64) (*dest, *conntrack.E
 		return nil, nil, t.unserved(p, s != nil)
 	case t.ours(p.header.Src):
 		return nil, nil, BadSource
-	case d.sheds(t):
+	case d.sheds(t, w.shard):
 		return nil, nil, Shed
 	}
 	once := s.cfg.OnePacket && k.Proto == frame.ProtoUDP
 	if s.cfg.Persistence > 0 {
-		return d.persist(t, s, p, once, now)
+		return d.persist(t, w, s, p, once, now)
 	}
 	if !s.matches(k.VirtualPort) {
 		return nil, nil, t.unserved(p, true)
@@ -102,7 +102,7 @@ func (d *Director) schedule(t *Table, p *Packet, now int64) (*dest, *conntrack.E
 	}
 	var e *conntrack.Entry
 	if !once {
-		if e = d.insert(k, p.flow.hash, ds, nil, now); e == nil {
+		if e = w.shard.insert(k, p.flow.id.Hash, ds, nil, now); e == nil {
 			return nil, nil, TableFull
 		}
 	}
@@ -113,16 +113,16 @@ func (d *Director) schedule(t *Table, p *Packet, now int64) (*dest, *conntrack.E
 
 // sheds reports whether drop_packet refuses a new connection: one of some, the
 // more often the fuller the table.
-func (d *Director) sheds(t *Table) bool {
+func (d *Director) sheds(t *Table, sh *shard) bool {
 	mode := t.tunables.DropPacket
-	if !acts(mode, d.strained) {
+	if !acts(mode, sh.strained) {
 		return false
 	}
 	rate := max(t.tunables.AMDropRate, 1)
 	if mode < 3 {
-		limit := d.conns.Limit()
+		limit := sh.conns.Limit()
 		room := limit - strainedAt(limit)
-		rate = room / max(room-(limit-d.conns.Len()), 1)
+		rate = room / max(room-(limit-sh.conns.Len()), 1)
 	}
 	if d.shedding++; d.shedding < rate {
 		return false
@@ -141,8 +141,8 @@ func (s *service) pick(k *conntrack.Key, now int64) *dest {
 }
 
 // insert makes an entry for ds and counts it there; nil: the table is full.
-func (d *Director) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.Entry, now int64) *conntrack.Entry {
-	e := d.conns.Insert(k, hash, ds.ref(), by, now)
+func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.Entry, now int64) *conntrack.Entry {
+	e := sh.conns.Insert(k, hash, ds.ref(), by, now)
 	if e != nil {
 		ds.bind(e)
 	}
@@ -152,13 +152,15 @@ func (d *Director) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack
 // persist makes the connection of p, for the server that the client's template
 // names. Where it has none that is of use, the scheduler chooses and a
 // template is made.
-func (d *Director) persist(t *Table, s *service, p *Packet, once bool, now int64) (*dest, *conntrack.Entry, Reason) {
+func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once bool, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := s.templateKey(&p.flow.key)
-	hash := d.conns.Hash(&k)
+	hash := d.hasher.Hash(&k)
 	reason := Persistent
-	tmpl := d.conns.Find(&k, hash, now)
+	at := d.templates(w.shard, hash)
+	defer w.shard.leave(at)
+	tmpl := at.conns.Find(&k, hash, now)
 	if tmpl != nil && !d.serves(t, tmpl) {
-		d.conns.Invalidate(tmpl)
+		at.conns.Invalidate(tmpl)
 		tmpl = nil
 	}
 	if tmpl == nil {
@@ -166,20 +168,20 @@ func (d *Director) persist(t *Table, s *service, p *Packet, once bool, now int64
 		if ds == nil {
 			return nil, nil, UnreachableNoServer
 		}
-		if tmpl = d.insert(&k, hash, ds, nil, now); tmpl == nil {
+		if tmpl = at.insert(&k, hash, ds, nil, now); tmpl == nil {
 			return nil, nil, TableFull
 		}
-		d.conns.SetTimeout(tmpl, s.cfg.Persistence, now)
+		at.conns.SetTimeout(tmpl, s.cfg.Persistence, now)
 		reason = Scheduled
 	}
 	ds := d.destOf(tmpl)
 	var e *conntrack.Entry
 	if !once {
-		if e = d.insert(&p.flow.key, p.flow.hash, ds, tmpl, now); e == nil {
+		if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, now); e == nil {
 			return nil, nil, TableFull
 		}
 	}
-	d.conns.Renew(tmpl, now)
+	at.conns.Renew(tmpl, now)
 	s.totals.Conns++
 	ds.totals.Conns++
 	return ds, e, reason

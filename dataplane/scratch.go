@@ -13,7 +13,7 @@ type Scratch struct {
 	counts  [numReasons]atomic.Uint64
 	limits  [oweEcho]limit
 	replies [maxReplies][]byte
-	touched uint8 // keeps the loads of Table.Touch alive
+	shard   *shard
 }
 
 type limit struct {
@@ -21,10 +21,12 @@ type limit struct {
 	reason Reason // of what it refuses
 }
 
-// NewScratch makes the scratch of one more worker. Its counters are part of
-// Counters from now on.
-func (d *Director) NewScratch() *Scratch {
-	s := &Scratch{limits: [oweEcho]limit{
+// NewScratch makes the scratch of one more worker, the worker'th of
+// Config.Workers from 0 on; greater numbers begin again. Several may have the
+// same number, at a price: they share a lock. Its counters are part of Counters
+// from now on.
+func (d *Director) NewScratch(worker int) *Scratch {
+	s := &Scratch{shard: d.shards[worker%len(d.shards)], limits: [oweEcho]limit{
 		oweReset - 1: {newBucket(d.limits.Resets), ResetLimited},
 		oweICMP - 1:  {newBucket(d.limits.ICMP), ICMPLimited},
 		oweEcho - 1:  {newBucket(d.limits.Echoes), EchoLimited},

@@ -79,6 +79,12 @@ func (t *Traffic) add(bytes int) {
 	t.Bytes += uint64(bytes)
 }
 
+func (t *Traffic) join(n Traffic) {
+	t.Conns += n.Conns
+	t.Packets += n.Packets
+	t.Bytes += n.Bytes
+}
+
 // service is a virtual service at work; Director.mu guards what changes.
 type service struct {
 	cfg    ServiceConfig
@@ -120,6 +126,7 @@ type dest struct {
 	mac    frame.MAC
 	link   Link
 	local  bool
+	route  *route // as published
 	totals Traffic
 }
 

@@ -34,10 +34,12 @@ func (d *Director) Services() []ServiceStatus {
 	defer d.mu.Unlock()
 	var all []ServiceStatus
 	for _, s := range d.table.Load().services {
-		st := ServiceStatus{Config: s.cfg, Traffic: s.totals}
+		st := ServiceStatus{Config: s.cfg}
 		for _, ds := range s.dests {
+			d.book(ds)
 			st.Servers = append(st.Servers, ds.status())
 		}
+		st.Traffic = s.totals // booked by now
 		all = append(all, st)
 	}
 	slices.SortFunc(all, func(a, b ServiceStatus) int {
@@ -83,14 +85,17 @@ type ConnStatus struct {
 func (d *Director) Conns(now int64) []ConnStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := make([]ConnStatus, 0, d.conns.Len())
-	d.conns.All(func(e *conntrack.Entry) bool {
-		c := ConnStatus{Key: d.conns.Key(e), State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
-		if ds := d.destOf(e); ds != nil {
-			c.Server = ds.Addr
-		}
-		all = append(all, c)
-		return true
+	var all []ConnStatus
+	d.each(func(sh *shard) {
+		all = slices.Grow(all, sh.conns.Len())
+		sh.conns.All(func(e *conntrack.Entry) bool {
+			c := ConnStatus{Key: sh.conns.Key(e), State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
+			if ds := d.destOf(e); ds != nil {
+				c.Server = ds.Addr
+			}
+			all = append(all, c)
+			return true
+		})
 	})
 	return all
 }
@@ -100,7 +105,12 @@ func (d *Director) Conns(now int64) []ConnStatus {
 func (d *Director) TableUse() (entries, limit int, evicted uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.conns.Len(), d.conns.Limit(), d.conns.Evicted()
+	d.each(func(sh *shard) {
+		entries += sh.conns.Len()
+		limit += sh.conns.Limit()
+		evicted += sh.conns.Evicted()
+	})
+	return entries, limit, evicted
 }
 
 // Timeouts are the timeouts in force.

@@ -20,6 +20,7 @@ type Worker struct {
 	Port     Port
 	ARP      ARPSink      // nil: ARP frames are dropped
 	Now      func() int64 // monotonic nanoseconds; read once a batch
+	Index    int          // its number: see Director.NewScratch
 
 	batch   *Batch
 	scratch *Scratch
@@ -30,7 +31,7 @@ type Worker struct {
 func (w *Worker) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	w.batch, w.scratch = NewBatch(), w.Director.NewScratch()
+	w.batch, w.scratch = NewBatch(), w.Director.NewScratch(w.Index)
 	defer w.Director.retire(w.scratch)
 	for {
 		if err := w.step(); err != nil {

@@ -160,8 +160,9 @@ func TestWorkersWithEverything(t *testing.T) {
 	if raceEnabled {
 		batches = 150
 	}
-	for _, entries := range []int{256, 4096} {
-		d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: entries}, Tunables: dataplane.DefaultTunables(), Limits: unlimited})
+	for shards, entries := range map[int]int{1: 256, 2: 512, 4: 4096} { // with 2, two workers share a part of the table
+		d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: entries * shards}, Workers: shards,
+			Tunables: dataplane.DefaultTunables(), Limits: unlimited})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,10 +220,10 @@ func TestWorkersWithEverything(t *testing.T) {
 	}
 }
 
-// labour is one worker's work.
-func labour(d *dataplane.Director, seed, batches int64, perBatch int) error {
-	m := &mixture{r: rand.New(rand.NewSource(seed))}
-	s, b := d.NewScratch(), dataplane.NewBatch()
+// labour is the work of one worker.
+func labour(d *dataplane.Director, worker, batches int64, perBatch int) error {
+	m := &mixture{r: rand.New(rand.NewSource(worker))}
+	s, b := d.NewScratch(int(worker)), dataplane.NewBatch()
 	in := make([][]byte, perBatch)
 	for n := range batches {
 		b.Packets = b.Packets[:0]

@@ -33,7 +33,7 @@ func NewDirector(s Setup) (Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &director{d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch()}, nil
+	return &director{d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch()}, nil
 }
 
 // newDataplane makes a dataplane.Director for s.

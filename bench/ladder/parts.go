@@ -273,7 +273,7 @@ func startPort(batch int, d *dataplane.Director) (*work, error) {
 	p := memport.New(memport.Config{Capacity: portFlows, Batch: batch, Repeat: true})
 	var scratch *dataplane.Scratch
 	if d != nil {
-		scratch = d.NewScratch()
+		scratch = d.NewScratch(0)
 	}
 	for i := range portFlows { // the SYNs
 		f.Set(i, uint32(i), flagSYN)

@@ -61,7 +61,7 @@ func Play(ops []*Op) error {
 	if err != nil {
 		return err
 	}
-	p := &player{d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
+	p := &player{d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
 	p.adm = ipvsadm.Interpreter{Director: d, Now: func() int64 { return p.now }, Counters: &p.listed, Name: "/sbin/ipvsadm"}
 	p.link = dataplane.Link{Index: serversSide, MAC: directorMAC, MTU: 1500}
 	if m := ops[0].RSMTU; m != 0 {

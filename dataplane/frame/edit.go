@@ -8,6 +8,11 @@ func DstMAC(f []byte) MAC { return MAC(f[0:6]) }
 // SrcMAC is the source address of f, which holds an Ethernet header.
 func SrcMAC(f []byte) MAC { return MAC(f[6:12]) }
 
+// Addrs4 is the source and the destination address of f, an IPv4 packet without
+// Fault whose header is h, as one little-endian number: the source in its lower
+// half.
+func Addrs4(f []byte, h *Header) uint64 { return binary.LittleEndian.Uint64(f[h.L3+offSrc:]) }
+
 // SetMACs writes both addresses of f, which holds an Ethernet header.
 func SetMACs(f []byte, dst, src MAC) {
 	*(*MAC)(f[0:6]) = dst
