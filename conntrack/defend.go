@@ -25,7 +25,7 @@ func (t *Table) Defend(now int64, rnd func() uint64) int {
 			continue
 		}
 		for j := range perLine {
-			if e := &t.lines[i][j]; e.kind != free && t.useless(e, at, rnd) {
+			if e := &t.lines[i][j]; e.kind() != free && t.useless(e, at, rnd) {
 				if !e.expired(at) {
 					t.evicted++
 				}
@@ -42,11 +42,11 @@ func (t *Table) useless(e *Entry, at uint32, rnd func() uint64) bool {
 		return e.ref == 0 && e.state != Assured
 	}
 	switch {
-	case e.proto == frame.ProtoTCP && (e.state == SynRecv || e.state == SynAck):
+	case e.proto() == frame.ProtoTCP && (e.state == SynRecv || e.state == SynAck):
 		return true
-	case e.proto == frame.ProtoTCP && e.state != Established:
+	case e.proto() == frame.ProtoTCP && e.state != Established:
 		return false
-	case e.proto == frame.ProtoSCTP && e.state != SCTPEstablished:
+	case e.proto() == frame.ProtoSCTP && e.state != SCTPEstablished:
 		return false
 	}
 	idle := int32(t.timeout(e)) - int32(e.expires-at)

@@ -36,15 +36,14 @@ func (k *Key) is6() bool { return !k.Client.Is4() }
 type ID struct {
 	addrs uint64 // as in Entry, of IPv6 without the index
 	ports uint32
-	proto uint8
-	kind  uint8
+	what  uint16 // as in Entry
 	Hash  uint64 // as Hash gives it
 }
 
 // ID4 is the ID of an IPv4 connection. addrs are the client's and the virtual
 // address as they stand in an IPv4 header, read as one little-endian number.
 func (t *Table) ID4(addrs uint64, clientPort, virtualPort uint16, proto uint8) ID {
-	id := ID{addrs: addrs, ports: uint32(virtualPort)<<16 | uint32(clientPort), proto: proto, kind: conn}
+	id := ID{addrs: addrs, ports: uint32(virtualPort)<<16 | uint32(clientPort), what: what(proto, conn)}
 	id.Hash = t.hash4(&id)
 	return id
 }
@@ -52,7 +51,7 @@ func (t *Table) ID4(addrs uint64, clientPort, virtualPort uint16, proto uint8) I
 // ID is the ID of k.
 func (t *Table) ID(k *Key) ID {
 	id := idOf(k, 0)
-	if id.kind&six == 0 {
+	if id.what&six == 0 {
 		id.Hash = t.hash4(&id)
 	} else {
 		id.Hash = t.hash6(k)
@@ -69,8 +68,8 @@ func (t *Table) Hash(k *Key) uint64 {
 
 // idOf is the ID of k, whose hash is h.
 func idOf(k *Key, h uint64) ID {
-	id := ID{ports: uint32(k.VirtualPort)<<16 | uint32(k.ClientPort), proto: k.Proto, kind: kindOf(k), Hash: h}
-	if id.kind&six != 0 {
+	id := ID{ports: uint32(k.VirtualPort)<<16 | uint32(k.ClientPort), what: what(k.Proto, kindOf(k)), Hash: h}
+	if id.what&six != 0 {
 		id.addrs = tag(h)
 	} else {
 		id.addrs = uint64(binary.LittleEndian.Uint32(k.Virtual[12:]))<<32 | uint64(binary.LittleEndian.Uint32(k.Client[12:]))
@@ -84,7 +83,7 @@ func (t *Table) hash4(id *ID) uint64 {
 	var b [24]byte
 	binary.LittleEndian.PutUint64(b[:], t.seed4)
 	binary.LittleEndian.PutUint64(b[8:], id.addrs)
-	binary.LittleEndian.PutUint64(b[16:], uint64(id.ports)|uint64(id.proto)<<32|uint64(id.kind)<<40)
+	binary.LittleEndian.PutUint64(b[16:], uint64(id.ports)|uint64(id.what)<<32)
 	return xxhash.Sum64(b[:])
 }
 
@@ -96,23 +95,29 @@ func (t *Table) hash6(k *Key) uint64 {
 	binary.LittleEndian.PutUint16(b[48:], k.ClientPort)
 	binary.LittleEndian.PutUint16(b[50:], k.VirtualPort)
 	b[52] = k.Proto
-	b[53] = kindOf(k)
+	b[53] = uint8(kindOf(k) >> 8)
 	return xxhash.Sum64(b[:])
 }
 
-// The kinds of entry. A free entry has kind 0.
+// The kinds of entry, in the upper half of Entry.what. A free entry has kind 0.
 const (
-	free uint8 = iota
+	free uint16 = iota << 8
 	conn
 	template
 	invalid // a template that no new connection finds any more
 	retired // a connection replaced by a newer one of the same key
 	// six is added to the kind of an IPv6 entry, whose addresses are in
 	// Table.pairs.
-	six = 0x80
+	six = 0x8000
+
+	kindMask  = 0xff00
+	protoMask = 0x00ff
 )
 
-func kindOf(k *Key) uint8 {
+// what is a protocol and a kind.
+func what(proto uint8, kind uint16) uint16 { return kind | uint16(proto) }
+
+func kindOf(k *Key) uint16 {
 	kind := conn
 	if k.Template {
 		kind = template
@@ -135,8 +140,7 @@ type Entry struct {
 	// addresses in Table.pairs, and in the upper half a part of the hash.
 	addrs uint64
 	ports uint32 // client's in the lower half, virtual in the upper
-	proto uint8
-	kind  uint8
+	what  uint16 // protocol in the lower half, kind in the upper
 	state State
 	// past belongs to the line, not to the entry: in the first entry of a
 	// line, how many entries whose home is this line or one before it live
@@ -168,10 +172,10 @@ func (r DestRef) Gen() uint16 { return uint16(r) }
 // matches reports whether e is the entry of id; k is its key, which is only
 // looked at if it is one of IPv6.
 func (t *Table) matches(e *Entry, k *Key, id *ID) bool {
-	if id.kind&six == 0 {
-		return e.addrs == id.addrs && e.ports == id.ports && e.kind == id.kind && e.proto == id.proto
+	if id.what&six == 0 {
+		return e.addrs == id.addrs && e.ports == id.ports && e.what == id.what
 	}
-	return e.kind == id.kind && e.ports == id.ports && e.proto == id.proto &&
+	return e.what == id.what && e.ports == id.ports &&
 		e.addrs>>32 == id.addrs>>32 && t.pairs[uint32(e.addrs)] == Pair{k.Client, k.Virtual}
 }
 
@@ -181,8 +185,8 @@ func tag(h uint64) uint64 { return h << 32 }
 
 // Key is the key that finds e; that of an invalid template finds nothing.
 func (t *Table) Key(e *Entry) Key {
-	k := Key{ClientPort: uint16(e.ports), VirtualPort: uint16(e.ports >> 16), Proto: e.proto, Template: e.Template()}
-	if e.kind&six != 0 {
+	k := Key{ClientPort: uint16(e.ports), VirtualPort: uint16(e.ports >> 16), Proto: e.proto(), Template: e.Template()}
+	if e.what&six != 0 {
 		p := &t.pairs[uint32(e.addrs)]
 		k.Client, k.Virtual = p[0], p[1]
 		return k
@@ -193,11 +197,19 @@ func (t *Table) Key(e *Entry) Key {
 	return k
 }
 
+func (e *Entry) proto() uint8 { return uint8(e.what) }
+
+// kind is that of e, without six.
+func (e *Entry) kind() uint16 { return e.what & (kindMask &^ six) }
+
+// become changes the kind of e.
+func (e *Entry) become(kind uint16) { e.what = e.what&(six|protoMask) | kind }
+
 // Template reports whether e is a persistence template.
-func (e *Entry) Template() bool { return e.kind&^six == template || e.kind&^six == invalid }
+func (e *Entry) Template() bool { return e.kind() == template || e.kind() == invalid }
 
 // Invalid reports whether e is a template made invalid.
-func (e *Entry) Invalid() bool { return e.kind&^six == invalid }
+func (e *Entry) Invalid() bool { return e.kind() == invalid }
 
 // Dest is the server of e.
 func (e *Entry) Dest() DestRef { return e.dest }

@@ -12,7 +12,7 @@ const lapse = 60 * ticksPerSecond
 
 // timeout is the life of connection e after a packet, in ticks.
 func (t *Table) timeout(e *Entry) uint32 {
-	switch e.proto {
+	switch e.proto() {
 	case frame.ProtoUDP:
 		return t.udp
 	case frame.ProtoSCTP:
@@ -35,7 +35,7 @@ func (t *Table) Refresh(e *Entry, now int64) {
 func (t *Table) SetState(e *Entry, s State) {
 	e.state = s
 	established := Established
-	if e.proto == frame.ProtoSCTP {
+	if e.proto() == frame.ProtoSCTP {
 		established = SCTPEstablished
 	}
 	if s == established && e.ref != 0 {
@@ -63,12 +63,12 @@ func (t *Table) Template(e *Entry) *Entry {
 
 // Invalidate makes template e one that no new connection finds. It stays until
 // it expires and its connections are gone.
-func (t *Table) Invalidate(e *Entry) { e.kind = invalid | e.kind&six }
+func (t *Table) Invalidate(e *Entry) { e.become(invalid) }
 
 // Retire takes connection e out of sight, because another takes its key. It
 // counts until the next tick, as in the kernel, where a timer unlinks it.
 func (t *Table) Retire(e *Entry, now int64) {
-	e.kind = retired | e.kind&six
+	e.become(retired)
 	e.expires = ticks(now) + 1
 }
 
@@ -103,7 +103,7 @@ func (t *Table) Sweep(now int64, n int) int {
 		}
 		for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
 			for j := range t.lines[i] {
-				if e := &t.lines[i][j]; e.kind != free && e.expired(at) {
+				if e := &t.lines[i][j]; e.kind() != free && e.expired(at) {
 					t.end(i*perLine+j, at)
 				}
 			}

@@ -115,7 +115,7 @@ func (m *model) placeFull(k Key) bool {
 	i := m.table.home(m.table.Hash(&k))
 	for range maxProbe {
 		for j := range m.table.lines[i] {
-			if m.table.lines[i][j].kind == free {
+			if m.table.lines[i][j].kind() == free {
 				return false
 			}
 		}

@@ -168,7 +168,7 @@ func (m *model) structure() error {
 			if j > 0 && e.past != 0 {
 				return fmt.Errorf("line %d: past is in entry %d", i, j)
 			}
-			if e.kind == free {
+			if e.kind() == free {
 				continue
 			}
 			used[i/chunkLines]++
@@ -510,7 +510,7 @@ func pairsAccountedFor(t *Table) error {
 	}
 	var fault error
 	t.All(func(e *Entry) bool {
-		if e.kind&six != 0 {
+		if e.what&six != 0 {
 			if o := owner[uint32(e.addrs)]; o != "" {
 				fault = fmt.Errorf("place %d is used, and also %s", uint32(e.addrs), o)
 			}

@@ -54,9 +54,9 @@ func (e *Entry) StateName() string {
 		return "ASSURED"
 	case e.Template():
 		return None.String()
-	case e.proto == frame.ProtoUDP:
+	case e.proto() == frame.ProtoUDP:
 		return "UDP"
-	case e.proto == frame.ProtoSCTP:
+	case e.proto() == frame.ProtoSCTP:
 		return sctpName(e.state)
 	}
 	return e.state.String()
@@ -64,7 +64,7 @@ func (e *Entry) StateName() string {
 
 // active reports whether a connection in s counts as active.
 func (e *Entry) active() bool {
-	if e.proto == frame.ProtoSCTP {
+	if e.proto() == frame.ProtoSCTP {
 		return e.state == SCTPEstablished
 	}
 	switch e.state {

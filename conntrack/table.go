@@ -242,10 +242,10 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 	e := t.at(slot)
 	id := idOf(k, h)
 	*e = Entry{
-		addrs: id.addrs, ports: id.ports, proto: id.proto, kind: id.kind,
+		addrs: id.addrs, ports: id.ports, what: id.what,
 		past: e.past, dest: dest, ref: ref, expires: ticks(now) + newTimeout,
 	}
-	if id.kind&six != 0 {
+	if id.what&six != 0 {
 		e.addrs |= uint64(t.takePair(k))
 	}
 	t.n++
@@ -288,7 +288,7 @@ func (t *Table) firstFree(i int, at uint32) int {
 	for range maxProbe {
 		for j := range perLine {
 			e := &t.lines[i][j]
-			if e.kind == free || e.expired(at) && t.end(i*perLine+j, at) {
+			if e.kind() == free || e.expired(at) && t.end(i*perLine+j, at) {
 				return i*perLine + j
 			}
 		}
@@ -324,7 +324,7 @@ const (
 
 func (e *Entry) price(at uint32) int {
 	switch {
-	case e.kind == free, e.Template() && e.ref > 0:
+	case e.kind() == free, e.Template() && e.ref > 0:
 		return dear
 	case e.expired(at):
 		return due
@@ -333,9 +333,9 @@ func (e *Entry) price(at uint32) int {
 			return dear
 		}
 		return cheap
-	case e.proto == frame.ProtoUDP:
+	case e.proto() == frame.ProtoUDP:
 		return fair
-	case e.proto == frame.ProtoTCP && e.state == Established, e.proto == frame.ProtoSCTP && e.state == SCTPEstablished:
+	case e.proto() == frame.ProtoTCP && e.state == Established, e.proto() == frame.ProtoSCTP && e.state == SCTPEstablished:
 		return dear
 	}
 	return cheap
@@ -350,7 +350,7 @@ func (g *group) at(slot uint32) *Entry { return &g.lines[slot/perLine][slot%perL
 // placeOf finds where e lives among the lines of t, through its key: the line
 // is within maxProbe of its home; -1: not there.
 func (t *Table) placeOf(e *Entry) int {
-	if e.kind&six != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
+	if e.what&six != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
 		return -1
 	}
 	k := t.Key(e)
@@ -390,7 +390,7 @@ func (t *Table) remove(slot int) {
 	for i := t.home(t.Hash(&k)); i != slot/perLine; i = t.after(i) {
 		t.lines[i][0].past--
 	}
-	if e.kind&six != 0 {
+	if e.what&six != 0 {
 		t.freePairOf(e)
 	}
 	*e = Entry{past: e.past}
@@ -427,7 +427,7 @@ func (t *Table) All(f func(*Entry) bool) {
 		}
 		for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
 			for j := range t.lines[i] {
-				if e := &t.lines[i][j]; e.kind != free && !f(e) {
+				if e := &t.lines[i][j]; e.kind() != free && !f(e) {
 					return
 				}
 			}

@@ -19,6 +19,7 @@ import (
 
 	"lvsdr/arp"
 	"lvsdr/conntrack"
+	"lvsdr/conntrack/mapping"
 	"lvsdr/control/api"
 	"lvsdr/control/check"
 	"lvsdr/control/keepalived"
@@ -111,11 +112,11 @@ func newManager(o Options) (m *manager, err error) {
 			err = errors.Join(err, m.close())
 		}
 	}()
-	conns := conntrack.Config{Limit: o.ConnLimit}
+	conns := conntrack.Config{Limit: o.ConnLimit, Room: mapping.Room}
 	if _, err := rand.Read(conns.Secret[:]); err != nil {
 		return m, fmt.Errorf("seed the connection table: %w", err)
 	}
-	if m.director, err = dataplane.New(dataplane.Config{Conns: conns, Tunables: o.Tunables}); err != nil {
+	if m.director, err = dataplane.New(dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables}); err != nil {
 		return m, err
 	}
 	m.sender = arp.NewPacketSender()

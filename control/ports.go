@@ -56,8 +56,8 @@ func (m *manager) openPorts(p *plan) error {
 
 // work starts the workers of ps.
 func (m *manager) work(ps *ports) {
-	for _, port := range ps.all {
-		w := &dataplane.Worker{Director: m.director, Port: port, ARP: m.arp.Inbox(), Now: m.now}
+	for i, port := range ps.all {
+		w := &dataplane.Worker{Director: m.director, Port: port, ARP: m.arp.Inbox(), Now: m.now, Index: i}
 		ps.workers.Add(1)
 		m.task(func() error {
 			defer ps.workers.Done()

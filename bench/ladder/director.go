@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"lvsdr/conntrack"
+	"lvsdr/conntrack/mapping"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -40,7 +41,7 @@ func NewDirector(s Setup) (Candidate, error) {
 func newDataplane(s Setup) (*dataplane.Director, error) {
 	t := dataplane.DefaultTunables()
 	t.SloppyTCP = s.Sloppy
-	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: s.Limit, Secret: [16]byte{1}}, Tunables: t})
+	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: s.Limit, Secret: [16]byte{1}, Room: mapping.Room}, Tunables: t})
 	if err != nil {
 		return nil, fmt.Errorf("make director: %w", err)
 	}

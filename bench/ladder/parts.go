@@ -9,6 +9,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"lvsdr/conntrack"
+	"lvsdr/conntrack/mapping"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/memport"
@@ -133,7 +134,7 @@ type tableLookup struct {
 }
 
 func startTableLookup(flows, batch int, together bool) (*work, error) {
-	t, err := conntrack.New(conntrack.Config{Limit: max(flows*105/100, 1<<14), Secret: [16]byte{1}})
+	t, err := conntrack.New(conntrack.Config{Limit: max(flows*105/100, 1<<14), Secret: [16]byte{1}, Room: mapping.Room})
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func level(dir string) int {
 		return 1
 	case dir == "dataplane":
 		return 2
-	case top == "dataplane":
+	case top == "dataplane", top == "conntrack":
 		return 3
 	case top == "control":
 		return 4
