@@ -1,0 +1,172 @@
+package dataplane
+
+import (
+	"sync"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
+
+// A shard is the connections that one worker made, and what it counted. Most
+// packets are of a connection of their worker's own, and change nothing but
+// its timer: for them the worker needs nobody else's memory, and no lock but
+// this, which nobody else wants for long.
+//
+// Connections come, go and change their state under Director.mu and mu both, in
+// this order; of their timers, and of traffic, mu alone is the guard. A worker
+// that holds Director.mu may take the lock of another's shard beside its own.
+type shard struct {
+	mu    sync.Mutex
+	conns *conntrack.Table
+	// strained says that the table is nearly full; as of the last batch or
+	// sweep.
+	strained bool
+	// traffic is what was sent to the servers, by slot, and is not in their
+	// totals yet.
+	traffic []Traffic
+	touched uint8 // keeps the loads of Table.Touch alive
+	_       [64]byte
+}
+
+// A route is what sending to a server takes. It never changes; the director has
+// one for each slot.
+type route struct {
+	dest *dest
+	ref  conntrack.DestRef
+	mac  frame.MAC // zero: not known
+	link Link
+	// plain says that the server is in its service, and reached by frames.
+	plain bool
+}
+
+// publish makes what changed of ds known to the workers. The caller holds
+// d.mu.
+func (d *Director) publish(ds *dest) {
+	ds.route = &route{dest: ds, ref: ds.ref(), mac: ds.mac, link: ds.link, plain: ds.in != nil && !ds.local && !ds.Unreachable}
+	(*d.routes.Load())[ds.slot].Store(ds.route)
+}
+
+// hits decides about the packets of b that are of connections of s's own
+// shard, and change no more than a timer. It leaves the others pending, and
+// with one all later ones that may be of the same connection; it reports
+// whether there are any.
+func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
+	sh, routes := s.shard, *d.routes.Load()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
+	for i := range b.Packets {
+		if p := &b.Packets[i]; p.Reason == pending {
+			sh.touched += sh.conns.Touch(p.flow.id.Hash)
+		}
+	}
+	var left uint64 // by six bits of the hash
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		if p.Reason != pending {
+			continue
+		}
+		bit := uint64(1) << (p.flow.id.Hash & 63)
+		if left&bit == 0 {
+			p.Reason = sh.hit(routes, p, now)
+		}
+		if p.Reason == pending {
+			left |= bit
+		}
+	}
+	return left != 0
+}
+
+// hit decides about p, if that takes no more than its connection's timer.
+func (sh *shard) hit(routes routes, p *Packet, now int64) Reason {
+	h := &p.header
+	if p.flow.quoted || h.IsFragment() || h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0 {
+		return pending
+	}
+	e := sh.conns.Peek(&p.flow.id, &p.flow.key, now)
+	if e == nil || p.next(e, false) != e.State() {
+		return pending
+	}
+	slot := e.Dest().Slot()
+	r := routes[slot].Load()
+	if r == nil || r.ref != e.Dest() || !r.plain {
+		return pending
+	}
+	sh.conns.Refresh(e, now)
+	sh.traffic[slot].add(p.length())
+	return p.send(r, Hit)
+}
+
+// next is the state that e is in after p.
+func (p *Packet) next(e *conntrack.Entry, secure bool) conntrack.State {
+	switch p.header.Proto {
+	case frame.ProtoTCP:
+		return conntrack.NextTCP(e.State(), p.header.Flags, secure)
+	case frame.ProtoSCTP:
+		if chunk, ok := frame.SCTPChunk(p.Data, &p.header); ok {
+			return conntrack.NextSCTP(e.State(), chunk)
+		}
+	}
+	return e.State()
+}
+
+// find finds the connection of k and the shard it is in: own, or another's,
+// where packets of one connection come to several workers (frames about it,
+// and all of them while workers come and go). Another's is left locked, for
+// shard.leave. The caller holds d.mu and own.mu.
+func (d *Director) find(own *shard, k *conntrack.Key, hash uint64, now int64) (*conntrack.Entry, *shard) {
+	if e := own.conns.Find(k, hash, now); e != nil {
+		return e, own
+	}
+	for _, sh := range d.shards {
+		if sh == own {
+			continue
+		}
+		sh.mu.Lock()
+		if e := sh.conns.Find(k, hash, now); e != nil {
+			return e, sh
+		}
+		sh.mu.Unlock()
+	}
+	return nil, own
+}
+
+// leave unlocks other, unless it is sh itself.
+func (sh *shard) leave(other *shard) {
+	if other != sh {
+		other.mu.Unlock()
+	}
+}
+
+// templates is the shard in which a template of that hash is, whoever made it;
+// locked, for shard.leave. The caller holds d.mu and own.mu.
+func (d *Director) templates(own *shard, hash uint64) *shard {
+	sh := d.shards[uint64(uint32(hash))*uint64(len(d.shards))>>32]
+	if sh != own {
+		sh.mu.Lock()
+	}
+	return sh
+}
+
+// each calls f with every shard, locked. The caller holds d.mu, and no shard's
+// lock.
+func (d *Director) each(f func(*shard)) {
+	for _, sh := range d.shards {
+		sh.mu.Lock()
+		f(sh)
+		sh.mu.Unlock()
+	}
+}
+
+// book adds what the workers have sent to ds to its totals. The caller holds
+// d.mu, and no shard's lock.
+func (d *Director) book(ds *dest) {
+	d.each(func(sh *shard) {
+		n := &sh.traffic[ds.slot]
+		ds.totals.join(*n)
+		if ds.in != nil {
+			ds.in.totals.join(*n)
+		}
+		*n = Traffic{}
+	})
+}
