@@ -55,11 +55,13 @@ func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
+	var touched uint8
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Reason == pending {
-			sh.touched += sh.conns.Touch(p.flow.id.Hash)
+			touched += sh.conns.Touch(p.flow.id.Hash)
 		}
 	}
+	sh.touched = touched
 	var left uint64 // by six bits of the hash
 	for i := range b.Packets {
 		p := &b.Packets[i]
