@@ -5,6 +5,7 @@
 // How a frame travels:
 //
 //	NIC ▶ filter.go (in the kernel) ▶ ring.go (shared memory) ▶ Recv
+//	                                └▶ queue_linux.go (super-frames) ┘
 //	Send ▶ sendmmsg(2), frame and header from where they lie in the ring ▶ any interface
 //
 // Why so: TPACKET_V3's block timer costs a millisecond of latency, and without
@@ -28,7 +29,7 @@ import (
 
 // The defaults of [Config].
 const (
-	DefaultSlots      = 496            // 16 blocks of 2 MiB at the default MaxFrame: 32 MiB
+	DefaultSlots      = 4096           // fewer where slots are long: a ring of about 8 MiB
 	DefaultMaxFrame   = 65535 + 14 + 4 // the longest IPv4 packet, Ethernet header, one VLAN tag
 	DefaultSpin       = 50 * time.Microsecond
 	DefaultSendBuffer = 4 << 20
@@ -65,21 +66,32 @@ type Config struct {
 	Neighbours6 bool
 
 	// Slots is how many frames the ring holds between two calls of Recv, 1 to
-	// 65536, rounded up so that the last block is full. Default 496, which is
-	// a millisecond at half a million frames per second. Every slot has room
-	// for MaxFrame and costs that much memory, which the kernel does not swap:
+	// 65536, rounded up so that the last block is full. Default 4096, or as
+	// many as 8 MiB have room for, which is some milliseconds at half a million
+	// frames per second. Every slot has room for SlotFrame and costs that much
+	// memory, which the kernel does not swap:
 	//
-	//	slot  = 138 + MaxFrame, rounded up to 64          65728 bytes
+	//	slot  = 138 + SlotFrame, rounded up to 64         1664 bytes
 	//	block = the least power of two that wastes at
-	//	        most 1/32 of itself, or else 2 MiB        2 MiB, 31 slots
-	//	ring  = Slots / slots per block, in blocks        16 blocks, 32 MiB
+	//	        most 1/32 of itself, or else 2 MiB        32 KiB, 19 slots
+	//	ring  = Slots / slots per block, in blocks        216 blocks, 7 MiB
 	Slots int
+
+	// SlotFrame is the longest frame that comes by the ring, in bytes from the
+	// Ethernet header on. Longer ones, the super-frames of segmentation
+	// offload, come by the socket's queue, at a system call each. Default what
+	// the interface's MTU needs, at most 16 KiB.
+	//
+	// Without CAP_NET_ADMIN in the initial user namespace, as in a container
+	// of its own, the queue is as small as net.core.rmem_max says, 208 KiB by
+	// default, and would lose super-frames: then the default is MaxFrame, with
+	// 496 slots: a ring of 32 MiB.
+	SlotFrame int
 
 	// MaxFrame is the longest frame handed out, in bytes from the Ethernet
 	// header on, 60 to 262144; longer ones are counted as truncated. Default
 	// 65553, room for every segmentation-offload super-frame but those of
-	// "BIG TCP" (gso_max_size or gso_ipv4_max_size above 65536). Lower it only
-	// where the interface and its peer have no offloads.
+	// "BIG TCP" (gso_max_size or gso_ipv4_max_size above 65536).
 	MaxFrame int
 
 	// Spin is how long Recv watches an empty ring before it sleeps, if
@@ -108,9 +120,6 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Interface == nil {
 		return c, fmt.Errorf("open port: no interface given")
 	}
-	if c.Slots == 0 {
-		c.Slots = DefaultSlots
-	}
 	if c.MaxFrame == 0 {
 		c.MaxFrame = DefaultMaxFrame
 	}
@@ -121,12 +130,43 @@ func (c Config) withDefaults() (Config, error) {
 		c.SendBuffer = DefaultSendBuffer
 	}
 	switch {
-	case c.Slots < 1 || c.Slots > maxSlots:
+	case c.Slots < 0 || c.Slots > maxSlots:
 		return c, fmt.Errorf("open port on %s: %d slots, want 1 to %d", c.Interface.Name, c.Slots, maxSlots)
+	case c.SlotFrame < 0 || c.SlotFrame > maxMaxFrame:
+		return c, fmt.Errorf("open port on %s: slots for %d bytes, want at most %d", c.Interface.Name, c.SlotFrame, maxMaxFrame)
 	case c.MaxFrame < minMaxFrame || c.MaxFrame > maxMaxFrame:
 		return c, fmt.Errorf("open port on %s: frames of %d bytes, want %d to %d", c.Interface.Name, c.MaxFrame, minMaxFrame, maxMaxFrame)
 	case c.SendBuffer < 0:
 		return c, fmt.Errorf("open port on %s: send buffer of %d bytes", c.Interface.Name, c.SendBuffer)
 	}
 	return c, nil
+}
+
+// The default ring: as many bytes, slots no longer than that; and the number
+// of slots of one whose slots are for any frame.
+const (
+	ringBytes     = 8 << 20
+	maxSlotFrame  = 16 << 10
+	longRingSlots = 496
+)
+
+// layout is the geometry of the ring; queued says whether the socket has a queue
+// for frames longer than a slot.
+func (c Config) layout(queued bool) layout {
+	frame, slots := c.SlotFrame, c.Slots
+	switch {
+	case frame != 0:
+	case queued:
+		frame = min(max(c.Interface.MTU, 1500)+etherLen+vlanTagLen, maxSlotFrame)
+	default:
+		frame = c.MaxFrame
+	}
+	frame = min(frame, c.MaxFrame)
+	if slots == 0 {
+		slots = min(DefaultSlots, ringBytes/slotSize(frame))
+		if frame > maxSlotFrame {
+			slots = longRingSlots
+		}
+	}
+	return newLayout(slots, frame)
 }

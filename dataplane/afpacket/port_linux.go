@@ -28,6 +28,7 @@ type Port struct {
 
 	// The worker's own.
 	ring    ring
+	queue   queue
 	spin    spinner
 	spinFor time.Duration
 	tx      sender
@@ -129,14 +130,14 @@ func joinAll(ports []*Port, id uint16) (err error) {
 
 // newPort opens a port whose filter lets nothing in yet.
 func newPort(cfg Config) (*Port, error) {
-	l := newLayout(cfg.Slots, cfg.MaxFrame)
-	fd, mem, err := openSocket(cfg, l)
+	fd, mem, l, err := openSocket(cfg)
 	if err != nil {
 		return nil, err
 	}
 	p := &Port{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem,
 		spinFor: cfg.Spin, neighbours: cfg.Neighbours6}
 	p.tx.init()
+	p.queue.init(fd, l.slots(), cfg.MaxFrame)
 	r, err := newRing(mem, l)
 	if err != nil {
 		_ = p.Close()
@@ -188,24 +189,19 @@ const statsEvery = 1 << 16
 // lately, then in poll(2). An interface that goes down is waited for; one that
 // was deleted is an error.
 func (p *Port) Recv(b *dataplane.Batch) error {
-	p.ring.release()
+	p.release()
 	b.Packets, b.Replies, b.In = b.Packets[:0], b.Replies[:0], int32(p.index)
 	if p.batches++; p.batches%statsEvery == 0 {
 		p.readMissed()
 	}
 	watched := false
 	for !p.stopped.Load() {
-		n, cut := p.ring.take(b.Packets[:min(cap(b.Packets), dataplane.MaxBatch)])
-		if cut > 0 {
-			p.truncated.Add(uint64(cut))
-		}
-		if n > 0 {
-			b.Packets = b.Packets[:n]
-			p.received.Add(uint64(n))
+		if b.Packets = p.take(b.Packets[:min(cap(b.Packets), dataplane.MaxBatch)]); len(b.Packets) > 0 {
+			p.received.Add(uint64(len(b.Packets)))
 			p.down = false
 			return nil
 		}
-		p.ring.release()
+		p.release()
 		if !watched && p.spinFor > 0 && p.spin.want() {
 			watched = true
 			hit := p.watch()
@@ -219,6 +215,42 @@ func (p *Port) Recv(b *dataplane.Batch) error {
 		}
 	}
 	return os.ErrClosed
+}
+
+// take is those of pkts that it has filled with the frames that are there.
+func (p *Port) take(pkts []dataplane.Packet) []dataplane.Packet {
+	t := p.ring.take(pkts, queueRoom)
+	if t.cut > 0 {
+		p.truncated.Add(uint64(t.cut))
+	}
+	if pkts = pkts[:t.n]; t.queued == 0 {
+		return pkts
+	}
+	n := 0
+	for i := range pkts {
+		if pkts[i].Data != nil || p.queue.receive(&pkts[i]) {
+			pkts[n] = pkts[i]
+			n++
+		} else {
+			p.truncated.Add(1)
+		}
+	}
+	return pkts[:n]
+}
+
+// release gives the frames of the last batch back.
+func (p *Port) release() {
+	p.ring.release()
+	p.queue.used = 0
+}
+
+// message is the virtio_net_hdr and the frame of k, where they lie; nil if k is
+// not a frame of the last batch.
+func (p *Port) message(k *dataplane.Packet) []byte {
+	if i := int(k.Slot) - len(p.ring.offs); i >= 0 {
+		return p.queue.message(i, k)
+	}
+	return p.ring.message(k)
 }
 
 // watch looks at the ring until a frame comes or the time is over.

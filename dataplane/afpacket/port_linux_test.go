@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
 )
 
 // collect receives until until is true of a frame, and gives copies of all.
@@ -276,7 +277,7 @@ func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
 	if uint64(len(got)) != slots || p.Stats().Missed != 200-slots {
 		t.Fatalf("%d frames in %d slots, stats %+v", len(got), slots, p.Stats())
 	}
-	p.ring.release() // as the next Recv will
+	p.release() // as the next Recv will
 	transmit(t, c, l.c0, frameTo(l.c0, l.d0.HardwareAddr, labVIP, 1000, 60))
 	collect(t, p, dataplane.NewBatch(), isNumber(1000)) // and it goes on
 }
@@ -290,6 +291,49 @@ func TestFramesLongerThanASlotAreCountedAsTruncated(t *testing.T) {
 	got := collect(t, p, dataplane.NewBatch(), isNumber(4))
 	if s := p.Stats(); len(got) != 2 || s.Truncated != 2 || s.Received != 2 {
 		t.Fatalf("%d frames, stats %+v", len(got), s)
+	}
+}
+
+// Frames longer than a slot come by the socket's queue: whole, in their place,
+// however many there are, and can be sent from there.
+func TestLongFramesComeByTheQueue(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, SlotFrame: 100})
+	c := openIn(t, l.client, l.c0, labVIP)
+	const n = 5 * queueRoom
+	var frames [][]byte
+	for i := range n {
+		frames = append(frames, frameTo(l.c0, l.d0.HardwareAddr, labVIP, i, []int{1000, 60, 1400}[i%3]))
+	}
+	transmit(t, c, l.c0, frames...)
+	b, got := dataplane.NewBatch(), 0
+	var back [][]byte
+	for got < n {
+		if err := p.Recv(b); err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Packets {
+			if k := &b.Packets[i]; !bytes.Equal(k.Data, frames[got]) {
+				t.Fatalf("frame %d is % x", got, k.Data)
+			} else {
+				frame.SetMACs(k.Data, frame.MAC(l.c0.HardwareAddr), frame.MAC(l.d0.HardwareAddr))
+				k.Verdict, k.Out = dataplane.Forward, int32(l.d0.Index)
+			}
+			got++
+		}
+		if err := p.Send(b); err != nil {
+			t.Fatal(err)
+		}
+		back = append(back, collect(t, c, dataplane.NewBatch(), isNumber(got-1))...)
+		c.release() // its ring is short
+	}
+	if s := p.Stats(); len(back) != n || s.Sent != n || s.Truncated+s.Missed+s.SendError != 0 {
+		t.Fatalf("%d of %d came back, stats %+v", len(back), n, s)
+	}
+	for i, k := range back {
+		if !bytes.Equal(k[12:], frames[i][12:]) {
+			t.Fatalf("frame %d came back as % x", i, k)
+		}
 	}
 }
 

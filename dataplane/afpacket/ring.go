@@ -78,7 +78,7 @@ const (
 // slot size is an odd number of cache lines if the frame is a long one, which
 // spreads the status words over the sets of a cache.
 func newLayout(slots, maxFrame int) layout {
-	l := layout{slotSize: (frameOff + maxFrame + 63) &^ 63}
+	l := layout{slotSize: slotSize(maxFrame)}
 	for l.blockSize = minBlock; l.blockSize < maxBlock; l.blockSize *= 2 {
 		if l.blockSize >= l.slotSize && l.blockSize%l.slotSize <= l.blockSize/32 {
 			break
@@ -88,6 +88,9 @@ func newLayout(slots, maxFrame int) layout {
 	l.blocks = (slots + perBlock - 1) / perBlock
 	return l
 }
+
+// slotSize is that of a slot for frames of maxFrame bytes.
+func slotSize(maxFrame int) int { return (frameOff + maxFrame + 63) &^ 63 }
 
 func (l layout) slots() int { return l.blocks * (l.blockSize / l.slotSize) }
 func (l layout) bytes() int { return l.blocks * l.blockSize }
@@ -127,26 +130,38 @@ func (r *ring) ready() bool {
 	return r.held < len(r.offs) && loadStatus(r.mem, r.offs[r.next]+slotStatus)&statusUser != 0
 }
 
-// take fills pkts with the frames that are there, n of them; cut more were
-// longer than a slot and are passed over. The frames belong to the caller
+// A taking is what take has found.
+type taking struct {
+	n      int // packets filled in
+	queued int // of them without Data: the frame is in the socket's queue
+	cut    int // frames longer than a slot that are nowhere else
+}
+
+// take fills pkts with the frames that are there, at most room of them in the
+// socket's queue; what was cut is passed over. The frames belong to the caller
 // until release.
-func (r *ring) take(pkts []dataplane.Packet) (n, cut int) {
-	for n < len(pkts) && r.held < len(r.offs) {
+func (r *ring) take(pkts []dataplane.Packet, room int) (t taking) {
+	for t.n < len(pkts) && r.held < len(r.offs) && t.queued < room {
 		status := loadStatus(r.mem, r.offs[r.next]+slotStatus)
 		if status&statusUser == 0 {
 			break
 		}
-		if r.open(r.next, status, &pkts[n]) {
-			n++
-		} else {
-			cut++
+		switch p := &pkts[t.n]; {
+		case status&statusCopy != 0:
+			p.Data = nil
+			t.queued++
+			t.n++
+		case r.open(r.next, status, p):
+			t.n++
+		default:
+			t.cut++
 		}
 		r.held++
 		if r.next++; r.next == len(r.offs) {
 			r.next = 0
 		}
 	}
-	return n, cut
+	return t
 }
 
 // release gives all held slots back to the kernel, oldest first.
@@ -169,7 +184,7 @@ func (r *ring) open(slot int, status uint32, p *dataplane.Packet) bool {
 	s := r.mem[r.offs[slot]:][:r.size]
 	mac := int(binary.NativeEndian.Uint16(s[slotMAC:]))
 	size := binary.NativeEndian.Uint32(s[slotSnaplen:])
-	if status&statusCopy != 0 || size != binary.NativeEndian.Uint32(s[slotLen:]) ||
+	if size != binary.NativeEndian.Uint32(s[slotLen:]) ||
 		mac < slotHeader+vlanTagLen+vnetLen || size < etherLen || uint64(mac)+uint64(size) > uint64(len(s)) {
 		return false
 	}
@@ -182,17 +197,21 @@ func (r *ring) open(slot int, status uint32, p *dataplane.Packet) bool {
 		insertTag(s[mac-vlanTagLen-vnetLen:end], tpid, binary.NativeEndian.Uint16(s[slotVLANTCI:]))
 		mac -= vlanTagLen
 	}
-	vnet := s[mac-vnetLen : mac]
 	r.msgs[slot] = uint32(r.offs[slot] + mac - vnetLen)
-	p.Data = s[mac:end:end]
+	hand(p, slot, s[mac-vnetLen:end:end])
+	return true
+}
+
+// hand makes p the frame behind the virtio_net_hdr in message.
+func hand(p *dataplane.Packet, slot int, message []byte) {
+	p.Data = message[vnetLen:]
 	p.Slot = uint32(slot)
-	p.Partial = vnet[vnetFlags]&(vnetNeedsCsum|vnetDataValid) != 0
+	p.Partial = message[vnetFlags]&(vnetNeedsCsum|vnetDataValid) != 0
 	p.GSOSize = 0
-	if vnet[vnetGSOType] != vnetGSONone {
-		p.GSOSize = binary.NativeEndian.Uint16(vnet[vnetGSOSize:])
+	if message[vnetGSOType] != vnetGSONone {
+		p.GSOSize = binary.NativeEndian.Uint16(message[vnetGSOSize:])
 	}
 	p.Out, p.Mark, p.Verdict = 0, 0, dataplane.Drop
-	return true
 }
 
 // insertTag puts a VLAN tag back into a frame: b holds four free bytes, the

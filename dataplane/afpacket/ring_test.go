@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"net"
 	"testing"
 
 	"lvsdr/dataplane"
@@ -87,11 +88,11 @@ func TestEveryFrameComesOutOnceInOrderWhateverTheBatches(t *testing.T) {
 		if want := put > got; r.ready() != want {
 			t.Fatalf("ready is %v with %d frames there", r.ready(), put-got)
 		}
-		n, cut := r.take(pkts[:1+rng.IntN(8)])
-		if cut != 0 {
-			t.Fatalf("%d frames cut", cut)
+		taken := r.take(pkts[:1+rng.IntN(8)], queueRoom)
+		if taken.cut != 0 || taken.queued != 0 {
+			t.Fatalf("%+v", taken)
 		}
-		for i := range pkts[:n] {
+		for i := range pkts[:taken.n] {
 			if d := pkts[i].Data; !bytes.Equal(d, numbered(got, len(d))) {
 				t.Fatalf("frame %d is % x", got, d)
 			}
@@ -110,11 +111,11 @@ func TestAHeldSlotIsNotHandedOutTwiceNorOverwritten(t *testing.T) {
 		k.put(wireFrame{data: numbered(i, 60)})
 	}
 	pkts := make([]dataplane.Packet, 32)
-	if n, _ := r.take(pkts); n != 12 || k.drop != 3 {
-		t.Fatalf("took %d and %d found no slot, want 12 and 3", n, k.drop)
+	if got := r.take(pkts, queueRoom); got.n != 12 || k.drop != 3 {
+		t.Fatalf("took %d and %d found no slot, want 12 and 3", got.n, k.drop)
 	}
-	if n, _ := r.take(pkts[12:]); n != 0 || r.ready() {
-		t.Fatalf("%d held slots handed out again", n)
+	if got := r.take(pkts[12:], queueRoom); got.n != 0 || r.ready() {
+		t.Fatalf("%d held slots handed out again", got.n)
 	}
 	k.put(wireFrame{data: numbered(99, 60)})
 	for i := range 12 {
@@ -124,8 +125,8 @@ func TestAHeldSlotIsNotHandedOutTwiceNorOverwritten(t *testing.T) {
 	}
 	r.release()
 	k.put(wireFrame{data: numbered(100, 60)})
-	if n, _ := r.take(pkts); n != 1 || !bytes.Equal(pkts[0].Data, numbered(100, 60)) {
-		t.Fatalf("after release: %d frames", n)
+	if got := r.take(pkts, queueRoom); got.n != 1 || !bytes.Equal(pkts[0].Data, numbered(100, 60)) {
+		t.Fatalf("after release: %d frames", got.n)
 	}
 }
 
@@ -155,7 +156,7 @@ func TestVnetHeaderTellsOffloads(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			k.put(wireFrame{data: numbered(1, 80), vnet: c.vnet})
 			pkts[0] = dataplane.Packet{Partial: !c.partial, GSOSize: 9, Mark: 8, Out: 7, Verdict: dataplane.Forward}
-			if n, _ := r.take(pkts); n != 1 {
+			if n := r.take(pkts, queueRoom).n; n != 1 {
 				t.Fatal("no frame")
 			}
 			p := &pkts[0]
@@ -195,8 +196,8 @@ func TestStrippedTagIsPutBackInBand(t *testing.T) {
 			k.put(f)
 			k.put(wireFrame{data: f.data, tci: 0x6064}) // no tag: tci means nothing
 			pkts := make([]dataplane.Packet, 2)
-			if n, _ := r.take(pkts); n != 2 {
-				t.Fatalf("%d frames", n)
+			if got := r.take(pkts, queueRoom); got.n != 2 {
+				t.Fatalf("%d frames", got.n)
 			}
 			tag := []byte{byte(c.want >> 8), byte(c.want), 0x60, 0x64}
 			want := append(append(bytes.Clone(f.data[:12]), tag...), f.data[12:]...)
@@ -219,7 +220,7 @@ func TestZeroOffsetsStayZeroBehindATag(t *testing.T) {
 	r, k := testRing(t, smallLayout)
 	k.put(wireFrame{data: numbered(3, 60), status: statusVLANValid, tci: 5})
 	pkts := make([]dataplane.Packet, 1)
-	r.take(pkts)
+	r.take(pkts, queueRoom)
 	if h := r.message(&pkts[0])[:vnetLen]; !bytes.Equal(h, make([]byte, vnetLen)) {
 		t.Fatalf("header % x, want zeros", h)
 	}
@@ -229,13 +230,11 @@ func TestCutFramesAreCountedAndPassedOver(t *testing.T) {
 	r, k := testRing(t, smallLayout)
 	k.put(wireFrame{data: numbered(1, 60)})
 	k.put(wireFrame{data: numbered(2, 400)})
-	k.put(wireFrame{data: numbered(3, 60), status: statusCopy})
 	k.put(wireFrame{data: numbered(4, 60), length: 61})
 	k.put(wireFrame{data: numbered(5, 320-frameOff)}) // just fits
 	pkts := make([]dataplane.Packet, 8)
-	n, cut := r.take(pkts)
-	if n != 2 || cut != 3 {
-		t.Fatalf("%d frames and %d cut, want 2 and 3", n, cut)
+	if got := r.take(pkts, queueRoom); got != (taking{n: 2, cut: 2}) {
+		t.Fatalf("%+v, want 2 and 2 cut", got)
 	}
 	if !bytes.Equal(pkts[1].Data, numbered(5, 320-frameOff)) {
 		t.Fatal("the frame that just fits is not whole")
@@ -249,11 +248,34 @@ func TestCutFramesAreCountedAndPassedOver(t *testing.T) {
 	}
 }
 
+// A frame in the socket's queue has its place among the others, and there are
+// no more of them than there is room for.
+func TestQueuedFramesKeepTheirPlace(t *testing.T) {
+	r, k := testRing(t, smallLayout)
+	long := func(n int) wireFrame { return wireFrame{data: numbered(n, 400), status: statusCopy} }
+	for _, f := range []wireFrame{{data: numbered(0, 60)}, long(1), long(2), {data: numbered(3, 60)}, long(4), {data: numbered(5, 60)}} {
+		k.put(f)
+	}
+	pkts := make([]dataplane.Packet, 8)
+	pkts[1].Data = numbered(9, 60) // of an earlier batch
+	if got := r.take(pkts, 2); got != (taking{n: 3, queued: 2}) {
+		t.Fatalf("%+v, want 3, of them 2 queued", got)
+	}
+	for i, queued := range []bool{false, true, true} {
+		if (pkts[i].Data == nil) != queued {
+			t.Errorf("frame %d: % x", i, pkts[i].Data)
+		}
+	}
+	if got := r.take(pkts, 2); got != (taking{n: 3, queued: 1}) || pkts[0].Data == nil || pkts[1].Data != nil || pkts[2].Data == nil {
+		t.Fatalf("%+v, want 3, of them the second queued", got)
+	}
+}
+
 func TestMessageRefusesWhatIsNotInTheRing(t *testing.T) {
 	r, k := testRing(t, smallLayout)
 	k.put(wireFrame{data: numbered(1, 60)})
 	pkts := make([]dataplane.Packet, 1)
-	r.take(pkts)
+	r.take(pkts, queueRoom)
 	good := pkts[0]
 	for name, p := range map[string]dataplane.Packet{
 		"another slot":     {Data: good.Data, Slot: 1},
@@ -291,8 +313,24 @@ func TestLayoutHoldsWhatTheKernelDemands(t *testing.T) {
 			}
 		}
 	}
-	if l := newLayout(DefaultSlots, DefaultMaxFrame); l.slots() != DefaultSlots || l.bytes() != 32<<20 {
-		t.Errorf("default ring has %d slots in %d bytes, documented are %d in 32 MiB", l.slots(), l.bytes(), DefaultSlots)
+	for _, c := range []struct {
+		mtu         int
+		queued      bool
+		slots, size int // at least, at most
+	}{
+		{1500, true, DefaultSlots, 7 << 20},
+		{500, true, DefaultSlots, 7 << 20}, // the interface may be set to more
+		{9000, true, 900, 9 << 20},
+		{65536, true, 496, 9 << 20},
+		{1500, false, 496, 32 << 20},
+	} {
+		cfg, err := Config{Interface: &net.Interface{MTU: c.mtu}}.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := cfg.layout(c.queued); l.slots() < c.slots || l.bytes() > c.size {
+			t.Errorf("MTU %d, queue %v: %d slots in %d bytes, documented are %d in %d", c.mtu, c.queued, l.slots(), l.bytes(), c.slots, c.size)
+		}
 	}
 }
 
@@ -349,9 +387,8 @@ func BenchmarkRing(b *testing.B) {
 			k.put(frame)
 		}
 		b.StartTimer()
-		n, _ := r.take(pkts)
+		total += r.take(pkts, queueRoom).n
 		r.release()
-		total += n
 	}
 	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "frames/s")
 }

@@ -74,7 +74,7 @@ func (p *Port) Send(b *dataplane.Batch) error {
 		if k.Verdict != dataplane.Forward {
 			continue
 		}
-		m := p.ring.message(k)
+		m := p.message(k)
 		if m == nil {
 			p.sendError.Add(1)
 			continue

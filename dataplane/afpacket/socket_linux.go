@@ -10,39 +10,50 @@ import (
 )
 
 // openSocket opens a packet socket on the interface of cfg that receives
-// nothing yet, and maps its ring. The caller owns both.
+// nothing yet, and maps its ring, of geometry l. The caller owns both.
 //
 // The socket is opened and bound through packet.Listen, the filter attached
 // before the bind, so that no frame is ever queued unfiltered. Then the
 // descriptor is duplicated and the connection closed, which takes the socket
 // out of Go's network poller: the worker polls by itself, and waking the poller
 // for frames would be of no use.
-func openSocket(cfg Config, l layout) (fd int, mem []byte, err error) {
+func openSocket(cfg Config) (fd int, mem []byte, l layout, err error) {
 	closed, err := bpf.Assemble(rejectAll)
 	if err != nil {
-		return -1, nil, fmt.Errorf("assemble filter: %w", err)
+		return -1, nil, l, fmt.Errorf("assemble filter: %w", err)
 	}
 	conn, err := packet.Listen(cfg.Interface, packet.Raw, unix.ETH_P_ALL, &packet.Config{Filter: closed})
 	if err != nil {
-		return -1, nil, fmt.Errorf("open packet socket on %s: %w", cfg.Interface.Name, err)
+		return -1, nil, l, fmt.Errorf("open packet socket on %s: %w", cfg.Interface.Name, err)
 	}
 	fd, err = duplicate(conn)
 	if cerr := conn.Close(); err == nil && cerr != nil {
 		_ = unix.Close(fd)
-		return -1, nil, cerr
+		return -1, nil, l, cerr
 	}
 	if err != nil {
-		return -1, nil, err
+		return -1, nil, l, err
 	}
+	l = cfg.layout(growQueue(fd))
 	if err = setOptions(fd, cfg, l); err == nil {
 		mem, err = unix.Mmap(fd, 0, l.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		err = os.NewSyscallError("mmap", err)
 	}
 	if err != nil {
 		_ = unix.Close(fd)
-		return -1, nil, fmt.Errorf("prepare packet socket on %s: %w", cfg.Interface.Name, err)
+		return -1, nil, l, fmt.Errorf("prepare packet socket on %s: %w", cfg.Interface.Name, err)
 	}
-	return fd, mem, nil
+	return fd, mem, l, nil
+}
+
+// queueBytes is the room for frames that are longer than a slot, as the kernel
+// counts it, with what it needs itself: some hundred of them.
+const queueBytes = 16 << 20
+
+// growQueue makes room for long frames in the socket's queue and reports
+// whether there is.
+func growQueue(fd int) bool {
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, queueBytes) == nil
 }
 
 // duplicate gives a second descriptor of the socket under conn.
@@ -73,6 +84,8 @@ func setOptions(fd int, cfg Config, l layout) error {
 		{"PACKET_VERSION", unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2},
 		{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
 		{"PACKET_RESERVE", unix.SOL_PACKET, unix.PACKET_RESERVE, reserve},
+		{"PACKET_AUXDATA", unix.SOL_PACKET, unix.PACKET_AUXDATA, 1},
+		{"PACKET_COPY_THRESH", unix.SOL_PACKET, unix.PACKET_COPY_THRESH, 1},
 	}
 	for _, o := range options {
 		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {

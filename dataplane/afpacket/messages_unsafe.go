@@ -21,3 +21,10 @@ func sendmmsg(fd int, msgs []mmsghdr) (int, unix.Errno) {
 		uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }
+
+// recvmsg is recvmsg(2) without waiting: the length of the datagram, also where
+// it is longer than the buffer.
+func recvmsg(fd int, h *unix.Msghdr) (int, unix.Errno) {
+	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+	return int(n), errno
+}
