@@ -208,7 +208,7 @@ func showRealserver(out io.Writer, s *realserver.Status) (ok bool) {
 	for _, i := range s.Items {
 		state, by := "ok", "not set by lvsdr"
 		if !i.OK {
-			state = "missing, want " + i.Want
+			state = "want " + i.Want
 		}
 		if i.Ours {
 			by = "set by lvsdr, was " + i.Was
