@@ -201,6 +201,27 @@ func TestStopLeavesAloneWhatSomebodyElseChanged(t *testing.T) {
 	}
 }
 
+// The record stays that of the first start, also where a later one has to set
+// something once more.
+func TestALaterStartDoesNotChangeWhatTheFirstFound(t *testing.T) {
+	m := someHost(rand.New(rand.NewPCG(1, 1)))
+	announce := conf4("lo", "arp_announce")
+	m.set(announce, "0")
+	_, steps := m.start(Options{VIP: vipB})
+	m.carry(t, steps)
+	first := slices.Clone(m.records[vipB])
+	m.set(announce, "1")
+	n, steps := m.start(Options{VIP: vipB})
+	m.carry(t, steps)
+	if n != 1 || !slices.Equal(m.records[vipB], first) {
+		t.Errorf("%d changes, record %+v; want 1, %+v", n, m.records[vipB], first)
+	}
+	m.carry(t, m.stop(vipB))
+	if v := m.get(announce); v != "0" {
+		t.Errorf("after stop it is %s, want 0", v)
+	}
+}
+
 func TestWhatAnotherVIPNeedsIsKeptUntilTheLastStop(t *testing.T) {
 	m := &model{values: map[Item]string{{Rule: Rule{Table: unix.RT_TABLE_LOCAL, Owner: unix.RTPROT_KERNEL}}: Present,
 		{Rule: Rule{IPv6: true, Table: unix.RT_TABLE_LOCAL, Owner: unix.RTPROT_KERNEL}}: Present}, records: map[netip.Addr][]change{}}
