@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,7 +146,9 @@ func dump(t *testing.T, h *netlab.Host) string {
 func ask(t *testing.T, lab *network, from *netlab.Node, n int) netlab.Tally {
 	t.Helper()
 	vip := netip.AddrPortFrom(lab.Spec.VIP, port)
-	return netlab.Get(t.Context(), from.HTTPClient(netlab.HTTPOptions{Fresh: true}), "http://"+vip.String()+"/", n, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // for all of them
+	defer cancel()
+	return netlab.Get(ctx, from.HTTPClient(netlab.HTTPOptions{Fresh: true}), "http://"+vip.String()+"/", n, 1)
 }
 
 // onlyBy wants all n requests of a tally answered, by these servers and each of
