@@ -234,15 +234,11 @@ func sysctlPath(key string) string {
 // AddAddr gives an interface of the host one more address, usable at once if
 // the interface is up.
 func (h *Host) AddAddr(ifname string, p netip.Prefix) error {
-	return h.addAddr(ifname, p, unix.RT_SCOPE_UNIVERSE)
-}
-
-func (h *Host) addAddr(ifname string, p netip.Prefix, scope int) error {
 	link, err := h.nl.LinkByName(ifname)
 	if err != nil {
 		return fmt.Errorf("find %s of %s: %w", ifname, h.name, err)
 	}
-	a := &netlink.Addr{IPNet: ipNet(p), Scope: scope}
+	a := &netlink.Addr{IPNet: ipNet(p), Scope: unix.RT_SCOPE_UNIVERSE}
 	if p.Addr().Is6() {
 		a.Flags = unix.IFA_F_NODAD
 	}

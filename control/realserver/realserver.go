@@ -1,0 +1,324 @@
+package realserver
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+)
+
+// A Result is what became of an item.
+type Result string
+
+// The results.
+const (
+	Set       Result = "set"        // it was changed
+	AlreadySo Result = "already so" // nothing was to do
+	LeftAlone Result = "left alone" // stop: somebody else has changed it
+	Kept      Result = "kept"       // stop: another VIP needs it
+	Failed    Result = "failed"
+	NotTried  Result = "not tried" // because of a failure before it
+)
+
+// An Outcome is what start or stop did about one item.
+type Outcome struct {
+	Item   string `json:"item"`
+	Result Result `json:"result"`
+	Was    string `json:"was"`
+	Is     string `json:"is"`
+	Note   string `json:"note,omitempty"` // why, or what to do
+}
+
+// String is the outcome as a line.
+func (o Outcome) String() string {
+	s := ""
+	switch o.Result {
+	case Set:
+		s = fmt.Sprintf("set %s: was %s, is %s", o.Item, o.Was, o.Is)
+	case AlreadySo:
+		s = fmt.Sprintf("already so: %s is %s", o.Item, o.Is)
+	case NotTried:
+		s = fmt.Sprintf("not tried: %s", o.Item)
+	case Failed:
+		return "failed: " + o.Note
+	default:
+		s = fmt.Sprintf("%s: %s is %s", o.Result, o.Item, o.Is)
+	}
+	if o.Note != "" {
+		s += "; " + o.Note
+	}
+	return s
+}
+
+// A Report is what start or stop did about a VIP.
+type Report struct {
+	VIP      netip.Addr `json:"vip"`
+	Notes    []string   `json:"notes,omitempty"`
+	Outcomes []Outcome  `json:"outcomes"`
+}
+
+// OK reports whether nothing failed.
+func (r *Report) OK() bool {
+	return !slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Result == Failed || o.Result == NotTried })
+}
+
+// A Keeper starts and stops real servers in the network namespace of the
+// calling thread, and keeps the records in a folder. It must be used from that
+// namespace. Several processes may use the folder at a time.
+type Keeper struct {
+	host    host
+	records records
+	era     era
+}
+
+// NewKeeper opens a netlink socket, to be closed by Close. The folder is made
+// when something is to be written; empty means DefaultDir.
+func NewKeeper(dir string) (*Keeper, error) {
+	if dir == "" {
+		dir = DefaultDir
+	}
+	e, err := now()
+	if err != nil {
+		return nil, err
+	}
+	h, err := openHost()
+	if err != nil {
+		return nil, err
+	}
+	return &Keeper{host: h, records: records{dir}, era: e}, nil
+}
+
+// Close gives the netlink socket back.
+func (k *Keeper) Close() { k.host.close() }
+
+// SetUp makes the calling thread's network namespace a real server of vip, and
+// keeps no record: it is for namespaces that are thrown away.
+func SetUp(vip netip.Addr) error {
+	h, err := openHost()
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	ws := wants(Options{VIP: vip}, facts{})
+	found, err := h.values(itemsOf(ws))
+	if err != nil {
+		return err
+	}
+	steps, _ := planStart(ws, found, nil, nil)
+	for _, o := range h.do(steps) {
+		if o.Result == Failed {
+			return errors.New(o.Note)
+		}
+	}
+	return nil
+}
+
+func itemsOf(ws []want) []Item {
+	var all []Item
+	for _, w := range ws {
+		all = append(all, w.item)
+	}
+	return all
+}
+
+// Start makes the host the real server of o and reports each item. It adds to
+// what an earlier start did and takes nothing back. An error means that nothing
+// was changed; that an item failed is in the report.
+func (k *Keeper) Start(o Options) (*Report, error) {
+	what := func(err error) error { return fmt.Errorf("start real server %s: %w", o.VIP, hint(err)) }
+	if err := o.Check(); err != nil {
+		return nil, what(err)
+	}
+	o, ws, err := k.wanted(o)
+	if err != nil {
+		return nil, what(err)
+	}
+	if err := k.misplaced(o.VIP); err != nil {
+		return nil, what(err)
+	}
+	if err := k.records.make(); err != nil {
+		return nil, what(err)
+	}
+	lock, err := k.records.lock()
+	if err != nil {
+		return nil, what(err)
+	}
+	defer lock.Close()
+	report := &Report{VIP: o.VIP}
+	rec, note, err := k.own(o.VIP)
+	if err != nil {
+		return nil, what(err)
+	}
+	if note != "" {
+		report.Notes = append(report.Notes, note)
+	}
+	others, err := k.records.others(o.VIP, k.era)
+	if err != nil {
+		return nil, what(err)
+	}
+	found, err := k.host.values(itemsOf(ws))
+	if err != nil {
+		return nil, what(err)
+	}
+	if rec == nil {
+		rec = &record{era: k.era, VIP: o.VIP}
+	}
+	rec.ask(o)
+	var steps []step
+	steps, rec.Changes = planStart(ws, found, rec.Changes, others)
+	// First the record, then the changes: whatever happens between, it says
+	// what was there before.
+	if err := k.records.save(rec); err != nil {
+		return nil, what(err)
+	}
+	report.Outcomes = k.host.do(steps)
+	return report, nil
+}
+
+// ask adds to what the record's starts were asked for.
+func (r *record) ask(o Options) {
+	for _, p := range o.Balance {
+		if !slices.Contains(r.Balance, p) {
+			r.Balance = append(r.Balance, p)
+		}
+	}
+	if len(o.Balance) > 0 {
+		r.Interface, r.Source = o.Interface, o.Source
+	}
+}
+
+// hint adds the remedy to a missing privilege.
+func hint(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w; %s", err, privilege)
+	}
+	return err
+}
+
+// wanted fills in o's interface and source and says what is wanted for it.
+func (k *Keeper) wanted(o Options) (Options, []want, error) {
+	if len(o.Balance) > 0 {
+		addrs, err := k.host.addresses(o.VIP.Is6())
+		if err != nil {
+			return o, nil, err
+		}
+		if o, err = place(o, addrs); err != nil {
+			return o, nil, err
+		}
+	}
+	f, err := k.host.facts(o.VIP.Is6())
+	if err != nil {
+		return o, nil, err
+	}
+	return o, wants(o, f), nil
+}
+
+// misplaced is an error where the host has the VIP, but not as a real server
+// should: on another interface it would be answered for, and with a shorter
+// prefix on lo its whole network would be this host.
+func (k *Keeper) misplaced(vip netip.Addr) error {
+	addrs, err := k.host.addresses(vip.Is6())
+	if err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		if a.prefix.Addr() == vip && (a.ifname != "lo" || !a.prefix.IsSingleIP()) {
+			return fmt.Errorf("it is configured here as %s on %s; a real server has it as %s/%d on lo: ip addr del %[1]s dev %[2]s",
+				a.prefix, a.ifname, vip, vip.BitLen())
+		}
+	}
+	return nil
+}
+
+// own is the VIP's record, nil if there is none that can be believed; note says
+// why one is not.
+func (k *Keeper) own(vip netip.Addr) (r *record, note string, err error) {
+	r, err = k.records.load(vip)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, "", nil
+	case err != nil:
+		return nil, "", err
+	case r.Boot != k.era.Boot:
+		return nil, fmt.Sprintf("the record in %s is from before the last boot and is not believed", k.records.path(vip)), nil
+	case r.era != k.era:
+		return nil, fmt.Sprintf("the record in %s is of another network namespace and is not believed; give each a --state DIR of its own", k.records.path(vip)), nil
+	}
+	return r, "", nil
+}
+
+// do takes the steps in their order. A sysctl that fails does not keep the
+// others from being set, but where arp_ignore is not set the VIP is not added
+// either: the host would answer for it, in the director's place. What follows
+// another failure is not tried: each of these steps relies on the one before.
+func (h host) do(steps []step) []Outcome {
+	var all []Outcome
+	loud, stopped := false, false
+	for _, s := range steps {
+		o := Outcome{Item: s.item.String(), Result: s.result, Was: s.was, Is: s.is}
+		if s.item.Address.IsValid() && loud && s.result == Set {
+			stopped = true
+			o.Note = "without arp_ignore this host would answer ARP requests for the VIP"
+		}
+		switch {
+		case s.result == LeftAlone:
+			o.Note = fmt.Sprintf("somebody has changed it since; it was %s before the first start", s.before)
+		case s.result == Kept:
+			o.Note = "another VIP needs it"
+		case s.result != Set:
+		case stopped:
+			o.Result, o.Is = NotTried, s.was
+		default:
+			if err := h.set(s.item, s.is); err != nil {
+				o.Result, o.Is, o.Note = Failed, s.was, err.Error()
+				loud = loud || s.item == conf4("all", "arp_ignore")
+				stopped = s.item.Sysctl == ""
+			}
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// Stop restores, value by value, what the VIP's first start found. Without a
+// record it changes nothing. The record is kept where something failed, so that
+// stop can be tried again. An error means that nothing was changed.
+func (k *Keeper) Stop(vip netip.Addr) (*Report, error) {
+	what := func(err error) error { return fmt.Errorf("stop real server %s: %w", vip, hint(err)) }
+	report := &Report{VIP: vip, Outcomes: []Outcome{}}
+	lock, err := k.records.lock()
+	if err == nil {
+		defer lock.Close()
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, what(err)
+	}
+	rec, note, err := k.own(vip)
+	if err != nil {
+		return nil, what(err)
+	}
+	if rec == nil {
+		if note == "" {
+			note = fmt.Sprintf("no start is recorded in %s", k.records.dir)
+		}
+		report.Notes = append(report.Notes, note+", so nothing is taken back")
+		return report, nil
+	}
+	others, err := k.records.others(vip, k.era)
+	if err != nil {
+		return nil, what(err)
+	}
+	found := map[Item]string{}
+	for _, c := range rec.Changes {
+		if found[c.Item], err = k.host.get(c.Item); err != nil {
+			found[c.Item] = Absent // its interface has gone
+		}
+	}
+	report.Outcomes = k.host.do(planStop(rec.Changes, found, others))
+	if report.OK() {
+		if err := k.records.remove(vip); err != nil {
+			return nil, what(err)
+		}
+	}
+	return report, nil
+}

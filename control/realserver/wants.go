@@ -1,0 +1,189 @@
+package realserver
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Table is the routing table by which local clients go to the director. It and
+// all rules that lead to it belong to this package.
+const Table = 0x6c770002
+
+// The rules' priorities: as few as possible of a host's other rules are to come
+// to stand on the other side of the local table.
+const (
+	balancePriority = 1
+	localPriority   = 2
+)
+
+// owner marks our rules and routes, as that of the director's shield does.
+const owner = 118
+
+// Options say what a real server is to be.
+type Options struct {
+	VIP netip.Addr
+	// Balance is the ports of the VIP whose local clients are to go to the
+	// director. Default none: they end on this host.
+	Balance []Port
+	// Interface is where the director is, for Balance. Default: that of the
+	// longest network with the VIP in it.
+	Interface string
+	// Source is the address of this host that local clients are to have, for
+	// Balance. Default: that of the network by which Interface was found, or
+	// the first one of Interface.
+	Source netip.Addr
+}
+
+// Check finds what can be known to be wrong without looking at the host.
+func (o Options) Check() error {
+	v := o.VIP
+	switch {
+	case !v.IsValid() || v.Is4In6() || v.Zone() != "":
+		return fmt.Errorf("VIP %s: not a plain IPv4 or IPv6 address", v)
+	case v.IsUnspecified() || v.IsLoopback() || v.IsMulticast() || v.IsLinkLocalUnicast() || v == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fmt.Errorf("VIP %s: no address that clients could reach", v)
+	case len(o.Balance) == 0 && (o.Interface != "" || o.Source.IsValid()):
+		return errors.New("an interface or a source address is only needed to balance local clients")
+	case o.Source.IsValid() && o.Source.Is4() != v.Is4():
+		return fmt.Errorf("source %s and VIP %s are not of one address family", o.Source, v)
+	case o.Source == v:
+		return fmt.Errorf("source %s is the VIP: answers would not come back to this host", v)
+	}
+	return nil
+}
+
+// A want is an item and the values it may have.
+type want struct {
+	item  Item
+	value string   // to be set
+	also  []string // values that are as good
+}
+
+func (w want) satisfied(value string) bool {
+	return value == w.value || slices.Contains(w.also, value)
+}
+
+// facts are what the wants depend on.
+type facts struct {
+	rpFilterAll    string // net.ipv4.conf.all.rp_filter
+	acceptLocalAll string
+	localRules     []Rule // unconditional, for the local table, in their order
+}
+
+// wants are what makes a host the real server of o, whose Interface and Source
+// are filled in, in an order in which they can be set without harm at any
+// moment: what keeps the host silent before the address, the second rule for
+// the local table before the first one goes.
+func wants(o Options, f facts) []want {
+	host := netip.PrefixFrom(o.VIP, o.VIP.BitLen())
+	var all []want
+	if o.VIP.Is4() {
+		for _, conf := range []string{"all", "lo"} {
+			all = append(all,
+				// 2 and 3 hide the VIP as well: 2 is 1 and more, 3 hides
+				// addresses of scope host, which the VIP gets.
+				want{item: conf4(conf, "arp_ignore"), value: "1", also: []string{"2", "3"}},
+				want{item: conf4(conf, "arp_announce"), value: "2"})
+		}
+		if len(o.Balance) > 0 {
+			all = append(all, acceptOwn(o.Interface, f)...)
+		}
+	}
+	all = append(all, want{item: Item{Address: host}, value: Present})
+	if o.VIP.Is4() {
+		all = append(all, want{item: Item{Route: Route{To: host, Interface: "lo", Table: unix.RT_TABLE_MAIN}}, value: Present})
+	}
+	if len(o.Balance) == 0 {
+		return all
+	}
+	all = append(all, want{item: Item{Route: Route{To: host, Interface: o.Interface, Source: o.Source, Table: Table}}, value: Present})
+	for _, p := range o.Balance {
+		r := Rule{IPv6: o.VIP.Is6(), Priority: balancePriority, Table: Table, To: o.VIP, Port: p, Owner: owner}
+		all = append(all, want{item: Item{Rule: r}, value: Present})
+	}
+	return append(all, localBehind(o.VIP.Is6(), f.localRules)...)
+}
+
+func conf4(conf, key string) Item { return Item{Sysctl: "net/ipv4/conf/" + conf + "/" + key} }
+
+// acceptOwn lets packets come in by ifname whose source address is this host's
+// own. accept_local counts if all or the interface has it; rp_filter is the
+// greater of both, and only 1 is strict.
+func acceptOwn(ifname string, f facts) []want {
+	accept := want{item: conf4(ifname, "accept_local"), value: "1"}
+	if f.acceptLocalAll == "1" {
+		accept.also = []string{"0"}
+	}
+	loose := want{item: conf4(ifname, "rp_filter"), value: "2"}
+	switch f.rpFilterAll {
+	case "0":
+		loose.also = []string{"0"}
+	case "2":
+		loose.also = []string{"0", "1"}
+	}
+	return []want{accept, loose}
+}
+
+// localBehind wants a rule for the local table behind the balancing ones, and
+// none before them.
+func localBehind(ipv6 bool, found []Rule) []want {
+	behind := Rule{IPv6: ipv6, Priority: localPriority, Table: unix.RT_TABLE_LOCAL, Owner: owner}
+	before := []Rule{{IPv6: ipv6, Table: unix.RT_TABLE_LOCAL, Owner: unix.RTPROT_KERNEL}} // where the kernel has it
+	for _, r := range slices.Backward(found) {
+		switch {
+		case r.Priority > balancePriority:
+			behind = r
+		case r.Priority == 0:
+			before[0] = r
+		default:
+			before = append(before, r)
+		}
+	}
+	all := []want{{item: Item{Rule: behind}, value: Present}}
+	for _, r := range before {
+		all = append(all, want{item: Item{Rule: r}, value: Absent})
+	}
+	return all
+}
+
+// An ifAddr is an address of an interface.
+type ifAddr struct {
+	ifname string
+	prefix netip.Prefix
+}
+
+// place fills in o's Interface and Source from the host's addresses.
+func place(o Options, addrs []ifAddr) (Options, error) {
+	if o.Interface != "" && o.Source.IsValid() {
+		return o, nil
+	}
+	best := ifAddr{}
+	for _, a := range addrs {
+		switch {
+		case a.ifname == "lo" || a.prefix.Addr().Is4() != o.VIP.Is4() || a.prefix.Addr() == o.VIP || a.prefix.Addr().IsLinkLocalUnicast():
+			continue
+		case o.Interface != "" && a.ifname != o.Interface, o.Source.IsValid() && a.prefix.Addr() != o.Source:
+			continue
+		}
+		near := a.prefix.Contains(o.VIP)
+		named := o.Interface != "" || o.Source.IsValid()
+		switch better := near && (!best.prefix.Contains(o.VIP) || a.prefix.Bits() > best.prefix.Bits()); {
+		case best.ifname == "" && (near || named), better:
+			best = a
+		}
+	}
+	switch {
+	case best.ifname != "":
+		o.Interface, o.Source = best.ifname, best.prefix.Addr()
+		return o, nil
+	case o.Interface != "":
+		return o, fmt.Errorf("interface %s has no address to be the source of local clients; name one with --source ADDR", o.Interface)
+	case o.Source.IsValid():
+		return o, fmt.Errorf("no interface has the address %s; name the interface with --interface IFACE", o.Source)
+	}
+	return o, fmt.Errorf("no interface has an address in a network with %s; name it with --interface IFACE", o.VIP)
+}
