@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,6 +28,8 @@ type site struct {
 	target netip.AddrPort
 	// counted is the host on whose eth0 the flood's frames are counted.
 	counted *netlab.Node
+	// floodTo is the address the flood's frames have: the director's.
+	floodTo net.HardwareAddr
 	stop    func() error // of what stands between; may be nil
 }
 
@@ -49,7 +52,7 @@ func liveRungs(l *Live) []Rung {
 	}
 	if len(l.Naive) > 0 {
 		udp := []means{{"naive forwarder", startNaive}, {"generator alone", startNobody}, {"lvsdr", startLvsdr("UDP")}}
-		rungs = append([]Rung{{Name: "live/small", Metrics: []Metric{{Unit: "frames/s"}, {Name: "/lost", Unit: "%", Less: true, Bare: true}},
+		rungs = append([]Rung{{Name: "live/small", Metrics: []Metric{{Unit: "frames/s"}, {Name: "/offered", Unit: "frames/s", Bare: true}, {Name: "/lost", Unit: "%", Less: true, Bare: true}},
 			Subjects: l.subjects(wired, small, udp)}}, rungs...)
 	}
 	for i := range rungs {
@@ -72,7 +75,7 @@ func (l *Live) subjects(build func(context.Context) (*netlab.Lab, error), traffi
 			if s.Lab, err = build(ctx); err != nil {
 				return nil, err
 			}
-			s.counted = s.Servers[0]
+			s.counted, s.floodTo = s.Servers[0], s.Director.MAC
 			defer func() { err = errors.Join(err, s.Close()) }()
 			if err := m.start(ctx, s); err != nil {
 				return nil, err
@@ -94,10 +97,10 @@ func startDirect(_ context.Context, s *site) error {
 }
 
 // startNobody has nobody to forward: the director's host gets the frames and
-// drops them, because no address of it is their destination.
+// drops them at once, because they are for another one.
 func startNobody(_ context.Context, s *site) error {
 	s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
-	s.counted = s.Director
+	s.counted, s.floodTo = s.Director, netlab.MAC(netlab.RoleOther, 2)
 	return nil
 }
 
