@@ -58,8 +58,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
-	if o.Live.HAProxy == "" && slices.ContainsFunc(rungs, func(r Rung) bool { return r.Live }) {
-		r.Notes = append(r.Notes, "haproxy was not found in PATH: the live TCP rungs do without it.")
+	if slices.ContainsFunc(rungs, func(r Rung) bool { return r.Live }) {
+		r.Notes = append(r.Notes, o.Live.notes()...)
 	}
 	return r, nil
 }
@@ -96,6 +96,9 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	var rows []Row
 	for m, metric := range rung.Metrics {
 		for i, s := range rung.Subjects {
+			if len(values[m][i]) == 0 { // it has no such number
+				continue
+			}
 			row := Row{Rung: rung.Name + metric.Name, Candidate: s.Name, Unit: metric.Unit, Runs: values[m][i], Median: median(values[m][i])}
 			if !metric.Bare {
 				row.Ratio = ratio(values[m][0], values[m][i], metric.Less)

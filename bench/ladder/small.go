@@ -26,9 +26,17 @@ const (
 	smallBurst = 16
 )
 
+// smallMetrics are what small measures.
+func smallMetrics() []Metric {
+	return []Metric{{Unit: "frames/s"}, {Name: "/offered", Unit: "frames/s", Bare: true}, {Name: "/lost", Unit: "%", Less: true, Bare: true},
+		{Name: "/cpu", Unit: "ns/frame", Less: true}}
+}
+
 // small floods the target with 60-byte UDP frames and measures how many a
-// second are offered, how many arrive at the real server's interface, and which
-// part does not, in per cent. The server's kernel only counts them.
+// second arrive at the real server's interface, how many are offered, which
+// part does not arrive, in per cent, and, if the forwarder is a process, the
+// CPU time that it and the kernel on its behalf take for one that arrives. The
+// server's kernel only counts them.
 func small(ctx context.Context, s *site, t time.Duration) (v []float64, err error) {
 	if err := disown(s.Servers[0]); err != nil {
 		return nil, err
@@ -45,6 +53,12 @@ func small(ctx context.Context, s *site, t time.Duration) (v []float64, err erro
 	if err != nil {
 		return nil, err
 	}
+	var cpu time.Duration
+	if s.pid != 0 {
+		if cpu, err = processTime(s.pid); err != nil {
+			return nil, err
+		}
+	}
 	begin := time.Now()
 	offered, err := run(ctx, f, t)
 	if err != nil {
@@ -60,7 +74,15 @@ func small(ctx context.Context, s *site, t time.Duration) (v []float64, err erro
 		return nil, fmt.Errorf("%d of %d frames arrived", got, offered)
 	}
 	lost := max(0, 1-float64(got)/float64(offered)) // ARP may have come as well
-	return []float64{float64(got) / took, float64(offered) / took, 100 * lost}, nil
+	v = []float64{float64(got) / took, float64(offered) / took, 100 * lost}
+	if s.pid != 0 {
+		end, err := processTime(s.pid)
+		if err != nil {
+			return nil, err
+		}
+		v = append(v, float64(end-cpu)/float64(got))
+	}
+	return v, nil
 }
 
 // disown gives eth0 of n another address, now that everybody knows the old one.
@@ -142,4 +164,3 @@ func run(ctx context.Context, f *afpacket.Flood, t time.Duration) (frames int, e
 	}
 	return frames, ctx.Err()
 }
-
