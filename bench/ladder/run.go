@@ -116,8 +116,12 @@ func median(v []float64) float64 {
 	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
-// ratio is how many times as good as base v was, the median over the turns.
+// ratio is how many times as good as base v was, the median over the turns. 0:
+// there is nothing to compare with.
 func ratio(base, v []float64, less bool) float64 {
+	if len(base) == 0 {
+		return 0
+	}
 	var all []float64
 	for i := range v {
 		better, worse := v[i], base[i]
