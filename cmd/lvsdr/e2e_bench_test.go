@@ -29,12 +29,12 @@ func TestBenchMeasuresLiveTraffic(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range report.Rows {
 		seen[row.Rung+" "+row.Candidate] = true
-		if row.Median <= 0 && row.Unit != "%" {
+		if row.Median <= 0 && row.Unit != "%" && row.Rung != "live/small/loss<1%" { // on a busy machine some are lost at any rate
 			t.Errorf("%+v", row)
 		}
 	}
 	want := []string{"generator frames", "live/small naive forwarder", "live/small generator alone", "live/small lvsdr", "live/small/offered lvsdr",
-		"live/small/lost lvsdr", "live/small/cpu naive forwarder", "live/small/cpu lvsdr", "live/idle/cpu lvsdr", "live/idle/memory lvsdr"}
+		"live/small/lost lvsdr", "live/small/loss<1% lvsdr", "live/small/cpu naive forwarder", "live/small/cpu lvsdr", "live/idle/cpu lvsdr", "live/idle/memory lvsdr"}
 	tcp := []string{"direct", "lvsdr"}
 	for _, tool := range []struct{ program, candidate string }{{"nft", "nftables"}, {"haproxy", "haproxy"}} {
 		if _, err := exec.LookPath(tool.program); err == nil {

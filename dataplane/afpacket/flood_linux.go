@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// floodFrames is how many frames on the wire one call of sendmmsg(2) makes.
-const floodFrames = 256
+// floodFrames is how many frames on the wire one call of sendmmsg(2) makes: few
+// beside the slots of a ring, many beside what a call costs.
+const floodFrames = 64
 
 // A Flood sends the same frames by one interface again and again, as fast as
 // the kernel takes them: a generator for benchmarks. It is used by one
@@ -114,7 +115,7 @@ func floodSocket(ifi *net.Interface) (int, error) {
 	return fd, nil
 }
 
-// Send sends the next frames, about 256 of them, and returns how many frames on
+// Send sends the next frames, about 64 of them, and returns how many frames on
 // the wire the kernel has taken: none when its queues are full.
 func (f *Flood) Send() (int, error) {
 	n, errno := sendmmsg(f.fd, f.msgs[f.next:min(f.next+f.batch, len(f.msgs))])
