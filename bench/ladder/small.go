@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"runtime"
@@ -113,7 +114,7 @@ func (s stretch) lost() float64 { return max(0, 1-float64(s.arrived)/float64(s.o
 // offer sends for about t, at a rate in frames per second; 0: as fast as it
 // goes.
 func (s *site) offer(ctx context.Context, f *afpacket.Flood, rate float64, t time.Duration) (got stretch, err error) {
-	before, err := settled(s)
+	before, err := settled(s, noFrames)
 	if err != nil {
 		return got, err
 	}
@@ -128,7 +129,7 @@ func (s *site) offer(ctx context.Context, f *afpacket.Flood, rate float64, t tim
 		return got, err
 	}
 	got.took = time.Since(begin)
-	after, err := settled(s)
+	after, err := settled(s, before)
 	if err != nil {
 		return got, err
 	}
@@ -155,18 +156,31 @@ func disown(n *netlab.Node) error {
 	return nil
 }
 
-// settled is how many frames have arrived, once it stays at that.
-func settled(s *site) (uint64, error) {
-	for last, first := uint64(0), true; ; time.Sleep(20 * time.Millisecond) {
+// How long settled watches.
+const (
+	settlePoll  = 20 * time.Millisecond
+	settleQuiet = 2               // polls
+	settleMost  = 2 * time.Second // for the first frame
+	noFrames    = math.MaxUint64  // a before that is never met
+)
+
+// settled is how many frames have arrived, once it stays at that. It waits
+// longer for the first one after before: on a busy machine the forwarder may
+// not have had its turn.
+func settled(s *site, before uint64) (uint64, error) {
+	end := time.Now().Add(settleMost)
+	for last, quiet := uint64(0), -1; ; time.Sleep(settlePoll) {
 		l, err := s.counted.Netlink().LinkByName(netlab.Ifname)
 		if err != nil {
 			return 0, fmt.Errorf("count what arrived: %w", err)
 		}
 		n := l.Attrs().Statistics.RxPackets
-		if n == last && !first {
+		if n != last {
+			last, quiet = n, -1
+		}
+		if quiet++; quiet >= settleQuiet && (n != before || time.Now().After(end)) {
 			return n, nil
 		}
-		last, first = n, false
 	}
 }
 
