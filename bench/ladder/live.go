@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,7 +28,10 @@ type site struct {
 	target netip.AddrPort
 	// counted is the host on whose eth0 the flood's frames are counted.
 	counted *netlab.Node
+	// floodTo is the address the flood's frames have: the director's.
+	floodTo net.HardwareAddr
 	stop    func() error // of what stands between; may be nil
+	pid     int          // likewise; 0: it is no process
 }
 
 // A means is a way from the client to the server.
@@ -38,24 +42,46 @@ type means struct {
 
 // liveRungs are those between network namespaces.
 func liveRungs(l *Live) []Rung {
-	tcp := []means{{"direct", startDirect}, {"lvsdr", startLvsdr("TCP")}}
-	if l.HAProxy != "" {
-		tcp = append(tcp, means{"haproxy", startHAProxy})
+	nobody, haproxy := means{"generator alone", startNobody}, means{"haproxy", startHAProxy}
+	udp := []means{{"naive forwarder", startNaive}, nobody}
+	tcp := []means{{"direct", startDirect}}
+	if l.Nft != "" {
+		udp, tcp = append(udp, means{"nftables", startNft("UDP")}), append(tcp, means{"nftables", startNft("TCP")})
 	}
-	rungs := []Rung{
-		{Name: "live/latency", Metrics: []Metric{{Name: "/p50", Unit: "µs", Less: true}, {Name: "/p99", Unit: "µs", Less: true}}, Subjects: l.subjects(switched, latency, tcp)},
-		{Name: "live/bulk", Metrics: []Metric{{Unit: "Gb/s"}}, Subjects: l.subjects(switched, bulk, tcp)},
-		{Name: "live/connections", Metrics: []Metric{{Unit: "conns/s"}}, Subjects: l.subjects(switched, connections, tcp)},
+	udp, tcp = append(udp, means{"lvsdr", startLvsdr("UDP")}), append(tcp, means{"lvsdr", startLvsdr("TCP")})
+	processes := []means{{"lvsdr", startLvsdr("TCP")}}
+	if l.HAProxy != "" {
+		tcp, processes = append(tcp, haproxy), append(processes, haproxy)
+	}
+	var rungs []Rung
+	add := func(name string, metrics []Metric, build func(context.Context) (*netlab.Lab, error), f traffic, ways []means) {
+		rungs = append(rungs, Rung{Name: "live/" + name, Metrics: metrics, Subjects: l.subjects(build, f, ways), Live: true})
 	}
 	if len(l.Naive) > 0 {
-		udp := []means{{"naive forwarder", startNaive}, {"generator alone", startNobody}, {"lvsdr", startLvsdr("UDP")}}
-		rungs = append([]Rung{{Name: "live/small", Metrics: []Metric{{Unit: "frames/s"}, {Name: "/lost", Unit: "%", Less: true, Bare: true}},
-			Subjects: l.subjects(wired, small, udp)}}, rungs...)
+		add("small", smallMetrics(), wired, small, udp)
 	}
-	for i := range rungs {
-		rungs[i].Live = true
+	for _, r := range []struct {
+		name string
+		tempo
+	}{{"latency", tempo{}}, {"latency-paused", tempo{pause: pause}}, {"latency-loaded", tempo{load: loadRate}}} {
+		add(r.name, latencyMetrics(), switched, fromClient(r.latency), tcp)
 	}
+	add("bulk", []Metric{{Unit: "Gb/s"}}, switched, fromClient(bulk), tcp)
+	add("connections", []Metric{{Unit: "conns/s"}}, switched, fromClient(connections), tcp)
+	add("idle", idleMetrics(), switched, idle, processes)
 	return rungs
+}
+
+// notes say which candidates are left out, and why.
+func (l *Live) notes() []string {
+	var all []string
+	if l.Nft == "" {
+		all = append(all, "nft was not found in PATH: the live rungs do without the kernel's own forwarding (nftables).")
+	}
+	if l.HAProxy == "" {
+		all = append(all, "haproxy was not found in PATH: the live rungs do without it.")
+	}
+	return all
 }
 
 // switched builds a lab of hosts at one switch.
@@ -64,7 +90,7 @@ func switched(ctx context.Context) (*netlab.Lab, error) {
 }
 
 // subjects are ways that traffic goes.
-func (l *Live) subjects(build func(context.Context) (*netlab.Lab, error), traffic func(context.Context, *site, time.Duration) ([]float64, error), ways []means) []Subject {
+func (l *Live) subjects(build func(context.Context) (*netlab.Lab, error), f traffic, ways []means) []Subject {
 	var all []Subject
 	for _, m := range ways {
 		all = append(all, Subject{Name: m.name, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
@@ -72,12 +98,12 @@ func (l *Live) subjects(build func(context.Context) (*netlab.Lab, error), traffi
 			if s.Lab, err = build(ctx); err != nil {
 				return nil, err
 			}
-			s.counted = s.Servers[0]
+			s.counted, s.floodTo = s.Servers[0], s.Director.MAC
 			defer func() { err = errors.Join(err, s.Close()) }()
 			if err := m.start(ctx, s); err != nil {
 				return nil, err
 			}
-			v, err = traffic(ctx, s, t)
+			v, err = f(ctx, s, t)
 			if s.stop != nil {
 				err = errors.Join(err, s.stop())
 			}
@@ -94,10 +120,10 @@ func startDirect(_ context.Context, s *site) error {
 }
 
 // startNobody has nobody to forward: the director's host gets the frames and
-// drops them, because no address of it is their destination.
+// drops them at once, because they are for another one.
 func startNobody(_ context.Context, s *site) error {
 	s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
-	s.counted = s.Director
+	s.counted, s.floodTo = s.Director, netlab.MAC(netlab.RoleOther, 2)
 	return nil
 }
 
@@ -117,8 +143,9 @@ func startLvsdr(proto string) func(context.Context, *site) error {
 			}
 			return nil
 		}
+		s.pid = d.PID()
 		if proto == "UDP" {
-			return pinProcess(d.PID())
+			return pinProcess(s.pid)
 		}
 		return nil
 	}
@@ -149,13 +176,14 @@ func startNaive(ctx context.Context, s *site) error {
 	if _, err := out.Read(make([]byte, 16)); err != nil {
 		return errors.Join(fmt.Errorf("wait for the naive forwarder: %w", err), s.stop())
 	}
-	return pinProcess(cmd.Process.Pid)
+	s.pid = cmd.Process.Pid
+	return pinProcess(s.pid)
 }
 
-// haproxyConfig is a plain TCP proxy on one thread. %s: where it listens,
+// haproxyConfig is a plain TCP proxy, with the defaults. %s: where it listens,
 // and the server.
 const haproxyConfig = `global
-    maxconn 20000
+    maxconn 2000
 defaults
     mode tcp
     timeout connect 5s
@@ -184,6 +212,7 @@ func startHAProxy(ctx context.Context, s *site) error {
 	if err := cmd.Start(); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
+	s.pid = cmd.Process.Pid
 	s.stop = func() error {
 		err := cmd.Process.Kill()
 		_ = cmd.Wait() // that it was killed is no news

@@ -47,6 +47,8 @@ type Live struct {
 	Naive []string
 	// HAProxy is the path of haproxy; empty: it is not measured.
 	HAProxy string
+	// Nft is the path of nft; empty: the kernel's forwarding is not measured.
+	Nft string
 }
 
 // complete fills in the defaults and checks what was given.

@@ -58,8 +58,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
-	if o.Live.HAProxy == "" && slices.ContainsFunc(rungs, func(r Rung) bool { return r.Live }) {
-		r.Notes = append(r.Notes, "haproxy was not found in PATH: the live TCP rungs do without it.")
+	if slices.ContainsFunc(rungs, func(r Rung) bool { return r.Live }) {
+		r.Notes = append(r.Notes, o.Live.notes()...)
 	}
 	return r, nil
 }
@@ -96,6 +96,9 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	var rows []Row
 	for m, metric := range rung.Metrics {
 		for i, s := range rung.Subjects {
+			if len(values[m][i]) == 0 { // it has no such number
+				continue
+			}
 			row := Row{Rung: rung.Name + metric.Name, Candidate: s.Name, Unit: metric.Unit, Runs: values[m][i], Median: median(values[m][i])}
 			if !metric.Bare {
 				row.Ratio = ratio(values[m][0], values[m][i], metric.Less)
@@ -113,8 +116,12 @@ func median(v []float64) float64 {
 	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
-// ratio is how many times as good as base v was, the median over the turns.
+// ratio is how many times as good as base v was, the median over the turns. 0:
+// there is nothing to compare with.
 func ratio(base, v []float64, less bool) float64 {
+	if len(base) == 0 {
+		return 0
+	}
 	var all []float64
 	for i := range v {
 		better, worse := v[i], base[i]

@@ -124,6 +124,25 @@ func TestCandidatesTakeTurns(t *testing.T) {
 	}
 }
 
+// A number that a subject does not have has no row, and one that the baseline
+// does not have has no ratio.
+func TestSubjectsMayLackTheLastNumbers(t *testing.T) {
+	subject := func(name string, v ...float64) Subject {
+		return Subject{Name: name, Run: func(context.Context, time.Duration) ([]float64, error) { return v, nil }}
+	}
+	o, err := Options{Runs: 2}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := o.measure(t.Context(), &Rung{Name: "r", Metrics: []Metric{{Unit: "ns"}, {Name: "/b", Unit: "ns"}}, Subjects: []Subject{subject("A", 1), subject("B", 2, 3)}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 3 || rows[1].Ratio != 2 || rows[2].Candidate != "B" || rows[2].Rung != "r/b" || rows[2].Median != 3 || rows[2].Ratio != 0 {
+		t.Errorf("%+v", rows)
+	}
+}
+
 func TestMedian(t *testing.T) {
 	if median([]float64{3, 1, 2}) != 2 || median([]float64{4, 1, 2, 3}) != 2.5 || median([]float64{7}) != 7 {
 		t.Error("the median is not the middle")

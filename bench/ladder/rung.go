@@ -33,7 +33,8 @@ type Rung struct {
 type Subject struct {
 	Name string
 	// Run is one turn: it makes everything anew, warms it up and measures for
-	// about the given time. The numbers are those of Rung.Metrics.
+	// about the given time. The numbers are those of Rung.Metrics; the last of
+	// them may be missing.
 	Run func(ctx context.Context, t time.Duration) ([]float64, error)
 
 	start func(context.Context) (*work, error) // of an in-process subject; Run is made of it

@@ -4,81 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
+	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// serve answers every connection to the real server by handle, until close is
-// called, which waits for the handlers.
-func serve(s *site, handle func(net.Conn)) (close func() error, err error) {
-	l, err := s.Servers[0].Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", livePort))
-	if err != nil {
-		return nil, err
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer c.Close()
-				handle(c)
-			})
+// A traffic drives a turn of a live rung from the client and measures it.
+type traffic func(ctx context.Context, s *site, t time.Duration) ([]float64, error)
+
+// fromClient is f as traffic: in the client's namespace, on a thread of its
+// own, with the server running.
+func fromClient(f func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)) traffic {
+	return func(ctx context.Context, s *site, t time.Duration) (got []float64, err error) {
+		v, err := serve(s)
+		if err != nil {
+			return nil, err
 		}
-	})
-	return func() error {
-		err := l.Close()
-		running.Wait()
-		return err
-	}, nil
-}
-
-// expireAfter bounds how long a connection may hang at the end of a turn.
-const expireAfter = 10 * time.Second
-
-// dial connects the client to the target.
-func dial(ctx context.Context, s *site, t time.Duration) (net.Conn, error) {
-	c, err := s.Clients[0].Dial(ctx, "tcp4", s.target.String())
-	if err != nil {
-		return nil, err
+		err = s.Clients[0].Do(func() (err error) {
+			got, err = f(ctx, s, v, t)
+			return err
+		})
+		return got, errors.Join(err, v.close())
 	}
-	return c, c.SetDeadline(time.Now().Add(t + expireAfter))
 }
+
+// bulkSize is how much is written and read at a time, in bytes; as iperf3 does.
+const bulkSize = 128 << 10
 
 // bulk sends by one TCP connection and measures what the server receives, in
 // Gb/s of payload.
-func bulk(ctx context.Context, s *site, t time.Duration) (v []float64, err error) {
-	var received atomic.Uint64
-	end, err := serve(s, func(c net.Conn) {
-		buf := make([]byte, 256<<10)
-		for {
-			n, err := c.Read(buf)
-			received.Add(uint64(n))
-			if err != nil {
-				return
-			}
-		}
-	})
+func bulk(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error) {
+	c, err := connect(s.target)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, end()) }()
-	c, err := dial(ctx, s, t)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	buf := make([]byte, 256<<10)
+	defer c.close()
+	buf := make([]byte, bulkSize)
+	buf[0] = sinkRequest
 	send := func(t time.Duration) error {
 		for end := time.Now().Add(t); time.Now().Before(end); {
-			if _, err := c.Write(buf); err != nil {
-				return fmt.Errorf("send: %w", err)
+			if err := c.write(buf); err != nil {
+				return err
 			}
 		}
 		return ctx.Err()
@@ -86,67 +55,110 @@ func bulk(ctx context.Context, s *site, t time.Duration) (v []float64, err error
 	if err := send(t / 5); err != nil { // the window opens
 		return nil, err
 	}
-	before, begin := received.Load(), time.Now()
+	before, begin := v.received.Load(), time.Now()
 	if err := send(t); err != nil {
 		return nil, err
 	}
-	return []float64{float64(received.Load()-before) * 8 / time.Since(begin).Seconds() / 1e9}, nil
+	return []float64{float64(v.received.Load()-before) * 8 / time.Since(begin).Seconds() / 1e9}, nil
 }
 
-// requestSize is the length of a request and of its answer, in bytes.
-const requestSize = 64
+// The tempi of the latency rungs.
+const (
+	pause    = 500 * time.Microsecond // longer than anybody watches in vain
+	loadRate = 125_000_000            // 1 Gb/s
+)
 
-// echo answers every request with itself.
-func echo(c net.Conn) {
-	buf := make([]byte, requestSize)
-	for {
-		if _, err := io.ReadFull(c, buf); err != nil {
-			return
+// A tempo is how requests follow each other.
+type tempo struct {
+	pause time.Duration // between an answer and the next request
+	load  int           // bytes per second of a stream beside them; 0: none
+}
+
+// latencyMetrics are what tempo.latency measures.
+func latencyMetrics() []Metric {
+	return []Metric{{Name: "/p50", Unit: "µs", Less: true}, {Name: "/p99", Unit: "µs", Less: true}, {Name: "/p99.9", Unit: "µs", Less: true}}
+}
+
+// latency sends one request after the other by one connection and measures
+// percentiles of the time to the answer, in µs.
+func (p tempo) latency(ctx context.Context, s *site, _ *server, t time.Duration) ([]float64, error) {
+	if p.load > 0 {
+		stop, err := startLoad(s, p.load)
+		if err != nil {
+			return nil, err
 		}
-		if _, err := c.Write(buf); err != nil {
-			return
-		}
+		defer stop()
 	}
-}
-
-// latency sends one request after the other by one connection and measures the
-// median and the 99th percentile of the time to the answer, in µs.
-func latency(ctx context.Context, s *site, t time.Duration) (v []float64, err error) {
-	end, err := serve(s, echo)
+	c, err := connect(s.target)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, end()) }()
-	c, err := dial(ctx, s, t)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
+	defer c.close()
 	buf := make([]byte, requestSize)
 	var took []time.Duration
 	began := time.Now()
-	for last := began; last.Sub(began) < t+t/5; {
-		if _, err := c.Write(buf); err != nil {
-			return nil, fmt.Errorf("send request: %w", err)
+	for warm := began.Add(t / 5); ; {
+		begin := time.Now()
+		if err := c.exchange(buf); err != nil {
+			return nil, err
 		}
-		if _, err := io.ReadFull(c, buf); err != nil {
-			return nil, fmt.Errorf("receive answer: %w", err)
+		end := time.Now()
+		if begin.After(warm) {
+			took = append(took, end.Sub(begin))
 		}
-		now := time.Now()
-		if last.Sub(began) > t/5 { // warm
-			took = append(took, now.Sub(last))
+		if end.Sub(began) > t+t/5 {
+			break
 		}
-		last = now
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if p.pause > 0 {
+			wait := unix.NsecToTimespec(p.pause.Nanoseconds())
+			// An interrupted pause is a shorter one.
+			_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &wait, nil)
+		}
 	}
-	if len(took) < 100 {
+	if len(took) < minRequests {
 		return nil, fmt.Errorf("only %d requests in %s: too few for a percentile", len(took), t)
 	}
 	slices.Sort(took)
 	micros := func(i int) float64 { return float64(took[i].Nanoseconds()) / 1e3 }
-	return []float64{micros(len(took) / 2), micros(len(took) * 99 / 100)}, nil
+	n := len(took)
+	return []float64{micros(n / 2), micros(n * 99 / 100), micros(n * 999 / 1000)}, nil
+}
+
+// minRequests is what a turn must have measured. With fewer than a thousand the
+// last percentile is the longest time.
+const minRequests = 20
+
+// startLoad sends by a connection of its own at rate bytes per second, until
+// stop is called, which waits for its end.
+func startLoad(s *site, rate int) (stop func(), err error) {
+	c, err := connect(s.target)
+	if err != nil {
+		return nil, err
+	}
+	// TCP paces by itself (tcp(7), SO_MAX_PACING_RATE in socket(7)).
+	if err := unix.SetsockoptInt(int(c), unix.SOL_SOCKET, unix.SO_MAX_PACING_RATE, rate); err != nil {
+		c.close()
+		return nil, fmt.Errorf("pace the load: %w", err)
+	}
+	var over atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(done)
+		buf := make([]byte, bulkSize)
+		buf[0] = sinkRequest
+		for !over.Load() && c.write(buf) == nil {
+		}
+	}()
+	return func() {
+		over.Store(true)
+		<-done
+		c.close()
+	}, nil
 }
 
 // dialers is how many connections are under way at a time.
@@ -154,26 +166,24 @@ const dialers = 8
 
 // connections makes connections with one request each, eight at a time, and
 // measures how many in a second.
-func connections(ctx context.Context, s *site, t time.Duration) (v []float64, err error) {
+func connections(ctx context.Context, s *site, _ *server, t time.Duration) ([]float64, error) {
 	client := s.Clients[0]
-	// Room for more connections in TIME_WAIT than a turn makes.
-	if err := client.Sysctl("net.ipv4.ip_local_port_range", "1024 65000"); err != nil {
-		return nil, err
+	// Room for the connections in TIME_WAIT.
+	for key, value := range map[string]string{"net.ipv4.ip_local_port_range": "1024 65000", "net.ipv4.tcp_tw_reuse": "1"} {
+		if err := client.Sysctl(key, value); err != nil {
+			return nil, err
+		}
 	}
-	end, err := serve(s, echo)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, end()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var done atomic.Uint64
 	failed := make(chan error, dialers)
 	for range dialers {
 		go func() {
-			failed <- client.Do(func() error { // once for all: each Do costs system calls
+			failed <- client.Do(func() error { // locks the thread, too
+				buf := make([]byte, requestSize)
 				for ctx.Err() == nil {
-					if err := once(ctx, s, t); err != nil && ctx.Err() == nil {
+					if err := once(s, buf); err != nil {
 						return err
 					}
 					done.Add(1)
@@ -186,6 +196,7 @@ func connections(ctx context.Context, s *site, t time.Duration) (v []float64, er
 	before, begin := done.Load(), time.Now()
 	time.Sleep(t)
 	n, took := done.Load()-before, time.Since(begin)
+	err := ctx.Err()
 	cancel()
 	for range dialers {
 		err = errors.Join(err, <-failed)
@@ -193,23 +204,12 @@ func connections(ctx context.Context, s *site, t time.Duration) (v []float64, er
 	return []float64{float64(n) / took.Seconds()}, err
 }
 
-// once is one connection with one request. It is called inside the client.
-func once(ctx context.Context, s *site, t time.Duration) error {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp4", s.target.String())
+// once is one connection with one request.
+func once(s *site, buf []byte) error {
+	c, err := connect(s.target)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(t + expireAfter)); err != nil {
-		return err
-	}
-	buf := make([]byte, requestSize)
-	if _, err := c.Write(buf); err != nil {
-		return fmt.Errorf("send request: %w", err)
-	}
-	if _, err := io.ReadFull(c, buf); err != nil {
-		return fmt.Errorf("receive answer: %w", err)
-	}
-	return nil
+	defer c.close()
+	return c.exchange(buf)
 }

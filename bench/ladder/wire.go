@@ -76,7 +76,7 @@ func cable(ctx context.Context, n, director *netlab.Node, ifname string, at neti
 	defer ns.Close()
 	mac := director.MAC
 	if ifname == farName {
-		mac = netlab.MAC(director.Role, 2)
+		mac = farMAC(director)
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr = netlab.Ifname, n.MAC

@@ -122,6 +122,9 @@ func (f *benchFlags) options(progress io.Writer) (o ladder.Options, err error) {
 	if path, err := exec.LookPath("haproxy"); err == nil {
 		o.Live.HAProxy = path
 	}
+	if path, err := exec.LookPath("nft"); err == nil {
+		o.Live.Nft = path
+	}
 	return o, nil
 }
 

@@ -1,0 +1,157 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
+)
+
+// floodFrames is how many frames on the wire one call of sendmmsg(2) makes: few
+// beside the slots of a ring, many beside what a call costs.
+const floodFrames = 64
+
+// A Flood sends the same frames by one interface again and again, as fast as
+// the kernel takes them: a generator for benchmarks. It is used by one
+// goroutine.
+type Flood struct {
+	name   string
+	fd     int
+	msgs   []mmsghdr
+	iovs   []unix.Iovec
+	addr   unix.RawSockaddrLinklayer // of all msgs
+	pieces []int                     // frames on the wire, of each message
+	batch  int                       // messages in a call
+	next   int
+}
+
+// OpenFlood prepares a flood of frames, whole Ethernet frames that are copied.
+// It needs CAP_NET_RAW, see packet(7).
+//
+// With a segment of more than 0, frames are to be UDP in IPv4 without options,
+// and the kernel makes of each as many frames as there are segments of that
+// many bytes in its payload (UDP generic segmentation offload), which costs it
+// less than to be asked for each. If the interface leaves that to its peer, as
+// veth does, SetTxChecksum makes the kernel do it.
+func OpenFlood(ifi *net.Interface, frames [][]byte, segment int) (*Flood, error) {
+	if len(frames) == 0 || segment < 0 {
+		return nil, fmt.Errorf("open flood on %s: %d frames, segments of %d bytes", ifi.Name, len(frames), segment)
+	}
+	f := &Flood{name: ifi.Name, msgs: make([]mmsghdr, len(frames)), iovs: make([]unix.Iovec, len(frames)),
+		pieces: make([]int, len(frames)), batch: floodFrames}
+	f.addr = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Ifindex: int32(ifi.Index)}
+	for i, frame := range frames {
+		buf := append(make([]byte, vnetLen, vnetLen+len(frame)), frame...)
+		f.pieces[i] = 1
+		if segment > 0 {
+			if len(frame) <= udpHeads || frame[14] != 0x45 || frame[23] != unix.IPPROTO_UDP {
+				return nil, fmt.Errorf("open flood on %s: frame %d is not UDP in IPv4 without options", ifi.Name, i)
+			}
+			f.pieces[i] = (len(frame) - udpHeads + segment - 1) / segment
+			askToSegment(buf, segment)
+		}
+		f.batch = min(f.batch, max(floodFrames/f.pieces[i], 1))
+		f.iovs[i].Base = &buf[0]
+		f.iovs[i].SetLen(len(buf))
+		h := &f.msgs[i].hdr
+		h.Iov = &f.iovs[i]
+		h.SetIovlen(1)
+		setName(h, &f.addr)
+	}
+	f.addr.Protocol = binary.NativeEndian.Uint16(frames[0][macsLen:]) // stays in network order
+	var err error
+	if f.fd, err = floodSocket(ifi); err != nil {
+		return nil, fmt.Errorf("open flood on %s: %w", ifi.Name, err)
+	}
+	return f, nil
+}
+
+// udpHeads are the bytes before the payload: Ethernet, IPv4 and UDP.
+const udpHeads = etherLen + 20 + 8
+
+// askToSegment writes the struct virtio_net_hdr (<linux/virtio_net.h>) of the
+// UDP frame behind it, for segments of that many bytes of payload.
+func askToSegment(buf []byte, segment int) {
+	const needsCsum, gsoUDPL4 = 1, 5 // VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_UDP_L4
+	buf[0], buf[1] = needsCsum, gsoUDPL4
+	binary.NativeEndian.PutUint16(buf[2:], udpHeads)
+	binary.NativeEndian.PutUint16(buf[4:], uint16(segment))
+	binary.NativeEndian.PutUint16(buf[6:], etherLen+20)
+	binary.NativeEndian.PutUint16(buf[8:], 6)
+	// An unfinished checksum is the sum of the pseudo header, RFC 768.
+	ip, udp := buf[vnetLen+etherLen:], buf[vnetLen+etherLen+20:]
+	sum := uint32(unix.IPPROTO_UDP) + uint32(binary.BigEndian.Uint16(udp[4:]))
+	for i := 12; i < 20; i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(ip[i:]))
+	}
+	sum = sum&0xffff + sum>>16
+	binary.BigEndian.PutUint16(udp[6:], uint16(sum+sum>>16))
+}
+
+// floodSocket opens a socket that receives nothing and sends frames with a
+// virtio_net_hdr. It goes through the interface's queueing discipline, which
+// veth does not have: PACKET_QDISC_BYPASS was measured to be slower there,
+// because the kernel then hashes each frame to choose a queue.
+func floodSocket(ifi *net.Interface) (int, error) {
+	conn, err := packet.Listen(ifi, packet.Raw, 0, nil)
+	if err != nil {
+		return -1, err
+	}
+	fd, err := duplicate(conn)
+	if cerr := conn.Close(); err == nil && cerr != nil {
+		_ = unix.Close(fd)
+		return -1, cerr
+	}
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+		_ = unix.Close(fd)
+		return -1, os.NewSyscallError("setsockopt PACKET_VNET_HDR", err)
+	}
+	return fd, nil
+}
+
+// Send sends the next frames, about 64 of them, and returns how many frames on
+// the wire the kernel has taken: none when its queues are full.
+func (f *Flood) Send() (int, error) {
+	n, errno := sendmmsg(f.fd, f.msgs[f.next:min(f.next+f.batch, len(f.msgs))])
+	switch errno {
+	case 0:
+	case unix.EAGAIN, unix.ENOBUFS, unix.EINTR:
+		return 0, nil
+	default:
+		return 0, fmt.Errorf("flood %s: %w", f.name, os.NewSyscallError("sendmmsg", errno))
+	}
+	frames := 0
+	for _, k := range f.pieces[f.next : f.next+n] {
+		frames += k
+	}
+	f.next = (f.next + n) % len(f.msgs)
+	return frames, nil
+}
+
+// Close closes the socket.
+func (f *Flood) Close() error { return os.NewSyscallError("close", unix.Close(f.fd)) }
+
+// SetTxChecksum says whether the interface finishes checksums of what it sends,
+// or seems to (ETHTOOL_STXCSUM, <linux/ethtool.h>). Without, there is no
+// segmentation by the interface either. It needs CAP_NET_ADMIN.
+func SetTxChecksum(ifname string, on bool) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	v := ethtoolValue{cmd: unix.ETHTOOL_STXCSUM}
+	if on {
+		v.data = 1
+	}
+	if errno := ethtool(fd, ifname, &v); errno != 0 {
+		return fmt.Errorf("set checksum offload of %s: %w", ifname, os.NewSyscallError("ioctl SIOCETHTOOL", errno))
+	}
+	return nil
+}
