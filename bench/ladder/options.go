@@ -3,6 +3,7 @@ package ladder
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ type Options struct {
 	Time time.Duration
 	// Candidates are measured in the path rungs beside ours.
 	Candidates []Factory
+	// Baseline is the candidate that the others are compared with, in the rungs
+	// that have it. Default: the first of each rung.
+	Baseline string
 	// Capture, if there is one, adds the rung "path/capture".
 	Capture *Capture
 	// Live adds the live rungs, if it says which program lvsdr is.
@@ -113,7 +117,7 @@ func Rungs(o Options) ([]Rung, error) {
 
 // allRungs are all there are, from the bottom up.
 func allRungs(o *Options) ([]Rung, error) {
-	makers, err := newMakers(append([]Factory{NewNaive, NewParser, NewDirector}, o.Candidates...))
+	makers, err := newMakers(append([]Factory{NewLRU, NewNaive, NewParser, NewDirector}, o.Candidates...))
 	if err != nil {
 		return nil, err
 	}
@@ -126,5 +130,27 @@ func allRungs(o *Options) ([]Rung, error) {
 	if o.Live.Lvsdr != "" {
 		all = append(all, liveRungs(&o.Live)...)
 	}
-	return all, nil
+	return all, putFirst(all, o.Baseline)
+}
+
+// putFirst makes the candidate of that name the baseline, where there is one.
+func putFirst(rungs []Rung, name string) error {
+	if name == "" {
+		return nil
+	}
+	known := false
+	for _, r := range rungs {
+		i := slices.IndexFunc(r.Subjects, func(s Subject) bool { return s.Name == name })
+		if i < 0 {
+			continue
+		}
+		known = true
+		s := r.Subjects[i]
+		copy(r.Subjects[1:], r.Subjects[:i])
+		r.Subjects[0] = s
+	}
+	if !known {
+		return fmt.Errorf("no rung has a candidate %q", name)
+	}
+	return nil
 }

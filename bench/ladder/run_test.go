@@ -32,8 +32,8 @@ func TestEveryRungMeasuresSomething(t *testing.T) {
 			t.Errorf("%+v", row)
 		}
 	}
-	want := map[string]int{"generator": 1, "parse": 3, "lookup/4096": 3, "path/hit/4096/uniform": 3, "path/hit/4096/zipf": 3, "path/new/4096": 3,
-		"path/persistent/4096": 3, "path/mixed/4096/uniform": 3, "path/mixed/4096/zipf": 3, "path/synflood/4096": 3, "path/capture": 3,
+	want := map[string]int{"generator": 1, "parse": 3, "lookup/4096": 3, "path/hit/4096/uniform": 4, "path/hit/4096/zipf": 4, "path/new/4096": 4,
+		"path/persistent/4096": 4, "path/mixed/4096/uniform": 4, "path/mixed/4096/zipf": 4, "path/synflood/4096": 4, "path/capture": 4,
 		"pick/10": len(scheduler.Names()), "pick/100": len(scheduler.Names()), "pick/1000": len(scheduler.Names()), "memport": 2}
 	for name, n := range want {
 		if rungs[name] != n {
@@ -124,6 +124,25 @@ func TestCandidatesTakeTurns(t *testing.T) {
 	}
 }
 
+func TestTheBaselineCanBeChosen(t *testing.T) {
+	o := short("path/hit", "generator")
+	o.Baseline = "LayerParser + map"
+	rungs, err := Rungs(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"frames", "LayerParser + map, LayerParser + LRU, NewPacket + map, lvsdr", "LayerParser + map, LayerParser + LRU, NewPacket + map, lvsdr"}
+	for i, r := range rungs {
+		var names []string
+		for _, s := range r.Subjects {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, ", "); got != want[i] {
+			t.Errorf("%s: %s, want %s", r.Name, got, want[i])
+		}
+	}
+}
+
 func TestMedian(t *testing.T) {
 	if median([]float64{3, 1, 2}) != 2 || median([]float64{4, 1, 2, 3}) != 2.5 || median([]float64{7}) != 7 {
 		t.Error("the median is not the middle")
@@ -139,6 +158,7 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"negative runs":    {Runs: -1},
 		"no such rung":     {Rungs: []string{"path/hi"}},
 		"live without lab": {Rungs: []string{"live"}},
+		"no such baseline": {Baseline: "nobody"},
 	} {
 		if _, err := Run(t.Context(), o); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -51,6 +51,7 @@ The live rungs need the privileges of ` + "`lvsdr lab`" + `; --live=false does w
 	fl.IntVar(&f.Batch, "batch", 64, "frames forwarded at a time, 1 to 256")
 	fl.IntVar(&f.Runs, "runs", 5, "turns of each candidate")
 	fl.DurationVar(&f.Time, "time", 200*time.Millisecond, "length of a turn; of a live one, five times that")
+	fl.StringVar(&f.Baseline, "baseline", "", "`CANDIDATE` that the others are compared with (default the first of each rung)")
 	fl.StringVar(&f.pcap, "pcap", "", "add a rung with the frames of a pcap or pcapng `FILE`")
 	fl.BoolVar(&f.live, "live", true, "measure live traffic too")
 	fl.BoolVar(&f.list, "list", false, "list the rungs and measure nothing")
