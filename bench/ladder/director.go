@@ -14,7 +14,8 @@ const forever = 30 * 24 * 3600
 // link is the index of the interface that real servers are behind.
 const link = 2
 
-// A director is the Candidate lvsdr: dataplane.Director without a port.
+// A director is the Candidate lvsdr: a worker of a dataplane.Director, without
+// a port.
 type director struct {
 	d       *dataplane.Director
 	scratch *dataplane.Scratch
@@ -33,7 +34,12 @@ func NewDirector(s Setup) (Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &director{d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch()}, nil
+	return newWorker(d), nil
+}
+
+// newWorker is one more worker of d.
+func newWorker(d *dataplane.Director) *director {
+	return &director{d: d, scratch: d.NewScratch(), batch: dataplane.NewBatch()}
 }
 
 // newDataplane makes a dataplane.Director for s.

@@ -85,7 +85,7 @@ func TestExpiredConnectionsLeaveTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	co := &course{setup: DefaultSetup(0), c: c, f: NewFrames(DefaultSetup(0), 1), now: firstMoment}
+	co := courseOf(c, DefaultSetup(0), 1)
 	if err := co.each(t.Context(), 1000, flagSYN); err != nil {
 		t.Fatal(err)
 	}

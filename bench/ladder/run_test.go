@@ -28,13 +28,13 @@ func TestEveryRungMeasuresSomething(t *testing.T) {
 	rungs := map[string]int{}
 	for _, row := range r.Rows {
 		rungs[row.Rung]++
-		if row.Median <= 0 || row.Ratio <= 0 || len(row.Runs) != 1 {
+		if row.Needs == "" && (row.Median <= 0 || row.Ratio <= 0 || len(row.Runs) != 1) {
 			t.Errorf("%+v", row)
 		}
 	}
 	want := map[string]int{"generator": 1, "parse": 3, "lookup/4096": 3, "path/hit/4096/uniform": 4, "path/hit/4096/zipf": 4, "path/new/4096": 4,
 		"path/persistent/4096": 4, "path/mixed/4096/uniform": 4, "path/mixed/4096/zipf": 4, "path/synflood/4096": 4, "path/capture": 4,
-		"pick/10": len(scheduler.Names()), "pick/100": len(scheduler.Names()), "pick/1000": len(scheduler.Names()), "memport": 2}
+		"pick/10": len(scheduler.Names()), "pick/100": len(scheduler.Names()), "pick/1000": len(scheduler.Names()), "workers/hit/4096": 2, "memport": 2}
 	for name, n := range want {
 		if rungs[name] != n {
 			t.Errorf("rung %s has %d candidates, want %d", name, rungs[name], n)
@@ -120,6 +120,21 @@ func TestCandidatesTakeTurns(t *testing.T) {
 	}
 	// A: 6 18 30, B: 6 12 18, ratios 1, 1.5, 1.67.
 	if rows[0].Median != 18 || rows[0].Ratio != 1 || rows[1].Median != 12 || rows[1].Ratio != 1.5 || rows[1].Spread() != 0.5 {
+		t.Errorf("%+v", rows)
+	}
+}
+
+// Without the CPUs for it a candidate says what it needs, and the others have
+// their numbers.
+func TestWhatAMachineLacksIsNoNumber(t *testing.T) {
+	o := short()
+	o.Runs, o.Batch = 2, 1
+	r := Rung{Name: "workers", Metrics: []Metric{{Unit: "frames/s"}}, Subjects: []Subject{workersSubject(1, MinFlows, 64, 1), workersSubject(2, MinFlows, 64, 1)}}
+	rows, err := o.measure(t.Context(), &r, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows[0].Median <= 0 || rows[0].Needs != "" || rows[1].Median != 0 || rows[1].Ratio != 0 || rows[1].Needs != "2 CPUs" || len(rows[1].Runs) != 0 {
 		t.Errorf("%+v", rows)
 	}
 }

@@ -30,6 +30,10 @@ func (r *Report) WriteText(w io.Writer) error {
 			b.WriteString(strings.Repeat("─", 80) + "\n")
 		}
 		last = row.Rung
+		if row.Needs != "" {
+			fmt.Fprintf(&b, "%-*s %-*s   needs %s\n", rungWidth, name, candidateWidth, row.Candidate, row.Needs)
+			continue
+		}
 		fmt.Fprintf(&b, "%-*s %-*s %*s %-*s %*.0f %*s\n", rungWidth, name, candidateWidth, row.Candidate, valueWidth, number(row.Median),
 			unitWidth, row.Unit, spreadWidth, min(100*row.Spread(), 999), ratioWidth, row.ratio())
 	}
