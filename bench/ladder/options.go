@@ -126,7 +126,9 @@ func allRungs(o *Options) ([]Rung, error) {
 	if o.Capture != nil {
 		all = append(all, captureRung(o, makers))
 	}
-	all = append(append(append(all, workerRungs(o)...), pickRungs()...), portRung(o))
+	all = append(all, workerRungs(o)...)
+	all = append(all, pauseRung(o))
+	all = append(append(all, pickRungs()...), portRung(o))
 	if o.Live.Lvsdr != "" {
 		all = append(all, liveRungs(&o.Live)...)
 	}
