@@ -127,7 +127,7 @@ func allRungs(o *Options) ([]Rung, error) {
 		all = append(all, captureRung(o, makers))
 	}
 	all = append(all, workerRungs(o)...)
-	all = append(all, pauseRung(o))
+	all = append(append(all, pauseRung(o)), memoryRungs(o)...)
 	all = append(append(all, pickRungs()...), portRung(o))
 	if o.Live.Lvsdr != "" {
 		all = append(all, liveRungs(&o.Live)...)
