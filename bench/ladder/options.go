@@ -13,6 +13,9 @@ import (
 // MinFlows is the least number of flows in Options.
 const MinFlows = 4096
 
+// mostZipf is an exponent with which one flow has nearly all frames.
+const mostZipf = 10
+
 // Options say what is measured. The zero value of a field means its default.
 type Options struct {
 	// Rungs are the rungs to measure, by name, or by the first parts of their
@@ -23,6 +26,12 @@ type Options struct {
 	Flows []int
 	// Batch is how many frames are forwarded at a time, 1 to 256. Default 64.
 	Batch int
+	// NewShare is the part of the frames that begin a connection in the mixed
+	// rungs, above 0 and at most 1. Default NewShare, 1/16.
+	NewShare float64
+	// Zipf is the exponent of the zipf rungs, above 1: see Zipf. Default
+	// ZipfExponent, 1.1.
+	Zipf float64
 	// Runs is how many turns each subject gets. Default 5.
 	Runs int
 	// Time is how long an in-process turn measures. A live one takes five
@@ -61,6 +70,12 @@ func (o Options) complete() (Options, error) {
 	if o.Batch == 0 {
 		o.Batch = 64
 	}
+	if o.NewShare == 0 {
+		o.NewShare = NewShare
+	}
+	if o.Zipf == 0 {
+		o.Zipf = ZipfExponent
+	}
 	if o.Runs == 0 {
 		o.Runs = 5
 	}
@@ -74,6 +89,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Batch < 1 || o.Batch > dataplane.MaxBatch {
 		return o, fmt.Errorf("batch of %d: want 1 to %d", o.Batch, dataplane.MaxBatch)
+	}
+	if !(o.NewShare > 0 && o.NewShare <= 1) {
+		return o, fmt.Errorf("share of new connections of %g: want more than 0 and at most 1", o.NewShare)
+	}
+	if !(o.Zipf > 1 && o.Zipf <= mostZipf) {
+		return o, fmt.Errorf("exponent of %g: want more than 1 and at most %d", o.Zipf, mostZipf)
 	}
 	if o.Runs < 1 || o.Time < 0 {
 		return o, fmt.Errorf("%d runs of %s: want at least one, and some time", o.Runs, o.Time)

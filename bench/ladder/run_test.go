@@ -3,6 +3,7 @@ package ladder
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -167,14 +168,18 @@ func TestMedian(t *testing.T) {
 
 func TestBadOptionsAreRefused(t *testing.T) {
 	for name, o := range map[string]Options{
-		"too few flows":    {Flows: []int{MinFlows - 1}},
-		"too many flows":   {Flows: []int{NumFlows}},
-		"batch too large":  {Batch: 257},
-		"negative batch":   {Batch: -1},
-		"negative runs":    {Runs: -1},
-		"no such rung":     {Rungs: []string{"path/hi"}},
-		"live without lab": {Rungs: []string{"live"}},
-		"no such baseline": {Baseline: "nobody"},
+		"too few flows":      {Flows: []int{MinFlows - 1}},
+		"too many flows":     {Flows: []int{NumFlows}},
+		"batch too large":    {Batch: 257},
+		"negative batch":     {Batch: -1},
+		"negative runs":      {Runs: -1},
+		"no such rung":       {Rungs: []string{"path/hi"}},
+		"live without lab":   {Rungs: []string{"live"}},
+		"no new connections": {NewShare: -0.1},
+		"more than all new":  {NewShare: 1.1},
+		"no share at all":    {NewShare: math.NaN()},
+		"a flat zipf law":    {Zipf: 1},
+		"no such baseline":   {Baseline: "nobody"},
 	} {
 		if _, err := Run(t.Context(), o); err == nil {
 			t.Errorf("%s: accepted", name)
