@@ -40,7 +40,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 			charts = append(charts, chart{Rung: row.Rung})
 		}
 		c := &charts[len(charts)-1]
-		c.Bars = append(c.Bars, bar{Candidate: row.Candidate, Value: number(row.Median), Unit: row.Unit, Ratio: row.ratio(),
+		c.Bars = append(c.Bars, bar{Candidate: row.Candidate, Value: Number(row.Median), Unit: row.Unit, Ratio: row.ratio(),
 			Spread: fmt.Sprintf("%.0f", 100*row.Spread()), Width: int(1000 * row.Median / r.most(row.Rung)), Baseline: first, Needs: row.Needs})
 	}
 	return t.Execute(w, map[string]any{"Conditions": r.Conditions.lines(), "Charts": charts, "Notes": r.Notes})

@@ -98,7 +98,7 @@ func TestThePageStandsAlone(t *testing.T) {
 	}
 	bars := 0
 	for _, row := range r.Rows {
-		value := number(row.Median)
+		value := Number(row.Median)
 		if row.Needs != "" {
 			value = "needs " + row.Needs
 		} else {

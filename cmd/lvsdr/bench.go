@@ -59,7 +59,7 @@ The live rungs need the privileges of ` + "`lvsdr lab`" + `; --live=false does w
 	fl.BoolVar(&f.list, "list", false, "list the rungs and measure nothing")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.StringVar(&f.html, "html", "", "write a page to `FILE` as well")
-	cmd.AddCommand(newBenchForwarder())
+	cmd.AddCommand(newBenchCompare(), newBenchForwarder())
 	return cmd
 }
 

@@ -66,3 +66,32 @@ func TestBenchCommandLine(t *testing.T) {
 		})
 	}
 }
+
+// A build is as good as itself; a bound that nothing keeps is broken, and the
+// message names the rung.
+func TestBenchCompareJudgesTwoBuilds(t *testing.T) {
+	self := os.Getenv(binaryEnv)
+	tiny := []string{"bench", "compare", self, self, "--rungs", "parse", "--pairs", "2", "--time", "1ns"}
+	for _, test := range []struct {
+		name   string
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"within the bound", append(tiny, "--bound", "1e9"), 0, "\nparse                      lvsdr ", "2 pairs ...."},
+		{"above the bound", append(tiny, "--bound", "1e-9"), 1, "!\n", "parse lvsdr"},
+		{"as JSON", append(tiny, "--bound", "1e-9", "--json"), 1, `"worse": true`, "parse lvsdr"},
+		{"a rung that does not exist", append(tiny, "--rungs", "nothing"), 2, "", `there is no rung "nothing"`},
+		{"no such program", []string{"bench", "compare", self, "/nowhere/lvsdr", "--rungs", "parse", "--time", "1ns"}, 2, "", "/nowhere/lvsdr"},
+		{"another program", []string{"bench", "compare", self, "/bin/true", "--rungs", "parse", "--time", "1ns"}, 2, "", "is it lvsdr?"},
+		{"one program", []string{"bench", "compare", self}, 2, "", "accepts 2 arg(s)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := lvsdr(t, test.args...)
+			if r.code != test.code || !strings.Contains(r.stdout, test.stdout) || !strings.Contains(r.stderr, test.stderr) {
+				t.Errorf("exit code %d, stdout %q, stderr %q; want %d, %q, %q", r.code, r.stdout, r.stderr, test.code, test.stdout, test.stderr)
+			}
+		})
+	}
+}
