@@ -73,7 +73,7 @@ func Judge(old, new []ladder.Report, bound float64) *Report {
 			olds, news = append(olds, was), append(news, is)
 			l.Ratios = append(l.Ratios, ratio(was, is, l.Unit))
 		}
-		l.Old, l.New, l.Ratio = median(olds), median(news), median(l.Ratios)
+		l.Old, l.New, l.Ratio = ladder.Median(olds), ladder.Median(news), ladder.Median(l.Ratios)
 		l.Worse = l.Ratio > bound
 		r.Lines = append(r.Lines, l)
 	}
@@ -138,13 +138,6 @@ func ratio(old, new float64, unit string) float64 {
 		return 1
 	}
 	return new / old
-}
-
-// median is the middle of v, or the mean of the two in the middle.
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
 // WriteText writes the report as a table of 80 columns. A line that ends in !

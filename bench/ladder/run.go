@@ -103,7 +103,7 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 		for i, s := range rung.Subjects {
 			row := Row{Rung: rung.Name + metric.Name, Candidate: s.Name, Unit: metric.Unit, Runs: values[m][i], Needs: s.Needs}
 			if s.Needs == "" {
-				row.Median = median(values[m][i])
+				row.Median = Median(values[m][i])
 			}
 			if !metric.Bare && s.Needs == "" && rung.Subjects[0].Needs == "" {
 				row.Ratio = ratio(values[m][0], values[m][i], metric.Less)
@@ -114,8 +114,8 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	return rows, nil
 }
 
-// median is the middle of v, or the mean of the two in the middle.
-func median(v []float64) float64 {
+// Median is the middle of v, or the mean of the two in the middle.
+func Median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
 	n := len(s)
 	return (s[(n-1)/2] + s[n/2]) / 2
@@ -134,5 +134,5 @@ func ratio(base, v []float64, less bool) float64 {
 		}
 		all = append(all, better/worse)
 	}
-	return median(all)
+	return Median(all)
 }

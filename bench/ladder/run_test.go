@@ -161,7 +161,7 @@ func TestTheBaselineCanBeChosen(t *testing.T) {
 }
 
 func TestMedian(t *testing.T) {
-	if median([]float64{3, 1, 2}) != 2 || median([]float64{4, 1, 2, 3}) != 2.5 || median([]float64{7}) != 7 {
+	if Median([]float64{3, 1, 2}) != 2 || Median([]float64{4, 1, 2, 3}) != 2.5 || Median([]float64{7}) != 7 {
 		t.Error("the median is not the middle")
 	}
 }
