@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"lvsdr/dataplane"
 )
 
 // mostWorkers is how many workers the rung "workers" goes up to.
@@ -41,26 +43,42 @@ func workersSubject(n, flows, batch, cpus int) Subject {
 	return s
 }
 
+// newWorkers makes a director and n workers of it, each with as many flows of
+// its own.
+func newWorkers(n, flows, batch int) (*dataplane.Director, []*course, error) {
+	setup := DefaultSetup(n * flows * 105 / 100)
+	d, err := newDataplane(setup)
+	if err != nil {
+		return nil, nil, err
+	}
+	var all []*course
+	for i := range n {
+		co := courseOf(newWorker(d), setup, batch)
+		co.first = uint32(i * flows)
+		all = append(all, co)
+	}
+	return d, all, nil
+}
+
 // hitTogether is how many segments of established connections n workers of a
 // director forward in a second, together.
 func hitTogether(ctx context.Context, n, flows, batch int, t time.Duration) (float64, error) {
-	setup := DefaultSetup(flows * 105 / 100)
-	d, err := newDataplane(setup)
+	share := flows / n
+	_, workers, err := newWorkers(n, share, batch)
 	if err != nil {
 		return 0, err
 	}
-	share := flows / n
 	rates, errs := make([]float64, n), make([]error, n)
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})
 	ready.Add(n)
-	for i := range n {
-		co := courseOf(newWorker(d), setup, batch)
-		co.first = uint32(i * share)
+	for i, co := range workers {
 		done.Go(func() {
+			isReady := sync.OnceFunc(ready.Done)
+			defer isReady() // nobody waits for one that could not begin
 			errs[i] = pinnedTo(i, func() error {
 				err := co.establish(ctx, share)
-				ready.Done()
+				isReady()
 				<-start
 				if err != nil {
 					return err
