@@ -6,6 +6,7 @@
 package dataplane
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,8 @@ type Director struct {
 	limits Limits
 	hasher *conntrack.Table // gives the identities of all shards
 	shards []*shard
+	// waiting is how many workers want a lock that somebody else has.
+	waiting atomic.Int32
 
 	mu         sync.Mutex // guards all below, and the services' and servers' state; see shard
 	timeouts   conntrack.Timeouts
@@ -132,18 +135,47 @@ func (t *Table) ours(addr frame.Addr) bool {
 }
 
 // Sweep ends connections whose time is up, in at most n chunks of the table
-// (conntrack.Table.Sweep), and forgets removed servers nobody refers to. The
-// lock is held for the whole call: keep n small beside traffic.
+// (conntrack.Table.Sweep), and forgets removed servers nobody refers to. Workers
+// go first between any two chunks, and so wait for one at most.
 func (d *Director) Sweep(now int64, n int) {
+	all := d.Chunks()
+	d.spare(now)
+	for _, sh := range d.shards {
+		for range (n*sh.conns.Chunks() + all - 1) / all {
+			d.sweep(sh, now)
+			for d.waiting.Load() > 0 {
+				runtime.Gosched()
+			}
+		}
+	}
+	d.forget(now)
+}
+
+// sweep is one chunk's.
+func (d *Director) sweep(sh *shard, now int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.conns.Sweep(now, 1)
+}
+
+// spare notes which removed servers have connections at now, also those that
+// end right now.
+func (d *Director) spare(now int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, ds := range d.trash {
 		if ds.refs > 0 {
-			ds.idleSince = now // also if its last connection ends right now
+			ds.idleSince = now
 		}
 	}
-	all := d.Chunks()
-	d.each(func(sh *shard) { sh.conns.Sweep(now, (n*sh.conns.Chunks()+all-1)/all) })
+}
+
+// forget forgets removed servers that nobody refers to any more.
+func (d *Director) forget(now int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.trash = slices.DeleteFunc(d.trash, func(ds *dest) bool {
 		if ds.refs > 0 || now-ds.idleSince < trashTime {
 			return false

@@ -155,9 +155,9 @@ func clientAddr(h *frame.Header) bool {
 
 // others decides about the packets that hits has left.
 func (d *Director) others(t *Table, s *Scratch, b *Batch, now int64) {
-	d.mu.Lock()
+	d.enter(&d.mu)
 	defer d.mu.Unlock()
-	s.shard.mu.Lock()
+	d.enter(&s.shard.mu)
 	defer s.shard.mu.Unlock()
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Reason == pending {

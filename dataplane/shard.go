@@ -46,13 +46,23 @@ func (d *Director) publish(ds *dest) {
 	(*d.routes.Load())[ds.slot].Store(ds.route)
 }
 
+// enter locks mu for a worker.
+func (d *Director) enter(mu *sync.Mutex) {
+	if mu.TryLock() {
+		return
+	}
+	d.waiting.Add(1)
+	mu.Lock()
+	d.waiting.Add(-1)
+}
+
 // hits decides about the packets of b that are of connections of s's own
 // shard, and change no more than a timer. It leaves the others pending, and
 // with one all later ones that may be of the same connection; it reports
 // whether there are any.
 func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 	sh, routes := s.shard, *d.routes.Load()
-	sh.mu.Lock()
+	d.enter(&sh.mu)
 	defer sh.mu.Unlock()
 	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
 	var touched uint8

@@ -18,6 +18,7 @@ type course struct {
 	setup Setup
 	c     Candidate
 	f     *Frames
+	first uint32 // flow: the others are counted from it
 	now   int64
 
 	offered, forwarded uint64
@@ -29,7 +30,12 @@ func newCourse(factory Factory, s Setup, batch int) (*course, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &course{setup: s, c: c, f: NewFrames(s, batch), now: firstMoment}, nil
+	return courseOf(c, s, batch), nil
+}
+
+// courseOf makes frames for c.
+func courseOf(c Candidate, s Setup, batch int) *course {
+	return &course{setup: s, c: c, f: NewFrames(s, batch), now: firstMoment}
 }
 
 // turn forwards one batch; set makes frame i.
@@ -48,7 +54,7 @@ func (co *course) turn(set func(i int)) int {
 func (co *course) each(ctx context.Context, n int, flags uint8) error {
 	for flow := 0; flow < n && ctx.Err() == nil; {
 		co.turn(func(i int) {
-			co.f.Set(i, uint32(flow%n), flags)
+			co.f.Set(i, co.first+uint32(flow%n), flags)
 			flow++
 		})
 	}

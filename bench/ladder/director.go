@@ -15,7 +15,8 @@ const forever = 30 * 24 * 3600
 // link is the index of the interface that real servers are behind.
 const link = 2
 
-// A director is the Candidate lvsdr: dataplane.Director without a port.
+// A director is the Candidate lvsdr: a worker of a dataplane.Director, without
+// a port.
 type director struct {
 	d       *dataplane.Director
 	scratch *dataplane.Scratch
@@ -30,18 +31,23 @@ var (
 // NewDirector makes the candidate "lvsdr": package dataplane's director, as it
 // is in `lvsdr run`. It is an Expirer and a Counter.
 func NewDirector(s Setup) (Candidate, error) {
-	d, err := newDataplane(s)
+	d, err := newDataplane(s, 1)
 	if err != nil {
 		return nil, err
 	}
-	return &director{d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch()}, nil
+	return newWorker(d, 0), nil
 }
 
-// newDataplane makes a dataplane.Director for s.
-func newDataplane(s Setup) (*dataplane.Director, error) {
+// newWorker is worker i of d.
+func newWorker(d *dataplane.Director, i int) *director {
+	return &director{d: d, scratch: d.NewScratch(i), batch: dataplane.NewBatch()}
+}
+
+// newDataplane makes a dataplane.Director for s and as many workers.
+func newDataplane(s Setup, workers int) (*dataplane.Director, error) {
 	t := dataplane.DefaultTunables()
 	t.SloppyTCP = s.Sloppy
-	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: s.Limit, Secret: [16]byte{1}, Room: mapping.Room}, Tunables: t})
+	d, err := dataplane.New(dataplane.Config{Workers: workers, Conns: conntrack.Config{Limit: s.Limit, Secret: [16]byte{1}, Room: mapping.Room}, Tunables: t})
 	if err != nil {
 		return nil, fmt.Errorf("make director: %w", err)
 	}

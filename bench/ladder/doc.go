@@ -1,7 +1,8 @@
 // Package ladder measures directors, rung by rung: parsing alone, the
-// connection table alone, the whole path of a frame, a port in memory, and
-// live traffic between network namespaces. Every rung has several candidates,
-// the first of which is the baseline that the others are compared with.
+// connection table alone, the whole path of a frame, several workers, the
+// longest pause, memory, a port in memory, and live traffic between network
+// namespaces. Every rung has several candidates, the first of which is the
+// baseline that the others are compared with.
 //
 // # How it measures
 //
@@ -10,7 +11,8 @@
 // made anew. A Row is the median over the turns; its ratio is the median of
 // the ratios within each turn. In-process rungs run on a thread that is locked
 // and bound to one CPU, and count its CPU time; what the collector does on
-// other CPUs for a candidate that allocates is not counted.
+// other CPUs for a candidate that allocates is not counted. The rungs "workers"
+// and "pause" go by the clock on the wall.
 //
 // The frames of in-process rungs are written just before they are forwarded,
 // as a card would have done, on the same CPU: that is part of every number,

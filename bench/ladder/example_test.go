@@ -45,10 +45,12 @@ func Example() {
 		fmt.Println(row.Rung, "|", row.Candidate, "|", row.Unit)
 	}
 	// Output:
+	// path/hit/4096/uniform | LayerParser + LRU | ns/frame
 	// path/hit/4096/uniform | NewPacket + map | ns/frame
 	// path/hit/4096/uniform | LayerParser + map | ns/frame
 	// path/hit/4096/uniform | lvsdr | ns/frame
 	// path/hit/4096/uniform | stateless | ns/frame
+	// path/hit/4096/zipf | LayerParser + LRU | ns/frame
 	// path/hit/4096/zipf | NewPacket + map | ns/frame
 	// path/hit/4096/zipf | LayerParser + map | ns/frame
 	// path/hit/4096/zipf | lvsdr | ns/frame

@@ -2,8 +2,8 @@ package ladder
 
 import "math/rand/v2"
 
-// ZipfExponent is how fast popularity falls in the zipf rungs: the k-th most
-// popular flow, from 0, has a share proportional to 1/(k+1)^ZipfExponent.
+// ZipfExponent is how fast popularity falls in the zipf rungs, unless Options
+// say otherwise.
 const ZipfExponent = 1.1
 
 // A Flows is an endless sequence of flow numbers. It is not safe for
@@ -22,10 +22,12 @@ func Uniform(n int) *Flows { return &Flows{n: uint32(n), state: 1} }
 // one costs more than forwarding a frame. A power of 2.
 const zipfDraws = 1 << 21
 
-// Zipf is a sequence of n flows with popularity by Zipf's law. Which flows are
-// the popular ones has no pattern. After 2^21 numbers it begins again.
-func Zipf(n int) *Flows {
-	z := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), ZipfExponent, 1, uint64(n-1))
+// Zipf is a sequence of n flows with popularity by Zipf's law: the k-th most
+// popular flow, from 0, has a share proportional to 1/(k+1)^exponent, which
+// must be greater than 1. Which flows are the popular ones has no pattern.
+// After 2^21 numbers it begins again.
+func Zipf(n int, exponent float64) *Flows {
+	z := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), exponent, 1, uint64(n-1))
 	f := &Flows{n: uint32(n), drawn: make([]uint32, zipfDraws)}
 	for i := range f.drawn {
 		f.drawn[i] = scatter(uint32(z.Uint64()), uint32(n))

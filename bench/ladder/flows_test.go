@@ -8,20 +8,22 @@ import (
 // The share of the k-th most popular flow is 1/(k+1)^s over the sum of all.
 func TestZipfFollowsItsLaw(t *testing.T) {
 	const n = 10_000
-	z := Zipf(n)
-	seen := make([]int, n)
-	for range zipfDraws {
-		seen[z.Next()]++
-	}
-	sum := 0.0
-	for k := range n {
-		sum += math.Pow(float64(k+1), -ZipfExponent)
-	}
-	for k := range 100 {
-		want := zipfDraws * math.Pow(float64(k+1), -ZipfExponent) / sum
-		got := float64(seen[scatter(uint32(k), n)])
-		if math.Abs(got-want) > 5*math.Sqrt(want) { // five standard deviations
-			t.Errorf("flow of rank %d came %.0f times, want %.0f", k, got, want)
+	for _, exponent := range []float64{ZipfExponent, 1.5} {
+		z := Zipf(n, exponent)
+		seen := make([]int, n)
+		for range zipfDraws {
+			seen[z.Next()]++
+		}
+		sum := 0.0
+		for k := range n {
+			sum += math.Pow(float64(k+1), -exponent)
+		}
+		for k := range 100 {
+			want := zipfDraws * math.Pow(float64(k+1), -exponent) / sum
+			got := float64(seen[scatter(uint32(k), n)])
+			if math.Abs(got-want) > 5*math.Sqrt(want) { // five standard deviations
+				t.Errorf("exponent %g: flow of rank %d came %.0f times, want %.0f", exponent, k, got, want)
+			}
 		}
 	}
 }

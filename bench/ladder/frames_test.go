@@ -69,7 +69,7 @@ func TestSettingAFrameAllocatesNothing(t *testing.T) {
 func TestCandidatesForwardAlike(t *testing.T) {
 	s := DefaultSetup(1 << 14)
 	var all []Candidate
-	for _, f := range []Factory{NewDirector, NewNaive, NewParser} {
+	for _, f := range []Factory{NewDirector, NewNaive, NewParser, NewLRU} {
 		c, err := f(s)
 		if err != nil {
 			t.Fatal(err)

@@ -14,7 +14,8 @@ var page string
 // A bar is a row as the page shows it.
 type bar struct {
 	Candidate, Value, Unit, Ratio, Spread string
-	Width                                 int // of 1000
+	Needs                                 string // instead of numbers
+	Width                                 int    // of 1000
 	Baseline                              bool
 }
 
@@ -39,8 +40,8 @@ func (r *Report) WriteHTML(w io.Writer) error {
 			charts = append(charts, chart{Rung: row.Rung})
 		}
 		c := &charts[len(charts)-1]
-		c.Bars = append(c.Bars, bar{Candidate: row.Candidate, Value: number(row.Median), Unit: row.Unit, Ratio: row.ratio(),
-			Spread: fmt.Sprintf("%.0f", 100*row.Spread()), Width: int(1000 * row.Median / r.most(row.Rung)), Baseline: first})
+		c.Bars = append(c.Bars, bar{Candidate: row.Candidate, Value: Number(row.Median), Unit: row.Unit, Ratio: row.ratio(),
+			Spread: fmt.Sprintf("%.0f", 100*row.Spread()), Width: int(1000 * row.Median / r.most(row.Rung)), Baseline: first, Needs: row.Needs})
 	}
 	return t.Execute(w, map[string]any{"Conditions": r.Conditions.lines(), "Charts": charts, "Notes": r.Notes})
 }

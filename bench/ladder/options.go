@@ -3,6 +3,7 @@ package ladder
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 
 // MinFlows is the least number of flows in Options.
 const MinFlows = 4096
+
+// mostZipf is an exponent with which one flow has nearly all frames.
+const mostZipf = 10
 
 // Options say what is measured. The zero value of a field means its default.
 type Options struct {
@@ -22,6 +26,12 @@ type Options struct {
 	Flows []int
 	// Batch is how many frames are forwarded at a time, 1 to 256. Default 64.
 	Batch int
+	// NewShare is the part of the frames that begin a connection in the mixed
+	// rungs, above 0 and at most 1. Default NewShare, 1/16.
+	NewShare float64
+	// Zipf is the exponent of the zipf rungs, above 1: see Zipf. Default
+	// ZipfExponent, 1.1.
+	Zipf float64
 	// Runs is how many turns each subject gets. Default 5.
 	Runs int
 	// Time is how long an in-process turn measures. A live one takes five
@@ -29,6 +39,9 @@ type Options struct {
 	Time time.Duration
 	// Candidates are measured in the path rungs beside ours.
 	Candidates []Factory
+	// Baseline is the candidate that the others are compared with, in the rungs
+	// that have it. Default: the first of each rung.
+	Baseline string
 	// Capture, if there is one, adds the rung "path/capture".
 	Capture *Capture
 	// Live adds the live rungs, if it says which program lvsdr is.
@@ -59,6 +72,12 @@ func (o Options) complete() (Options, error) {
 	if o.Batch == 0 {
 		o.Batch = 64
 	}
+	if o.NewShare == 0 {
+		o.NewShare = NewShare
+	}
+	if o.Zipf == 0 {
+		o.Zipf = ZipfExponent
+	}
 	if o.Runs == 0 {
 		o.Runs = 5
 	}
@@ -72,6 +91,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Batch < 1 || o.Batch > dataplane.MaxBatch {
 		return o, fmt.Errorf("batch of %d: want 1 to %d", o.Batch, dataplane.MaxBatch)
+	}
+	if !(o.NewShare > 0 && o.NewShare <= 1) {
+		return o, fmt.Errorf("share of new connections of %g: want more than 0 and at most 1", o.NewShare)
+	}
+	if !(o.Zipf > 1 && o.Zipf <= mostZipf) {
+		return o, fmt.Errorf("exponent of %g: want more than 1 and at most %d", o.Zipf, mostZipf)
 	}
 	if o.Runs < 1 || o.Time < 0 {
 		return o, fmt.Errorf("%d runs of %s: want at least one, and some time", o.Runs, o.Time)
@@ -115,7 +140,7 @@ func Rungs(o Options) ([]Rung, error) {
 
 // allRungs are all there are, from the bottom up.
 func allRungs(o *Options) ([]Rung, error) {
-	makers, err := newMakers(append([]Factory{NewNaive, NewParser, NewDirector}, o.Candidates...))
+	makers, err := newMakers(append([]Factory{NewLRU, NewNaive, NewParser, NewDirector}, o.Candidates...))
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +149,33 @@ func allRungs(o *Options) ([]Rung, error) {
 	if o.Capture != nil {
 		all = append(all, captureRung(o, makers))
 	}
+	all = append(all, workerRungs(o)...)
+	all = append(append(all, pauseRung(o)), memoryRungs(o)...)
 	all = append(append(all, pickRungs()...), portRung(o))
 	if o.Live.Lvsdr != "" {
 		all = append(all, liveRungs(&o.Live)...)
 	}
-	return all, nil
+	return all, putFirst(all, o.Baseline)
+}
+
+// putFirst makes the candidate of that name the baseline, where there is one.
+func putFirst(rungs []Rung, name string) error {
+	if name == "" {
+		return nil
+	}
+	known := false
+	for _, r := range rungs {
+		i := slices.IndexFunc(r.Subjects, func(s Subject) bool { return s.Name == name })
+		if i < 0 {
+			continue
+		}
+		known = true
+		s := r.Subjects[i]
+		copy(r.Subjects[1:], r.Subjects[:i])
+		r.Subjects[0] = s
+	}
+	if !known {
+		return fmt.Errorf("no rung has a candidate %q", name)
+	}
+	return nil
 }

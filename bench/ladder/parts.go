@@ -259,7 +259,7 @@ func portRung(o *Options) Rung {
 		inProcess("port alone", func(context.Context) (*work, error) { return startPort(o.Batch, nil) }),
 		inProcess("lvsdr", func(context.Context) (*work, error) {
 			s := DefaultSetup(portFlows * 2)
-			d, err := newDataplane(s)
+			d, err := newDataplane(s, 1)
 			if err != nil {
 				return nil, err
 			}

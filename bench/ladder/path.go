@@ -11,8 +11,9 @@ import (
 // time between two connections of a client.
 const persistence = 10 * 24 * time.Hour
 
-// newOf16 is how many frames of 16 begin a connection in the mixed rung.
-const newOf16 = 1
+// NewShare is the part of the frames that begin a connection in the mixed
+// rungs, unless Options say otherwise.
+const NewShare = 1. / 16
 
 // perFrame is the metric of in-process rungs.
 var perFrame = []Metric{{Unit: "ns/frame", Less: true}}
@@ -28,6 +29,7 @@ type kind struct {
 // A trafficSpec is the size of a kind of traffic.
 type trafficSpec struct {
 	flows, batch int
+	newShare     float64
 	pick         func() *Flows // among the flows, the same for all turns
 }
 
@@ -48,13 +50,13 @@ func pathRungs(o *Options, makers []maker) []Rung {
 	for _, k := range kinds() {
 		for _, flows := range o.Flows {
 			name := fmt.Sprintf("path/%s/%s", k.name, count(flows))
-			uniform := trafficSpec{flows: flows, batch: o.Batch, pick: func() *Flows { return Uniform(flows) }}
+			uniform := trafficSpec{flows: flows, batch: o.Batch, newShare: o.NewShare, pick: func() *Flows { return Uniform(flows) }}
 			if !k.zipf {
 				rungs = append(rungs, Rung{Name: name, Metrics: perFrame, Subjects: k.subjects(makers, uniform)})
 				continue
 			}
 			zipf := uniform
-			drawn := sync.OnceValue(func() *Flows { return Zipf(flows) })
+			drawn := sync.OnceValue(func() *Flows { return Zipf(flows, o.Zipf) })
 			zipf.pick = func() *Flows { return drawn().Again() }
 			rungs = append(rungs,
 				Rung{Name: name + "/uniform", Metrics: perFrame, Subjects: k.subjects(makers, uniform)},
@@ -151,9 +153,10 @@ func startMixed(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
 		return nil, err
 	}
 	g := generations{course: co, size: s.flows}
-	pick, nth := s.pick(), 0
+	pick, due := s.pick(), 0.
 	set := func(i int) {
-		if nth++; nth%16 < newOf16 {
+		if due += s.newShare; due >= 1 {
+			due--
 			co.f.Set(i, uint32(s.flows)+g.flow(), flagSYN)
 			return
 		}

@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"math"
 	"testing"
 
 	"lvsdr/dataplane"
@@ -25,7 +26,7 @@ func TestKindsOfTrafficAreWhatTheyAreCalled(t *testing.T) {
 				return c, err
 			}
 			const flows = 5000
-			w, err := k.start(t.Context(), make, trafficSpec{flows: flows, batch: batch, pick: func() *Flows { return Uniform(flows) }})
+			w, err := k.start(t.Context(), make, trafficSpec{flows: flows, batch: batch, newShare: 1. / 16, pick: func() *Flows { return Uniform(flows) }})
 			if err != nil {
 				t.Fatalf("%s: %v", k.name, err)
 			}
@@ -53,5 +54,32 @@ func TestKindsOfTrafficAreWhatTheyAreCalled(t *testing.T) {
 	}
 	if len(want) != len(kinds()) {
 		t.Errorf("%d kinds, want %d", len(kinds()), len(want))
+	}
+}
+
+// The share of new connections is that asked for.
+func TestTheMixedRungHasItsShareOfNewConnections(t *testing.T) {
+	for _, share := range []float64{0.001, 0.3, 1} {
+		const flows = 5000
+		var c Candidate
+		w, err := startMixed(t.Context(), func(s Setup) (_ Candidate, err error) { c, err = NewDirector(s); return c, err },
+			trafficSpec{flows: flows, batch: 64, newShare: share, pick: func() *Flows { return Uniform(flows) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, n := c.(Counter).Reasons()[dataplane.Scheduled.String()], 0
+		for n < 10*flows {
+			for end := n + chunk; n < end; {
+				n += w.step()
+			}
+			w.rest()
+		}
+		got := float64(c.(Counter).Reasons()[dataplane.Scheduled.String()]-before) / float64(n)
+		if math.Abs(got-share) > 0.001 {
+			t.Errorf("%.4f of the frames begin a connection, want %.4f", got, share)
+		}
+		if err := w.check(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -21,7 +21,7 @@ type pipeline struct {
 	decode  func(f []byte, k *mapKey) (tcpFlags uint8, ok bool)
 	conns   map[mapKey]*mapConn
 	clients map[[4]byte]*mapConn // with persistence
-	next    int                  // server
+	turns   turns
 }
 
 var _ Expirer = (*pipeline)(nil)
@@ -63,7 +63,7 @@ func NewParser(s Setup) (Candidate, error) {
 }
 
 func newPipeline(name string, s Setup) *pipeline {
-	return &pipeline{name: name, setup: s, conns: map[mapKey]*mapConn{}, clients: map[[4]byte]*mapConn{}}
+	return &pipeline{name: name, setup: s, conns: map[mapKey]*mapConn{}, clients: map[[4]byte]*mapConn{}, turns: turns{n: len(s.Servers)}}
 }
 
 // decodeNewPacket reads f the simple way.
@@ -136,18 +136,17 @@ func (p *pipeline) Forward(frames [][]byte, now int64) int {
 func (p *pipeline) forward(f []byte, now int64) bool {
 	var k mapKey
 	flags, ok := p.decode(f, &k)
-	if !ok || k.dst != p.setup.VIP || k.dstPort != p.setup.Port || k.proto != p.setup.Proto || f[ipTTL] <= 1 {
+	if !ok || !p.setup.serves(&k) || f[ipTTL] <= 1 {
 		return false
 	}
 	c := p.conns[k]
 	if c == nil || c.expires <= now {
-		begins := k.proto == frame.ProtoUDP || flags&(flagSYN|flagRST) == flagSYN || p.setup.Sloppy && flags&flagRST == 0
-		if !begins {
+		if !p.setup.begins(flags) {
 			return false
 		}
 		c = p.newConn(k, now)
 	}
-	if flags&(flagSYN|flagACK) == flagACK {
+	if opens(flags) {
 		c.open = true
 	}
 	c.packets++
@@ -155,11 +154,7 @@ func (p *pipeline) forward(f []byte, now int64) bool {
 	if c.open {
 		c.expires = math.MaxInt64
 	}
-	copy(f, c.server.MAC[:])
-	copy(f[6:], p.setup.MAC[:])
-	// RFC 1624: TTL is the high byte of its word.
-	f[ipTTL]--
-	addSum(f[ipSum:], 0x0100, 0)
+	p.setup.rewrite(f, c.server)
 	return true
 }
 
@@ -171,24 +166,17 @@ func (p *pipeline) newConn(k mapKey, now int64) *mapConn {
 	c := &mapConn{}
 	p.conns[k] = c
 	if p.setup.Persistence == 0 {
-		c.server = p.turn()
+		c.server = &p.setup.Servers[p.turns.next()]
 		return c
 	}
 	t := p.clients[k.src]
 	if t == nil || t.expires <= now {
-		t = &mapConn{server: p.turn()}
+		t = &mapConn{server: &p.setup.Servers[p.turns.next()]}
 		p.clients[k.src] = t
 	}
 	t.expires = now + int64(p.setup.Persistence)
 	c.server = t.server
 	return c
-}
-
-// turn is the server whose turn it is.
-func (p *pipeline) turn() *Server {
-	s := &p.setup.Servers[p.next]
-	p.next = (p.next + 1) % len(p.setup.Servers)
-	return s
 }
 
 // Expire implements Expirer.
@@ -203,6 +191,37 @@ func (p *pipeline) Expire(now int64) {
 			delete(p.clients, k)
 		}
 	}
+}
+
+// serves reports whether a packet of k is one for the service.
+func (s *Setup) serves(k *mapKey) bool {
+	return k.dst == s.VIP && k.dstPort == s.Port && k.proto == s.Proto
+}
+
+// begins reports whether a packet of no known connection begins one.
+func (s *Setup) begins(tcpFlags uint8) bool {
+	return s.Proto == frame.ProtoUDP || tcpFlags&(flagSYN|flagRST) == flagSYN || s.Sloppy && tcpFlags&flagRST == 0
+}
+
+// opens reports whether a segment tells that its client got the SYN's answer.
+func opens(tcpFlags uint8) bool { return tcpFlags&(flagSYN|flagACK) == flagACK }
+
+// rewrite makes f a frame to the server.
+func (s *Setup) rewrite(f []byte, to *Server) {
+	copy(f, to.MAC[:])
+	copy(f[6:], s.MAC[:])
+	// RFC 1624: TTL is the high byte of its word.
+	f[ipTTL]--
+	addSum(f[ipSum:], 0x0100, 0)
+}
+
+// turns are numbers below n in turn.
+type turns struct{ n, last int }
+
+func (t *turns) next() int {
+	i := t.last
+	t.last = (i + 1) % t.n
+	return i
 }
 
 // addSum changes the Internet checksum at sum for a word that went from old to

@@ -13,10 +13,12 @@ type Row struct {
 	Candidate string    `json:"candidate"`
 	Unit      string    `json:"unit"`
 	Median    float64   `json:"median"`
-	Runs      []float64 `json:"runs"` // in the order of the turns
+	Runs      []float64 `json:"runs"` // in the order of the turns; empty: see Needs
 	// Ratio is how many times as good as the baseline the candidate was, the
 	// median over the turns: above 1, it was better. 0: there is none.
 	Ratio float64 `json:"ratio,omitempty"`
+	// Needs is what the machine lacks for measuring this.
+	Needs string `json:"needs,omitempty"`
 }
 
 // Spread is how far the turns were apart: half of the range, as a part of the
@@ -83,6 +85,9 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	defer fmt.Fprintln(progress)
 	for range o.Runs {
 		for i, s := range rung.Subjects {
+			if s.Needs != "" {
+				continue
+			}
 			got, err := s.Run(ctx, t)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", s.Name, err)
@@ -96,11 +101,14 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	var rows []Row
 	for m, metric := range rung.Metrics {
 		for i, s := range rung.Subjects {
-			if len(values[m][i]) == 0 { // it has no such number
+			if len(values[m][i]) == 0 && s.Needs == "" { // it has no such number
 				continue
 			}
-			row := Row{Rung: rung.Name + metric.Name, Candidate: s.Name, Unit: metric.Unit, Runs: values[m][i], Median: median(values[m][i])}
-			if !metric.Bare {
+			row := Row{Rung: rung.Name + metric.Name, Candidate: s.Name, Unit: metric.Unit, Runs: values[m][i], Needs: s.Needs}
+			if s.Needs == "" {
+				row.Median = Median(values[m][i])
+			}
+			if !metric.Bare && s.Needs == "" && rung.Subjects[0].Needs == "" {
 				row.Ratio = ratio(values[m][0], values[m][i], metric.Less)
 			}
 			rows = append(rows, row)
@@ -109,8 +117,8 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	return rows, nil
 }
 
-// median is the middle of v, or the mean of the two in the middle.
-func median(v []float64) float64 {
+// Median is the middle of v, or the mean of the two in the middle.
+func Median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
 	n := len(s)
 	return (s[(n-1)/2] + s[n/2]) / 2
@@ -133,5 +141,5 @@ func ratio(base, v []float64, less bool) float64 {
 		}
 		all = append(all, better/worse)
 	}
-	return median(all)
+	return Median(all)
 }

@@ -3,6 +3,7 @@ package ladder
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -28,18 +29,19 @@ func TestEveryRungMeasuresSomething(t *testing.T) {
 	rungs := map[string]int{}
 	for _, row := range r.Rows {
 		rungs[row.Rung]++
-		if row.Median <= 0 || row.Ratio <= 0 || len(row.Runs) != 1 {
+		if row.Needs == "" && (row.Median <= 0 || row.Ratio <= 0 || len(row.Runs) != 1) {
 			t.Errorf("%+v", row)
 		}
 	}
-	want := map[string]int{"generator": 1, "parse": 3, "lookup/4096": 3, "path/hit/4096/uniform": 3, "path/hit/4096/zipf": 3, "path/new/4096": 3,
-		"path/persistent/4096": 3, "path/mixed/4096/uniform": 3, "path/mixed/4096/zipf": 3, "path/synflood/4096": 3, "path/capture": 3,
-		"pick/10": len(scheduler.Names()), "pick/100": len(scheduler.Names()), "pick/1000": len(scheduler.Names()), "memport": 2}
+	want := map[string]int{"generator": 1, "parse": 3, "lookup/4096": 3, "path/hit/4096/uniform": 4, "path/hit/4096/zipf": 4, "path/new/4096": 4,
+		"path/persistent/4096": 4, "path/mixed/4096/uniform": 4, "path/mixed/4096/zipf": 4, "path/synflood/4096": 4, "path/capture": 4,
+		"pick/10": len(scheduler.Names()), "pick/100": len(scheduler.Names()), "pick/1000": len(scheduler.Names()), "workers/hit/4096": 2,
+		"memory/IPv4/16384": 3, "memory/IPv6/16384": 3, "pause/4096/p99.9": 3, "pause/4096/max": 3, "memport": 2}
 	for name, n := range want {
 		if rungs[name] != n {
 			t.Errorf("rung %s has %d candidates, want %d", name, rungs[name], n)
 		}
-		if !strings.Contains(progress.String(), " "+name+" .") {
+		if name = strings.TrimSuffix(strings.TrimSuffix(name, "/p99.9"), "/max"); !strings.Contains(progress.String(), " "+name+" .") {
 			t.Errorf("progress says nothing of %s", name)
 		}
 	}
@@ -143,21 +145,60 @@ func TestSubjectsMayLackTheLastNumbers(t *testing.T) {
 	}
 }
 
+// Without the CPUs for it a candidate says what it needs, and the others have
+// their numbers.
+func TestWhatAMachineLacksIsNoNumber(t *testing.T) {
+	o := short()
+	o.Runs, o.Batch = 2, 1
+	r := Rung{Name: "workers", Metrics: []Metric{{Unit: "frames/s"}}, Subjects: []Subject{workersSubject(1, MinFlows, 64, 1), workersSubject(2, MinFlows, 64, 1)}}
+	rows, err := o.measure(t.Context(), &r, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows[0].Median <= 0 || rows[0].Needs != "" || rows[1].Median != 0 || rows[1].Ratio != 0 || rows[1].Needs != "2 CPUs" || len(rows[1].Runs) != 0 {
+		t.Errorf("%+v", rows)
+	}
+}
+
+func TestTheBaselineCanBeChosen(t *testing.T) {
+	o := short("path/hit", "generator")
+	o.Baseline = "LayerParser + map"
+	rungs, err := Rungs(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"frames", "LayerParser + map, LayerParser + LRU, NewPacket + map, lvsdr", "LayerParser + map, LayerParser + LRU, NewPacket + map, lvsdr"}
+	for i, r := range rungs {
+		var names []string
+		for _, s := range r.Subjects {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, ", "); got != want[i] {
+			t.Errorf("%s: %s, want %s", r.Name, got, want[i])
+		}
+	}
+}
+
 func TestMedian(t *testing.T) {
-	if median([]float64{3, 1, 2}) != 2 || median([]float64{4, 1, 2, 3}) != 2.5 || median([]float64{7}) != 7 {
+	if Median([]float64{3, 1, 2}) != 2 || Median([]float64{4, 1, 2, 3}) != 2.5 || Median([]float64{7}) != 7 {
 		t.Error("the median is not the middle")
 	}
 }
 
 func TestBadOptionsAreRefused(t *testing.T) {
 	for name, o := range map[string]Options{
-		"too few flows":    {Flows: []int{MinFlows - 1}},
-		"too many flows":   {Flows: []int{NumFlows}},
-		"batch too large":  {Batch: 257},
-		"negative batch":   {Batch: -1},
-		"negative runs":    {Runs: -1},
-		"no such rung":     {Rungs: []string{"path/hi"}},
-		"live without lab": {Rungs: []string{"live"}},
+		"too few flows":      {Flows: []int{MinFlows - 1}},
+		"too many flows":     {Flows: []int{NumFlows}},
+		"batch too large":    {Batch: 257},
+		"negative batch":     {Batch: -1},
+		"negative runs":      {Runs: -1},
+		"no such rung":       {Rungs: []string{"path/hi"}},
+		"live without lab":   {Rungs: []string{"live"}},
+		"no new connections": {NewShare: -0.1},
+		"more than all new":  {NewShare: 1.1},
+		"no share at all":    {NewShare: math.NaN()},
+		"a flat zipf law":    {Zipf: 1},
+		"no such baseline":   {Baseline: "nobody"},
 	} {
 		if _, err := Run(t.Context(), o); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -32,6 +32,9 @@ type Rung struct {
 // A Subject is one of those a rung compares.
 type Subject struct {
 	Name string
+	// Needs is what this machine lacks for the subject. If it is not empty it
+	// is reported instead of numbers.
+	Needs string
 	// Run is one turn: it makes everything anew, warms it up and measures for
 	// about the given time. The numbers are those of Rung.Metrics; the last of
 	// them may be missing.
@@ -110,14 +113,21 @@ func inProcess(name string, start func(context.Context) (*work, error)) Subject 
 
 // pinned runs f on a thread of its own, bound to the last CPU there is, where
 // the kernel allows that.
-func pinned(f func() error) error {
+func pinned(f func() error) error { return pinnedTo(0, f) }
+
+// pinnedTo is pinned to the CPU that has nth CPUs behind it.
+func pinnedTo(nth int, f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var old unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &old); err != nil {
 		return fmt.Errorf("read CPU affinity: %w", err)
 	}
-	one := only(lastCPU(old))
+	left := old
+	for range nth {
+		left.Clear(lastCPU(left))
+	}
+	one := only(lastCPU(left))
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return f()
 	}

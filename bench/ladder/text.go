@@ -30,7 +30,11 @@ func (r *Report) WriteText(w io.Writer) error {
 			b.WriteString(strings.Repeat("─", 80) + "\n")
 		}
 		last = row.Rung
-		fmt.Fprintf(&b, "%-*s %-*s %*s %-*s %*.0f %*s\n", rungWidth, name, candidateWidth, row.Candidate, valueWidth, number(row.Median),
+		if row.Needs != "" {
+			fmt.Fprintf(&b, "%-*s %-*s   needs %s\n", rungWidth, name, candidateWidth, row.Candidate, row.Needs)
+			continue
+		}
+		fmt.Fprintf(&b, "%-*s %-*s %*s %-*s %*.0f %*s\n", rungWidth, name, candidateWidth, row.Candidate, valueWidth, Number(row.Median),
 			unitWidth, row.Unit, spreadWidth, min(100*row.Spread(), 999), ratioWidth, row.ratio())
 	}
 	for _, n := range r.Notes {
@@ -53,8 +57,8 @@ func (r *Row) ratio() string {
 	return fmt.Sprintf("%.2f", r.Ratio)
 }
 
-// number is v with about three digits of meaning, in groups of three.
-func number(v float64) string {
+// Number is v with about three digits of meaning, in groups of three.
+func Number(v float64) string {
 	switch {
 	case v < 10:
 		return fmt.Sprintf("%.2f", v)

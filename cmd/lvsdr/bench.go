@@ -49,14 +49,17 @@ The live rungs need the privileges of ` + "`lvsdr lab`" + `; --live=false does w
 	fl.StringSliceVar(&f.Rungs, "rungs", nil, "rungs to measure, by `NAME,...` or the first parts of names (default all)")
 	fl.IntSliceVar(&f.Flows, "flows", []int{10_000, 1_000_000}, "table sizes; 10000000 needs several GB")
 	fl.IntVar(&f.Batch, "batch", 64, "frames forwarded at a time, 1 to 256")
+	fl.Float64Var(&f.NewShare, "new-share", ladder.NewShare, "part of the frames that begin a connection, in path/mixed")
+	fl.Float64Var(&f.Zipf, "zipf", ladder.ZipfExponent, "exponent of the zipf rungs, more than 1: the greater, the more frames of few flows")
 	fl.IntVar(&f.Runs, "runs", 5, "turns of each candidate")
 	fl.DurationVar(&f.Time, "time", 200*time.Millisecond, "length of a turn; of a live one, five times that")
+	fl.StringVar(&f.Baseline, "baseline", "", "`CANDIDATE` that the others are compared with (default the first of each rung)")
 	fl.StringVar(&f.pcap, "pcap", "", "add a rung with the frames of a pcap or pcapng `FILE`")
 	fl.BoolVar(&f.live, "live", true, "measure live traffic too")
 	fl.BoolVar(&f.list, "list", false, "list the rungs and measure nothing")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.StringVar(&f.html, "html", "", "write a page to `FILE` as well")
-	cmd.AddCommand(newBenchForwarder())
+	cmd.AddCommand(newBenchCompare(), newBenchForwarder())
 	return cmd
 }
 

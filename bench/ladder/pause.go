@@ -1,0 +1,185 @@
+package ladder
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"lvsdr/dataplane"
+)
+
+// lasting is how many connections are hit in the rung "pause" while the others
+// expire.
+const lasting = MinFlows
+
+// Sweeping as `lvsdr run` does it: a tenth of the table ten times a second, in
+// steps of so many chunks.
+const (
+	sweepParts    = 10
+	sweepInterval = time.Second / sweepParts
+	sweepStep     = 16
+)
+
+// garbageInterval is how often the collector is made to run.
+const garbageInterval = 10 * time.Millisecond
+
+// mostCalls bounds the memory for the times taken.
+const mostCalls = 1 << 22
+
+// pauseRung is how long one call of the director takes at worst, while as many
+// connections as there are in the largest table expire at once and the
+// collector runs. Each turn lasts until all have expired, a second at least.
+func pauseRung(o *Options) Rung {
+	flows := slices.Max(o.Flows)
+	subject := func(name string, p company) Subject {
+		p.flows, p.batch = flows, o.Batch
+		return Subject{Name: name, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+			err = pinned(func() error {
+				v, err = p.run(ctx, t)
+				return err
+			})
+			return v, err
+		}}
+	}
+	return Rung{Name: "pause/" + count(flows), Metrics: []Metric{{Name: "/p99.9", Unit: "µs", Less: true}, {Name: "/max", Unit: "µs", Less: true}},
+		Subjects: []Subject{
+			subject("hits alone", company{}),
+			subject("garbage", company{garbage: true}),
+			subject("garbage and expiry", company{garbage: true, expiry: true}),
+		}}
+}
+
+// A company is what goes on beside the hits.
+type company struct {
+	flows, batch    int
+	garbage, expiry bool
+}
+
+// run is the 99.9th percentile and the longest of the times that the director
+// took for a batch, in µs.
+func (p company) run(ctx context.Context, t time.Duration) ([]float64, error) {
+	setup := DefaultSetup((p.flows + lasting) * 105 / 100)
+	d, err := newDataplane(setup, 1)
+	if err != nil {
+		return nil, err
+	}
+	co := courseOf(newWorker(d, 0), setup, p.batch)
+	if err := p.fill(ctx, co); err != nil {
+		return nil, err
+	}
+	runtime.GC()
+	around, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop()
+	swept := make(chan struct{})
+	if p.expiry {
+		co.now += generation
+		now := co.now
+		beside.Go(func() { sweepOnce(around, d, now); close(swept) })
+	} else {
+		close(swept)
+	}
+	if p.garbage {
+		beside.Go(func() { litter(around) })
+	}
+	took, err := co.timeCalls(ctx, t, swept)
+	if err != nil {
+		return nil, err
+	}
+	if n := numConns(d); p.expiry && n > lasting {
+		return nil, fmt.Errorf("%d connections of %d did not expire in time", n-lasting, p.flows)
+	}
+	slices.Sort(took)
+	µs := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+	return []float64{µs(took[(len(took)-1)*999/1000]), µs(took[len(took)-1])}, nil
+}
+
+// fill makes the connections that last and those that are to expire.
+func (p company) fill(ctx context.Context, co *course) error {
+	if err := co.establish(ctx, lasting); err != nil {
+		return err
+	}
+	co.first = lasting
+	if err := co.each(ctx, p.flows, flagSYN); err != nil {
+		return err
+	}
+	co.first = 0
+	return co.warmed()
+}
+
+// timeCalls is how long each call took, over t and until swept is closed.
+func (co *course) timeCalls(ctx context.Context, t time.Duration, swept <-chan struct{}) ([]time.Duration, error) {
+	took, pick, begin := make([]time.Duration, 0, mostCalls), Uniform(lasting), time.Now()
+	for isDone := false; !isDone && len(took) < mostCalls; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		b := co.f.Batch()
+		for i := range b {
+			co.f.Set(i, pick.Next(), flagACK)
+		}
+		before := time.Now()
+		co.forwarded += uint64(co.c.Forward(b, co.now))
+		after := time.Now()
+		took = append(took, after.Sub(before))
+		co.offered += uint64(len(b))
+		select {
+		case <-swept:
+			isDone = after.Sub(begin) >= t
+		default:
+		}
+	}
+	return took, co.check()
+}
+
+// sweepOnce sweeps the table of d once.
+func sweepOnce(ctx context.Context, d *dataplane.Director, now int64) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	share := (d.Chunks() + sweepParts - 1) / sweepParts
+	for range sweepParts {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for n := share; n > 0; n -= sweepStep {
+			d.Sweep(now, min(n, sweepStep))
+		}
+	}
+}
+
+// litter makes garbage with pointers in it and has it collected, again and
+// again.
+func litter(ctx context.Context) {
+	tick := time.NewTicker(garbageInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		heap := make([][]byte, 4096)
+		for i := range heap {
+			heap[i] = make([]byte, 512)
+		}
+		runtime.GC() // with all of it alive
+		runtime.KeepAlive(heap)
+	}
+}
+
+// numConns is how many the servers of d have.
+func numConns(d *dataplane.Director) int {
+	n := 0
+	for _, s := range d.Services() {
+		for _, rs := range s.Servers {
+			n += rs.Active + rs.Inactive
+		}
+	}
+	return n
+}

@@ -1,0 +1,34 @@
+package ladder
+
+import (
+	"testing"
+
+	"lvsdr/dataplane"
+)
+
+// Each worker makes connections of its own and hits them alone.
+func TestWorkersHaveFlowsOfTheirOwn(t *testing.T) {
+	const n, flows = 3, 5000
+	d, workers, err := newWorkers(n, flows, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, co := range workers {
+		if err := co.establish(t.Context(), flows); err != nil {
+			t.Fatal(err)
+		}
+		if got := numConns(d); got != (i+1)*flows {
+			t.Fatalf("%d workers have made %d connections, want %d each", i+1, got, flows)
+		}
+	}
+	before := d.Counters()
+	for _, co := range workers {
+		if _, err := co.hit(t.Context(), Uniform(flows), 1); err != nil {
+			t.Error(err)
+		}
+	}
+	after := d.Counters()
+	if got := after[dataplane.Hit] - before[dataplane.Hit]; got != n*chunk || numConns(d) != n*flows {
+		t.Errorf("%d hits in chunks of %d, and now %d connections", got, chunk, numConns(d))
+	}
+}
