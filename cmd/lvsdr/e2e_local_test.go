@@ -104,23 +104,40 @@ func wantOwnAddress(t *testing.T, lab *network, servers []*netlab.Capture, conne
 	}
 }
 
+// wantVIPNotAskedFor wants the host's kernel not to have asked the network who
+// has the VIP: no packet of a client went astray, nor a copy of one.
+func wantVIPNotAskedFor(t *testing.T, lab *network, c *netlab.Capture) {
+	t.Helper()
+	vip, own := lab.Spec.VIP.As4(), lab.Director.Addr.As4() // the director's probes have no sender
+	for _, s := range sightings(t, c) {
+		const sender, target = 14 + 14, 14 + 24 // RFC 826: protocol addresses
+		if s.Outgoing && s.Kind == frame.ARP && bytes.Equal(s.Data[target:][:4], vip[:]) && bytes.Equal(s.Data[sender:][:4], own[:]) {
+			t.Errorf("the kernel asks who has the VIP: %v", s)
+		}
+	}
+}
+
 // The problem this is for: IPVS on the director's host serves everybody but the
 // host itself.
 func TestClientsOnTheDirectorsHost(t *testing.T) {
 	netlab.Require(t)
 	for _, test := range []struct {
-		name, key, value string
+		name     string
+		settings map[string]string
 	}{
-		{"on a host as it comes", "net.ipv4.ip_forward", "0"},
-		{"on a host that forwards", "net.ipv4.ip_forward", "1"},
-		{"with the loose reverse path filter", "net.ipv4.conf.all.rp_filter", "2"},
-		{"with the strict reverse path filter", "net.ipv4.conf.all.rp_filter", "1"},
+		{"on a host as it comes", nil},
+		{"on a host that forwards everything", map[string]string{"ip_forward": "1", "conf.all.accept_local": "1"}},
+		{"with the loose reverse path filter", map[string]string{"conf.all.rp_filter": "2"}},
+		{"with the strict reverse path filter", map[string]string{"conf.all.rp_filter": "1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 2, 3)})
-			if err := lab.Director.Sysctl(test.key, test.value); err != nil {
-				t.Fatal(err)
+			for key, value := range test.settings {
+				if err := lab.Director.Sysctl("net.ipv4."+key, value); err != nil {
+					t.Fatal(err)
+				}
 			}
+			atDirector := capture(t, lab.Director)
 			d := direct(t, lab, lab.Config(rotating()))
 			wantLocalServed(t, status(t, d))
 			var atServers []*netlab.Capture
@@ -138,6 +155,7 @@ func TestClientsOnTheDirectorsHost(t *testing.T) {
 			refusedTCP(t, host)
 			refusedUDP(t, host)
 			getByWeight(t, lab) // the others
+			wantVIPNotAskedFor(t, lab, atDirector)
 		})
 	}
 }
