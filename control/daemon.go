@@ -23,6 +23,7 @@ import (
 	"lvsdr/control/api"
 	"lvsdr/control/check"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/localclient"
 	"lvsdr/control/shield"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -41,6 +42,8 @@ type Options struct {
 	// ConnLimit is the greatest number of connections and templates; 0 means
 	// the default of conntrack.
 	ConnLimit int
+	// LocalClients serves clients on this host too, see localclient.
+	LocalClients bool
 	// Tunables change decisions as net.ipv4.vs.* do.
 	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.
@@ -98,6 +101,7 @@ type manager struct {
 	plan       *plan
 	down       map[string]error // servers whose checks say so
 	ports      map[int]*ports   // by interface index
+	local      local
 	active     bool
 	configTime time.Time
 	configErr  error
@@ -130,6 +134,7 @@ func newManager(o Options) (m *manager, err error) {
 	if m.router, err = openRouter(); err != nil {
 		m.log.Warn("real servers are not checked by Direct Routing", "error", err)
 	}
+	m.openGate()
 	m.checks = check.New(check.Config{OnChange: m.checked, Log: m.log})
 	if m.listener, err = api.Listen(o.Socket); err != nil {
 		return m, err
@@ -276,6 +281,9 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	var own []frame.Addr
 	for vip, at := range p.vips {
 		guards = append(guards, shield.Guard{VIP: vip, Interface: at.link.Name})
+		if m.local.gate != nil {
+			guards = append(guards, shield.Guard{VIP: vip, Interface: localclient.Far})
+		}
 		own = append(own, frame.AddrFrom(vip))
 	}
 	if err := m.shield.Set(guards); err != nil {
@@ -299,6 +307,7 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	}
 	m.forgetNeighbours(p)
 	m.director.SetVIPs(own) // after their services: what none takes is refused
+	m.serveLocal(p)
 	old := m.plan
 	if old == nil {
 		old = p
@@ -396,6 +405,7 @@ func (m *manager) announce() error {
 	if err := m.openPorts(m.plan); err != nil {
 		return err
 	}
+	m.serveLocal(m.plan)
 	m.arp.SetActive(true)
 	for vip, at := range m.plan.vips {
 		m.log.Info("announcing", "vip", vip.String(), "interface", at.link.Name, "mac", at.link.HardwareAddr.String())
@@ -450,6 +460,9 @@ func (m *manager) close() error {
 	}
 	if m.router != nil {
 		failed = errors.Join(failed, m.router.Cleanup(), m.router.Close())
+	}
+	if m.local.gate != nil {
+		failed = errors.Join(failed, m.local.gate.Close())
 	}
 	if m.shield != nil {
 		failed = errors.Join(failed, m.shield.Close())

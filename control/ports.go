@@ -17,6 +17,7 @@ type ports struct {
 	name    string
 	all     []*afpacket.Port
 	workers sync.WaitGroup
+	lost    func(error) // takes a worker's failure; nil: it ends the director
 }
 
 // openPorts opens, changes and closes ports until there is one for every
@@ -30,28 +31,39 @@ func (m *manager) openPorts(p *plan) error {
 	}
 	links := p.links()
 	for i, at := range links {
-		if have := m.ports[i]; have != nil {
-			for _, port := range have.all {
-				if err := port.SetVIPs(vips[i]); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		all, err := afpacket.OpenGroup(afpacket.Config{Interface: at.link, VIPs: vips[i], Neighbours6: true}, max(m.o.Workers, 1))
-		if err != nil {
+		cfg := afpacket.Config{Interface: at.link, VIPs: vips[i], Neighbours6: true}
+		if err := m.openGroup(cfg, max(m.o.Workers, 1), nil); err != nil {
 			return err
 		}
-		m.ports[i] = &ports{name: at.link.Name, all: all}
-		m.work(m.ports[i])
 	}
 	var failed error
 	for _, i := range slices.Collect(maps.Keys(m.ports)) {
-		if _, ok := links[i]; !ok {
+		if _, ok := links[i]; !ok && i != m.local.ifindex {
 			failed = errors.Join(failed, m.closePorts(i))
 		}
 	}
 	return failed
+}
+
+// openGroup opens n ports on one interface with their workers, or changes the
+// VIPs of those there are. The caller holds m.mu.
+func (m *manager) openGroup(cfg afpacket.Config, n int, lost func(error)) error {
+	if have := m.ports[cfg.Interface.Index]; have != nil {
+		for _, port := range have.all {
+			if err := port.SetVIPs(cfg.VIPs); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	all, err := afpacket.OpenGroup(cfg, n)
+	if err != nil {
+		return err
+	}
+	ps := &ports{name: cfg.Interface.Name, all: all, lost: lost}
+	m.ports[cfg.Interface.Index] = ps
+	m.work(ps)
+	return nil
 }
 
 // work starts the workers of ps.
@@ -60,11 +72,17 @@ func (m *manager) work(ps *ports) {
 		w := &dataplane.Worker{Director: m.director, Port: port, ARP: m.arp.Inbox(), Now: m.now, Index: i}
 		ps.workers.Add(1)
 		m.task(func() error {
-			defer ps.workers.Done()
-			if err := w.Run(); err != nil {
-				return fmt.Errorf("interface %s: %w", ps.name, err)
+			err := w.Run()
+			ps.workers.Done()
+			if err == nil {
+				return nil
 			}
-			return nil
+			err = fmt.Errorf("interface %s: %w", ps.name, err)
+			if ps.lost != nil {
+				ps.lost(err)
+				return nil
+			}
+			return err
 		})
 	}
 }

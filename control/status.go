@@ -30,7 +30,7 @@ func (m *manager) status() api.Status {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	st.Active, st.ConfigTime, st.Reloads = m.active, m.configTime, m.reloads
+	st.Active, st.ConfigTime, st.Reloads, st.Local = m.active, m.configTime, m.reloads, m.local.String()
 	if m.configErr != nil {
 		st.ConfigErr = m.configErr.Error()
 	}

@@ -101,8 +101,8 @@ func TestACrashIsCleanedUpByTheNextStart(t *testing.T) {
 	first := launch(t, lab, dir, config)
 	get(t, lab, 10)
 	running := policy(t, lab.Director.Host)
-	if rules, routes := shielded(running); rules != 1 || routes != 1 {
-		t.Errorf("a running director has %d rules and %d routes of the shield, want one each", rules, routes)
+	if rules, routes := shielded(running); rules != 2 || routes != 1 {
+		t.Errorf("a running director has %d rules and %d routes of the shield, want two (one is for clients on the host) and one", rules, routes)
 	}
 	if code := first.end(t, unix.SIGKILL); code != -1 {
 		t.Fatalf("killed, the director ended with %d", code)

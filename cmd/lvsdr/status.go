@@ -56,6 +56,7 @@ func printStatus(out io.Writer, st *api.Status) error {
 	if st.ConfigErr != "" {
 		fmt.Fprintf(w, "the last reload was refused: %s\n", st.ConfigErr)
 	}
+	fmt.Fprintf(w, "clients on this host: %s\n", st.Local)
 	for _, p := range st.Problems {
 		fmt.Fprintf(w, "problem: %s\n", p)
 	}

@@ -33,6 +33,7 @@ type Status struct {
 	ConfigErr  string               `json:"config_error,omitempty"` // why the last reload was refused
 	Reloads    int                  `json:"reloads"`                // tried since the start, good and bad
 	Active     bool                 `json:"active"`                 // the VIPs are announced
+	Local      string               `json:"local_clients"`          // clients on this host: "served", "off", or why they are not served
 	Services   []Service            `json:"services"`
 	Table      Table                `json:"table"`
 	Reasons    map[string]uint64    `json:"reasons"` // frames by what became of them

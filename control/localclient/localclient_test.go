@@ -1,0 +1,280 @@
+package localclient_test
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"lvsdr/bench/netlab"
+	"lvsdr/control/localclient"
+)
+
+func TestMain(m *testing.M) { os.Exit(netlab.RunTests(m)) }
+
+// ours describes what a gate has left in the current namespace: its rules, the
+// routes in its tables, its interfaces.
+func ours(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	tables := []int{localclient.Table, localclient.ReplyTable}
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		rules, err := netlink.RuleList(family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rules {
+			if slices.Contains(tables, r.Table) {
+				all = append(all, r.String())
+			}
+		}
+		for _, table := range tables {
+			routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range routes {
+				all = append(all, r.String())
+			}
+		}
+	}
+	for _, name := range []string{localclient.Near, localclient.Far} {
+		if _, err := net.InterfaceByName(name); err == nil {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// inHost runs f in a fresh host whose eth0 has 192.0.2.10, 192.0.2.11 and
+// fd00::10; the first and the last are the sources of the VIPs f is given.
+func inHost(t *testing.T, f func(eth0 int, v4, v6 localclient.VIP)) {
+	t.Helper()
+	netlab.Require(t)
+	h, err := netlab.NewHost("director", netlab.HostConfig{IPv6: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	sw, err := netlab.NewSwitch("switch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sw.Close()
+	own4, own6 := netip.MustParsePrefix("192.0.2.10/24"), netip.MustParsePrefix("fd00::10/64")
+	cable := netlab.Cable{Ifname: "eth0", MAC: netlab.MAC(netlab.RoleDirector, 1),
+		Addrs: []netip.Prefix{own4, netip.MustParsePrefix("192.0.2.11/24"), own6}}
+	if err := sw.Connect(t.Context(), h, cable); err != nil {
+		t.Fatal(err)
+	}
+	err = h.Do(func() error {
+		eth0, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		f(eth0.Index,
+			localclient.VIP{Addr: netip.MustParseAddr("192.0.2.100"), Source: own4.Addr(), Replies: []int{eth0.Index}},
+			localclient.VIP{Addr: netip.MustParseAddr("fd00::100"), Source: own6.Addr(), Replies: []int{eth0.Index}})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open makes a gate with its pair.
+func open(t *testing.T, mtu int) *localclient.Gate {
+	t.Helper()
+	g, err := localclient.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := g.Open(mtu)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if far.Name != localclient.Far || far.MTU != mtu || far.Flags&net.FlagUp == 0 {
+		t.Errorf("the director's end is %+v", far)
+	}
+	return g
+}
+
+// set wants as many rules and routes as v4 and v6 need, and the two interfaces.
+func set(t *testing.T, g *localclient.Gate, vips ...localclient.VIP) {
+	t.Helper()
+	if err := g.Set(vips); err != nil {
+		t.Error(err)
+	}
+	want := 2
+	for _, v := range vips {
+		want += 2 // a rule and a route
+		if v.Addr.Is4() {
+			want += 2 // and for the reverse path filter
+		}
+	}
+	if got := ours(t); len(got) != want {
+		t.Errorf("after Set(%v) there are %q, want %d", vips, got, want)
+	}
+}
+
+func wantNothing(t *testing.T) {
+	t.Helper()
+	if left := ours(t); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestAGateIsAsItWasSetAndGoesWhole(t *testing.T) {
+	inHost(t, func(_ int, v4, v6 localclient.VIP) {
+		g := open(t, 1500)
+		moved := v4
+		moved.Source = netip.MustParseAddr("192.0.2.11")
+		for _, vips := range [][]localclient.VIP{{v4, v6}, {v4}, {v4}, {v6}, nil, {v6, v4}, {moved}, {v4}} {
+			set(t, g, vips...)
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+		wantNothing(t)
+	})
+}
+
+// The pair is the same one, so that a director that was killed comes back to
+// the interfaces its successor's routes name.
+func TestTheNextGateTakesOverWhatACrashLeft(t *testing.T) {
+	inHost(t, func(_ int, v4, v6 localclient.VIP) {
+		crashed := open(t, 1500)
+		set(t, crashed, v4, v6)
+		before, err := net.InterfaceByName(localclient.Far)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := open(t, 9000)
+		after, err := net.InterfaceByName(localclient.Far)
+		if err != nil || after.Index != before.Index {
+			t.Errorf("the pair is another one: %+v, %v", after, err)
+		}
+		set(t, g)
+		set(t, g, v6)
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+		wantNothing(t)
+	})
+}
+
+// A gate that is only closed removes what a crash left.
+func TestAGateThatIsNotWantedCleansUp(t *testing.T) {
+	inHost(t, func(_ int, v4, v6 localclient.VIP) {
+		set(t, open(t, 1500), v4, v6)
+		g, err := localclient.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+		wantNothing(t)
+	})
+}
+
+// Whoever asks where a VIP is, as the director itself at a reload, is told of
+// the network that it is on and not of the way of the clients.
+func TestAPlainLookUpIsNotLedAway(t *testing.T) {
+	inHost(t, func(eth0 int, v4, v6 localclient.VIP) {
+		g := open(t, 1500)
+		v4.Source = netip.MustParseAddr("192.0.2.11") // which the network's own route would not give
+		set(t, g, v4, v6)
+		for _, v := range []localclient.VIP{v4, v6} {
+			for range 20 { // a route of several next hops would give each in its turn
+				routes, err := netlink.RouteGet(v.Addr.AsSlice())
+				if err != nil || len(routes) != 1 || routes[0].LinkIndex != eth0 {
+					t.Fatalf("the route to %s is %v, %v; want one by interface %d", v.Addr, routes, err, eth0)
+				}
+			}
+			// A socket has a port, and is.
+			if got := source(t, v.Addr); got != v.Source {
+				t.Errorf("a client of %s gets the address %s, want %s", v.Addr, got, v.Source)
+			}
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// source is the address that the kernel gives a client of addr.
+func source(t *testing.T, addr netip.Addr) netip.Addr {
+	t.Helper()
+	c, err := net.Dial("udp", netip.AddrPortFrom(addr, 53).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+}
+
+// What somebody has removed is there again after Set.
+func TestSetInstallsAgainWhatWasLost(t *testing.T) {
+	inHost(t, func(_ int, v4, v6 localclient.VIP) {
+		g := open(t, 1500)
+		set(t, g, v4, v6)
+		before := ours(t)
+		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+			rules, err := netlink.RuleListFiltered(family, &netlink.Rule{Table: localclient.Table}, netlink.RT_FILTER_TABLE)
+			if err != nil || len(rules) != 1 {
+				t.Fatalf("%v, %v", rules, err)
+			}
+			rules[0].Family = family
+			if err := netlink.RuleDel(&rules[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		near, err := netlink.LinkByName(localclient.Near)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := netlink.LinkSetDown(near); err != nil { // takes the routes along
+			t.Fatal(err)
+		}
+		if _, err := g.Open(1500); err != nil {
+			t.Fatal(err)
+		}
+		set(t, g, v4, v6)
+		if after := ours(t); !slices.Equal(before, after) {
+			t.Errorf("before:\n%q\nafter:\n%q", before, after)
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+		wantNothing(t)
+	})
+}
+
+func TestAnInterfaceOfSomebodyElseIsLeftAlone(t *testing.T) {
+	inHost(t, func(int, localclient.VIP, localclient.VIP) {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = localclient.Near
+		veth := netlink.NewVeth(attrs)
+		veth.PeerName = "another"
+		if err := netlink.LinkAdd(veth); err != nil {
+			t.Fatal(err)
+		}
+		g, err := localclient.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if far, err := g.Open(1500); err == nil {
+			t.Errorf("%s was taken: %+v", localclient.Near, far)
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := net.InterfaceByName(localclient.Near); err != nil {
+			t.Errorf("%s is gone: %v", localclient.Near, err)
+		}
+	})
+}
