@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // A Spec describes a Lab: clients, one director and real servers on one
@@ -65,6 +68,7 @@ type Node struct {
 	Addr   netip.Addr       // its own address
 	Extra  []netip.Addr     // further addresses of a client
 	Weight int              // of a real server, from its ServerSpec
+	HTTP   *HTTPServer      // of a real server, after Lab.StartHTTP
 }
 
 // A Lab is a network built from a Spec. Its fields must not be changed.
@@ -74,6 +78,7 @@ type Lab struct {
 	Clients  []*Node // client1, client2, ...
 	Director *Node   // director; an ordinary host so far
 	Servers  []*Node // rs1, rs2, ..., set up by SetUpServer
+	Others   []*Node // hosts that AddHost added
 }
 
 // Build makes the network. It must be called Inside a world; it calls Settle.
@@ -213,13 +218,30 @@ func (l *Lab) attach(ctx context.Context, n *Node, name string) (err error) {
 	return nil
 }
 
-// Nodes are all hosts but the switch: clients, director, real servers.
+// AddHost adds a host to the network of the lab that runs: with RoleDirector,
+// another director; it is closed with the lab. It gets an address and a MAC
+// address of its own, in the places after the real servers.
+func (l *Lab) AddHost(ctx context.Context, name string, role Role) (*Node, error) {
+	place := serverPlace + len(l.Servers) + len(l.Others)
+	if place >= clientPlace {
+		return nil, fmt.Errorf("add host %s: no place is left", name)
+	}
+	n := &Node{Role: role, MAC: MAC(role, 2+len(l.Others)), Addr: nth(l.Spec.Net, place)}
+	if err := l.attach(ctx, n, name); err != nil {
+		return nil, fmt.Errorf("add host %s: %w", name, err)
+	}
+	l.Others = append(l.Others, n)
+	return n, nil
+}
+
+// Nodes are all hosts but the switch: clients, director, real servers, others.
 func (l *Lab) Nodes() []*Node {
 	nodes := append([]*Node(nil), l.Clients...)
 	if l.Director != nil {
 		nodes = append(nodes, l.Director)
 	}
-	return append(nodes, l.Servers...)
+	nodes = append(nodes, l.Servers...)
+	return append(nodes, l.Others...)
 }
 
 // Close closes every host. A second Close does nothing.
@@ -232,4 +254,80 @@ func (l *Lab) Close() error {
 		errs = append(errs, l.Switch.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// ForgetVIP makes those who send to the VIP, the clients, forget at which MAC
+// address it is: the next packet for it begins with the question.
+func (l *Lab) ForgetVIP() error {
+	for _, n := range l.Clients {
+		if err := n.forget(Ifname, l.Spec.VIP); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Asker is who asks for the VIP's MAC address first: the first client.
+func (l *Lab) Asker() *Node { return l.Clients[0] }
+
+// AddDirector adds another host that can be a director.
+func (l *Lab) AddDirector(ctx context.Context, name string) (*Node, error) {
+	return l.AddHost(ctx, name, RoleDirector)
+}
+
+// AddWayBack gives a real server a second interface, with an address of its own
+// in the same network, by which from then on its answers to the clients leave.
+func (l *Lab) AddWayBack(ctx context.Context, n *Node, ifname string) error {
+	place := serverPlace + len(l.Servers) + len(l.Others)
+	c := Cable{Ifname: ifname, MTU: l.Spec.MTU, Addrs: []netip.Prefix{netip.PrefixFrom(nth(l.Spec.Net, place), l.Spec.Net.Bits())}}
+	if err := l.Switch.Connect(ctx, n.Host, c); err != nil {
+		return err
+	}
+	link, err := n.nl.LinkByName(ifname)
+	if err != nil {
+		return fmt.Errorf("find %s of %s: %w", ifname, n.name, err)
+	}
+	for _, to := range l.Clients {
+		r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(netip.PrefixFrom(to.Addr, to.Addr.BitLen()))}
+		if err := n.nl.RouteReplace(r); err != nil {
+			return fmt.Errorf("route %s by %s of %s: %w", to.Addr, ifname, n.name, err)
+		}
+	}
+	return nil
+}
+
+// SetLinkMTU makes the switch's end of a node's cable carry frames of at most
+// mtu bytes, without a word to the node.
+func (l *Lab) SetLinkMTU(n *Node, mtu int) error {
+	link, err := l.Switch.nl.LinkByName(n.name)
+	if err == nil {
+		err = l.Switch.nl.LinkSetMTU(link, mtu)
+	}
+	if err != nil {
+		return fmt.Errorf("set the MTU of the switch's port to %s: %w", n.name, err)
+	}
+	return nil
+}
+
+// SuppressARP makes the switch answer ARP and neighbour solicitations for a
+// node's address itself, with the MAC address that the node has now, and keep
+// them from the node: ARP suppression, as in fabrics.
+func (l *Lab) SuppressARP(n *Node) error {
+	sw := l.Switch
+	port, err := sw.nl.LinkByName(n.name)
+	if err != nil {
+		return fmt.Errorf("find the switch's port to %s: %w", n.name, err)
+	}
+	if err := sw.SetNeighbour(BridgeName, n.Addr, n.MAC); err != nil {
+		return err
+	}
+	station := &netlink.Neigh{LinkIndex: port.Attrs().Index, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER,
+		State: netlink.NUD_NOARP, HardwareAddr: n.MAC}
+	if err := sw.nl.NeighSet(station); err != nil {
+		return fmt.Errorf("make the switch remember %s: %w", n.MAC, err)
+	}
+	if err := sw.nl.LinkSetBrNeighSuppress(port, true); err != nil {
+		return fmt.Errorf("suppress ARP for %s: %w", n.name, err)
+	}
+	return nil
 }

@@ -87,10 +87,15 @@ func (o *Output) String() string {
 // reload.
 const readyTimeout = 15 * time.Second
 
-// StartDirector runs the lvsdr at path binary on the lab's director with
-// config and further arguments for run, and returns when it announces its VIPs
-// and knows the MAC address of every real server it is to use.
+// StartDirector is the StartDirector of the lab's director.
 func (l *Lab) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
+	return l.Director.StartDirector(ctx, binary, config, args...)
+}
+
+// StartDirector runs the lvsdr at path binary on the host with config and
+// further arguments for run, and returns when it announces its VIPs and knows
+// the MAC address of every real server it is to use.
+func (h *Host) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
 	dir, err := os.MkdirTemp("", "lvsdr-lab-")
 	if err != nil {
 		return nil, fmt.Errorf("start director: %w", err)
@@ -99,7 +104,7 @@ func (l *Lab) StartDirector(ctx context.Context, binary, config string, args ...
 	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("start director: %w", err), os.RemoveAll(dir))
 	}
-	d.cmd = l.Director.Command(ctx, binary, append([]string{"run", "-c", d.config, "--socket", d.Socket}, args...)...)
+	d.cmd = h.Command(ctx, binary, append([]string{"run", "-c", d.config, "--socket", d.Socket}, args...)...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.Log, &d.Log
 	if err := d.cmd.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
