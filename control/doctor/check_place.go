@@ -103,7 +103,7 @@ func checkServerPlaces(_ context.Context, x *Exam) []Finding {
 		case !link.Up:
 			bad("the interface of the real server is down", "ip link show "+link.Name, fmt.Sprintf("ip link set %s up", link.Name))
 		default:
-			x.servers[rs] = &neighbor{site: site{Link: link, Source: r.Source}}
+			x.servers[rs] = &neighbor{site: site{Link: link, Source: link.source(rs)}}
 		}
 	}
 	return found

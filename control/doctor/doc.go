@@ -17,9 +17,10 @@
 // the MTU, and a TCP SYN for its own address and one for the VIP, each repeated
 // once if nothing comes back. A connection that is accepted is given up by a RST
 // before the server's program hears of it. The source is an address of this
-// host, but in one case: where a real server is silent it is asked for its own
-// address by ARP in the name of the VIP, in a frame to it alone, since a host
-// that has the VIP does not answer itself. With Passive nothing is sent.
+// host, but in one case: a real server that is silent for the VIP is asked, by
+// ARP for its own address or with IPv6 by a ping, in the name of the VIP, in a
+// frame to it alone; a host that has the VIP does not answer itself. One that is
+// silent altogether gets a ping in a broadcast frame. With Passive nothing is sent.
 //
 // The TTL of the packets for a VIP is 2, so that one that a real server without
 // the VIP passes on ends before it comes back as if from another.

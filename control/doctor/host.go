@@ -108,21 +108,27 @@ func (h *Host) owner(a netip.Addr) (*Link, netip.Prefix) {
 }
 
 // source is an address of the link to ask for a from: one of a network that has
-// a, else any of its family. It is invalid if there is none.
+// a, else any of its family. An address without a network, as VIPs are, comes
+// last. It is invalid if there is none.
 func (l *Link) source(a netip.Addr) netip.Addr {
-	var any netip.Addr
+	var best netip.Prefix
+	rank := func(p netip.Prefix) int {
+		switch {
+		case !p.IsValid():
+			return 0
+		case p.IsSingleIP():
+			return 1
+		case !p.Contains(a):
+			return 2
+		}
+		return 3
+	}
 	for _, p := range l.Addrs {
-		if p.Addr().Is4() != a.Is4() || p.Addr() == a || p.Addr().IsLinkLocalUnicast() {
-			continue
-		}
-		if p.Contains(a) {
-			return p.Addr()
-		}
-		if !any.IsValid() {
-			any = p.Addr()
+		if p.Addr().Is4() == a.Is4() && p.Addr() != a && !p.Addr().IsLinkLocalUnicast() && rank(p) > rank(best) {
+			best = p
 		}
 	}
-	return any
+	return best.Addr()
 }
 
 // listens is a listener that takes connections to a, if there is one.

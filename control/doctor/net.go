@@ -15,9 +15,9 @@ type Net interface {
 	// Who asks everybody on a link who has an address, and gives all that
 	// answer within the time.
 	Who(ctx context.Context, l *Link, a netip.Addr) ([]Claim, error)
-	// AsVIP asks the host at mac alone for its own address rs, by ARP in the name
-	// of vip at this host's MAC address, and reports whether it answers. One that
-	// has the VIP does not: the question seems to be its own.
+	// AsVIP asks the host at mac alone for its own address rs in the name of vip,
+	// as if vip were at this host's MAC address, and reports whether it answers.
+	// One that has the VIP does not: it would answer itself.
 	AsVIP(ctx context.Context, l *Link, mac frame.MAC, rs, vip netip.Addr) (bool, error)
 	// Connect sends a TCP SYN, in a frame to mac, and gives up the connection if
 	// it is accepted.

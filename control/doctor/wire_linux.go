@@ -75,6 +75,15 @@ func (w *Wire) open(l *Link, filter []bpf.RawInstruction) error {
 		return fmt.Errorf("ask for the state of checksums: %w", err)
 	}
 	w.readers.Go(func() { w.read(raw, l) })
+	for vip := range w.watch.vips {
+		if vip.Is4() {
+			continue
+		}
+		group := ndp.GroupMAC(ndp.Group(vip.IP()))
+		if err := c.JoinGroup(group[:]); err != nil {
+			return fmt.Errorf("join the group of %s: %w", vip, err)
+		}
+	}
 	return nil
 }
 
@@ -221,12 +230,26 @@ func tells(s *Sight, a netip.Addr) (frame.MAC, bool) {
 	return in.SenderMAC, why == arp.Undecided && in.Op == arp.Reply && in.SenderIP == a
 }
 
-// AsVIP is as Net has it.
+// AsVIP is as Net has it. With IPv6 the answer to a solicitation does not say
+// anything: the kernel sends it without a look at its own addresses. So there it
+// is a ping, whose answer, or the question where to send it, comes from a host
+// that does not have the VIP.
 func (w *Wire) AsVIP(ctx context.Context, l *Link, mac frame.MAC, rs, vip netip.Addr) (bool, error) {
 	answered := false
-	err := w.ask(ctx, l, question(l, mac, vip, rs), func(s *Sight) bool {
-		from, ok := tells(s, rs)
-		answered = answered || ok && from == mac
+	if rs.Is4() {
+		err := w.ask(ctx, l, question(l, mac, vip, rs), func(s *Sight) bool {
+			from, ok := tells(s, rs)
+			answered = answered || ok && from == mac
+			return answered
+		})
+		return answered, err
+	}
+	p, id := Probe{Link: l, MAC: mac, Source: vip, Dst: rs}, uint16(rand.Uint32())
+	err := w.ask(ctx, l, p.echo(id, 0), func(s *Sight) bool {
+		a, ok := p.answerEcho(s, id)
+		in, why := arp.Parse(s.Data, int32(s.Link.Index))
+		asks := why == arp.Undecided && in.Op == arp.Request && in.TargetIP == vip && in.SenderMAC == mac
+		answered = answered || asks || ok && a.Outcome == Echoed && a.From == mac
 		return answered
 	})
 	return answered, err
