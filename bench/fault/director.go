@@ -36,7 +36,7 @@ lvsdr refuses to start with such an address; here it came later.`,
 				return at(p, d, out) && p.IsFrom(vip) && p.Proto == frame.ProtoTCP && p.Flags&frame.RST != 0
 			})
 			answers := e.seen(func(p *netlab.Packet) bool {
-				return p.Outgoing && p.IsFrom(vip) && p.TCP(frame.SYN|frame.ACK)
+				return e.atServer(p, out) && p.IsFrom(vip) && p.TCP(frame.SYN|frame.ACK)
 			})
 			return Finding{
 				Shown: len(resets) > 0 && len(answers) > 0 && e.Failed() > 0,

@@ -27,6 +27,9 @@ type Fault struct {
 	Name    string // in kebab-case
 	Summary string // in one line
 	Explain string // what causes it and what is seen, in lines of at most 80 characters
+	// Unfit says why there can be no such fault in a lab of that shape; empty:
+	// there can. Nil stands for always.
+	Unfit func(spec netlab.Spec) string
 	// Break brings it about in a site that works. It returns when the fault is
 	// in force. What it starts is ended by the scene's Close, and the fault by
 	// nothing but the lab's.
@@ -41,6 +44,17 @@ func All() []Fault {
 		rsWithoutVIP(), rsAnswersARP(), rsWrongPort(), rsFirewall(), rpFilter(), smallMTU(), rsMACChanged(),
 		vipOnDirector(), twoDirectors(), checksumOffload(),
 	}
+}
+
+// Fits is an error where there can be no such fault in a lab of that shape.
+func (f *Fault) Fits(spec netlab.Spec) error {
+	if f.Unfit == nil {
+		return nil
+	}
+	if why := f.Unfit(spec); why != "" {
+		return fmt.Errorf("%s: %s", f.Name, why)
+	}
+	return nil
 }
 
 // Find is the fault of that name. The error lists those there are.

@@ -2,7 +2,9 @@ package fault_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +43,11 @@ func runTests(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+	}
+	// The tests wait most of their time for answers that do not come.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return netlab.RunTests(m)
 }
@@ -94,32 +101,67 @@ func look(t *testing.T, o *fault.Observer, patience time.Duration) *fault.Eviden
 // Every fault befalls a site that serves, on which its symptom does not show,
 // and shows it afterwards.
 func TestEveryFaultShowsItsSymptomAndOnlyAfterIt(t *testing.T) {
-	for _, f := range fault.All() {
-		t.Run(f.Name, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t, netlab.Spec{})
-			o, err := fault.Observe(t.Context(), s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer o.Close()
-			before := look(t, o, fault.Long)
-			if !before.Serves() {
-				t.Fatalf("the lab does not serve: small %v, large %v, kept %v, direct %v", before.Small, before.Large, before.Kept, before.Direct)
-			}
-			if found := f.Shows(before); found.Shown {
-				t.Fatalf("the symptom shows on a site that works: %s", found.Text)
-			}
-			if err := f.Break(context.WithoutCancel(t.Context()), s); err != nil {
-				t.Fatal(err)
-			}
-			after := look(t, o, fault.Short)
-			found := f.Shows(after)
-			if !found.Shown || len(found.Packets) == 0 {
-				t.Errorf("not shown: %s\nsmall %v, large %v, kept %v, direct %v", found.Text, after.Small, after.Large, after.Kept, after.Direct)
-			}
-			t.Log(found.Text)
-		})
+	v6 := netip.MustParsePrefix("fd00:1::/64")
+	for shape, spec := range map[string]netlab.Spec{
+		"flat": {}, "routed": {Routed: true}, "two-armed": {TwoArmed: true}, "both": {Routed: true, TwoArmed: true},
+		"ipv6": {Net: v6}, "ipv6 both": {Net: v6, Routed: true, TwoArmed: true},
+	} {
+		if testing.Short() && shape != "flat" {
+			continue
+		}
+		for _, f := range fault.All() {
+			t.Run(shape+" "+f.Name, func(t *testing.T) {
+				t.Parallel()
+				if f.Fits(spec) == nil {
+					befall(t, f, spec)
+				}
+			})
+		}
+	}
+}
+
+func befall(t *testing.T, f fault.Fault, spec netlab.Spec) {
+	s := newScene(t, spec)
+	o, err := fault.Observe(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	before := look(t, o, fault.Long)
+	if !before.Serves() {
+		t.Fatalf("the lab does not serve: small %v, large %v, kept %v, direct %v", before.Small, before.Large, before.Kept, before.Direct)
+	}
+	for _, any := range fault.All() {
+		if found := any.Shows(before); found.Shown {
+			t.Errorf("%s shows on a site that works: %s", any.Name, found.Text)
+		}
+	}
+	if err := f.Break(context.WithoutCancel(t.Context()), s); err != nil {
+		t.Fatal(err)
+	}
+	after := look(t, o, fault.Short)
+	found := f.Shows(after)
+	if !found.Shown || len(found.Packets) == 0 {
+		t.Errorf("not shown: %s\nsmall %v, large %v, kept %v, direct %v", found.Text, after.Small, after.Large, after.Kept, after.Direct)
+	}
+	t.Log(found.Text)
+}
+
+func TestFaultsThatCannotBeSaySo(t *testing.T) {
+	for name, spec := range map[string]netlab.Spec{
+		"rp-filter":      {Net: netip.MustParsePrefix("fd00:1::/64")},
+		"rs-answers-arp": {TwoArmed: true},
+	} {
+		f, err := fault.Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Fits(spec); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := f.Fits(netlab.Spec{}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -156,8 +157,7 @@ func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidenc
 	return e, nil
 }
 
-// Failed and Made are how many of the requests on new connections failed, and
-// how many there were.
+// Failed is how many of the requests on new connections failed.
 func (e *Evidence) Failed() int { return e.Small.Errors + e.Large.Errors }
 
 // Made is how many requests on new connections were made.
@@ -182,6 +182,11 @@ func (e *Evidence) seen(want func(p *netlab.Packet) bool) []netlab.Packet {
 // at reports whether p was seen on host n, going out of it or coming in.
 func at(p *netlab.Packet, n *netlab.Node, outgoing bool) bool {
 	return p.Host == n.Name() && p.Outgoing == outgoing
+}
+
+// atServer is at of any real server.
+func (e *Evidence) atServer(p *netlab.Packet, outgoing bool) bool {
+	return slices.ContainsFunc(e.Scene.Lab.Servers, func(n *netlab.Node) bool { return at(p, n, outgoing) })
 }
 
 // The directions of at.

@@ -27,10 +27,13 @@ than the one its answer would leave by, without a word but a counter:
 IPReversePathFilter in /proc/net/netstat. The greater of "all" and of the
 interface counts. Direct Routing wants 0 there, or 2, which asks only for any
 way back.`,
-		Break: func(ctx context.Context, s *Scene) error {
-			if s.Lab.Spec.VIP.Is6() {
-				return fmt.Errorf("break rp-filter: the kernel filters so only in IPv4")
+		Unfit: func(spec netlab.Spec) string {
+			if spec.Net.IsValid() && spec.Net.Addr().Is6() {
+				return "the kernel has this filter for IPv4 only"
 			}
+			return ""
+		},
+		Break: func(ctx context.Context, s *Scene) error {
 			v := s.Victim()
 			if err := s.Lab.AddWayBack(ctx, v, backIfname); err != nil {
 				return err
@@ -108,7 +111,7 @@ or a smaller MSS on the route to the clients (ip route ... advmss).`,
 			big := func(p *netlab.Packet) bool { return p.IsFrom(vip) && len(p.Data) > smallLink+ether }
 			sent := e.seen(func(p *netlab.Packet) bool { return at(p, v, out) && big(p) })
 			came := e.seen(func(p *netlab.Packet) bool {
-				return !p.Outgoing && p.From() == frame.MAC(v.MAC) && big(p)
+				return !p.Outgoing && big(p) && p.From() == frame.MAC(v.MAC)
 			})
 			return Finding{
 				Shown: len(sent) > 0 && len(came) == 0 && e.Large.Errors > 0 && e.Small.Errors == 0,
@@ -142,8 +145,9 @@ because the switch passes that on: arping -U -I eth0 ADDRESS on the server.`,
 			// The server must have no reason to ask for anybody: its question
 			// would tell its new MAC address.
 			for _, n := range s.Lab.Nodes() {
-				if n != v {
-					if err := v.SetNeighbour(netlab.Ifname, n.Addr, n.MAC); err != nil {
+				p := n.PortOn(v.Ports[0].Switch)
+				if n != v && p != nil {
+					if err := v.SetNeighbour(netlab.Ifname, p.Addr.Addr(), p.MAC); err != nil {
 						return err
 					}
 				}
@@ -155,7 +159,7 @@ because the switch passes that on: arping -U -I eth0 ADDRESS on the server.`,
 			if err := v.Netlink().LinkSetHardwareAddr(link, newMAC); err != nil {
 				return fmt.Errorf("change the MAC address of %s: %w", v.Name(), err)
 			}
-			v.MAC = newMAC
+			v.MAC, v.Ports[0].MAC = newMAC, newMAC
 			return nil
 		},
 		Shows: func(e *Evidence) Finding {

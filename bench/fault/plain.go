@@ -43,18 +43,10 @@ elsewhere are cured by "ethtool -K eth0 tx off" on the clients.`,
 		},
 		Shows: func(e *Evidence) Finding {
 			vip := e.Scene.Lab.Spec.VIP
-			rs := func(p *netlab.Packet) bool {
-				for _, n := range e.Scene.Lab.Servers {
-					if p.Host == n.Name() {
-						return true
-					}
-				}
-				return false
-			}
 			bad := e.seen(func(p *netlab.Packet) bool {
-				return rs(p) && !p.Outgoing && p.IsTo(vip) && p.Proto == frame.ProtoTCP && !p.Unfinished && !frame.L4ChecksumOK(p.Data, &p.Header)
+				return e.atServer(p, in) && p.IsTo(vip) && p.Proto == frame.ProtoTCP && !p.Unfinished && !frame.L4ChecksumOK(p.Data, &p.Header)
 			})
-			answers := e.seen(func(p *netlab.Packet) bool { return rs(p) && p.Outgoing && p.IsFrom(vip) })
+			answers := e.seen(func(p *netlab.Packet) bool { return e.atServer(p, out) && p.IsFrom(vip) })
 			return Finding{
 				Shown: len(bad) > 0 && len(answers) == 0 && e.Failed() == e.Made(),
 				Text: fmt.Sprintf("%d segments reached real servers with a wrong checksum; %d were answered; %d of %d requests failed",
@@ -71,9 +63,11 @@ elsewhere are cured by "ethtool -K eth0 tx off" on the clients.`,
 type plain struct {
 	vip  frame.Addr
 	lab  *netlab.Lab
-	mac  frame.MAC
-	conn *packet.Conn
-	end  atomic.Bool // conn is being closed
+	mac  frame.MAC    // of Ifname
+	conn *packet.Conn // on Ifname
+	out  *packet.Conn // towards the real servers
+	via  frame.MAC    // of out's interface
+	end  atomic.Bool  // the sockets are being closed
 	done sync.WaitGroup
 	err  error // why it ended; after done
 }
@@ -81,14 +75,17 @@ type plain struct {
 // startPlain puts a plain in the place of the lab's director.
 func startPlain(s *Scene) (*plain, error) {
 	d := s.Lab.Director
-	f := &plain{vip: frame.AddrFrom(s.Lab.Spec.VIP), lab: s.Lab, mac: frame.MAC(d.MAC)}
-	err := d.Do(func() error {
-		ifi, err := net.InterfaceByName(netlab.Ifname)
-		if err != nil {
+	via := d.PortOn(s.Victim().Ports[0].Switch)
+	f := &plain{vip: frame.AddrFrom(s.Lab.Spec.VIP), lab: s.Lab, mac: frame.MAC(d.MAC), via: frame.MAC(via.MAC)}
+	err := d.Do(func() (err error) {
+		if f.conn, err = listen(netlab.Ifname, unix.ETH_P_ALL); err != nil {
 			return err
 		}
-		f.conn, err = packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
-		return err
+		// This one only sends: no protocol means that it receives nothing.
+		if f.out, err = listen(via.Ifname, 0); err != nil {
+			return errors.Join(err, f.conn.Close())
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start a plain forwarder on %s: %w", d.Name(), err)
@@ -97,14 +94,24 @@ func startPlain(s *Scene) (*plain, error) {
 	return f, nil
 }
 
+// listen opens a packet socket in the calling thread's namespace.
+func listen(ifname string, protocol int) (*packet.Conn, error) {
+	ifi, err := net.InterfaceByName(ifname)
+	if err != nil {
+		return nil, err
+	}
+	return packet.Listen(ifi, packet.Raw, protocol, nil)
+}
+
 func (f *plain) stop() error {
 	f.end.Store(true)
 	err := f.conn.Close()
 	f.done.Wait()
-	return errors.Join(err, f.err)
+	return errors.Join(err, f.out.Close(), f.err)
 }
 
-// run forwards until the socket is closed.
+// run forwards until the socket is closed. What cannot be sent is lost, as on
+// any network.
 func (f *plain) run() error {
 	buf := make([]byte, 1<<17)
 	for {
@@ -115,29 +122,33 @@ func (f *plain) run() error {
 		if err != nil {
 			return fmt.Errorf("receive: %w", err)
 		}
-		if b := f.answer(buf[:n]); b != nil {
-			// What cannot be sent is lost, as on any network.
+		if b := f.reply(buf[:n]); b != nil {
 			_, _ = f.conn.WriteTo(b, &packet.Addr{HardwareAddr: net.HardwareAddr(b[:6])})
+		} else if f.forward(buf[:n]) {
+			_, _ = f.out.WriteTo(buf[:n], &packet.Addr{HardwareAddr: net.HardwareAddr(buf[:6])})
 		}
 	}
 }
 
-// answer is the frame to be sent because of b, or nil.
-func (f *plain) answer(b []byte) []byte {
-	if in, why := arp.Parse(b, 1); why == arp.Undecided {
-		if in.Op != arp.Request || in.TargetIP != f.vip.IP() || in.SenderMAC == f.mac {
-			return nil
-		}
-		reply := arp.Packet{Dst: in.SenderMAC, Src: f.mac, Op: arp.Reply, SenderMAC: f.mac, SenderIP: in.TargetIP,
-			TargetMAC: in.SenderMAC, TargetIP: in.SenderIP}
-		return reply.Frame()
+// reply is the answer to b, where that is the question for the VIP; else nil.
+func (f *plain) reply(b []byte) []byte {
+	in, why := arp.Parse(b, 1)
+	if why != arp.Undecided || in.Op != arp.Request || in.TargetIP != f.vip.IP() || in.SenderMAC == f.mac {
+		return nil
 	}
+	p := arp.Packet{Dst: in.SenderMAC, Src: f.mac, Op: arp.Reply, SenderMAC: f.mac, SenderIP: in.TargetIP,
+		TargetMAC: in.SenderMAC, TargetIP: in.SenderIP}
+	return p.Frame()
+}
+
+// forward makes b a frame for a real server and reports whether it is one.
+func (f *plain) forward(b []byte) bool {
 	var h frame.Header
 	frame.Parse(b, &h)
 	if h.Fault != frame.NoFault || h.Dst != f.vip || frame.DstMAC(b) != f.mac {
-		return nil // what it sends itself comes by here too
+		return false // what it sends itself comes by here too
 	}
 	to := f.lab.Servers[int(h.SrcPort)%len(f.lab.Servers)]
-	frame.SetMACs(b, frame.MAC(to.MAC), f.mac)
-	return b
+	frame.SetMACs(b, frame.MAC(to.MAC), f.via)
+	return true
 }

@@ -87,6 +87,12 @@ came in by. (With IPv6: the VIP is on eth0 and not on lo.) The question who has
 the VIP now gets two answers. Who believes the real server's sends everything
 past the director to this one server, and the director sees none of it: no
 balance, no health checks, and it changes with every ARP timeout.`,
+		Unfit: func(spec netlab.Spec) string {
+			if spec.TwoArmed {
+				return "in a two-armed site the real servers do not hear the question for the VIP"
+			}
+			return ""
+		},
 		Break: func(_ context.Context, s *Scene) error {
 			v := s.Victim()
 			if s.Lab.Spec.VIP.Is6() {
@@ -123,7 +129,7 @@ balance, no health checks, and it changes with every ARP timeout.`,
 // say that the VIP is at their sender, and the MAC addresses they name.
 func (e *Evidence) claims() ([]netlab.Packet, map[frame.MAC]bool) {
 	macs := map[frame.MAC]bool{}
-	asker := e.Scene.Lab.Asker()
+	asker := e.Scene.Lab.Askers()[0]
 	all := e.seen(func(p *netlab.Packet) bool {
 		addr, mac, ok := p.Claim()
 		if !ok || addr != e.Scene.Lab.Spec.VIP || !at(p, asker, in) {

@@ -6,23 +6,29 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
-// A Spec describes a Lab: clients, one director and real servers on one
-// network, and a VIP of that network which only the real servers have. The
-// zero value is one client, one director and three real servers on
-// 192.168.1.0/24.
+// A Spec describes a Lab: clients, one director and real servers, and a VIP
+// which only the real servers have. The zero value is one client, one director
+// and three real servers on one network, 192.168.1.0/24.
 type Spec struct {
-	// Net is the network, IPv4 (/24 or larger) or IPv6. Default
-	// 192.168.1.0/24. Hosts get the
-	// addresses at fixed places in it: the director the 10th, real servers
+	// Net is the network of the VIP and of the director, IPv4 (/24 or larger)
+	// or IPv6. Default 192.168.1.0/24. Hosts get the addresses at fixed places
+	// in their network: a router the 1st, the director the 10th, real servers
 	// from the 11th, clients from the 50th, further client addresses from the
 	// 201st on. In an IPv6 network the places are in hexadecimal what they are
 	// here in decimal: ::10, ::11, ::50, ::201.
 	Net netip.Prefix
+	// TwoArmed puts the real servers into a network of their own, the first
+	// one of the same size after Net. The director is on it with eth1. The real
+	// servers answer by a router that is on both networks, not by the director.
+	TwoArmed bool
+	// Routed puts the clients into a network of their own, the second one after
+	// Net, behind a router.
+	Routed bool
 	// VIP is the virtual address. Default the 100th of Net.
 	VIP netip.Addr
 	// Clients is how many clients there are, 1 to 50. Default 1.
@@ -42,8 +48,9 @@ type ServerSpec struct {
 	Weight int
 }
 
-// Places of the hosts in the network.
+// Places of the hosts in their network.
 const (
+	routerPlace   = 1
 	directorPlace = 10
 	serverPlace   = 11
 	clientPlace   = 50
@@ -57,15 +64,25 @@ const (
 	maxServers = clientPlace - serverPlace
 )
 
-// Ifname is the name of the only cable interface of each Node.
+// Ifname is the name of the first cable interface of each Node, and of all but
+// a router and a two-armed director the only one.
 const Ifname = "eth0"
+
+// A Port is a cable interface of a Node.
+type Port struct {
+	Ifname string
+	MAC    net.HardwareAddr
+	Addr   netip.Prefix // its address, with the length of the network
+	Switch *Switch      // where the cable leads
+}
 
 // A Node is a host of a Lab.
 type Node struct {
 	*Host
 	Role   Role
+	Ports  []Port           // the first is Ifname
 	MAC    net.HardwareAddr // of Ifname
-	Addr   netip.Addr       // its own address
+	Addr   netip.Addr       // its own address, on Ifname
 	Extra  []netip.Addr     // further addresses of a client
 	Weight int              // of a real server, from its ServerSpec
 	HTTP   *HTTPServer      // of a real server, after Lab.StartHTTP
@@ -73,12 +90,20 @@ type Node struct {
 
 // A Lab is a network built from a Spec. Its fields must not be changed.
 type Lab struct {
-	Spec     Spec // defaults filled in
-	Switch   *Switch
-	Clients  []*Node // client1, client2, ...
-	Director *Node   // director; an ordinary host so far
-	Servers  []*Node // rs1, rs2, ..., set up by SetUpServer
-	Others   []*Node // hosts that AddHost added
+	Spec     Spec      // defaults filled in
+	Switch   *Switch   // of the VIP's network
+	Networks []Network // all, in the order in which a client's packet crosses them
+	Clients  []*Node   // client1, client2, ...
+	Router   *Node     // between the networks; nil where there is one network
+	Director *Node     // director; an ordinary host so far
+	Servers  []*Node   // rs1, rs2, ..., set up by SetUpServer
+	Others   []*Node   // directors that AddDirector added
+}
+
+// A Network is one of a Lab's.
+type Network struct {
+	Prefix netip.Prefix
+	Switch *Switch
 }
 
 // Build makes the network. It must be called Inside a world; it calls Settle.
@@ -121,7 +146,7 @@ func (s Spec) complete() (Spec, error) {
 			s.Clients, s.ClientAddrs, len(s.Servers), maxClients, maxServers)
 	}
 	if !s.Net.Contains(s.VIP) || s.VIP == s.Net.Addr() {
-		return s, fmt.Errorf("VIP %s is not in %s: direct routing needs it on the clients' network", s.VIP, s.Net)
+		return s, fmt.Errorf("VIP %s is not in %s: direct routing needs it on the director's network", s.VIP, s.Net)
 	}
 	last := extraPlace + s.Clients*s.ClientAddrs // one more than used: the broadcast address
 	for place := 1; place <= last; place++ {
@@ -133,14 +158,37 @@ func (s Spec) complete() (Spec, error) {
 			return s, fmt.Errorf("VIP %s is the address of a host", s.VIP)
 		}
 	}
+	if s.hasRouter() && !following(s.Net, 2).IsValid() {
+		return s, fmt.Errorf("after %s there is no room for two more networks", s.Net)
+	}
 	return s, nil
 }
 
-// taken reports whether a host has the address at this place.
+// hasRouter reports whether there is more than one network.
+func (s Spec) hasRouter() bool { return s.Routed || s.TwoArmed }
+
+// taken reports whether a host has the address at this place of Net.
 func (s Spec) taken(place int) bool {
 	in := func(first, n int) bool { return place >= first && place < first+n }
-	return in(directorPlace, 1) || in(serverPlace, len(s.Servers)) ||
-		in(clientPlace, s.Clients) || in(extraPlace, s.Clients*s.ClientAddrs)
+	return s.hasRouter() && place == routerPlace || in(directorPlace, 1) ||
+		!s.TwoArmed && in(serverPlace, len(s.Servers)) ||
+		!s.Routed && (in(clientPlace, s.Clients) || in(extraPlace, s.Clients*s.ClientAddrs))
+}
+
+// following is the n-th network of the same size after p, or the zero Prefix
+// outside the address family's range.
+func following(p netip.Prefix, n int) netip.Prefix {
+	b := p.Addr().AsSlice()
+	for i := p.Bits() - 1; i >= 0 && n > 0; i-- {
+		n += int(b[i/8] >> (7 - i%8) & 1)
+		b[i/8] = b[i/8]&^(1<<(7-i%8)) | byte(n&1)<<(7-i%8)
+		n >>= 1
+	}
+	if n > 0 {
+		return netip.Prefix{}
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return netip.PrefixFrom(a, p.Bits())
 }
 
 // nth is the address at a place of the network, or the zero Addr outside the
@@ -168,32 +216,37 @@ func nth(p netip.Prefix, place int) netip.Addr {
 }
 
 func (l *Lab) build(ctx context.Context) (err error) {
-	if l.Switch, err = NewSwitch("switch"); err != nil {
+	clients, front, servers, err := l.buildNetworks()
+	if err != nil {
 		return err
+	}
+	if l.Spec.hasRouter() {
+		if err := l.buildRouter(ctx, front); err != nil {
+			return err
+		}
 	}
 	extra := extraPlace
 	for i := range l.Spec.Clients {
-		n := &Node{Role: RoleClient, MAC: MAC(RoleClient, i+1), Addr: nth(l.Spec.Net, clientPlace+i)}
+		n := &Node{Role: RoleClient}
 		for range l.Spec.ClientAddrs {
-			n.Extra = append(n.Extra, nth(l.Spec.Net, extra))
+			n.Extra = append(n.Extra, nth(clients.Prefix, extra))
 			extra++
 		}
-		if err := l.attach(ctx, n, fmt.Sprintf("client%d", i+1)); err != nil {
+		l.Clients = append(l.Clients, n)
+		if err := l.attach(ctx, n, fmt.Sprintf("client%d", i+1), i+1, clientPlace+i, clients); err != nil {
 			return err
 		}
-		l.Clients = append(l.Clients, n)
 	}
-	d := &Node{Role: RoleDirector, MAC: MAC(RoleDirector, 1), Addr: nth(l.Spec.Net, directorPlace)}
-	if err := l.attach(ctx, d, "director"); err != nil {
+	l.Director = &Node{Role: RoleDirector}
+	if err := l.attach(ctx, l.Director, "director", 1, directorPlace, l.directorNetworks()...); err != nil {
 		return err
 	}
-	l.Director = d
 	for i, s := range l.Spec.Servers {
-		n := &Node{Role: RoleServer, MAC: MAC(RoleServer, i+1), Addr: nth(l.Spec.Net, serverPlace+i), Weight: s.Weight}
-		if err := l.attach(ctx, n, fmt.Sprintf("rs%d", i+1)); err != nil {
+		n := &Node{Role: RoleServer, Weight: s.Weight}
+		l.Servers = append(l.Servers, n)
+		if err := l.attach(ctx, n, fmt.Sprintf("rs%d", i+1), i+1, serverPlace+i, servers); err != nil {
 			return err
 		}
-		l.Servers = append(l.Servers, n)
 		if err := SetUpServer(n.Host, l.Spec.VIP); err != nil {
 			return err
 		}
@@ -201,133 +254,130 @@ func (l *Lab) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// attach makes the node's host and connects it. On error nothing of it is
-// left.
-func (l *Lab) attach(ctx context.Context, n *Node, name string) (err error) {
+// buildNetworks makes the switches.
+func (l *Lab) buildNetworks() (clients, front, servers Network, err error) {
+	add := func(name string, p netip.Prefix) (Network, error) {
+		sw, err := NewSwitch(name)
+		n := Network{p, sw}
+		if err == nil {
+			l.Networks = append(l.Networks, n)
+		}
+		return n, err
+	}
+	if l.Spec.Routed {
+		if clients, err = add("client-switch", following(l.Spec.Net, 2)); err != nil {
+			return clients, front, servers, err
+		}
+	}
+	if front, err = add("switch", l.Spec.Net); err != nil {
+		return clients, front, servers, err
+	}
+	l.Switch = front.Switch
+	if !l.Spec.Routed {
+		clients = front
+	}
+	servers = front
+	if l.Spec.TwoArmed {
+		servers, err = add("server-switch", following(l.Spec.Net, 1))
+	}
+	return clients, front, servers, err
+}
+
+// buildRouter makes a router that is on all networks, on front with Ifname.
+func (l *Lab) buildRouter(ctx context.Context, front Network) error {
+	nets := []Network{front}
+	for _, n := range l.Networks {
+		if n != front {
+			nets = append(nets, n)
+		}
+	}
+	l.Router = &Node{Role: RoleRouter}
+	if err := l.attach(ctx, l.Router, "router", 1, routerPlace, nets...); err != nil {
+		return err
+	}
+	if l.Spec.Net.Addr().Is6() {
+		return l.Router.Sysctl("net.ipv6.conf.all.forwarding", "1")
+	}
+	return l.Router.Sysctl("net.ipv4.ip_forward", "1")
+}
+
+// directorNetworks are those that a director is on.
+func (l *Lab) directorNetworks() []Network {
+	at := slices.IndexFunc(l.Networks, func(n Network) bool { return n.Switch == l.Switch })
+	return l.Networks[at:]
+}
+
+// attach makes the host of n, the number-th of its role, and connects it to
+// networks, at the same place of each, with a default route by the router where
+// there is one.
+func (l *Lab) attach(ctx context.Context, n *Node, name string, number, place int, networks ...Network) (err error) {
 	n.Host, err = NewHost(name, HostConfig{IPv6: l.Spec.Net.Addr().Is6()})
 	if err != nil {
 		return err
 	}
-	c := Cable{Ifname: Ifname, MAC: n.MAC, MTU: l.Spec.MTU}
-	for _, a := range append([]netip.Addr{n.Addr}, n.Extra...) {
-		c.Addrs = append(c.Addrs, netip.PrefixFrom(a, l.Spec.Net.Bits()))
+	for i, to := range networks {
+		p := Port{
+			Ifname: fmt.Sprintf("eth%d", i), Switch: to.Switch,
+			MAC:  portMAC(n.Role, number, i),
+			Addr: netip.PrefixFrom(nth(to.Prefix, place), to.Prefix.Bits()),
+		}
+		n.Ports = append(n.Ports, p)
+		c := Cable{Ifname: p.Ifname, MAC: p.MAC, MTU: l.Spec.MTU, Addrs: []netip.Prefix{p.Addr}}
+		for _, a := range n.Extra {
+			c.Addrs = append(c.Addrs, netip.PrefixFrom(a, to.Prefix.Bits()))
+		}
+		if err := to.Switch.Connect(ctx, n.Host, c); err != nil {
+			return err
+		}
 	}
-	if err := l.Switch.Connect(ctx, n.Host, c); err != nil {
-		return errors.Join(err, n.Close())
+	n.MAC, n.Addr = n.Ports[0].MAC, n.Ports[0].Addr.Addr()
+	if l.Router == nil || n == l.Router {
+		return nil
+	}
+	gateway := l.Router.PortOn(n.Ports[0].Switch).Addr.Addr()
+	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if gateway.Is6() {
+		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	if err := n.nl.RouteAdd(&netlink.Route{Dst: ipNet(all), Gw: gateway.AsSlice()}); err != nil {
+		return fmt.Errorf("route everything by %s on %s: %w", gateway, name, err)
 	}
 	return nil
 }
 
-// AddHost adds a host to the network of the lab that runs: with RoleDirector,
-// another director; it is closed with the lab. It gets an address and a MAC
-// address of its own, in the places after the real servers.
-func (l *Lab) AddHost(ctx context.Context, name string, role Role) (*Node, error) {
-	place := serverPlace + len(l.Servers) + len(l.Others)
-	if place >= clientPlace {
-		return nil, fmt.Errorf("add host %s: no place is left", name)
+// PortOn is the node's interface on a switch, nil if it has none.
+func (n *Node) PortOn(sw *Switch) *Port {
+	for i := range n.Ports {
+		if n.Ports[i].Switch == sw {
+			return &n.Ports[i]
+		}
 	}
-	n := &Node{Role: role, MAC: MAC(role, 2+len(l.Others)), Addr: nth(l.Spec.Net, place)}
-	if err := l.attach(ctx, n, name); err != nil {
-		return nil, fmt.Errorf("add host %s: %w", name, err)
-	}
-	l.Others = append(l.Others, n)
-	return n, nil
+	return nil
 }
 
-// Nodes are all hosts but the switch: clients, director, real servers, others.
+// Nodes are all hosts but the switches: clients, router, directors, real servers.
 func (l *Lab) Nodes() []*Node {
-	nodes := append([]*Node(nil), l.Clients...)
+	nodes := slices.Clone(l.Clients)
+	if l.Router != nil {
+		nodes = append(nodes, l.Router)
+	}
 	if l.Director != nil {
 		nodes = append(nodes, l.Director)
 	}
-	nodes = append(nodes, l.Servers...)
-	return append(nodes, l.Others...)
+	nodes = append(nodes, l.Others...)
+	return append(nodes, l.Servers...)
 }
 
 // Close closes every host. A second Close does nothing.
 func (l *Lab) Close() error {
 	var errs []error
 	for _, n := range l.Nodes() {
-		errs = append(errs, n.Close())
+		if n.Host != nil { // else the lab did not get that far
+			errs = append(errs, n.Close())
+		}
 	}
-	if l.Switch != nil {
-		errs = append(errs, l.Switch.Close())
+	for _, n := range l.Networks {
+		errs = append(errs, n.Switch.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// ForgetVIP makes those who send to the VIP, the clients, forget at which MAC
-// address it is: the next packet for it begins with the question.
-func (l *Lab) ForgetVIP() error {
-	for _, n := range l.Clients {
-		if err := n.forget(Ifname, l.Spec.VIP); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Asker is who asks for the VIP's MAC address first: the first client.
-func (l *Lab) Asker() *Node { return l.Clients[0] }
-
-// AddDirector adds another host that can be a director.
-func (l *Lab) AddDirector(ctx context.Context, name string) (*Node, error) {
-	return l.AddHost(ctx, name, RoleDirector)
-}
-
-// AddWayBack gives a real server a second interface, with an address of its own
-// in the same network, by which from then on its answers to the clients leave.
-func (l *Lab) AddWayBack(ctx context.Context, n *Node, ifname string) error {
-	place := serverPlace + len(l.Servers) + len(l.Others)
-	c := Cable{Ifname: ifname, MTU: l.Spec.MTU, Addrs: []netip.Prefix{netip.PrefixFrom(nth(l.Spec.Net, place), l.Spec.Net.Bits())}}
-	if err := l.Switch.Connect(ctx, n.Host, c); err != nil {
-		return err
-	}
-	link, err := n.nl.LinkByName(ifname)
-	if err != nil {
-		return fmt.Errorf("find %s of %s: %w", ifname, n.name, err)
-	}
-	for _, to := range l.Clients {
-		r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(netip.PrefixFrom(to.Addr, to.Addr.BitLen()))}
-		if err := n.nl.RouteReplace(r); err != nil {
-			return fmt.Errorf("route %s by %s of %s: %w", to.Addr, ifname, n.name, err)
-		}
-	}
-	return nil
-}
-
-// SetLinkMTU makes the switch's end of a node's cable carry frames of at most
-// mtu bytes, without a word to the node.
-func (l *Lab) SetLinkMTU(n *Node, mtu int) error {
-	link, err := l.Switch.nl.LinkByName(n.name)
-	if err == nil {
-		err = l.Switch.nl.LinkSetMTU(link, mtu)
-	}
-	if err != nil {
-		return fmt.Errorf("set the MTU of the switch's port to %s: %w", n.name, err)
-	}
-	return nil
-}
-
-// SuppressARP makes the switch answer ARP and neighbour solicitations for a
-// node's address itself, with the MAC address that the node has now, and keep
-// them from the node: ARP suppression, as in fabrics.
-func (l *Lab) SuppressARP(n *Node) error {
-	sw := l.Switch
-	port, err := sw.nl.LinkByName(n.name)
-	if err != nil {
-		return fmt.Errorf("find the switch's port to %s: %w", n.name, err)
-	}
-	if err := sw.SetNeighbour(BridgeName, n.Addr, n.MAC); err != nil {
-		return err
-	}
-	station := &netlink.Neigh{LinkIndex: port.Attrs().Index, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER,
-		State: netlink.NUD_NOARP, HardwareAddr: n.MAC}
-	if err := sw.nl.NeighSet(station); err != nil {
-		return fmt.Errorf("make the switch remember %s: %w", n.MAC, err)
-	}
-	if err := sw.nl.LinkSetBrNeighSuppress(port, true); err != nil {
-		return fmt.Errorf("suppress ARP for %s: %w", n.name, err)
-	}
-	return nil
 }

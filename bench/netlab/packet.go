@@ -61,11 +61,16 @@ func (p *Packet) Claim() (addr netip.Addr, mac frame.MAC, ok bool) {
 	return in.SenderIP, in.SenderMAC, true
 }
 
-// Owner is the node whose interface has the MAC address; nil: no node's has.
+// Owner is the node one of whose interfaces has the MAC address; nil: none has.
 func (l *Lab) Owner(mac frame.MAC) *Node {
 	for _, n := range l.Nodes() {
 		if frame.MAC(n.MAC) == mac {
 			return n
+		}
+		for _, p := range n.Ports[1:] {
+			if frame.MAC(p.MAC) == mac {
+				return n
+			}
 		}
 	}
 	return nil
