@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lvsdr/bench/fault"
 	"lvsdr/bench/netlab"
@@ -104,7 +106,7 @@ func busy(t *testing.T, s *fault.Scene) {
 	go func() {
 		defer close(done)
 		client := s.Lab.Clients[0].HTTPClient(netlab.HTTPOptions{Fresh: true, Timeout: patience})
-		for ctx.Err() == nil {
+		for pace := time.NewTicker(200 * time.Millisecond); ctx.Err() == nil; <-pace.C {
 			netlab.Get(ctx, client, url, 24, 24)
 		}
 	}()
@@ -126,13 +128,17 @@ func TestDoctorNamesEveryFault(t *testing.T) {
 		"small-mtu": byDirector, "rs-mac-changed": byDirector, "vip-on-director": byDirector, "two-directors": byDirector,
 		"checksum-offload": byDirector,
 	}
-	specs := map[string]netlab.Spec{"": {}, " with IPv6": {Net: netip.MustParsePrefix("fd00:1::/64")}}
 	for _, f := range fault.All() {
-		for family, spec := range specs {
-			if f.Name == "rp-filter" && spec.Net.IsValid() {
-				continue // the kernel has it in IPv4 alone
+		other := "two arms IPv6"
+		if f.Fits(shapes()[other]) != nil {
+			other = "two arms"
+		}
+		for shape, spec := range shapes() {
+			if shape != "one arm" && shape != other {
+				continue
 			}
-			t.Run(f.Name+family, func(t *testing.T) {
+			t.Run(f.Name+", "+shape, func(t *testing.T) {
+				t.Parallel()
 				s := newScene(t, spec)
 				if err := f.Break(context.WithoutCancel(t.Context()), s); err != nil {
 					t.Fatal(err)
@@ -182,8 +188,9 @@ func wantHealthy(t *testing.T, r *doctor.Report) {
 
 func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
 	netlab.Require(t)
-	for name, spec := range healthySpecs() {
+	for name, spec := range shapes() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t, spec)
 			busy(t, s)
 			args := directorArgs(t, s)
@@ -195,6 +202,9 @@ func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
 			wantHealthy(t, examined(t, s.Lab.Director.Host, append(args, "--passive", "--timeout", "100ms")...))
 			for _, n := range s.Lab.Servers {
 				wantHealthy(t, examined(t, n.Host, serverArgs(s)...))
+			}
+			if name != "one arm" {
+				return
 			}
 			if err := s.Director.Stop(); err != nil {
 				t.Fatal(err)
@@ -209,10 +219,17 @@ func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
 	}
 }
 
-// healthySpecs are labs of every kind.
-func healthySpecs() map[string]netlab.Spec {
-	return map[string]netlab.Spec{
-		"one arm":      {},
-		"one arm IPv6": {Net: netip.MustParsePrefix("fd00:1::/64")},
+// shapes are labs of every kind; in a short test, of one.
+func shapes() map[string]netlab.Spec {
+	all := map[string]netlab.Spec{
+		"one arm":       {},
+		"one arm IPv6":  {Net: netip.MustParsePrefix("fd00:1::/64")},
+		"two arms":      {TwoArmed: true},
+		"two arms IPv6": {Net: netip.MustParsePrefix("fd00:1::/64"), TwoArmed: true},
+		"routed":        {Routed: true},
 	}
+	if testing.Short() {
+		maps.DeleteFunc(all, func(shape string, _ netlab.Spec) bool { return shape != "one arm" })
+	}
+	return all
 }

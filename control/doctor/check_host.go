@@ -109,10 +109,7 @@ func checkStack(_ context.Context, x *Exam) []Finding {
 			found = append(found, x.shielded(vip, at)...)
 		}
 		if owner, _ := x.Host.owner(vip); owner == nil {
-			found = append(found, Finding{Name: LocalClients, About: vip.String(),
-				Text: "what a process on this host itself sends to the VIP does not come in by the interface, where the director receives; " +
-					"test the service from another host",
-				Evidence: []string{fmt.Sprintf("ip route get %s: by %s", vip, at.Link.Name)}})
+			found = append(found, x.localClients(vip, at))
 		}
 	}
 	for _, vs := range x.Config.VirtualServers {
@@ -127,6 +124,18 @@ func checkStack(_ context.Context, x *Exam) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// localClients says what a process on this host meets that is a client of a VIP.
+func (x *Exam) localClients(vip netip.Addr, at site) Finding {
+	f := Finding{Name: LocalClients, About: vip.String(),
+		Text:     "a rule leads what processes on this host send to the VIP to the director, so that they are served too",
+		Evidence: []string{fmt.Sprintf("ip rule: iif lo to %s", vip)}}
+	if !slices.Contains(x.Host.Led, vip) {
+		f.Text = "what a process on this host sends to the VIP does not come in by an interface, where a director receives; test from another host"
+		f.Evidence = []string{fmt.Sprintf("ip rule: no iif lo to %s; ip route get %s: by %s", vip, vip, at.Link.Name)}
+	}
+	return f
 }
 
 // shielded looks for the rule that keeps the kernel silent about a VIP.

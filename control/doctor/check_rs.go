@@ -195,12 +195,24 @@ func checkFirewall(_ context.Context, x *Exam) []Finding {
 
 // checkOwnClients says what a client on this host meets.
 func checkOwnClients(_ context.Context, x *Exam) []Finding {
+	port := "PORT"
+	if x.Port != 0 {
+		port = fmt.Sprint(x.Port)
+	}
 	var found []Finding
 	for _, vip := range x.VIPs {
-		if owner, _ := x.Host.owner(vip); owner != nil {
+		owner, _ := x.Host.owner(vip)
+		switch {
+		case owner == nil:
+		case slices.Contains(x.Host.Led, vip):
+			found = append(found, Finding{Name: OwnClients, About: vip.String(),
+				Text:     "clients on this host itself are led to the director, and need it",
+				Evidence: []string{fmt.Sprintf("ip rule: iif lo to %s", vip)}})
+		default:
 			found = append(found, Finding{Name: OwnClients, About: vip.String(),
 				Text:     "clients on this host itself reach its own server and not the director, because the VIP is an address of this host",
-				Evidence: []string{fmt.Sprintf("ip route get %s: local", vip)}, Remedy: "to balance them as well: lvsdr realserver --balance-local-clients"})
+				Evidence: []string{fmt.Sprintf("ip route get %s: local", vip)},
+				Remedy:   fmt.Sprintf("to balance them as well: lvsdr realserver start --vip %s --balance-local-clients %s", vip, port)})
 		}
 	}
 	return found

@@ -175,7 +175,7 @@ func (s *seen) judge() []Finding {
 	case s.hasNot:
 		f.Name = RSWithoutVIP
 		add(s.vipPing, s.ownConn)
-		f.Evidence = append(f.Evidence, fmt.Sprintf("%s answers when it is asked for %s in the name of %s, which a host that has the VIP does not", s.at.mac, s.rs, s.vip))
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s answers when it is asked for %s in the name of %s, which a host that has the VIP does not (but with accept_local=1)", s.at.mac, s.rs, s.vip))
 		f.Text = "the real server does not have the VIP, and drops what is for it"
 		f.Remedy = addVIP
 	default:

@@ -19,6 +19,9 @@ type Host struct {
 	Guards    []Guard // rules of the director's shield
 	Blackhole bool    // the route that the IPv4 or IPv6 rules lead to is there
 	Blocks    []Block
+	// Led are the addresses for which a policy rule leads what this host itself
+	// sends to a table of its own ("iif lo to ADDRESS"), past its own addresses.
+	Led       []netip.Addr
 	Listeners []Listener
 	Taps      []Tap
 	Firewall  Ruleset

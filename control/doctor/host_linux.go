@@ -34,7 +34,7 @@ func Gather(addrs []netip.Addr) (*Host, error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		h.gatherRoutes(family)
 		h.gatherGuards(family)
-		h.gatherBlocks(family)
+		h.gatherRules(family)
 	}
 	h.gatherSysctls()
 	processes := socketOwners()
@@ -126,9 +126,9 @@ func (h *Host) gatherGuards(family int) {
 	h.Blackhole = h.Blackhole || err == nil && len(routes) > 0
 }
 
-// gatherBlocks finds the policy rules in front of the table of local addresses
-// that end packets.
-func (h *Host) gatherBlocks(family int) {
+// gatherRules finds the policy rules that end packets in front of the table of
+// local addresses, and those that lead this host's own packets elsewhere.
+func (h *Host) gatherRules(family int) {
 	rules, err := netlink.RuleList(family)
 	if err != nil {
 		return
@@ -140,24 +140,25 @@ func (h *Host) gatherBlocks(family int) {
 		}
 	}
 	for _, r := range rules {
-		if r.Table != 0 || r.Priority > local || r.Goto > 0 {
-			continue // only a rule that ends packets has neither table nor goto
-		}
 		to := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 		if family == unix.AF_INET6 {
 			to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		}
-		text := fmt.Sprintf("ip rule: %d: from all", r.Priority)
 		if r.Dst != nil {
 			a, _ := netip.AddrFromSlice(r.Dst.IP)
 			ones, _ := r.Dst.Mask.Size()
 			to = netip.PrefixFrom(a.Unmap(), ones)
-			text += " to " + to.String()
 		}
-		if r.IifName != "" {
-			text += " iif " + r.IifName
+		switch {
+		case r.Table != 0 && r.IifName == "lo" && to.IsSingleIP():
+			h.Led = append(h.Led, to.Addr())
+		case r.Table == 0 && r.Goto <= 0 && r.Priority <= local: // neither a table nor a goto
+			text := fmt.Sprintf("ip rule: %d: to %s", r.Priority, to)
+			if r.IifName != "" {
+				text += " iif " + r.IifName
+			}
+			h.Blocks = append(h.Blocks, Block{Priority: r.Priority, To: to, Text: text + ", which ends packets"})
 		}
-		h.Blocks = append(h.Blocks, Block{Priority: r.Priority, To: to, Text: text + ", which ends packets"})
 	}
 }
 

@@ -249,7 +249,8 @@ func (w *Wire) AsVIP(ctx context.Context, l *Link, mac frame.MAC, rs, vip netip.
 		a, ok := p.answerEcho(s, id)
 		in, why := arp.Parse(s.Data, int32(s.Link.Index))
 		asks := why == arp.Undecided && in.Op == arp.Request && in.TargetIP == vip && in.SenderMAC == mac
-		answered = answered || asks || ok && a.Outcome == Echoed && a.From == mac
+		// By whomever it comes: the way back may lead through a router.
+		answered = answered || asks || ok && a.Outcome == Echoed
 		return answered
 	})
 	return answered, err
