@@ -20,7 +20,7 @@ import (
 const (
 	waves   = 2     // of requests
 	perWave = 6     // of small answers, and then as many of large ones
-	large   = 20000 // bytes
+	large   = 20000 // bytes at least, and some full frames
 	asked   = 20    // times on the connection that is open
 )
 
@@ -143,7 +143,7 @@ func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidenc
 			return nil, err
 		}
 		e.Small.Add(netlab.Get(ctx, fresh, s.url(0), perWave, perWave))
-		e.Large.Add(netlab.Get(ctx, fresh, s.url(large), perWave, perWave))
+		e.Large.Add(netlab.Get(ctx, fresh, s.url(max(large, 3*s.Lab.Spec.MTU)), perWave, perWave))
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -166,6 +166,12 @@ func (e *Evidence) Made() int { return e.Small.Total() + e.Large.Total() }
 // Serves reports whether every request was answered.
 func (e *Evidence) Serves() bool {
 	return e.Failed() == 0 && e.Made() > 0 && e.Kept == nil && e.Direct == nil
+}
+
+// partly reports whether requests failed, but not all, unless there is nobody
+// else to answer them.
+func (e *Evidence) partly() bool {
+	return e.Failed() > 0 && (e.Failed() < e.Made() || len(e.Scene.Lab.Servers) == 1)
 }
 
 // seen are the packets for which want holds.

@@ -78,16 +78,16 @@ func reversePathDrops(n *netlab.Node) (count uint64, err error) {
 	return count, err
 }
 
-// smallLink is the MTU of the bad link of smallMTU, in bytes.
-const smallLink = 1400
+// missing is how much smaller the MTU of the bad link of smallMTU is, in bytes.
+const missing = 100
 
 func smallMTU() Fault {
 	return Fault{
 		Name:    "small-mtu",
 		Summary: "a link on the way back carries only small frames",
-		Explain: `A link between a real server and the clients carries frames of 1400 bytes, while
-the server believes in 1500: a tunnel, an overlay network, a forgotten switch. It
-is a link of layer 2 and says nothing when it drops a frame. Connections are
+		Explain: `A link between a real server and the clients has an MTU of 100 bytes less than the
+server believes: a tunnel, an overlay network, a forgotten switch. It is a link of
+layer 2 and says nothing when it drops a frame. Connections are
 established, small answers come, large ones hang: after the first full frame
 nothing arrives, and the server repeats it in vain. The director sees none of it,
 because answers do not come by. Cure: the right MTU on the server's interface,
@@ -103,12 +103,13 @@ or a smaller MSS on the route to the clients (ip route ... advmss).`,
 			if err := nl.LinkSetGSOMaxSegs(link, 1); err != nil {
 				return fmt.Errorf("make %s send single segments: %w", v.Name(), err)
 			}
-			return s.Lab.SetLinkMTU(v, smallLink)
+			return s.Lab.SetLinkMTU(v, s.Lab.Spec.MTU-missing)
 		},
 		Shows: func(e *Evidence) Finding {
 			v, vip := e.Scene.Victim(), e.Scene.Lab.Spec.VIP
 			const ether = 14
-			big := func(p *netlab.Packet) bool { return p.IsFrom(vip) && len(p.Data) > smallLink+ether }
+			most := e.Scene.Lab.Spec.MTU - missing + ether
+			big := func(p *netlab.Packet) bool { return p.IsFrom(vip) && len(p.Data) > most }
 			sent := e.seen(func(p *netlab.Packet) bool { return at(p, v, out) && big(p) })
 			came := e.seen(func(p *netlab.Packet) bool {
 				return !p.Outgoing && big(p) && p.From() == frame.MAC(v.MAC)
@@ -116,7 +117,7 @@ or a smaller MSS on the route to the clients (ip route ... advmss).`,
 			return Finding{
 				Shown: len(sent) > 0 && len(came) == 0 && e.Large.Errors > 0 && e.Small.Errors == 0,
 				Text: fmt.Sprintf("%s sent %d frames of more than %d bytes, of which %d arrived; of %d small answers %d failed, of %d large ones %d",
-					v.Name(), len(sent), smallLink+ether, len(came), e.Small.Total(), e.Small.Errors, e.Large.Total(), e.Large.Errors),
+					v.Name(), len(sent), most, len(came), e.Small.Total(), e.Small.Errors, e.Large.Total(), e.Large.Errors),
 				Packets: sent,
 			}
 		},
@@ -167,7 +168,7 @@ because the switch passes that on: arping -U -I eth0 ADDRESS on the server.`,
 			lost := e.seen(func(p *netlab.Packet) bool {
 				return at(p, lab.Director, out) && p.IsTo(vip) && lab.Owner(p.To()) == nil
 			})
-			answers := e.seen(func(p *netlab.Packet) bool { return at(p, v, out) && p.IsFrom(vip) })
+			answers := e.seen(func(p *netlab.Packet) bool { return at(p, v, out) && p.IsFrom(vip) && p.TCP(frame.SYN|frame.ACK) })
 			return Finding{
 				Shown: len(lost) > 0 && len(answers) == 0 && e.Failed() > 0,
 				Text: fmt.Sprintf("the director sent %d frames to a MAC address that nobody has; %s answered %d; %d of %d requests failed",

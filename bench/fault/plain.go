@@ -46,7 +46,7 @@ elsewhere are cured by "ethtool -K eth0 tx off" on the clients.`,
 			bad := e.seen(func(p *netlab.Packet) bool {
 				return e.atServer(p, in) && p.IsTo(vip) && p.Proto == frame.ProtoTCP && !p.Unfinished && !frame.L4ChecksumOK(p.Data, &p.Header)
 			})
-			answers := e.seen(func(p *netlab.Packet) bool { return e.atServer(p, out) && p.IsFrom(vip) })
+			answers := e.seen(func(p *netlab.Packet) bool { return e.atServer(p, out) && p.IsFrom(vip) && p.TCP(frame.SYN|frame.ACK) })
 			return Finding{
 				Shown: len(bad) > 0 && len(answers) == 0 && e.Failed() == e.Made(),
 				Text: fmt.Sprintf("%d segments reached real servers with a wrong checksum; %d were answered; %d of %d requests failed",

@@ -48,14 +48,14 @@ func hostNet(a netip.Addr) *net.IPNet {
 	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
 }
 
-// silent finds that SYNs reach the victim and that it sends nothing at all as
-// the VIP; why is what is wrong with it.
+// silent finds that SYNs reach the victim for the VIP and that it accepts none;
+// why is what is wrong with it.
 func (e *Evidence) silent(why string) Finding {
 	v, vip := e.Scene.Victim(), e.Scene.Lab.Spec.VIP
 	syns := e.seen(func(p *netlab.Packet) bool { return at(p, v, in) && p.IsTo(vip) && p.TCP(frame.SYN) })
-	answers := e.seen(func(p *netlab.Packet) bool { return at(p, v, out) && p.IsFrom(vip) })
+	answers := e.seen(func(p *netlab.Packet) bool { return at(p, v, out) && p.IsFrom(vip) && p.TCP(frame.SYN|frame.ACK) })
 	return Finding{
-		Shown: len(syns) > 0 && len(answers) == 0 && e.Failed() > 0 && e.Failed() < e.Made(),
+		Shown: len(syns) > 0 && len(answers) == 0 && e.partly(),
 		Text: fmt.Sprintf("%s %s: of %d SYNs that reached it for the VIP it answered %d; %d of %d requests failed",
 			v.Name(), why, len(syns), len(answers), e.Failed(), e.Made()),
 		Packets: syns,
@@ -165,7 +165,7 @@ refused", as often as the scheduler sends them there.`,
 				return at(p, v, out) && p.IsFrom(vip) && p.TCP(frame.RST|frame.ACK)
 			})
 			return Finding{
-				Shown: len(resets) > 0 && e.Failed() > 0 && e.Failed() < e.Made(),
+				Shown: len(resets) > 0 && e.partly(),
 				Text: fmt.Sprintf("%s refused %d connections to the VIP, with a reset from the VIP's address; %d of %d requests failed",
 					v.Name(), len(resets), e.Failed(), e.Made()),
 				Packets: resets,

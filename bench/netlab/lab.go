@@ -123,6 +123,12 @@ func Build(ctx context.Context, spec Spec) (*Lab, error) {
 	return lab, nil
 }
 
+// Check finds what Build would refuse, in any process.
+func (s Spec) Check() error {
+	_, err := s.complete()
+	return err
+}
+
 // complete fills in the defaults and checks that everything has its place.
 func (s Spec) complete() (Spec, error) {
 	if !s.Net.IsValid() {
