@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"lvsdr/bench/fault"
 	"lvsdr/bench/netlab"
 	"lvsdr/control/doctor"
@@ -129,11 +131,16 @@ func TestDoctorNamesEveryFault(t *testing.T) {
 		"checksum-offload": byDirector,
 	}
 	for _, f := range fault.All() {
-		other := "two arms IPv6"
-		if f.Fits(shapes()[other]) != nil {
-			other = "two arms"
+		fitting := shapes()
+		maps.DeleteFunc(fitting, func(_ string, spec netlab.Spec) bool { return f.Fits(spec) != nil })
+		// One arm, and what is least like it.
+		other := "one arm"
+		for _, shape := range []string{"one arm IPv6", "two arms", "two arms IPv6"} {
+			if _, ok := fitting[shape]; ok {
+				other = shape
+			}
 		}
-		for shape, spec := range shapes() {
+		for shape, spec := range fitting {
 			if shape != "one arm" && shape != other {
 				continue
 			}
@@ -170,7 +177,7 @@ func wantNamed(t *testing.T, r *doctor.Report, s *fault.Scene, name string) {
 	}
 	for _, other := range s.Lab.Servers[1:] {
 		for _, f := range r.Findings {
-			if f.Severity > doctor.Info && strings.Contains(f.About, other.Addr.String()+" ") {
+			if f.Severity > doctor.Info && strings.Contains(f.About+" ", other.Addr.String()+" ") {
 				t.Errorf("a server that is well is accused: %+v", f)
 			}
 		}
@@ -232,4 +239,37 @@ func shapes() map[string]netlab.Spec {
 		maps.DeleteFunc(all, func(shape string, _ netlab.Spec) bool { return shape != "one arm" })
 	}
 	return all
+}
+
+// What could not be done has an exit code of its own, and says what to do.
+func TestDoctorSaysWhyItCannotWork(t *testing.T) {
+	good := file(t, minimal)
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"an argument", []string{"now"}, "--help"},
+		{"an unknown flag", []string{"--now"}, "--help"},
+		{"no such configuration", []string{"-c", "/none"}, "/none"},
+		{"a time that is none", []string{"-c", good, "--timeout", "0s"}, "--timeout"},
+		{"a VIP without --rs", []string{"-c", good, "--vip", "192.168.1.100"}, "--rs"},
+		{"--rs without a VIP", []string{"--rs"}, "--vip"},
+		{"a VIP that is none", []string{"--rs", "--vip", "a"}, `"a"`},
+	} {
+		r := lvsdr(t, append([]string{"doctor"}, c.args...)...)
+		if r.code != doctor.ExitNotRun || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
+			t.Errorf("%s: exit code %d, stderr %q, stdout %q", c.name, r.code, r.stderr, r.stdout)
+		}
+	}
+}
+
+func TestDoctorNamesThePrivilegeItNeeds(t *testing.T) {
+	lab := newLab(t, netlab.Spec{})
+	cmd := lab.Director.Command(t.Context(), binary(), "doctor", "-c", file(t, lab.Config(rotating())))
+	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER // its capabilities do not reach the lab's networks
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != doctor.ExitNotRun || !strings.Contains(string(out), "CAP_NET_RAW") {
+		t.Errorf("%v, it wrote %s", err, out)
+	}
 }
