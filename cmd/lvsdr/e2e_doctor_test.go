@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/fault"
@@ -272,4 +274,42 @@ func TestDoctorNamesThePrivilegeItNeeds(t *testing.T) {
 	if err == nil || cmd.ProcessState.ExitCode() != doctor.ExitNotRun || !strings.Contains(string(out), "CAP_NET_RAW") {
 		t.Errorf("%v, it wrote %s", err, out)
 	}
+}
+
+// A rule of nftables that drops what is for the VIP is seen on the real server,
+// and its effect from the director; that rules for others are there is no more
+// than worth knowing.
+func TestDoctorSeesRulesOfTheFirewall(t *testing.T) {
+	s := newScene(t, netlab.Spec{})
+	nft := func(addr netip.Addr) {
+		t.Helper()
+		err := s.Victim().Do(func() error {
+			c, err := nftables.New()
+			if err != nil {
+				return err
+			}
+			table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"})
+			input := c.AddChain(&nftables.Chain{Table: table, Name: "input", Type: nftables.ChainTypeFilter,
+				Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+			const destination = 16 // in an IPv4 header
+			c.AddRule(&nftables.Rule{Table: table, Chain: input, Exprs: []expr.Any{
+				&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: destination, Len: 4},
+				&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: addr.AsSlice()},
+				&expr.Verdict{Kind: expr.VerdictDrop},
+			}})
+			return c.Flush()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	nft(netip.MustParseAddr("192.168.1.99"))
+	r := examined(t, s.Victim().Host, serverArgs(s)...)
+	wantHealthy(t, r)
+	if find(r, doctor.Firewall, "1 rules") == nil {
+		t.Errorf("the rule is not counted:\n%s", shown(r))
+	}
+	nft(s.Lab.Spec.VIP)
+	wantNamed(t, examined(t, s.Victim().Host, serverArgs(s)...), s, doctor.RSFirewall)
+	wantNamed(t, examined(t, s.Lab.Director.Host, directorArgs(t, s)...), s, doctor.RSFirewall)
 }

@@ -20,7 +20,7 @@ func checkConfiguration(_ context.Context, x *Exam) []Finding {
 			Remedy: "mend it, then: lvsdr run -t -c " + x.File}
 		switch d.Severity {
 		case keepalived.Note:
-			f.Remedy = ""
+			f.Evidence, f.Remedy = []string{d.Keyword}, ""
 		case keepalived.Warning:
 			f.Severity = Warning
 		default:

@@ -92,7 +92,10 @@ func (x *Exam) stuck(t Traffic) []Finding {
 			Remedy:   "see what the other findings say of it"}
 		if rs, ok := x.ownerOf(mac); ok {
 			f.About = "real server " + rs.String()
-			f.Remedy = "on the real server: lvsdr doctor --rs --vip VIP"
+			f.Remedy = "on the real server: lvsdr doctor --rs"
+			for _, vip := range x.directed() {
+				f.Remedy += " --vip " + vip.String()
+			}
 			if x.servers[rs] != nil && x.servers[rs].answers.Load() {
 				f.Name = RPFilter
 				f.Text = fmt.Sprintf("the real server answers this host for the VIP but leaves %d connections of clients without an answer: "+

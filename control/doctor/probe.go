@@ -207,10 +207,10 @@ func maxSegment(seg []byte) int {
 func describe(s *Sight) string {
 	h := &s.Header
 	var b strings.Builder
-	switch {
-	case h.Proto == frame.ProtoTCP:
+	switch h.Proto {
+	case frame.ProtoTCP:
 		fmt.Fprintf(&b, "TCP %s %s > %s", flagNames(h.Flags), netip.AddrPortFrom(h.Src.IP(), h.SrcPort), netip.AddrPortFrom(h.Dst.IP(), h.DstPort))
-	case h.Proto == frame.ProtoICMP || h.Proto == frame.ProtoICMPv6:
+	case frame.ProtoICMP, frame.ProtoICMPv6:
 		fmt.Fprintf(&b, "ICMP type %d code %d %s > %s", h.ICMPType, h.ICMPCode, h.Src, h.Dst)
 	default:
 		fmt.Fprintf(&b, "IP protocol %d %s > %s", h.Proto, h.Src, h.Dst)
