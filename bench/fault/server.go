@@ -22,23 +22,29 @@ reboot took it away. The frame arrives, addressed to the server's MAC address,
 but its destination address is not the server's: the kernel drops it, silently.
 Clients whom the scheduler sends there wait until they give up; the others see
 nothing. A health check of the server's own address finds it healthy.`,
-		Break: func(_ context.Context, s *Scene) error {
-			return s.deleteAddr(s.Victim(), "lo")
-		},
+		Break: func(_ context.Context, s *Scene) error { return s.takeVIP(s.Victim()) },
 		Shows: func(e *Evidence) Finding {
 			return e.onlyVIP(e.silent("has the VIP no more"))
 		},
 	}
 }
 
-// deleteAddr takes the VIP from an interface of n.
-func (s *Scene) deleteAddr(n *netlab.Node, ifname string) error {
-	link, err := n.Netlink().LinkByName(ifname)
+// takeVIP undoes on n's lo what netlab.SetUpServer did: the VIP, and for IPv4
+// the route to it.
+func (s *Scene) takeVIP(n *netlab.Node) error {
+	nl, vip := n.Netlink(), hostNet(s.Lab.Spec.VIP)
+	lo, err := nl.LinkByName("lo")
 	if err != nil {
-		return fmt.Errorf("find %s of %s: %w", ifname, n.Name(), err)
+		return fmt.Errorf("find lo of %s: %w", n.Name(), err)
 	}
-	if err := n.Netlink().AddrDel(link, &netlink.Addr{IPNet: hostNet(s.Lab.Spec.VIP)}); err != nil {
-		return fmt.Errorf("take the VIP from %s of %s: %w", ifname, n.Name(), err)
+	if err := nl.AddrDel(lo, &netlink.Addr{IPNet: vip}); err != nil {
+		return fmt.Errorf("take the VIP from %s: %w", n.Name(), err)
+	}
+	if s.Lab.Spec.VIP.Is6() {
+		return nil
+	}
+	if err := nl.RouteDel(&netlink.Route{LinkIndex: lo.Attrs().Index, Dst: vip, Scope: netlink.SCOPE_LINK}); err != nil {
+		return fmt.Errorf("take the route to the VIP from %s: %w", n.Name(), err)
 	}
 	return nil
 }
@@ -96,7 +102,7 @@ balance, no health checks, and it changes with every ARP timeout.`,
 		Break: func(_ context.Context, s *Scene) error {
 			v := s.Victim()
 			if s.Lab.Spec.VIP.Is6() {
-				if err := s.deleteAddr(v, "lo"); err != nil {
+				if err := s.takeVIP(v); err != nil {
 					return err
 				}
 				return v.AddAddr(netlab.Ifname, netip.PrefixFrom(s.Lab.Spec.VIP, 128))

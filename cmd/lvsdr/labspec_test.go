@@ -19,7 +19,7 @@ func TestATopologyFileSaysWhatFlagsSay(t *testing.T) {
 	if err := s.check(); err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprint(s.clients, s.servers, s.weights, s.twoArmed, s.routed, s.ipv6, s.mtu, s.scheduler)
+	got := fmt.Sprintf("%v %v %v %v %v %v %v %v", s.clients, s.servers, s.weights, s.twoArmed, s.routed, s.ipv6, s.mtu, s.scheduler)
 	if want := "2 3 [5 0 1] true false false 1400 rr"; got != want {
 		t.Errorf("%s, want %s: a flag of the command line holds against the file", got, want)
 	}
