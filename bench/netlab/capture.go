@@ -20,6 +20,11 @@ type Frame struct {
 	Host     string    // name of the host
 	Ifname   string    // interface in the host
 	Outgoing bool      // sent by the host, not received
+	// Unfinished says that the kernel still knows that the transport checksum
+	// has to be finished: by the network card, or never on a virtual cable.
+	// A frame that was received, has a wrong checksum and is not Unfinished is
+	// one that its receiver drops.
+	Unfinished bool
 	// Data is the frame from its Ethernet header on. A VLAN tag the kernel has
 	// taken out is missing, a transport checksum may be unfinished, and the
 	// frame may be a segmentation-offload super-frame longer than the MTU.
@@ -76,7 +81,7 @@ func (h *Host) Capture(ifname string, c CaptureConfig) (*Capture, error) {
 	}
 	p := &Capture{
 		host: h.name, ifname: ifname, config: c, read: make(chan struct{}),
-		buf: make([]byte, maxFrame), oob: make([]byte, stampSpace()),
+		buf: make([]byte, maxFrame), oob: make([]byte, controlSpace()),
 	}
 	err := h.Do(func() (err error) {
 		p.file, err = packetSocket(ifname, c.BPF)
@@ -120,6 +125,9 @@ func setUpPacketSocket(fd, ifindex int, filter []bpf.RawInstruction) error {
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return os.NewSyscallError("setsockopt SO_TIMESTAMPNS", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
+		return os.NewSyscallError("setsockopt PACKET_AUXDATA", err)
 	}
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, captureBuffer) != nil {
 		// Not allowed everywhere; what the system's limit gives must do.
@@ -167,6 +175,32 @@ func (p *Capture) run() {
 	}
 }
 
+// controlSpace is the room that the control messages of a frame take.
+func controlSpace() int { return stampSpace() + unix.CmsgSpace(auxdataLen) }
+
+// Of struct tpacket_auxdata, from <linux/if_packet.h>.
+const (
+	auxdataLen  = 20
+	auxStatus   = 0      // u32, host byte order
+	csumPending = 1 << 3 // TP_STATUS_CSUMNOTREADY
+)
+
+// readControl reads the control messages of a frame: when it was seen, the
+// zero Time where that is missing, and whether its checksum is unfinished.
+func readControl(oob []byte) (stamp time.Time, unfinished bool) {
+	stamp, _ = readStamp(oob)
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return stamp, false
+	}
+	for _, m := range messages {
+		if m.Header.Level == unix.SOL_PACKET && m.Header.Type == unix.PACKET_AUXDATA && len(m.Data) >= auxdataLen {
+			unfinished = binary.NativeEndian.Uint32(m.Data[auxStatus:])&csumPending != 0
+		}
+	}
+	return stamp, unfinished
+}
+
 // drain receives what waits in the socket, at most drainLimit frames. It wants
 // p.mu.
 func (p *Capture) drain(fd int) error {
@@ -196,9 +230,7 @@ func (p *Capture) add(data, oob []byte, from unix.Sockaddr) {
 	}
 	p.bytes += len(data) + frameOverhead
 	f := Frame{Host: p.host, Ifname: p.ifname, Data: slices.Clone(data)}
-	if stamp, ok := readStamp(oob); ok {
-		f.Time = stamp
-	}
+	f.Time, f.Unfinished = readControl(oob)
 	if ll, ok := from.(*unix.SockaddrLinklayer); ok {
 		f.Outgoing = ll.Pkttype == unix.PACKET_OUTGOING
 	}

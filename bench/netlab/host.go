@@ -266,6 +266,19 @@ func (h *Host) SetNeighbour(ifname string, addr netip.Addr, mac net.HardwareAddr
 	return nil
 }
 
+// forget takes the neighbour entry of addr away, if there is one.
+func (h *Host) forget(ifname string, addr netip.Addr) error {
+	link, err := h.nl.LinkByName(ifname)
+	if err != nil {
+		return fmt.Errorf("find %s of %s: %w", ifname, h.name, err)
+	}
+	err = h.nl.NeighDel(&netlink.Neigh{LinkIndex: link.Attrs().Index, IP: addr.AsSlice()})
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("forget neighbour %s of %s: %w", addr, h.name, err)
+	}
+	return nil
+}
+
 // ipNet is p as the netlink library wants it, host part kept.
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}

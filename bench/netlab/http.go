@@ -1,6 +1,7 @@
 package netlab
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log"
 	"maps"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -29,9 +31,13 @@ type HTTPServer struct {
 	err  error     // its result
 }
 
+// maxAnswer bounds what a server answers with, in bytes.
+const maxAnswer = 16 << 20
+
 // StartHTTP starts a server on addr (as in Listen) that names itself in the
 // header ServerHeader of every answer. To GET it answers with its name and a
-// line feed; to POST and PUT with the SHA-256 of the body in hexadecimal and a
+// line feed, followed by as many further bytes as the query says, at most
+// 16 MiB: ?bytes=20000; to POST and PUT with the SHA-256 of the body in hexadecimal and a
 // line feed. It accepts connections when StartHTTP returns, and ends by Stop
 // or by the host's Close.
 func StartHTTP(h *Host, addr, name string) (*HTTPServer, error) {
@@ -60,6 +66,9 @@ func (s *HTTPServer) handler(name string) http.Handler {
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
 			fmt.Fprintln(w, name)
+			if n, err := strconv.Atoi(r.URL.Query().Get("bytes")); err == nil && n > 0 {
+				_, _ = w.Write(bytes.Repeat([]byte("."), min(n, maxAnswer))) // who asked may have gone
+			}
 		case http.MethodPost, http.MethodPut:
 			sum := sha256.New()
 			if _, err := io.Copy(sum, r.Body); err != nil {
@@ -95,18 +104,22 @@ func (s *HTTPServer) stop() error {
 }
 
 // StartHTTP starts a server on every real server, on all its addresses, named
-// as its host. They end with the lab.
-func (l *Lab) StartHTTP(port uint16) error {
-	wildcard := "0.0.0.0"
-	if l.Spec.Net.Addr().Is6() {
-		wildcard = "[::]"
-	}
+// as its host. They are the nodes' HTTP and end with the lab.
+func (l *Lab) StartHTTP(port uint16) (err error) {
 	for _, n := range l.Servers {
-		if _, err := StartHTTP(n.Host, fmt.Sprintf("%s:%d", wildcard, port), n.Name()); err != nil {
+		if n.HTTP, err = StartHTTP(n.Host, l.Wildcard(port), n.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Wildcard is port on all addresses of a host, for StartHTTP and Listen.
+func (l *Lab) Wildcard(port uint16) string {
+	if l.Spec.Net.Addr().Is6() {
+		return fmt.Sprintf("[::]:%d", port)
+	}
+	return fmt.Sprintf("0.0.0.0:%d", port)
 }
 
 // A Tally is the outcome of Get.
@@ -176,4 +189,15 @@ func getOne(ctx context.Context, client *http.Client, url string) (string, error
 		return "", fmt.Errorf("get %s: status %s, %s %q", url, resp.Status, ServerHeader, name)
 	}
 	return name, nil
+}
+
+// Add adds the outcome of other requests.
+func (t *Tally) Add(other Tally) {
+	for name, n := range other.ByServer {
+		t.ByServer[name] += n
+	}
+	t.Errors += other.Errors
+	if t.First == nil {
+		t.First = other.First
+	}
 }

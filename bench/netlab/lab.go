@@ -6,20 +6,29 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
 )
 
-// A Spec describes a Lab: clients, one director and real servers on one
-// network, and a VIP of that network which only the real servers have. The
-// zero value is one client, one director and three real servers on
-// 192.168.1.0/24.
+// A Spec describes a Lab: clients, one director and real servers, and a VIP
+// which only the real servers have. The zero value is one client, one director
+// and three real servers on one network, 192.168.1.0/24.
 type Spec struct {
-	// Net is the network, IPv4 (/24 or larger) or IPv6. Default
-	// 192.168.1.0/24. Hosts get the
-	// addresses at fixed places in it: the director the 10th, real servers
+	// Net is the network of the VIP and of the director, IPv4 (/24 or larger)
+	// or IPv6. Default 192.168.1.0/24. Hosts get the addresses at fixed places
+	// in their network: a router the 1st, the director the 10th, real servers
 	// from the 11th, clients from the 50th, further client addresses from the
 	// 201st on. In an IPv6 network the places are in hexadecimal what they are
 	// here in decimal: ::10, ::11, ::50, ::201.
 	Net netip.Prefix
+	// TwoArmed puts the real servers into a network of their own, the first
+	// one of the same size after Net. The director is on it with eth1. The real
+	// servers answer by a router that is on both networks, not by the director.
+	TwoArmed bool
+	// Routed puts the clients into a network of their own, the second one after
+	// Net, behind a router.
+	Routed bool
 	// VIP is the virtual address. Default the 100th of Net.
 	VIP netip.Addr
 	// Clients is how many clients there are, 1 to 50. Default 1.
@@ -39,8 +48,9 @@ type ServerSpec struct {
 	Weight int
 }
 
-// Places of the hosts in the network.
+// Places of the hosts in their network.
 const (
+	routerPlace   = 1
 	directorPlace = 10
 	serverPlace   = 11
 	clientPlace   = 50
@@ -54,26 +64,46 @@ const (
 	maxServers = clientPlace - serverPlace
 )
 
-// Ifname is the name of the only cable interface of each Node.
+// Ifname is the name of the first cable interface of each Node, and of all but
+// a router and a two-armed director the only one.
 const Ifname = "eth0"
+
+// A Port is a cable interface of a Node.
+type Port struct {
+	Ifname string
+	MAC    net.HardwareAddr
+	Addr   netip.Prefix // its address, with the length of the network
+	Switch *Switch      // where the cable leads
+}
 
 // A Node is a host of a Lab.
 type Node struct {
 	*Host
 	Role   Role
+	Ports  []Port           // the first is Ifname
 	MAC    net.HardwareAddr // of Ifname
-	Addr   netip.Addr       // its own address
+	Addr   netip.Addr       // its own address, on Ifname
 	Extra  []netip.Addr     // further addresses of a client
 	Weight int              // of a real server, from its ServerSpec
+	HTTP   *HTTPServer      // of a real server, after Lab.StartHTTP
 }
 
 // A Lab is a network built from a Spec. Its fields must not be changed.
 type Lab struct {
-	Spec     Spec // defaults filled in
-	Switch   *Switch
-	Clients  []*Node // client1, client2, ...
-	Director *Node   // director; an ordinary host so far
-	Servers  []*Node // rs1, rs2, ..., set up by SetUpServer
+	Spec     Spec      // defaults filled in
+	Switch   *Switch   // of the VIP's network
+	Networks []Network // all, in the order in which a client's packet crosses them
+	Clients  []*Node   // client1, client2, ...
+	Router   *Node     // between the networks; nil where there is one network
+	Director *Node     // director; an ordinary host so far
+	Servers  []*Node   // rs1, rs2, ..., set up by SetUpServer
+	Others   []*Node   // directors that AddDirector added
+}
+
+// A Network is one of a Lab's.
+type Network struct {
+	Prefix netip.Prefix
+	Switch *Switch
 }
 
 // Build makes the network. It must be called Inside a world; it calls Settle.
@@ -91,6 +121,12 @@ func Build(ctx context.Context, spec Spec) (*Lab, error) {
 		return nil, errors.Join(fmt.Errorf("build lab: %w", err), lab.Close())
 	}
 	return lab, nil
+}
+
+// Check finds what Build would refuse, in any process.
+func (s Spec) Check() error {
+	_, err := s.complete()
+	return err
 }
 
 // complete fills in the defaults and checks that everything has its place.
@@ -116,7 +152,7 @@ func (s Spec) complete() (Spec, error) {
 			s.Clients, s.ClientAddrs, len(s.Servers), maxClients, maxServers)
 	}
 	if !s.Net.Contains(s.VIP) || s.VIP == s.Net.Addr() {
-		return s, fmt.Errorf("VIP %s is not in %s: direct routing needs it on the clients' network", s.VIP, s.Net)
+		return s, fmt.Errorf("VIP %s is not in %s: direct routing needs it on the director's network", s.VIP, s.Net)
 	}
 	last := extraPlace + s.Clients*s.ClientAddrs // one more than used: the broadcast address
 	for place := 1; place <= last; place++ {
@@ -128,14 +164,37 @@ func (s Spec) complete() (Spec, error) {
 			return s, fmt.Errorf("VIP %s is the address of a host", s.VIP)
 		}
 	}
+	if s.hasRouter() && !following(s.Net, 2).IsValid() {
+		return s, fmt.Errorf("after %s there is no room for two more networks", s.Net)
+	}
 	return s, nil
 }
 
-// taken reports whether a host has the address at this place.
+// hasRouter reports whether there is more than one network.
+func (s Spec) hasRouter() bool { return s.Routed || s.TwoArmed }
+
+// taken reports whether a host has the address at this place of Net.
 func (s Spec) taken(place int) bool {
 	in := func(first, n int) bool { return place >= first && place < first+n }
-	return in(directorPlace, 1) || in(serverPlace, len(s.Servers)) ||
-		in(clientPlace, s.Clients) || in(extraPlace, s.Clients*s.ClientAddrs)
+	return s.hasRouter() && place == routerPlace || in(directorPlace, 1) ||
+		!s.TwoArmed && in(serverPlace, len(s.Servers)) ||
+		!s.Routed && (in(clientPlace, s.Clients) || in(extraPlace, s.Clients*s.ClientAddrs))
+}
+
+// following is the n-th network of the same size after p, or the zero Prefix
+// outside the address family's range.
+func following(p netip.Prefix, n int) netip.Prefix {
+	b := p.Addr().AsSlice()
+	for i := p.Bits() - 1; i >= 0 && n > 0; i-- {
+		n += int(b[i/8] >> (7 - i%8) & 1)
+		b[i/8] = b[i/8]&^(1<<(7-i%8)) | byte(n&1)<<(7-i%8)
+		n >>= 1
+	}
+	if n > 0 {
+		return netip.Prefix{}
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return netip.PrefixFrom(a, p.Bits())
 }
 
 // nth is the address at a place of the network, or the zero Addr outside the
@@ -163,32 +222,37 @@ func nth(p netip.Prefix, place int) netip.Addr {
 }
 
 func (l *Lab) build(ctx context.Context) (err error) {
-	if l.Switch, err = NewSwitch("switch"); err != nil {
+	clients, front, servers, err := l.buildNetworks()
+	if err != nil {
 		return err
+	}
+	if l.Spec.hasRouter() {
+		if err := l.buildRouter(ctx, front); err != nil {
+			return err
+		}
 	}
 	extra := extraPlace
 	for i := range l.Spec.Clients {
-		n := &Node{Role: RoleClient, MAC: MAC(RoleClient, i+1), Addr: nth(l.Spec.Net, clientPlace+i)}
+		n := &Node{Role: RoleClient}
 		for range l.Spec.ClientAddrs {
-			n.Extra = append(n.Extra, nth(l.Spec.Net, extra))
+			n.Extra = append(n.Extra, nth(clients.Prefix, extra))
 			extra++
 		}
-		if err := l.attach(ctx, n, fmt.Sprintf("client%d", i+1)); err != nil {
+		l.Clients = append(l.Clients, n)
+		if err := l.attach(ctx, n, fmt.Sprintf("client%d", i+1), i+1, clientPlace+i, clients); err != nil {
 			return err
 		}
-		l.Clients = append(l.Clients, n)
 	}
-	d := &Node{Role: RoleDirector, MAC: MAC(RoleDirector, 1), Addr: nth(l.Spec.Net, directorPlace)}
-	if err := l.attach(ctx, d, "director"); err != nil {
+	l.Director = &Node{Role: RoleDirector}
+	if err := l.attach(ctx, l.Director, "director", 1, directorPlace, l.directorNetworks()...); err != nil {
 		return err
 	}
-	l.Director = d
 	for i, s := range l.Spec.Servers {
-		n := &Node{Role: RoleServer, MAC: MAC(RoleServer, i+1), Addr: nth(l.Spec.Net, serverPlace+i), Weight: s.Weight}
-		if err := l.attach(ctx, n, fmt.Sprintf("rs%d", i+1)); err != nil {
+		n := &Node{Role: RoleServer, Weight: s.Weight}
+		l.Servers = append(l.Servers, n)
+		if err := l.attach(ctx, n, fmt.Sprintf("rs%d", i+1), i+1, serverPlace+i, servers); err != nil {
 			return err
 		}
-		l.Servers = append(l.Servers, n)
 		if err := SetUpServer(n.Host, l.Spec.VIP); err != nil {
 			return err
 		}
@@ -196,29 +260,117 @@ func (l *Lab) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// attach makes the node's host and connects it. On error nothing of it is
-// left.
-func (l *Lab) attach(ctx context.Context, n *Node, name string) (err error) {
+// buildNetworks makes the switches.
+func (l *Lab) buildNetworks() (clients, front, servers Network, err error) {
+	add := func(name string, p netip.Prefix) (Network, error) {
+		sw, err := NewSwitch(name)
+		n := Network{p, sw}
+		if err == nil {
+			l.Networks = append(l.Networks, n)
+		}
+		return n, err
+	}
+	if l.Spec.Routed {
+		if clients, err = add("client-switch", following(l.Spec.Net, 2)); err != nil {
+			return clients, front, servers, err
+		}
+	}
+	if front, err = add("switch", l.Spec.Net); err != nil {
+		return clients, front, servers, err
+	}
+	l.Switch = front.Switch
+	if !l.Spec.Routed {
+		clients = front
+	}
+	servers = front
+	if l.Spec.TwoArmed {
+		servers, err = add("server-switch", following(l.Spec.Net, 1))
+	}
+	return clients, front, servers, err
+}
+
+// buildRouter makes a router that is on all networks, on front with Ifname.
+func (l *Lab) buildRouter(ctx context.Context, front Network) error {
+	nets := []Network{front}
+	for _, n := range l.Networks {
+		if n != front {
+			nets = append(nets, n)
+		}
+	}
+	l.Router = &Node{Role: RoleRouter}
+	if err := l.attach(ctx, l.Router, "router", 1, routerPlace, nets...); err != nil {
+		return err
+	}
+	if l.Spec.Net.Addr().Is6() {
+		return l.Router.Sysctl("net.ipv6.conf.all.forwarding", "1")
+	}
+	return l.Router.Sysctl("net.ipv4.ip_forward", "1")
+}
+
+// directorNetworks are those that a director is on.
+func (l *Lab) directorNetworks() []Network {
+	at := slices.IndexFunc(l.Networks, func(n Network) bool { return n.Switch == l.Switch })
+	return l.Networks[at:]
+}
+
+// attach makes the host of n, the number-th of its role, and connects it to
+// networks, at the same place of each, with a default route by the router where
+// there is one.
+func (l *Lab) attach(ctx context.Context, n *Node, name string, number, place int, networks ...Network) (err error) {
 	n.Host, err = NewHost(name, HostConfig{IPv6: l.Spec.Net.Addr().Is6()})
 	if err != nil {
 		return err
 	}
-	c := Cable{Ifname: Ifname, MAC: n.MAC, MTU: l.Spec.MTU}
-	for _, a := range append([]netip.Addr{n.Addr}, n.Extra...) {
-		c.Addrs = append(c.Addrs, netip.PrefixFrom(a, l.Spec.Net.Bits()))
+	for i, to := range networks {
+		p := Port{
+			Ifname: fmt.Sprintf("eth%d", i), Switch: to.Switch,
+			MAC:  portMAC(n.Role, number, i),
+			Addr: netip.PrefixFrom(nth(to.Prefix, place), to.Prefix.Bits()),
+		}
+		n.Ports = append(n.Ports, p)
+		c := Cable{Ifname: p.Ifname, MAC: p.MAC, MTU: l.Spec.MTU, Addrs: []netip.Prefix{p.Addr}}
+		for _, a := range n.Extra {
+			c.Addrs = append(c.Addrs, netip.PrefixFrom(a, to.Prefix.Bits()))
+		}
+		if err := to.Switch.Connect(ctx, n.Host, c); err != nil {
+			return err
+		}
 	}
-	if err := l.Switch.Connect(ctx, n.Host, c); err != nil {
-		return errors.Join(err, n.Close())
+	n.MAC, n.Addr = n.Ports[0].MAC, n.Ports[0].Addr.Addr()
+	if l.Router == nil || n == l.Router {
+		return nil
+	}
+	gateway := l.Router.PortOn(n.Ports[0].Switch).Addr.Addr()
+	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if gateway.Is6() {
+		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	if err := n.nl.RouteAdd(&netlink.Route{Dst: ipNet(all), Gw: gateway.AsSlice()}); err != nil {
+		return fmt.Errorf("route everything by %s on %s: %w", gateway, name, err)
 	}
 	return nil
 }
 
-// Nodes are all hosts but the switch: clients, director, real servers.
+// PortOn is the node's interface on a switch, nil if it has none.
+func (n *Node) PortOn(sw *Switch) *Port {
+	for i := range n.Ports {
+		if n.Ports[i].Switch == sw {
+			return &n.Ports[i]
+		}
+	}
+	return nil
+}
+
+// Nodes are all hosts but the switches: clients, router, directors, real servers.
 func (l *Lab) Nodes() []*Node {
-	nodes := append([]*Node(nil), l.Clients...)
+	nodes := slices.Clone(l.Clients)
+	if l.Router != nil {
+		nodes = append(nodes, l.Router)
+	}
 	if l.Director != nil {
 		nodes = append(nodes, l.Director)
 	}
+	nodes = append(nodes, l.Others...)
 	return append(nodes, l.Servers...)
 }
 
@@ -226,10 +378,12 @@ func (l *Lab) Nodes() []*Node {
 func (l *Lab) Close() error {
 	var errs []error
 	for _, n := range l.Nodes() {
-		errs = append(errs, n.Close())
+		if n.Host != nil { // else the lab did not get that far
+			errs = append(errs, n.Close())
+		}
 	}
-	if l.Switch != nil {
-		errs = append(errs, l.Switch.Close())
+	for _, n := range l.Networks {
+		errs = append(errs, n.Switch.Close())
 	}
 	return errors.Join(errs...)
 }

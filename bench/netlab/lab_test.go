@@ -41,27 +41,88 @@ func build(t *testing.T, spec Spec) *Lab {
 	return lab
 }
 
-func TestEveryHostReachesEveryOther(t *testing.T) {
+// topologies are all shapes of lab, in both address families.
+func topologies() map[string]Spec {
+	all := map[string]Spec{}
 	for _, network := range []string{"192.168.1.0/24", "fd00:1::/64"} {
-		t.Run(network, func(t *testing.T) {
-			lab := build(t, Spec{Net: netip.MustParsePrefix(network), Clients: 2, ClientAddrs: 1})
+		for shape, s := range map[string]Spec{"flat": {}, "two-armed": {TwoArmed: true}, "routed": {Routed: true}, "both": {TwoArmed: true, Routed: true}} {
+			s.Net, s.Clients, s.ClientAddrs = netip.MustParsePrefix(network), 2, 1
+			all[shape+" "+network] = s
+		}
+	}
+	return all
+}
+
+func TestEveryHostReachesEveryOther(t *testing.T) {
+	for name, spec := range topologies() {
+		t.Run(name, func(t *testing.T) {
+			lab := build(t, spec)
 			for _, to := range lab.Nodes() {
-				addr := net.JoinHostPort(to.Addr.String(), "7")
-				l, err := to.Listen("tcp", addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer l.Close()
-				for _, from := range lab.Nodes() {
-					c, err := from.Dial(t.Context(), "tcp", addr)
+				for _, p := range to.Ports {
+					addr := net.JoinHostPort(p.Addr.Addr().String(), "7")
+					l, err := to.Listen("tcp", addr)
 					if err != nil {
-						t.Errorf("%s to %s: %v", from.Name(), to.Name(), err)
-						continue
+						t.Fatal(err)
 					}
-					closeOK(t, c)
+					defer l.Close()
+					for _, from := range lab.Nodes() {
+						c, err := from.Dial(t.Context(), "tcp", addr)
+						if err != nil {
+							t.Errorf("%s to %s: %v", from.Name(), addr, err)
+							continue
+						}
+						closeOK(t, c)
+					}
 				}
 			}
 		})
+	}
+}
+
+// Who is on which network, and by which router a real server answers.
+func TestTopologiesAreAsTheSpecSays(t *testing.T) {
+	lab := build(t, Spec{TwoArmed: true, Routed: true})
+	c, d, rs, r := lab.Clients[0], lab.Director, lab.Servers[0], lab.Router
+	if len(lab.Networks) != 3 || len(c.Ports) != 1 || len(d.Ports) != 2 || len(rs.Ports) != 1 || len(r.Ports) != 3 {
+		t.Fatalf("%d networks, ports: client %v, director %v, rs %v, router %v", len(lab.Networks), c.Ports, d.Ports, rs.Ports, r.Ports)
+	}
+	for _, want := range []struct {
+		n        *Node
+		on       int
+		addr, at string
+	}{
+		{c, 0, "192.168.3.50", "eth0"}, {r, 0, "192.168.3.1", "eth1"},
+		{r, 1, "192.168.1.1", "eth0"}, {d, 1, "192.168.1.10", "eth0"},
+		{d, 2, "192.168.2.10", "eth1"}, {rs, 2, "192.168.2.11", "eth0"}, {r, 2, "192.168.2.1", "eth2"},
+	} {
+		p := want.n.PortOn(lab.Networks[want.on].Switch)
+		if p == nil || p.Addr.Addr().String() != want.addr || p.Ifname != want.at {
+			t.Errorf("%s on network %d: %+v, want %s %s", want.n.Name(), want.on, p, want.at, want.addr)
+		}
+		if p != nil && lab.Owner([6]byte(p.MAC)) != want.n {
+			t.Errorf("%s is not the owner of %s", want.n.Name(), p.MAC)
+		}
+	}
+	routes, err := rs.Netlink().RouteGet(c.Addr.AsSlice())
+	if err != nil || routes[0].Gw.String() != "192.168.2.1" {
+		t.Errorf("rs1 answers by %v, %v", routes, err)
+	}
+}
+
+func TestFollowingNetworks(t *testing.T) {
+	for _, c := range []struct {
+		p    string
+		n    int
+		want string
+	}{
+		{"192.168.1.0/24", 1, "192.168.2.0/24"}, {"192.168.1.0/24", 2, "192.168.3.0/24"},
+		{"10.255.0.0/16", 1, "11.0.0.0/16"}, {"10.0.255.0/24", 2, "10.1.1.0/24"}, {"10.0.0.64/26", 3, "10.0.1.0/26"},
+		{"255.255.255.0/24", 1, "invalid Prefix"}, {"255.255.254.0/24", 2, "invalid Prefix"},
+		{"fd00:1::/64", 1, "fd00:1:0:1::/64"}, {"fd00:1:0:ffff::/64", 2, "fd00:1:1:1::/64"},
+	} {
+		if got := following(netip.MustParsePrefix(c.p), c.n); got.String() != c.want {
+			t.Errorf("%d after %s: %s, want %s", c.n, c.p, got, c.want)
+		}
 	}
 }
 
@@ -308,6 +369,8 @@ func TestSpecsWithoutRoomAreRefused(t *testing.T) {
 		"VIP is the network":           {VIP: netip.MustParseAddr("192.168.1.0")},
 		"network too small":            {Net: netip.MustParsePrefix("10.0.0.0/25")},
 		"no room for further":          {ClientAddrs: 55},
+		"VIP is the router":            {VIP: netip.MustParseAddr("192.168.1.1"), Routed: true},
+		"no networks after it":         {Net: netip.MustParsePrefix("255.255.254.0/24"), TwoArmed: true},
 		"end of the address space":     {Net: netip.MustParsePrefix("255.255.255.255/32")},
 	} {
 		if got, err := s.complete(); err == nil {
@@ -338,18 +401,14 @@ func TestIPv6PlacesLookLikeIPv4(t *testing.T) {
 }
 
 func TestDrawingFitsATerminal(t *testing.T) {
-	for _, network := range []string{"192.168.1.0/24", "2001:1234:5678:9abc:1234:5678:9abc:0/112"} {
-		spec, err := Spec{Net: netip.MustParsePrefix(network), Clients: 50, ClientAddrs: 20,
-			Servers: []ServerSpec{{Weight: 65535}}}.complete()
-		if network == "192.168.1.0/24" {
-			spec, err = Spec{ClientAddrs: 20}.complete()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		lab := drawn(spec)
+	specs := topologies()
+	specs["great"] = Spec{Net: netip.MustParsePrefix("2001:1234:5678:9abc:1234:5678:9abc:0/112"), Clients: 50, ClientAddrs: 20,
+		Servers: []ServerSpec{{Weight: 65535}}}
+	specs["default"] = Spec{}
+	for name, spec := range specs {
+		lab := build(t, spec)
 		d := lab.Drawing()
-		t.Log("\n" + d)
+		t.Log(name + "\n" + d)
 		for line := range strings.Lines(d) {
 			if len(line) > 81 {
 				t.Errorf("%d columns: %s", len(line)-1, line)
@@ -359,27 +418,13 @@ func TestDrawingFitsATerminal(t *testing.T) {
 			}
 		}
 		for _, n := range lab.Nodes() {
-			if !strings.Contains(d, n.Name()+" ") || !strings.Contains(d, n.Addr.String()) || !strings.Contains(d, n.MAC.String()) {
-				t.Errorf("%s is missing", n.Name())
+			for _, p := range n.Ports {
+				if !strings.Contains(d, n.Name()+" ") || !strings.Contains(d, p.Addr.Addr().String()) || !strings.Contains(d, p.MAC.String()) {
+					t.Errorf("%s of %s is missing", p.Ifname, n.Name())
+				}
 			}
 		}
 	}
-}
-
-// drawn is a lab that exists on paper only: the last client, the director and
-// the last real server of a complete Spec.
-func drawn(s Spec) *Lab {
-	node := func(name string, r Role, n, place int) *Node {
-		return &Node{Host: &Host{name: name}, Role: r, MAC: MAC(r, n), Addr: nth(s.Net, place)}
-	}
-	c := node(fmt.Sprintf("client%d", s.Clients), RoleClient, s.Clients, clientPlace+s.Clients-1)
-	for i := range s.ClientAddrs {
-		c.Extra = append(c.Extra, nth(s.Net, extraPlace+i))
-	}
-	rs := node(fmt.Sprintf("rs%d", len(s.Servers)), RoleServer, len(s.Servers), serverPlace+len(s.Servers)-1)
-	rs.Weight = s.Servers[len(s.Servers)-1].Weight
-	return &Lab{Spec: s, Switch: &Switch{Host: &Host{name: "switch"}}, Clients: []*Node{c},
-		Director: node("director", RoleDirector, 1, directorPlace), Servers: []*Node{rs}}
 }
 
 // openFiles counts the process's descriptors by what they are.

@@ -22,6 +22,7 @@ const (
 	RoleDirector Role = 0xdd
 	RoleServer   Role = 0x55 // "SS"
 	RoleSwitch   Role = 0xbb // a bridge and its ports
+	RoleRouter   Role = 0xee
 	RoleOther    Role = 0x0e
 )
 
@@ -36,6 +37,8 @@ func (r Role) String() string {
 		return "real server"
 	case RoleSwitch:
 		return "switch"
+	case RoleRouter:
+		return "router"
 	case RoleOther:
 		return "host"
 	}
@@ -47,6 +50,14 @@ func (r Role) String() string {
 // second client, 02:00:00:00:55:03 the third real server.
 func MAC(r Role, n int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 0, 0, byte(n >> 8), byte(r), byte(n)}
+}
+
+// portMAC is the address of the port-th interface, from 0, of the n-th host of a
+// role: 02:00:01:00:dd:01 is the director's second one.
+func portMAC(r Role, n, port int) net.HardwareAddr {
+	mac := MAC(r, n)
+	mac[2] = byte(port)
+	return mac
 }
 
 // upTimeout is how long a link may take to come up.

@@ -60,7 +60,10 @@ type Director struct {
 	Log    Output // what it wrote
 	cmd    *Cmd
 	config string // path
-	dir    string
+
+	once    sync.Once    // guards the only use of release
+	release func() error // of the folder with its files
+	err     error        // its result
 }
 
 // An Output collects what a process writes. It is safe for concurrent use.
@@ -87,22 +90,27 @@ func (o *Output) String() string {
 // reload.
 const readyTimeout = 15 * time.Second
 
-// StartDirector runs the lvsdr at path binary on the lab's director with
-// config and further arguments for run, and returns when it announces its VIPs
-// and knows the MAC address of every real server it is to use.
+// StartDirector is the StartDirector of the lab's director.
 func (l *Lab) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
-	dir, err := os.MkdirTemp("", "lvsdr-lab-")
+	return l.Director.StartDirector(ctx, binary, config, args...)
+}
+
+// StartDirector runs the lvsdr at path binary on the host with config and
+// further arguments for run, and returns when it announces its VIPs and knows
+// the MAC address of every real server it is to use.
+func (h *Host) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
+	dir, release, err := tempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start director: %w", err)
 	}
-	d := &Director{Socket: filepath.Join(dir, "sock"), config: filepath.Join(dir, "keepalived.conf"), dir: dir}
+	d := &Director{Socket: filepath.Join(dir, "sock"), config: filepath.Join(dir, "keepalived.conf"), release: release}
 	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("start director: %w", err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("start director: %w", err), release())
 	}
-	d.cmd = l.Director.Command(ctx, binary, append([]string{"run", "-c", d.config, "--socket", d.Socket}, args...)...)
+	d.cmd = h.Command(ctx, binary, append([]string{"run", "-c", d.config, "--socket", d.Socket}, args...)...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.Log, &d.Log
 	if err := d.cmd.Start(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, release())
 	}
 	ended := make(chan struct{})
 	go func() { _ = d.cmd.Wait(); close(ended) }()
@@ -186,12 +194,18 @@ func (d *Director) Reload(ctx context.Context, config string) error {
 func (d *Director) Stop() error {
 	// It may have ended already; then Wait knows how.
 	_ = d.cmd.Process.Signal(unix.SIGTERM)
-	return errors.Join(d.cmd.Wait(), os.RemoveAll(d.dir))
+	return errors.Join(d.cmd.Wait(), d.cleanUp())
 }
 
 // Kill ends the director as a crash would.
 func (d *Director) Kill() error {
 	err := d.cmd.kill()
 	_ = d.cmd.Wait() // that it was killed is no news
-	return errors.Join(err, os.RemoveAll(d.dir))
+	return errors.Join(err, d.cleanUp())
+}
+
+// cleanUp removes the director's files, once.
+func (d *Director) cleanUp() error {
+	d.once.Do(func() { d.err = d.release() })
+	return d.err
 }

@@ -67,7 +67,7 @@ func processes(t *testing.T) []string {
 
 // labWords are what the lab shows.
 var labWords = regexp.MustCompile(`(?s)The lab\n.*` +
-	`The way of one packet\n.*leaves client .*reaches director .*leaves director .*reaches rs\d .*answer leaves rs\d .*answer reaches client .*` +
+	`The way of one packet\n.*leaves client1 .*reaches director .*leaves director .*reaches rs\d .*leaves rs\d .*reaches client1 .*` +
 	`600 requests, persistence_timeout 0\n.*rs1  weight 3 .* 50\.\d %.*rs2  weight 2 .* 33\.\d %.*rs3  weight 1 .* 16\.\d %.*` +
 	`60 requests with the default persistence of 120 s\n.* 60 of 60\n.*` +
 	`lvsdr status\n.*scheduled +\d+\n.*All as it should be\.\n$`)

@@ -4,121 +4,106 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"net/netip"
+	"slices"
 
 	"lvsdr/bench/netlab"
 	"lvsdr/dataplane/frame"
 )
 
-// A hop is one sighting of a packet.
-type hop struct {
-	where string
-	data  []byte
+// A leg of a packet's way leads from one host to the next, over the switch that
+// both are on.
+type leg struct {
+	from, to *netlab.Node
+	flags    uint8      // of the TCP segment
+	src, dst netip.Addr // its addresses
 }
 
 // journey makes one request and shows, from frames captured on every host, the
 // way of its first packet and of the answer to it.
 func (s *labShow) journey(ctx context.Context) (err error) {
 	s.title("The way of one packet")
-	captures := map[*netlab.Node]*netlab.Capture{}
-	for _, n := range s.Nodes() {
-		c, failed := n.Capture(netlab.Ifname, netlab.CaptureConfig{})
-		if failed != nil {
-			return failed
-		}
-		defer func() { err = errors.Join(err, c.Stop()) }()
-		captures[n] = c
+	captures, err := s.CaptureAll(netlab.CaptureConfig{})
+	if err != nil {
+		return err
 	}
-	t := netlab.Get(ctx, s.client(), s.url, 1, 1)
+	defer func() { err = errors.Join(err, captures.Stop()) }()
+	client := s.Clients[0]
+	t := netlab.Get(ctx, s.client(client), s.url, 1, 1)
 	s.expect(t.Errors == 0, "the request failed: %v", t.First)
-	var server *netlab.Node
-	for _, n := range s.Servers {
-		if t.ByServer[n.Name()] == 1 {
-			server = n
-		}
-	}
-	if server == nil {
+	at := slices.IndexFunc(s.Servers, func(n *netlab.Node) bool { return t.ByServer[n.Name()] == 1 })
+	if at < 0 {
 		return ctx.Err()
 	}
-	hops := s.hops(captures, server)
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\tseen\tsrc mac\tdst mac\tsrc ip\tdst ip\tttl")
-	for i, h := range hops {
-		if h.data == nil {
-			s.expect(false, "no frame was captured at: %s", h.where)
-			continue
-		}
-		var p frame.Header
-		frame.Parse(h.data, &p)
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\n", i+1, h.where,
-			s.owner(frame.SrcMAC(h.data)), s.owner(frame.DstMAC(h.data)), p.Src, p.Dst, p.TTL)
+	server := s.Servers[at]
+	var seen []netlab.Packet
+	// A capture is complete up to now; the frames' way is over.
+	frames := captures.Frames()
+	for _, l := range s.legs(client, server) {
+		seen = append(seen, s.follow(frames, l)...)
 	}
-	if err := w.Flush(); err != nil {
+	if err := printPackets(s.out, s.columns("seen", "src mac", "dst mac", "src ip", "dst ip", "ttl", "what"), seen); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "\nThe director changed the MAC addresses and counted the TTL down; the IP addresses stay.\n"+
-		"%s answers the client directly, with the VIP as its address.\n", server.Name())
-	s.checkJourney(hops, server)
+		"%s answers the client directly, with the VIP as its address%s.\n", server.Name(), map[bool]string{true: ", by the router"}[s.Router != nil])
 	return ctx.Err()
 }
 
-// hops finds the client's SYN and the server's answer at every place.
-func (s *labShow) hops(captures map[*netlab.Node]*netlab.Capture, server *netlab.Node) []hop {
-	client := s.Clients[0]
-	find := func(n *netlab.Node, outgoing bool, flags uint8, where string) hop {
-		// A capture is complete up to now; the frames' way is over.
-		for _, f := range captures[n].Frames() {
-			var p frame.Header
-			frame.Parse(f.Data, &p)
-			if f.Outgoing == outgoing && p.Proto == frame.ProtoTCP && p.Flags == flags {
-				return hop{where, f.Data}
-			}
-		}
-		return hop{where: where}
+// legs are what Direct Routing promises: to the server by the director, and back
+// without it.
+func (s *labShow) legs(client, server *netlab.Node) []leg {
+	there, back := []*netlab.Node{client, s.Lab.Director, server}, []*netlab.Node{server, client}
+	if s.Spec.Routed {
+		there = slices.Insert(there, 1, s.Router)
 	}
-	return []hop{
-		find(client, true, frame.SYN, "leaves client"),
-		find(s.Lab.Director, false, frame.SYN, "reaches director"),
-		find(s.Lab.Director, true, frame.SYN, "leaves director"),
-		find(server, false, frame.SYN, "reaches "+server.Name()),
-		find(server, true, frame.SYN|frame.ACK, "answer leaves "+server.Name()),
-		find(client, false, frame.SYN|frame.ACK, "answer reaches client"),
+	if s.Router != nil {
+		back = slices.Insert(back, 1, s.Router)
 	}
+	var all []leg
+	for i := range there[1:] {
+		all = append(all, leg{there[i], there[i+1], frame.SYN, client.Addr, s.Spec.VIP})
+	}
+	for i := range back[1:] {
+		all = append(all, leg{back[i], back[i+1], frame.SYN | frame.ACK, s.Spec.VIP, client.Addr})
+	}
+	return all
 }
 
-// checkJourney wants what Direct Routing promises.
-func (s *labShow) checkJourney(hops []hop, server *netlab.Node) {
-	mac := func(n *netlab.Node) frame.MAC { return frame.MAC(n.MAC) }
-	client, director, vip := s.Clients[0], s.Lab.Director, frame.AddrFrom(s.Spec.VIP)
-	want := []struct {
-		src, dst     frame.MAC
-		srcIP, dstIP frame.Addr
-	}{
-		{mac(client), mac(director), frame.AddrFrom(client.Addr), vip},
-		{mac(client), mac(director), frame.AddrFrom(client.Addr), vip},
-		{mac(director), mac(server), frame.AddrFrom(client.Addr), vip},
-		{mac(director), mac(server), frame.AddrFrom(client.Addr), vip},
-		{mac(server), mac(client), vip, frame.AddrFrom(client.Addr)},
-		{mac(server), mac(client), vip, frame.AddrFrom(client.Addr)},
-	}
-	for i, w := range want {
-		d := hops[i].data
-		if d == nil {
-			continue // noted already
+// follow finds the packet of a leg where it begins and where it ends, and wants
+// the MAC addresses of both ends.
+func (s *labShow) follow(frames []netlab.Frame, l leg) []netlab.Packet {
+	from, to := l.ports()
+	var seen []netlab.Packet
+	for _, end := range []struct {
+		*netlab.Node
+		*netlab.Port
+		outgoing bool
+	}{{l.from, from, true}, {l.to, to, false}} {
+		at := slices.IndexFunc(frames, func(f netlab.Frame) bool {
+			p := f.Packet()
+			return p.Host == end.Name() && p.Ifname == end.Ifname && p.Outgoing == end.outgoing &&
+				p.TCP(l.flags) && p.IsFrom(l.src) && p.IsTo(l.dst)
+		})
+		if at < 0 {
+			s.expect(false, "no packet from %s to %s was captured at %s of %s", l.src, l.dst, end.Ifname, end.Name())
+			continue
 		}
-		var p frame.Header
-		frame.Parse(d, &p)
-		s.expect(frame.SrcMAC(d) == w.src && frame.DstMAC(d) == w.dst && p.Src == w.srcIP && p.Dst == w.dstIP,
-			"the packet that %s has other addresses than Direct Routing gives it", hops[i].where)
+		p := frames[at].Packet()
+		s.expect(p.From() == frame.MAC(from.MAC) && p.To() == frame.MAC(to.MAC),
+			"the packet that %s has other MAC addresses than Direct Routing gives it", s.place(&p))
+		seen = append(seen, p)
 	}
+	return seen
 }
 
-// owner is a MAC address with the name of its host.
-func (s *labShow) owner(m frame.MAC) string {
-	for _, n := range s.Nodes() {
-		if frame.MAC(n.MAC) == m {
-			return fmt.Sprintf("%s (%s)", m, n.Name())
+// ports are the interfaces at the two ends of a leg, on the switch they share.
+func (l leg) ports() (from, to *netlab.Port) {
+	for i := range l.from.Ports {
+		from = &l.from.Ports[i]
+		if to = l.to.PortOn(from.Switch); to != nil {
+			return from, to
 		}
 	}
-	return m.String()
+	panic("no network is common to " + l.from.Name() + " and " + l.to.Name()) // legs' bug
 }

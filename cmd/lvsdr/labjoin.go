@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -88,8 +89,8 @@ func (w *wire) copyFrom(r io.Reader) error {
 }
 
 // joinLab opens a shell in a lab that runs, and returns its exit code; errNoLab:
-// there is none.
-func joinLab(req shellRequest) (int, error) {
+// there is none. Flags for its shape come too late.
+func joinLab(req shellRequest, shape []string) (int, error) {
 	err := ownLabDir()
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -102,6 +103,9 @@ func joinLab(req shellRequest) (int, error) {
 		return 0, errNoLab
 	}
 	defer conn.Close()
+	if len(shape) > 0 {
+		return 0, exitError{usageCode, fmt.Errorf("a lab is running already, and has its shape; leave out %s, or end it first", strings.Join(shape, " "))}
+	}
 	w := &wire{conn: conn}
 	in := int(os.Stdin.Fd())
 	req.Term = os.Getenv("TERM")

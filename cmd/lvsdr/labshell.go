@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -22,35 +21,47 @@ import (
 )
 
 func newLabShell() *cobra.Command {
-	var ipv6 bool
+	var spec *labSpec
 	cmd := &cobra.Command{
 		Use:   "shell [HOST] [-- COMMAND...]",
 		Short: "Keep the lab up and open a shell on one of its hosts",
 		Long: `shell opens a shell on a host of the lab: client (the default), director, rs1,
-rs2 or rs3. The first one builds the lab, and the lab ends with it; further ones,
-from within it or from another terminal, join. With a command after -- that is run
-instead of a shell, and its exit code is shell's.`,
+rs2, router and so on. The first one builds the lab, of a shape set by flags or by
+a file (docs/lab.md), and the lab ends with it; further ones, from within it or
+from another terminal, join. With a command after -- that is run instead of a
+shell, and its exit code is shell's.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req, err := shellArgs(args, cmd.ArgsLenAtDash())
 			if err != nil {
 				return exitError{usageCode, usageError{cmd, err}}
 			}
-			// Ctrl-C is for what runs in the shell.
-			ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM, syscall.SIGHUP)
+			ctx, stop := shellContext(cmd.Context())
 			defer stop()
-			if !netlab.Inside() {
-				if code, err := joinLab(req); !errors.Is(err, errNoLab) {
+			if !netlab.Inside() || os.Getenv(labVariable) != "" {
+				code, err := joinLab(req, spec.given())
+				if os.Getenv(labVariable) != "" || !errors.Is(err, errNoLab) {
 					return exitWith(code, err)
 				}
-			} else if os.Getenv(labVariable) != "" {
-				return exitWith(joinLab(req))
 			}
-			return inWorld(ctx, func() error { return holdLab(ctx, req, ipv6) })
+			return inWorld(ctx, func() (err error) {
+				s, err := openSite(ctx, spec)
+				if err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, s.close(ctx)) }()
+				return s.hold(ctx, req)
+			})
 		},
 	}
-	ipv6Flag(cmd, &ipv6)
+	spec = labFlags(cmd)
 	return cmd
+}
+
+// shellContext is a context for a lab that is held: Ctrl-C is for what runs in
+// the shell.
+func shellContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
 }
 
 // labVariable is set in the shells of a lab.
@@ -101,42 +112,32 @@ func labDir() string {
 
 func labSocket() string { return filepath.Join(labDir(), "shell.sock") }
 
-// holdLab builds the lab with a director, serves those who join, and ends with
-// the first shell.
-func holdLab(ctx context.Context, req shellRequest, ipv6 bool) (err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	lab, err := buildLab(ctx, ipv6)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lab.Close()) }()
-	host, err := findHost(lab, req.Host)
+// hold serves those who join the lab, and ends with the first shell, which req
+// asks for.
+func (s *labSite) hold(ctx context.Context, req shellRequest) error {
+	host, err := findHost(s.Lab, req.Host)
 	if err != nil {
 		return exitError{usageCode, err}
 	}
-	d, err := lab.StartDirector(ctx, self, lab.Config(netlab.Service{Port: labPort, Persistence: "0"}))
+	l, release, err := listenLab()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.Stop()) }()
-	l, err := listenLab()
-	if err != nil {
-		return err
+	socket := ""
+	if s.director != nil {
+		socket = s.director.Socket
 	}
 	var joined sync.WaitGroup
-	joined.Go(func() { serveShells(ctx, l, lab, d.Socket) })
+	joined.Go(func() { serveShells(ctx, l, s.Lab, socket) })
 	defer joined.Wait()
-	defer os.RemoveAll(labDir())
+	defer func() { _ = release() }() // the next lab removes what is left
 	defer l.Close()
 	if len(req.Command) == 0 {
-		fmt.Fprint(os.Stderr, lab.Drawing())
+		fmt.Fprint(os.Stderr, s.Drawing())
 		fmt.Fprintf(os.Stderr, "\nA shell on %s; the lab ends with it. More: lvsdr lab shell HOST, here or in another terminal.\n"+
-			"Try: curl http://%s/   The director's state: lvsdr status\n\n", host.Name(), netip.AddrPortFrom(lab.Spec.VIP, labPort))
+			"Try: curl %s   The director's state: lvsdr status\n\n", host.Name(), s.url)
 	}
-	return exitWith(runHere(ctx, host, req, d.Socket))
+	return exitWith(runHere(ctx, host, req, socket))
 }
 
 // findHost finds a host of the lab by name; client is client1.
@@ -165,21 +166,27 @@ func ownLabDir() error {
 	return nil
 }
 
-func listenLab() (net.Listener, error) {
+// listenLab opens the socket for those who join. release removes it, with its
+// folder.
+func listenLab() (l net.Listener, release func() error, err error) {
 	if err := os.MkdirAll(labDir(), 0o700); err != nil {
-		return nil, fmt.Errorf("make the lab's folder: %w", err)
+		return nil, nil, fmt.Errorf("make the lab's folder: %w", err)
 	}
 	if err := ownLabDir(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := os.Remove(labSocket()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("replace the lab's socket: %w", err)
-	}
-	l, err := net.Listen("unix", labSocket())
+	release, err = netlab.HoldDir(labDir())
 	if err != nil {
-		return nil, fmt.Errorf("open the lab's socket: %w", err)
+		return nil, nil, fmt.Errorf("hold the lab's folder, which another lab may have: %w", err)
 	}
-	return l, nil
+	err = os.Remove(labSocket())
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		l, err = net.Listen("unix", labSocket())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open the lab's socket: %w", err), release())
+	}
+	return l, release, nil
 }
 
 // shellCommand is what req asks for, on host.
@@ -189,8 +196,10 @@ func shellCommand(ctx context.Context, host *netlab.Node, req shellRequest, sock
 		argv = []string{defaultShell()}
 	}
 	cmd := host.Command(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), labVariable+"="+host.Name(), socketVariable+"="+socket,
-		"PS1="+host.Name()+"$ ")
+	cmd.Env = append(os.Environ(), labVariable+"="+host.Name(), "PS1="+host.Name()+"$ ")
+	if socket != "" {
+		cmd.Env = append(cmd.Env, socketVariable+"="+socket)
+	}
 	if req.Term != "" {
 		cmd.Env = append(cmd.Env, "TERM="+req.Term)
 	}

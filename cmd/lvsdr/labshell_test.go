@@ -20,20 +20,20 @@ func TestACommandThatLeavesAProcessBehindHasEnded(t *testing.T) {
 // the folder first got what was typed.
 func TestTheLabsFolderMustBeOnesOwn(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	if _, err := joinLab(shellRequest{}); !errors.Is(err, errNoLab) {
+	if _, err := joinLab(shellRequest{}, nil); !errors.Is(err, errNoLab) {
 		t.Errorf("without a folder: %v, want %v", err, errNoLab)
 	}
 	if err := os.Mkdir(labDir(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := joinLab(shellRequest{}); !errors.Is(err, errNoLab) {
+	if _, err := joinLab(shellRequest{}, nil); !errors.Is(err, errNoLab) {
 		t.Errorf("with an empty folder: %v, want %v", err, errNoLab)
 	}
 	if err := os.Chmod(labDir(), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	_, joined := joinLab(shellRequest{})
-	l, listened := listenLab()
+	_, joined := joinLab(shellRequest{}, nil)
+	l, _, listened := listenLab()
 	if l != nil {
 		l.Close()
 	}

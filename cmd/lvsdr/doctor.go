@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lvsdr/control/doctor"
+	"lvsdr/control/keepalived"
+	"lvsdr/scheduler"
+)
+
+// doctorFlags are the flags of doctor.
+type doctorFlags struct {
+	config, iface, socket string
+	json, passive, rs     bool
+	timeout               time.Duration
+	vips                  []string
+	port                  uint16
+}
+
+func newDoctor() *cobra.Command {
+	var f doctorFlags
+	cmd := &cobra.Command{
+		Use:   "doctor [-c FILE] | doctor --rs --vip ADDR...",
+		Short: "Find out what is wrong with the set-up, and say what mends it",
+		Long: `doctor examines an LVS-DR set-up and says what is wrong, what shows it, and what
+mends it.
+
+On the director's host, whether the director runs or not, it reads the
+configuration and the settings of the host, asks the network, tries each real
+server on its own address and for the VIP, and listens to the traffic that
+passes. What it sends is a few frames for each real server, from this host's own
+address; connections are given up before a server's program hears of them. With
+--passive it sends nothing. It needs CAP_NET_RAW.
+
+On a real server, with --rs, it looks at the settings of the host. It sends
+nothing.
+
+Exit code: 0 healthy, 1 warnings, 2 errors, 3 it could not do its work.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return exitError{doctor.ExitNotRun, usageError{cmd, err}}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := f.examine(cmd.Context(), cmd.ErrOrStderr())
+			if err == nil {
+				err = f.write(cmd.OutOrStdout(), report)
+			}
+			if err != nil {
+				return exitError{doctor.ExitNotRun, err}
+			}
+			if code := report.ExitCode(); code != doctor.ExitHealthy {
+				return exitError{code: code}
+			}
+			return nil
+		},
+	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitError{doctor.ExitNotRun, usageError{cmd, err}}
+	})
+	fl := cmd.Flags()
+	fl.StringVarP(&f.config, "config", "c", defaultConfig, "configuration `FILE` of the director")
+	fl.StringVarP(&f.iface, "interface", "i", "", "`IFACE` on which the virtual addresses are served (default: the running director's, or the one on their network)")
+	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
+	fl.BoolVar(&f.passive, "passive", false, "send nothing, listen only")
+	fl.DurationVar(&f.timeout, "timeout", time.Second, "how long to wait for an answer; traffic is listened to for three times as long")
+	fl.BoolVar(&f.rs, "rs", false, "examine this host as a real server")
+	fl.StringArrayVar(&f.vips, "vip", nil, "with --rs: a virtual `ADDR`ess; may be repeated")
+	fl.Uint16Var(&f.port, "port", 0, "with --rs: the port of the service")
+	socketFlag(cmd, &f.socket)
+	return cmd
+}
+
+// examine makes the examination that the flags ask for.
+func (f *doctorFlags) examine(ctx context.Context, progress io.Writer) (*doctor.Report, error) {
+	tell := func(c doctor.Check, found []doctor.Finding) { doctor.WriteProgress(progress, c, found) }
+	if !f.rs {
+		if len(f.vips) > 0 || f.port != 0 {
+			return nil, errors.New("--vip and --port go with --rs; on the director the configuration says them")
+		}
+		if f.timeout <= 0 {
+			return nil, fmt.Errorf("--timeout %v: not a positive time", f.timeout)
+		}
+		return doctor.Director(ctx, doctor.DirectorOptions{
+			File: f.config, Reading: keepalived.Options{Schedulers: scheduler.Names(), IPv6: true},
+			Interface: f.iface, Socket: f.socket, Passive: f.passive, Timeout: f.timeout, Progress: tell,
+		})
+	}
+	o := doctor.ServerOptions{Port: f.port, Progress: tell}
+	for _, s := range f.vips {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Zone() != "" {
+			return nil, fmt.Errorf("--vip %q: not an IP address", s)
+		}
+		o.VIPs = append(o.VIPs, a.Unmap())
+	}
+	if len(o.VIPs) == 0 {
+		return nil, errors.New("--rs needs the virtual address: --vip ADDR")
+	}
+	return doctor.Server(ctx, o)
+}
+
+// write prints the report.
+func (f *doctorFlags) write(out io.Writer, r *doctor.Report) error {
+	if !f.json {
+		return r.WriteText(out)
+	}
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}

@@ -1,0 +1,315 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/fault"
+	"lvsdr/bench/netlab"
+	"lvsdr/control/doctor"
+)
+
+// examined runs lvsdr doctor on a host and reads its report.
+func examined(t *testing.T, h *netlab.Host, args ...string) *doctor.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	var out, progress strings.Builder
+	cmd := h.Command(ctx, binary(), append([]string{"doctor", "--json"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &progress
+	_ = cmd.Run() // the exit code says it
+	report := &doctor.Report{}
+	if err := json.Unmarshal([]byte(out.String()), report); err != nil {
+		t.Fatalf("lvsdr doctor %v on %s ended with %d and wrote %q, %q: %v", args, h.Name(), cmd.ProcessState.ExitCode(), out.String(), progress.String(), err)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != report.ExitCode() {
+		t.Errorf("the exit code is %d, the worst finding says %d", code, report.ExitCode())
+	}
+	if lines := strings.Count(progress.String(), "\n"); lines != len(report.Checks) {
+		t.Errorf("%d lines of progress for %d checks:\n%s", lines, len(report.Checks), progress.String())
+	}
+	return report
+}
+
+// shown is a report as a person reads it.
+func shown(r *doctor.Report) string {
+	var b strings.Builder
+	if err := r.WriteText(&b); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+// find is the first finding of a name, about something that has about in it,
+// nil if there is none.
+func find(r *doctor.Report, name, about string) *doctor.Finding {
+	i := slices.IndexFunc(r.Findings, func(f doctor.Finding) bool {
+		return f.Name == name && strings.Contains(f.About+f.Text, about)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &r.Findings[i]
+}
+
+// newScene is a site that works.
+func newScene(t *testing.T, spec netlab.Spec) *fault.Scene {
+	t.Helper()
+	lab := newHTTPLab(t, spec)
+	s := &fault.Scene{Lab: lab.Lab, Port: port, Config: lab.Config(rotating()), Binary: binary()}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close the scene: %v", err)
+		}
+		if s.Director == nil {
+			return
+		}
+		if err := s.Director.Stop(); err != nil {
+			t.Errorf("the director ended badly: %v", err)
+		}
+	})
+	var err error
+	if s.Director, err = lab.StartDirector(context.WithoutCancel(t.Context()), binary(), s.Config); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// directorArgs are the arguments of doctor on the scene's director.
+func directorArgs(t *testing.T, s *fault.Scene) []string {
+	socket := filepath.Join(shortDir(t), "none")
+	if s.Director != nil {
+		socket = s.Director.Socket
+	}
+	return []string{"-c", file(t, s.Config), "--socket", socket}
+}
+
+// serverArgs are the arguments of doctor on a real server.
+func serverArgs(s *fault.Scene) []string {
+	return []string{"--rs", "--vip", s.Lab.Spec.VIP.String(), "--port", fmt.Sprint(s.Port)}
+}
+
+// busy makes clients use the service until the test ends; they do not care how
+// they fare.
+func busy(t *testing.T, s *fault.Scene) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	url := "http://" + netip.AddrPortFrom(s.Lab.Spec.VIP, s.Port).String() + "/"
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		client := s.Lab.Clients[0].HTTPClient(netlab.HTTPOptions{Fresh: true, Timeout: patience})
+		for pace := time.NewTicker(200 * time.Millisecond); ctx.Err() == nil; <-pace.C {
+			netlab.Get(ctx, client, url, 24, 24)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// Where a fault is named: by the director's doctor, by the real server's, or by
+// both.
+const (
+	byDirector = 1 << iota
+	byServer
+	byBoth = byDirector | byServer
+)
+
+func TestDoctorNamesEveryFault(t *testing.T) {
+	netlab.Require(t)
+	named := map[string]int{
+		"rs-without-vip": byBoth, "rs-answers-arp": byBoth, "rs-wrong-port": byBoth, "rs-firewall": byBoth, "rp-filter": byBoth,
+		"small-mtu": byDirector, "rs-mac-changed": byDirector, "vip-on-director": byDirector, "two-directors": byDirector,
+		"checksum-offload": byDirector,
+	}
+	for _, f := range fault.All() {
+		fitting := shapes()
+		maps.DeleteFunc(fitting, func(_ string, spec netlab.Spec) bool { return f.Fits(spec) != nil })
+		// One arm, and what is least like it.
+		other := "one arm"
+		for _, shape := range []string{"one arm IPv6", "two arms", "two arms IPv6"} {
+			if _, ok := fitting[shape]; ok {
+				other = shape
+			}
+		}
+		for shape, spec := range fitting {
+			if shape != "one arm" && shape != other {
+				continue
+			}
+			t.Run(f.Name+", "+shape, func(t *testing.T) {
+				t.Parallel()
+				s := newScene(t, spec)
+				if err := f.Break(context.WithoutCancel(t.Context()), s); err != nil {
+					t.Fatal(err)
+				}
+				busy(t, s)
+				where := named[f.Name]
+				if where&byDirector != 0 {
+					wantNamed(t, examined(t, s.Lab.Director.Host, directorArgs(t, s)...), s, f.Name)
+				}
+				if where&byServer != 0 {
+					wantNamed(t, examined(t, s.Victim().Host, serverArgs(s)...), s, f.Name)
+				}
+				if where == 0 {
+					t.Error("it is not said who names this fault")
+				}
+			})
+		}
+	}
+}
+
+// wantNamed wants the fault among the errors or warnings, with what shows and
+// what mends it, and no other real server accused.
+func wantNamed(t *testing.T, r *doctor.Report, s *fault.Scene, name string) {
+	t.Helper()
+	f := find(r, name, "")
+	if f == nil || f.Severity == doctor.Info || len(f.Evidence) == 0 || f.Remedy == "" {
+		t.Errorf("the doctor of the %s does not name %s:\n%s", r.Place, name, shown(r))
+		return
+	}
+	for _, other := range s.Lab.Servers[1:] {
+		for _, f := range r.Findings {
+			if f.Severity > doctor.Info && strings.Contains(f.About+" ", other.Addr.String()+" ") {
+				t.Errorf("a server that is well is accused: %+v", f)
+			}
+		}
+	}
+	t.Logf("%s: %s", f.About, f.Text)
+}
+
+// wantHealthy wants no finding to mend.
+func wantHealthy(t *testing.T, r *doctor.Report) {
+	t.Helper()
+	if r.Worst != doctor.Info {
+		t.Errorf("a %s that is well is not found so:\n%s", r.Place, shown(r))
+	}
+}
+
+func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
+	netlab.Require(t)
+	for name, spec := range shapes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, spec)
+			busy(t, s)
+			args := directorArgs(t, s)
+			r := examined(t, s.Lab.Director.Host, args...)
+			wantHealthy(t, r)
+			if f := find(r, doctor.TrafficSeen, "no client's frame"); f != nil {
+				t.Errorf("the traffic was not seen: %+v", *f)
+			}
+			wantHealthy(t, examined(t, s.Lab.Director.Host, append(args, "--passive", "--timeout", "100ms")...))
+			for _, n := range s.Lab.Servers {
+				wantHealthy(t, examined(t, n.Host, serverArgs(s)...))
+			}
+			if name != "one arm" {
+				return
+			}
+			if err := s.Director.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			s.Director = nil
+			r = examined(t, s.Lab.Director.Host, directorArgs(t, s)...)
+			wantHealthy(t, r)
+			if find(r, doctor.NotRunning, "") == nil {
+				t.Error("that no director runs is not said")
+			}
+		})
+	}
+}
+
+// shapes are labs of every kind; in a short test, of one.
+func shapes() map[string]netlab.Spec {
+	all := map[string]netlab.Spec{
+		"one arm":       {},
+		"one arm IPv6":  {Net: netip.MustParsePrefix("fd00:1::/64")},
+		"two arms":      {TwoArmed: true},
+		"two arms IPv6": {Net: netip.MustParsePrefix("fd00:1::/64"), TwoArmed: true},
+		"routed":        {Routed: true},
+	}
+	if testing.Short() {
+		maps.DeleteFunc(all, func(shape string, _ netlab.Spec) bool { return shape != "one arm" })
+	}
+	return all
+}
+
+// What could not be done has an exit code of its own, and says what to do.
+func TestDoctorSaysWhyItCannotWork(t *testing.T) {
+	good := file(t, minimal)
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"an argument", []string{"now"}, "--help"},
+		{"an unknown flag", []string{"--now"}, "--help"},
+		{"no such configuration", []string{"-c", "/none"}, "/none"},
+		{"a time that is none", []string{"-c", good, "--timeout", "0s"}, "--timeout"},
+		{"a VIP without --rs", []string{"-c", good, "--vip", "192.168.1.100"}, "--rs"},
+		{"--rs without a VIP", []string{"--rs"}, "--vip"},
+		{"a VIP that is none", []string{"--rs", "--vip", "a"}, `"a"`},
+	} {
+		r := lvsdr(t, append([]string{"doctor"}, c.args...)...)
+		if r.code != doctor.ExitNotRun || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
+			t.Errorf("%s: exit code %d, stderr %q, stdout %q", c.name, r.code, r.stderr, r.stdout)
+		}
+	}
+}
+
+func TestDoctorNamesThePrivilegeItNeeds(t *testing.T) {
+	lab := newLab(t, netlab.Spec{})
+	cmd := lab.Director.Command(t.Context(), binary(), "doctor", "-c", file(t, lab.Config(rotating())))
+	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER // its capabilities do not reach the lab's networks
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != doctor.ExitNotRun || !strings.Contains(string(out), "CAP_NET_RAW") {
+		t.Errorf("%v, it wrote %s", err, out)
+	}
+}
+
+// A rule of nftables that drops what is for the VIP is seen on the real server,
+// and its effect from the director; that rules for others are there is no more
+// than worth knowing.
+func TestDoctorSeesRulesOfTheFirewall(t *testing.T) {
+	s := newScene(t, netlab.Spec{})
+	nft := func(addr netip.Addr) {
+		t.Helper()
+		err := s.Victim().Do(func() error {
+			c, err := nftables.New()
+			if err != nil {
+				return err
+			}
+			table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"})
+			input := c.AddChain(&nftables.Chain{Table: table, Name: "input", Type: nftables.ChainTypeFilter,
+				Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+			const destination = 16 // in an IPv4 header
+			c.AddRule(&nftables.Rule{Table: table, Chain: input, Exprs: []expr.Any{
+				&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: destination, Len: 4},
+				&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: addr.AsSlice()},
+				&expr.Verdict{Kind: expr.VerdictDrop},
+			}})
+			return c.Flush()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	nft(netip.MustParseAddr("192.168.1.99"))
+	r := examined(t, s.Victim().Host, serverArgs(s)...)
+	wantHealthy(t, r)
+	if find(r, doctor.Firewall, "1 rules") == nil {
+		t.Errorf("the rule is not counted:\n%s", shown(r))
+	}
+	nft(s.Lab.Spec.VIP)
+	wantNamed(t, examined(t, s.Victim().Host, serverArgs(s)...), s, doctor.RSFirewall)
+	wantNamed(t, examined(t, s.Lab.Director.Host, directorArgs(t, s)...), s, doctor.RSFirewall)
+}

@@ -1,0 +1,57 @@
+package doctor
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// Lines as /proc/net had them on a little-endian machine.
+const (
+	procTCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
+   1: 6401A8C0:0050 3201A8C0:C350 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0
+`
+	procTCP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 010000FD000000000000000000010000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0
+`
+	procPacket = `sk               RefCnt Type Proto  Iface R Rmem   User   Inode
+0000000000000000 3      3    0003   2     1 0      0      99
+0000000000000000 3      3    0000   2     1 0      0      98
+`
+)
+
+func TestSocketsOfProcAreRead(t *testing.T) {
+	got, err := readSockets(strings.NewReader(procTCP), true)
+	want := []procSocket{{netip.MustParseAddrPort("0.0.0.0:8080"), true, 4711}, {netip.MustParseAddrPort("192.168.1.100:80"), false, 4712}}
+	if err != nil || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+	got, err = readSockets(strings.NewReader(procTCP6), true)
+	if want := netip.MustParseAddrPort("[fd00:1::100]:8080"); err != nil || len(got) != 1 || got[0].at != want {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+	taps, err := readTaps(strings.NewReader(procPacket))
+	if err != nil || len(taps) != 2 || taps[0] != (procTap{3, 2, 99}) || taps[1].protocol != 0 {
+		t.Errorf("%v, %v", taps, err)
+	}
+}
+
+// Whatever the files hold, reading them ends without a panic, and an address
+// that is read has a family.
+func FuzzProc(f *testing.F) {
+	f.Add(procTCP)
+	f.Add(procTCP6)
+	f.Add(procPacket)
+	f.Fuzz(func(t *testing.T, s string) {
+		sockets, err := readSockets(strings.NewReader(s), true)
+		for _, s := range sockets {
+			if err == nil && !s.at.IsValid() {
+				t.Fatalf("an address of no family: %v", s)
+			}
+		}
+		if _, err := readTaps(strings.NewReader(s)); err != nil {
+			return
+		}
+	})
+}

@@ -1,0 +1,163 @@
+package doctor
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"lvsdr/arp"
+	"lvsdr/dataplane/frame"
+)
+
+// Traffic is what was seen on the links without asking.
+type Traffic struct {
+	// Forwarded is the number of frames for VIPs that this host sent.
+	Forwarded int
+	// BadSums is how many of them had a wrong transport checksum that was not
+	// left to the hardware; BadSum shows one.
+	BadSums int
+	BadSum  string
+	// Claims are the MAC addresses, not this host's, that said by ARP to have a
+	// VIP.
+	Claims map[netip.Addr][]Claim
+	// Askers are the hosts that asked for another address in a VIP's name.
+	Askers map[netip.Addr][]Claim
+	// Towards says, by the MAC address it was sent to, what became of clients'
+	// new connections.
+	Towards map[frame.MAC]Begun
+	// TooBig are routers' words that a packet from a VIP was too long.
+	TooBig []string
+}
+
+// Begun counts new TCP connections.
+type Begun struct {
+	Going int    // the client has gone on
+	Stuck int    // the client repeated its SYN and has not gone on
+	Syn   string // a frame of one that is stuck
+}
+
+// maxFlows bounds the connections that a watch remembers.
+const maxFlows = 1 << 14
+
+// A flowKey names a connection to a VIP.
+type flowKey struct {
+	client  frame.Addr
+	port    uint16
+	vip     frame.Addr
+	service uint16
+}
+
+// A flow is a connection that has begun while it was watched.
+type flow struct {
+	mac   frame.MAC // it was sent to last
+	syns  int
+	going bool
+	syn   string
+}
+
+// A watch makes Traffic out of frames.
+type watch struct {
+	vips    map[frame.Addr]bool
+	traffic Traffic
+	flows   map[flowKey]*flow
+}
+
+func newWatch(vips []netip.Addr) *watch {
+	w := &watch{vips: map[frame.Addr]bool{}, flows: map[flowKey]*flow{},
+		traffic: Traffic{Claims: map[netip.Addr][]Claim{}, Askers: map[netip.Addr][]Claim{}}}
+	for _, a := range vips {
+		w.vips[frame.AddrFrom(a)] = true
+	}
+	return w
+}
+
+// add takes a frame in.
+func (w *watch) add(s *Sight) {
+	h := &s.Header
+	switch {
+	case s.Outgoing && w.vips[h.Dst] && h.Fault == frame.NoFault:
+		w.forwarded(s)
+	case s.Outgoing:
+	case h.Kind == frame.ARP || h.Proto == frame.ProtoICMPv6 && h.TTL == 255:
+		w.said(s)
+	case w.vips[h.Dst] && tooBig(h):
+		if len(w.traffic.TooBig) < maxEvidence {
+			w.traffic.TooBig = append(w.traffic.TooBig, describe(s))
+		}
+	}
+}
+
+// maxEvidence bounds how many frames prove one thing.
+const maxEvidence = 3
+
+// tooBig reports whether h says that a packet was too long for a link
+// (RFC 1191, RFC 8201).
+func tooBig(h *frame.Header) bool {
+	return h.Kind == frame.IPv4 && h.Proto == frame.ProtoICMP && h.ICMPType == icmpUnreachable && h.ICMPCode == 4 ||
+		h.Kind == frame.IPv6 && h.Proto == frame.ProtoICMPv6 && h.ICMPType == icmp6TooBig
+}
+
+// forwarded takes in a frame for a VIP that this host has sent.
+func (w *watch) forwarded(s *Sight) {
+	h, t := &s.Header, &w.traffic
+	t.Forwarded++
+	if !s.Unfinished && !frame.L4ChecksumOK(s.Data, h) {
+		t.BadSums++
+		if t.BadSum == "" {
+			t.BadSum = describe(s)
+		}
+	}
+	if h.Proto != frame.ProtoTCP || h.FragOff != 0 {
+		return
+	}
+	key := flowKey{h.Src, h.SrcPort, h.Dst, h.DstPort}
+	f := w.flows[key]
+	switch {
+	case h.Flags&(frame.SYN|frame.ACK|frame.RST) == frame.SYN:
+		if f == nil {
+			if len(w.flows) >= maxFlows {
+				return
+			}
+			f = &flow{syn: describe(s)}
+			w.flows[key] = f
+		}
+		f.syns++
+		f.mac = frame.DstMAC(s.Data)
+	case f != nil && h.Flags&frame.ACK != 0:
+		f.going = true
+	}
+}
+
+// said takes in what somebody says by ARP about a VIP.
+func (w *watch) said(s *Sight) {
+	in, why := arp.Parse(s.Data, int32(s.Link.Index))
+	if why != arp.Undecided || !w.vips[frame.AddrFrom(in.SenderIP)] || in.SenderMAC == s.Link.MAC {
+		return
+	}
+	into := w.traffic.Claims
+	if in.Op == arp.Request && in.TargetIP != in.SenderIP {
+		into = w.traffic.Askers
+	}
+	if !slices.ContainsFunc(into[in.SenderIP], func(c Claim) bool { return c.MAC == in.SenderMAC }) {
+		into[in.SenderIP] = append(into[in.SenderIP], Claim{in.SenderMAC, claimed(s.Link, in.SenderIP, in.SenderMAC)})
+	}
+}
+
+// summary is a copy of what is known.
+func (w *watch) summary() Traffic {
+	t := w.traffic
+	t.Claims, t.Askers, t.TooBig = maps.Clone(t.Claims), maps.Clone(t.Askers), slices.Clone(t.TooBig)
+	t.Towards = map[frame.MAC]Begun{}
+	for _, f := range w.flows {
+		b := t.Towards[f.mac]
+		switch {
+		case f.going:
+			b.Going++
+		case f.syns > 1:
+			b.Stuck++
+			b.Syn = f.syn
+		}
+		t.Towards[f.mac] = b
+	}
+	return t
+}
