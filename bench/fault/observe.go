@@ -148,13 +148,29 @@ func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidenc
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	for _, f := range e.Captures.Frames() {
+	for _, f := range settled(ctx, e.Captures, patience) {
 		e.Packets = append(e.Packets, f.Packet())
 	}
 	if n := e.Captures.Lost(); n > 0 {
 		return nil, fmt.Errorf("observe the lab: %d frames were not captured", n)
 	}
 	return e, nil
+}
+
+// settled are the frames captured when no more come, or after patience: who was
+// refused does not wait for the other answers that are under way.
+func settled(ctx context.Context, c netlab.Captures, patience time.Duration) []netlab.Frame {
+	const moment = 50 * time.Millisecond
+	frames := c.Frames()
+	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
+		time.Sleep(moment)
+		now := c.Frames()
+		if len(now) == len(frames) {
+			break
+		}
+		frames = now
+	}
+	return frames
 }
 
 // Failed is how many of the requests on new connections failed.
