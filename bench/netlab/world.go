@@ -53,7 +53,15 @@ func Inside() bool {
 // on a second time. When ctx is done the world gets SIGTERM and, five seconds
 // later, SIGKILL; the error is then that of ctx. When the caller dies, the
 // world is killed at once (PR_SET_PDEATHSIG).
-func Reexec(ctx context.Context) (exitCode int, err error) {
+func Reexec(ctx context.Context) (exitCode int, err error) { return reexec(ctx, true) }
+
+// ReexecPrivileged is Reexec, but tries a world without a user namespace first:
+// where the caller has CAP_SYS_ADMIN, what runs in the world may ask of the
+// kernel what it may ask outside, such as socket buffers beyond the system's
+// limits. For measurements.
+func ReexecPrivileged(ctx context.Context) (exitCode int, err error) { return reexec(ctx, false) }
+
+func reexec(ctx context.Context, user bool) (exitCode int, err error) {
 	if Inside() {
 		return 0, errors.New("enter lab world: already inside one")
 	}
@@ -70,17 +78,20 @@ func Reexec(ctx context.Context) (exitCode int, err error) {
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	defer signal.Stop(signals)
 
-	cmd := worldCommand(ctx, home, true)
-	userErr := cmd.Start()
-	if isRefusal(userErr) {
-		cmd = worldCommand(ctx, home, false)
-		if netErr := cmd.Start(); isRefusal(netErr) {
-			return 0, refusal(userErr, netErr, readKernelSetting)
-		} else if netErr != nil {
-			return 0, fmt.Errorf("enter lab world: %w", netErr)
+	cmd := worldCommand(ctx, home, user)
+	first := cmd.Start()
+	if isRefusal(first) {
+		cmd = worldCommand(ctx, home, !user)
+		if second := cmd.Start(); isRefusal(second) {
+			if !user {
+				first, second = second, first
+			}
+			return 0, refusal(first, second, readKernelSetting)
+		} else if second != nil {
+			return 0, fmt.Errorf("enter lab world: %w", second)
 		}
-	} else if userErr != nil {
-		return 0, fmt.Errorf("enter lab world: %w", userErr)
+	} else if first != nil {
+		return 0, fmt.Errorf("enter lab world: %w", first)
 	}
 	ended := make(chan struct{})
 	relayed := make(chan struct{})

@@ -97,7 +97,7 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer, asked boo
 	if !slices.ContainsFunc(rungs, func(r ladder.Rung) bool { return r.Live }) {
 		return f.measure(ctx, out, o)
 	}
-	err = inWorld(ctx, func() error { return f.measure(ctx, out, o) })
+	err = in(ctx, netlab.ReexecPrivileged, func() error { return f.measure(ctx, out, o) })
 	if !errors.Is(err, netlab.ErrRefused) || asked {
 		return err
 	}

@@ -43,7 +43,10 @@ showed was right. Its shape is set by flags, or by a file (docs/lab.md).`,
 const interruptedCode = 130
 
 // inWorld runs f in a world of its own: this program is run once more there.
-func inWorld(ctx context.Context, f func() error) error {
+func inWorld(ctx context.Context, f func() error) error { return in(ctx, netlab.Reexec, f) }
+
+// in runs f in the world that enter makes.
+func in(ctx context.Context, enter func(context.Context) (int, error), f func() error) error {
 	if netlab.Inside() {
 		err := f()
 		if ctx.Err() != nil {
@@ -54,7 +57,7 @@ func inWorld(ctx context.Context, f func() error) error {
 	if err := os.Setenv(uidVariable, strconv.Itoa(os.Getuid())); err != nil {
 		return err
 	}
-	code, err := netlab.Reexec(ctx)
+	code, err := enter(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return exitError{interruptedCode, errors.New("interrupted; nothing is left behind")}

@@ -14,6 +14,10 @@ import (
 // replies again.
 const maxMessages = 2 * dataplane.MaxBatch
 
+// maxCall is how many messages go in one system call: at 2 µs each, what others
+// may have to wait for.
+const maxCall = 64
+
 // A mmsghdr is struct mmsghdr, see sendmmsg(2).
 type mmsghdr struct {
 	hdr unix.Msghdr
@@ -117,7 +121,7 @@ func (p *Port) flush(waits *int) error {
 	var fatal error
 	cleared := false // the socket's pending error was met for this message
 	for at := 0; at < p.tx.n; {
-		n, errno := sendmmsg(p.fd, p.tx.msgs[at:p.tx.n])
+		n, errno := sendmmsg(p.fd, p.tx.msgs[at:min(at+maxCall, p.tx.n)])
 		if errno == 0 {
 			sent += uint64(n)
 			at += n
