@@ -289,6 +289,9 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	if err := m.shield.Set(guards); err != nil {
 		return err
 	}
+	if err := m.shield.Early(); err != nil {
+		m.log.Info("the kernel's own copies of frames are dropped by its routing: at ingress it would be cheaper", "error", err)
+	}
 	if err := m.openPorts(p); err != nil {
 		return err
 	}

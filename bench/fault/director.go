@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/control/shield"
 	"lvsdr/dataplane/frame"
 )
 
@@ -18,7 +19,9 @@ ip_forward is 1. A director in user space must not have it: the kernel gets its
 own copy of every packet, finds the destination to be its own, has nobody who
 listens, and resets the connection, in the VIP's name and beside what the
 director forwards. Clients get two answers, one from the real server and a reset.
-lvsdr refuses to start with such an address; here it came later.`,
+lvsdr refuses to start with such an address; here it came later, and a firewall
+was loaded anew, which began by flushing the chain that hides such an address
+from the kernel (nft flush ruleset).`,
 		Break: func(_ context.Context, s *Scene) error {
 			d := s.Lab.Director
 			forward := "net.ipv4.ip_forward"
@@ -26,6 +29,9 @@ lvsdr refuses to start with such an address; here it came later.`,
 				forward = "net.ipv6.conf.all.forwarding"
 			}
 			if err := d.Sysctl(forward, "1"); err != nil {
+				return err
+			}
+			if err := d.Do(shield.Flush); err != nil {
 				return err
 			}
 			return d.AddAddr(netlab.Ifname, netip.PrefixFrom(s.Lab.Spec.VIP, s.Lab.Spec.VIP.BitLen()))

@@ -11,13 +11,18 @@
 //
 // so that the copy ends in the routing decision, silently, before any rule of
 // netfilter's FORWARD or INPUT. What this host itself sends to the VIP is not
-// touched. A VIP that is configured on this host cannot be shielded, because
+// touched. A VIP that is configured on this host cannot be shielded so, because
 // the table of local addresses comes first: do not configure it.
+//
+// Where the kernel has nftables, the copy ends earlier still, and cheaper, in
+// an ingress chain (IngressTable). The rules stay beside it: a firewall that is
+// loaded anew may begin with a flush of everybody's tables.
 package shield
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -48,6 +53,7 @@ type Guard struct {
 type Shield struct {
 	handle *netlink.Handle
 	guards map[Guard]bool
+	early  error // why there are no ingress chains
 }
 
 // New opens a netlink socket in the calling thread's network namespace and
@@ -65,12 +71,17 @@ func New() (*Shield, error) {
 	return s, nil
 }
 
+// Early is why the kernel's copies are not dropped at ingress but by routing
+// alone; nil: they are.
+func (s *Shield) Early() error { return s.early }
+
 // Set installs exactly guards. What was there and stays is not interrupted.
 func (s *Shield) Set(guards []Guard) error {
 	want := map[Guard]bool{}
 	for _, g := range guards {
 		want[g] = true
 	}
+	s.early = setIngress(slices.Collect(maps.Keys(want)))
 	if len(want) > 0 {
 		for _, family := range families(guards) {
 			if err := s.handle.RouteReplace(blackhole(family)); err != nil {
@@ -125,9 +136,10 @@ func family(a netip.Addr) int {
 	return netlink.FAMILY_V6
 }
 
-// clean removes everything that is in the shield's table or leads to it.
+// clean removes everything that is in the shield's tables or leads to them.
 func (s *Shield) clean() error {
 	clear(s.guards)
+	s.early = setIngress(nil) // where that fails there is nothing to remove
 	return errors.Join(s.cleanFamily(netlink.FAMILY_V4), s.cleanFamily(netlink.FAMILY_V6))
 }
 

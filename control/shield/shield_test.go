@@ -1,10 +1,15 @@
 package shield_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"os"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 
 	"lvsdr/bench/netlab"
@@ -105,4 +110,89 @@ func TestTheNextShieldRemovesWhatACrashLeft(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// tables counts the shield's tables of nftables in the current namespace.
+func tables(t *testing.T) (n int) {
+	t.Helper()
+	c, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.ListTablesOfFamily(nftables.TableFamilyNetdev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range all {
+		if x.Name == shield.IngressTable {
+			n++
+		}
+	}
+	return n
+}
+
+// With the shield the kernel is silent even about a VIP that is its own, in
+// both families, and about nothing else; without, it refuses.
+func TestIngressHidesAnAddressFromTheKernel(t *testing.T) {
+	netlab.Require(t)
+	for _, network := range []string{"192.168.1.0/24", "fd00:1::/64"} {
+		lab, err := netlab.Build(t.Context(), netlab.Spec{Net: netip.MustParsePrefix(network)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vip, d := lab.Spec.VIP, lab.Director
+		if err := d.AddAddr(netlab.Ifname, netip.PrefixFrom(vip, vip.BitLen())); err != nil {
+			t.Fatal(err)
+		}
+		refused := func(to netip.Addr) bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			c, err := lab.Clients[0].Dial(ctx, "tcp", netip.AddrPortFrom(to, 7).String())
+			if err == nil {
+				t.Fatalf("%s is open", to)
+				_ = c.Close()
+			}
+			return errors.Is(err, syscall.ECONNREFUSED)
+		}
+		if !refused(vip) {
+			t.Fatalf("%s: without a shield the kernel says nothing", vip)
+		}
+		var s *shield.Shield
+		err = d.Do(func() (err error) {
+			if s, err = shield.New(); err != nil {
+				return err
+			}
+			if err := s.Set([]shield.Guard{{VIP: vip, Interface: netlab.Ifname}}); err != nil {
+				return err
+			}
+			if n := tables(t); n != 1 {
+				t.Errorf("%d tables of nftables, want 1", n)
+			}
+			return s.Early()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refused(vip) {
+			t.Errorf("%s: the kernel refuses behind the shield", vip)
+		}
+		if !refused(d.Addr) {
+			t.Errorf("%s: the shield hides what it should not", d.Addr)
+		}
+		if err := d.Do(func() error {
+			err := s.Close()
+			if n := tables(t); n != 0 {
+				t.Errorf("%d tables of nftables are left", n)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !refused(vip) {
+			t.Errorf("%s: the shield is closed, and the kernel says nothing", vip)
+		}
+		if err := lab.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
