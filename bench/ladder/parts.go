@@ -128,7 +128,7 @@ type tableLookup struct {
 	t              *conntrack.Table
 	pick           *Flows
 	keys           []conntrack.Key
-	hashes         []uint64
+	ids            []conntrack.ID
 	missed, looked int
 	touched        uint8 // keeps the loads of Table.Touch alive
 }
@@ -138,7 +138,7 @@ func startTableLookup(flows, batch int, together bool) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &tableLookup{t: t, pick: Uniform(flows), hashes: make([]uint64, batch)}
+	l := &tableLookup{t: t, pick: Uniform(flows), ids: make([]conntrack.ID, batch)}
 	for range batch {
 		l.keys = append(l.keys, firstKey())
 	}
@@ -162,7 +162,8 @@ func (l *tableLookup) oneByOne() int {
 	for i := range l.keys {
 		k := &l.keys[i]
 		flowKey(k, l.pick.Next())
-		l.find(k, l.t.Hash(k))
+		l.ids[i] = l.t.ID(k)
+		l.find(k, &l.ids[i])
 	}
 	return len(l.keys)
 }
@@ -172,18 +173,20 @@ func (l *tableLookup) oneByOne() int {
 func (l *tableLookup) together() int {
 	for i := range l.keys {
 		flowKey(&l.keys[i], l.pick.Next())
-		l.hashes[i] = l.t.Hash(&l.keys[i])
-		l.touched += l.t.Touch(l.hashes[i])
+		l.ids[i] = l.t.ID(&l.keys[i])
+	}
+	for i := range l.ids {
+		l.touched += l.t.Touch(l.ids[i].Hash)
 	}
 	for i := range l.keys {
-		l.find(&l.keys[i], l.hashes[i])
+		l.find(&l.keys[i], &l.ids[i])
 	}
 	return len(l.keys)
 }
 
-func (l *tableLookup) find(k *conntrack.Key, h uint64) {
+func (l *tableLookup) find(k *conntrack.Key, id *conntrack.ID) {
 	l.looked++
-	e := l.t.Find(k, h, firstMoment)
+	e := l.t.Peek(id, k, firstMoment)
 	if e == nil {
 		l.missed++
 		return
