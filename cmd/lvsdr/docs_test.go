@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/scheduler"
 )
@@ -26,27 +25,6 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		if !strings.Contains(doc, "| `"+r.String()+"` | ") {
 			t.Errorf("docs/operations.md does not explain the reason %s", r)
 		}
-	}
-}
-
-// The configuration of the README loads without a word to say but notes.
-func TestTheReadmesConfigurationIsGood(t *testing.T) {
-	doc := readDoc(t, "README.md")
-	_, rest, ok := strings.Cut(doc, "```\nvirtual_server")
-	text, _, ok2 := strings.Cut(rest, "```")
-	if !ok || !ok2 {
-		t.Fatal("no configuration in the README")
-	}
-	file := filepath.Join(t.TempDir(), "keepalived.conf")
-	if err := os.WriteFile(file, []byte("virtual_server"+text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, found, err := keepalived.Load(file, keepalived.Options{Schedulers: scheduler.Names()})
-	if err != nil || found.ExitCode() != keepalived.ExitOK {
-		t.Fatalf("%v, %v", err, found)
-	}
-	if n := len(cfg.VirtualServers[0].RealServers); n != 2 {
-		t.Errorf("%d real servers, want 2", n)
 	}
 }
 
