@@ -265,13 +265,13 @@ func commandsOf(b docBlock) (all []string) {
 func known(t *testing.T, help map[string]string, line string) error {
 	words := strings.Fields(line)
 	for {
-		i := slices.IndexFunc(words, func(w string) bool { return filepath.Base(strings.Trim(w, quotes)) == "lvsdr" })
+		i := slices.IndexFunc(words, isLvsdr)
 		if i < 0 {
 			return nil
 		}
 		words = words[i+1:]
 		path, verbs := "", true
-		for len(words) > 0 && words[0] != "--" && !strings.ContainsAny(words[0], "|;&<>#") {
+		for len(words) > 0 && words[0] != "--" && !strings.ContainsAny(words[0], "|;&<>#") && !isLvsdr(words[0]) {
 			page, ok := help[path]
 			if !ok {
 				page = lvsdr(t, append(strings.Fields(path), "--help")...).stdout
@@ -281,6 +281,7 @@ func known(t *testing.T, help map[string]string, line string) error {
 			words = words[1:]
 			switch {
 			case strings.HasPrefix(name, "-"):
+				verbs = false // what follows may be its value
 				if !regexp.MustCompile(`(?m)^ +(-\w, )?` + name + `\b|^ +` + name + `,`).MatchString(page) {
 					return fmt.Errorf("`lvsdr%s` has no flag %s", path, name)
 				}
@@ -294,6 +295,9 @@ func known(t *testing.T, help map[string]string, line string) error {
 		}
 	}
 }
+
+// isLvsdr tells whether a word of a command line may be this program.
+func isLvsdr(w string) bool { return filepath.Base(strings.Trim(w, quotes)) == "lvsdr" }
 
 // quotes may stand around a word.
 const quotes = "'\"[]()"
