@@ -29,7 +29,8 @@ import (
 //	```ini      the same, of lines Exec...=.
 //	```text     output, drawings, files: nothing is done with it.
 //
-// Indented lines and code in the text that begin with lvsdr are as console.
+// Indented lines, lines of unmarked blocks and code in the text that begin with
+// lvsdr are as console.
 var blockMarks = []string{"sh", "sh held", "console", "ini", "text", "json", ""}
 
 // A docBlock is a fenced part of a document, or, if its mark is "#", a heading.
@@ -233,6 +234,7 @@ func TestTheCommandsOfTheDocumentsExist(t *testing.T) {
 
 var (
 	prompt   = regexp.MustCompile(`(?m)^[$#] (.*(?:\\\n.*)*)`)
+	plain    = regexp.MustCompile(`(?m)^(lvsdr .*)`)
 	unitExec = regexp.MustCompile(`(?m)^Exec\w+=(.*)$`)
 	inline   = regexp.MustCompile("`((?:sudo )?lvsdr [^`]+)`")
 	gap      = regexp.MustCompile(`\s{2,}.*`)
@@ -249,6 +251,8 @@ func commandsOf(b docBlock) (all []string) {
 	switch b.mark {
 	case "console":
 		find(prompt)
+	case "":
+		find(plain)
 	case "ini":
 		find(unitExec)
 	case "prose":
@@ -271,7 +275,7 @@ func known(t *testing.T, help map[string]string, line string) error {
 		}
 		words = words[i+1:]
 		path, verbs := "", true
-		for len(words) > 0 && words[0] != "--" && !strings.ContainsAny(words[0], "|;&<>#") && !isLvsdr(words[0]) {
+		for len(words) > 0 && strings.Trim(words[0], quotes) != "--" && !strings.ContainsAny(words[0], "|;&<>#") && !isLvsdr(words[0]) {
 			page, ok := help[path]
 			if !ok {
 				page = lvsdr(t, append(strings.Fields(path), "--help")...).stdout
@@ -282,7 +286,7 @@ func known(t *testing.T, help map[string]string, line string) error {
 			switch {
 			case strings.HasPrefix(name, "-"):
 				verbs = false // what follows may be its value
-				if !regexp.MustCompile(`(?m)^ +(-\w, )?` + name + `\b|^ +` + name + `,`).MatchString(page) {
+				if !regexp.MustCompile(`(?m)^ +(-\w, )?` + name + `([ ,]|$)`).MatchString(page) {
 					return fmt.Errorf("`lvsdr%s` has no flag %s", path, name)
 				}
 			case !verbs || !verb.MatchString(name) || !strings.Contains(page, "\nAvailable Commands:\n"):
