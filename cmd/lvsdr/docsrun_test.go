@@ -47,17 +47,18 @@ func docBlocks(t *testing.T, name string) (all []docBlock) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := false
+	open, indent := false, ""
 	for i, line := range strings.Split(string(b), "\n") {
-		mark, fence := strings.CutPrefix(line, "```")
+		before, mark, fence := strings.Cut(line, "```")
+		fence = fence && strings.TrimSpace(before) == ""
 		switch {
 		case fence && open:
 			open = false
 		case fence:
-			open = true
+			open, indent = true, before
 			all = append(all, docBlock{line: i + 1, mark: mark})
 		case open:
-			all[len(all)-1].text += line + "\n"
+			all[len(all)-1].text += strings.TrimPrefix(line, indent) + "\n"
 		case strings.HasPrefix(line, "#"):
 			all = append(all, docBlock{line: i + 1, mark: "#"})
 		default:
