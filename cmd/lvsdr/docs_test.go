@@ -3,10 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
-	"lvsdr/control/keepalived"
+	"lvsdr/arp"
 	"lvsdr/dataplane"
 	"lvsdr/scheduler"
 )
@@ -29,24 +31,18 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 }
 
-// The configuration of the README loads without a word to say but notes.
-func TestTheReadmesConfigurationIsGood(t *testing.T) {
-	doc := readDoc(t, "README.md")
-	_, rest, ok := strings.Cut(doc, "```\nvirtual_server")
-	text, _, ok2 := strings.Cut(rest, "```")
-	if !ok || !ok2 {
-		t.Fatal("no configuration in the README")
+// What the ARP side counts and logs is explained too.
+func TestEveryARPCounterAndEventIsExplained(t *testing.T) {
+	doc := readDoc(t, "docs/operations.md")
+	for r := arp.Answered; r < arp.NumReasons; r++ {
+		if !strings.Contains(doc, "`"+r.String()+"`") {
+			t.Errorf("docs/operations.md does not explain the ARP counter %s", r)
+		}
 	}
-	file := filepath.Join(t.TempDir(), "keepalived.conf")
-	if err := os.WriteFile(file, []byte("virtual_server"+text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, found, err := keepalived.Load(file, keepalived.Options{Schedulers: scheduler.Names()})
-	if err != nil || found.ExitCode() != keepalived.ExitOK {
-		t.Fatalf("%v, %v", err, found)
-	}
-	if n := len(cfg.VirtualServers[0].RealServers); n != 2 {
-		t.Errorf("%d real servers, want 2", n)
+	for e := arp.TakeoverAttempt; e <= arp.RealServerLost; e++ {
+		if !strings.Contains(doc, "`"+e.String()+"`") {
+			t.Errorf("docs/operations.md does not explain the event %s", e)
+		}
 	}
 }
 
@@ -68,12 +64,41 @@ func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
 		}
 		for _, part := range strings.Split(string(b), "](")[1:] {
 			link, _, _ := strings.Cut(part, ")")
-			if strings.Contains(link, "://") || strings.HasPrefix(link, "#") {
+			if strings.Contains(link, "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), link)); err != nil {
+			file, heading, _ := strings.Cut(link, "#")
+			target := doc
+			if file != "" {
+				target = filepath.Join(filepath.Dir(doc), file)
+			}
+			text, err := os.ReadFile(target)
+			if err != nil {
 				t.Errorf("%s: link to %s: %v", doc, link, err)
+			} else if heading != "" && !slices.Contains(anchors(string(text)), heading) {
+				t.Errorf("%s: link to %s: there is no such heading", doc, link)
 			}
 		}
 	}
+}
+
+// anchors are the names by which the headings of a document can be linked to, as
+// GitHub makes them: lower case, blanks to dashes, no punctuation.
+func anchors(text string) (all []string) {
+	for _, line := range strings.Split(text, "\n") {
+		title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
+		if !ok || !strings.HasPrefix(line, "#") {
+			continue
+		}
+		all = append(all, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, title))
+	}
+	return all
 }

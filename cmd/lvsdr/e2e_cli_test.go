@@ -44,7 +44,6 @@ func TestConfigTest(t *testing.T) {
 		code                       int
 	}{
 		{"a good file", good, "1 virtual servers, 0 real servers", "persistence_timeout is absent, so clients stick to one real server for 120 s", 0},
-		{"the README's example", file(t, readmeExample(t)), "1 virtual servers, 2 real servers", "", 0},
 		{"an unknown word", unknown, "1 virtual servers", unknown + ":4: error: lb_knid: unknown word in virtual_server; did you mean lb_kind?", 2},
 		{"no file", absent, "", absent, 1},
 	} {
@@ -55,20 +54,6 @@ func TestConfigTest(t *testing.T) {
 			}
 		})
 	}
-}
-
-// readmeExample is the configuration in the README.
-func readmeExample(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile("(?s)```\n(virtual_server .*?\n)```").FindSubmatch(b)
-	if m == nil {
-		t.Fatal("the README has no configuration")
-	}
-	return string(m[1])
 }
 
 func TestTheLeastConfigurationRuns(t *testing.T) {

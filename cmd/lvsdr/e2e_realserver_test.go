@@ -452,32 +452,3 @@ func TestAReadOnlyProcSysIsExplained(t *testing.T) {
 		t.Errorf("the sysctls are set from outside: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }
-
-// The commands of docs/realserver.md do on a real server what it says.
-func TestTheCommandsOfTheRealServersPageRun(t *testing.T) {
-	lab := newLab(t, netlab.Spec{})
-	h := newRSHost(t, lab)
-	before := dump(t, h.Host)
-	page, err := os.ReadFile("../../docs/realserver.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(binary(), filepath.Join(h.state, "lvsdr")); err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```\n(lvsdr .*?\n)```").FindAllSubmatch(page, -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d blocks of commands, want 2", len(blocks))
-	}
-	for _, b := range blocks {
-		script := "set -e\n" + tool(t, "mount", "mount") + " -t tmpfs none /run\nPATH=" + h.state + ":$PATH\n" + string(b[1])
-		cmd := h.Command(t.Context(), "sh", "-c", script)
-		cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNS
-		if r := ended(t, cmd); r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, "192.168.1.100: in place") {
-			t.Errorf("exit code %d\n%s\n%s%s", r.code, b[1], r.stdout, r.stderr)
-		}
-		if after := dump(t, h.Host); after != before {
-			t.Errorf("before:\n%s\n\nafter:\n%s", before, after)
-		}
-	}
-}

@@ -22,19 +22,3 @@ func TestTheLabsDocNamesEveryFaultAndEveryFlag(t *testing.T) {
 		}
 	})
 }
-
-// The topology file of the document is one.
-func TestTheDocsTopologyIsGood(t *testing.T) {
-	_, rest, ok := strings.Cut(readDoc(t, "docs/lab.md"), "```\n# ")
-	text, _, ok2 := strings.Cut(rest, "```")
-	if !ok || !ok2 {
-		t.Fatal("no topology in docs/lab.md")
-	}
-	s := newLabSpec()
-	if err := s.read("docs/lab.md", strings.NewReader("# "+text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.check(); err != nil || s.clients != 2 || len(s.weights) != 3 {
-		t.Errorf("%v, %+v", err, s)
-	}
-}
