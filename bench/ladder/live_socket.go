@@ -29,10 +29,10 @@ func connect(target netip.AddrPort) (stream, error) {
 	}
 	for {
 		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())})
-		switch err {
-		case unix.EINTR, unix.EALREADY:
+		switch {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EALREADY):
 			continue // it goes on meanwhile
-		case nil, unix.EISCONN:
+		case err == nil, errors.Is(err, unix.EISCONN):
 			return stream(fd), nil
 		}
 		_ = unix.Close(fd)

@@ -123,7 +123,7 @@ func (s *faultShow) show(ctx context.Context, flt fault.Fault) error {
 	if err != nil {
 		return err
 	}
-	defer watch.Close()
+	defer func() { _ = watch.Close() }() // nothing was written
 	before, err := watch.Look(ctx, fault.Long)
 	if err != nil {
 		return err

@@ -133,7 +133,7 @@ func (s *labSpec) read(name string, r io.Reader) error {
 			value = words[1]
 		}
 		if err := f.Value.Set(value); err != nil {
-			return fmt.Errorf("%s:%d: %q: not a value of %s: %v", name, n, value, words[0], err)
+			return fmt.Errorf("%s:%d: %q: not a value of %s: %w", name, n, value, words[0], err)
 		}
 		f.Changed = true
 	}

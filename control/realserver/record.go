@@ -36,7 +36,7 @@ func now() (era, error) {
 	if err != nil {
 		return era{}, fmt.Errorf("ask for the network namespace: %w", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // nothing was sent
 	e.Namespace, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 		return era{}, fmt.Errorf("ask for the network namespace: %w", err)

@@ -145,7 +145,7 @@ func SetTxChecksum(ifname string, on bool) error {
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // nothing was sent
 	v := ethtoolValue{cmd: unix.ETHTOOL_STXCSUM}
 	if on {
 		v.data = 1
