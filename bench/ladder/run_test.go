@@ -150,7 +150,7 @@ func TestSubjectsMayLackTheLastNumbers(t *testing.T) {
 func TestWhatAMachineLacksIsNoNumber(t *testing.T) {
 	o := short()
 	o.Runs, o.Batch = 2, 1
-	r := Rung{Name: "workers", Metrics: []Metric{{Unit: "frames/s"}}, Subjects: []Subject{workersSubject(1, MinFlows, 64, 1), workersSubject(2, MinFlows, 64, 1)}}
+	r := Rung{Name: "workers", Metrics: []Metric{{Unit: "frames/s"}}, Subjects: []Subject{workersSubject(1, MinFlows, 64, 1, newWorkers), workersSubject(2, MinFlows, 64, 1, newWorkers)}}
 	rows, err := o.measure(t.Context(), &r, "")
 	if err != nil {
 		t.Fatal(err)

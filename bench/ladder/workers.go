@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"lvsdr/dataplane"
 )
 
 // mostWorkers is how many workers the rung "workers" goes up to.
@@ -16,22 +14,30 @@ const mostWorkers = 2
 
 // workerRungs are hits by one worker and by several of the same director, each
 // with a CPU and a share of the flows of its own. They are measured by the
-// clock on the wall, because waiting for one another is part of it.
+// clock on the wall, because waiting for one another is part of it. As many
+// directors that have nothing to do with each other show what the machine
+// gives: two CPUs of it may be halves of one core.
 func workerRungs(o *Options) []Rung {
 	var rungs []Rung
 	for _, flows := range o.Flows {
 		r := Rung{Name: "workers/hit/" + count(flows), Metrics: []Metric{{Unit: "frames/s"}}}
 		for n := range mostWorkers {
-			r.Subjects = append(r.Subjects, workersSubject(n+1, flows, o.Batch, runtime.NumCPU()))
+			r.Subjects = append(r.Subjects, workersSubject(n+1, flows, o.Batch, runtime.NumCPU(), newWorkers))
 		}
+		apart := workersSubject(mostWorkers, flows, o.Batch, runtime.NumCPU(), newDirectors)
+		apart.Name = fmt.Sprintf("%d directors", mostWorkers)
+		r.Subjects = append(r.Subjects, apart)
 		rungs = append(rungs, r)
 	}
 	return rungs
 }
 
-func workersSubject(n, flows, batch, cpus int) Subject {
+// A crew makes n courses, each with as many flows of its own.
+type crew func(n, flows, batch int) ([]*course, error)
+
+func workersSubject(n, flows, batch, cpus int, c crew) Subject {
 	s := Subject{Name: fmt.Sprintf("%d workers", n), Run: func(ctx context.Context, t time.Duration) ([]float64, error) {
-		rate, err := hitTogether(ctx, n, flows, batch, t)
+		rate, err := c.hit(ctx, n, flows, batch, t)
 		return []float64{rate}, err
 	}}
 	if n == 1 {
@@ -43,13 +49,26 @@ func workersSubject(n, flows, batch, cpus int) Subject {
 	return s
 }
 
-// newWorkers makes a director and n workers of it, each with as many flows of
-// its own.
-func newWorkers(n, flows, batch int) (*dataplane.Director, []*course, error) {
+// newDirectors is the crew of n directors with a worker each.
+func newDirectors(n, flows, batch int) ([]*course, error) {
+	var all []*course
+	for i := range n {
+		one, err := newWorkers(1, flows, batch)
+		if err != nil {
+			return nil, err
+		}
+		one[0].first = uint32(i * flows)
+		all = append(all, one[0])
+	}
+	return all, nil
+}
+
+// newWorkers is the crew of one director's workers.
+func newWorkers(n, flows, batch int) ([]*course, error) {
 	setup := DefaultSetup(n * flows * 105 / 100)
 	d, err := newDataplane(setup, n)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var all []*course
 	for i := range n {
@@ -57,14 +76,14 @@ func newWorkers(n, flows, batch int) (*dataplane.Director, []*course, error) {
 		co.first = uint32(i * flows)
 		all = append(all, co)
 	}
-	return d, all, nil
+	return all, nil
 }
 
-// hitTogether is how many segments of established connections n workers of a
-// director forward in a second, together.
-func hitTogether(ctx context.Context, n, flows, batch int, t time.Duration) (float64, error) {
+// hit is how many segments of established connections n of the crew forward in
+// a second, together.
+func (c crew) hit(ctx context.Context, n, flows, batch int, t time.Duration) (float64, error) {
 	share := flows / n
-	_, workers, err := newWorkers(n, share, batch)
+	workers, err := c(n, share, batch)
 	if err != nil {
 		return 0, err
 	}

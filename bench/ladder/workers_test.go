@@ -9,10 +9,11 @@ import (
 // Each worker makes connections of its own and hits them alone.
 func TestWorkersHaveFlowsOfTheirOwn(t *testing.T) {
 	const n, flows = 3, 5000
-	d, workers, err := newWorkers(n, flows, 64)
+	workers, err := newWorkers(n, flows, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := workers[0].c.(*director).d
 	for i, co := range workers {
 		if err := co.establish(t.Context(), flows); err != nil {
 			t.Fatal(err)
