@@ -113,7 +113,7 @@ type Port interface {
 type PortStats struct {
 	Received  uint64 `json:"received"`   // handed out by Recv
 	Missed    uint64 `json:"missed"`     // the kernel had no room for them (PACKET_STATISTICS)
-	Truncated uint64 `json:"truncated"`  // longer than a ring slot; not handed out
+	Truncated uint64 `json:"truncated"`  // longer than the port takes, or than it had room for; not handed out
 	Sent      uint64 `json:"sent"`       // taken by the kernel
 	SendFull  uint64 `json:"send_full"`  // refused: the device queue stayed full (ENOBUFS, EAGAIN)
 	SendError uint64 `json:"send_error"` // refused for any other reason
