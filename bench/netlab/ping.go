@@ -21,7 +21,14 @@ const pingTimeout = 10 * time.Second
 // Ping sends an echo request from the host to addr and waits for the answer, at
 // most ten seconds. The kernel chooses the source address.
 func (h *Host) Ping(ctx context.Context, addr netip.Addr) error {
-	what := func(err error) error { return fmt.Errorf("ping %s from %s: %w", addr, h.name, err) }
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	what := func(err error) error {
+		if ctx.Err() != nil {
+			err = ctx.Err() // and not that the socket was closed therefore
+		}
+		return fmt.Errorf("ping %s from %s: %w", addr, h.name, err)
+	}
 	network, any, proto := "ip4:icmp", "0.0.0.0", 1
 	request, reply := icmp.Type(ipv4.ICMPTypeEcho), icmp.Type(ipv4.ICMPTypeEchoReply)
 	if addr.Is6() {
@@ -33,8 +40,6 @@ func (h *Host) Ping(ctx context.Context, addr netip.Addr) error {
 		return what(err)
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	m := icmp.Message{Type: request, Body: &icmp.Echo{ID: pingID, Seq: 1}}
@@ -47,9 +52,6 @@ func (h *Host) Ping(ctx context.Context, addr netip.Addr) error {
 	}
 	for buf := make([]byte, 1500); ; {
 		n, from, err := c.ReadFrom(buf)
-		if ctx.Err() != nil {
-			return what(ctx.Err())
-		}
 		if err != nil {
 			return what(err)
 		}

@@ -57,8 +57,11 @@ if the problem showed and the remedy helped (docs/lessons.md).`,
 				return exitError{usageCode, usageError{cmd, err}}
 			}
 			return inWorld(cmd.Context(), func() (err error) {
+				ctx := cmd.Context()
 				for _, n := range numbers {
-					err = errors.Join(err, teach(cmd.Context(), out, n, spec, pcap))
+					if ctx.Err() == nil {
+						err = errors.Join(err, teach(ctx, out, n, spec, pcap))
+					}
 				}
 				return err
 			})

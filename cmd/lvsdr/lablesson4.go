@@ -104,7 +104,9 @@ func showNoPort(ctx context.Context, s *lessonShow) error {
 	if err := s.print(l.handshake(uint16(l.first)), "seen", "from", "to", "src ip", "dst ip", "ports", "what"); err != nil {
 		return err
 	}
-	answers := l.find(func(p *netlab.Packet) bool { return p.Host == client.Name() && !p.Outgoing && l.client(p) != 0 && p.IsFrom(vip) })
+	answers := l.find(func(p *netlab.Packet) bool {
+		return p.Host == client.Name() && !p.Outgoing && l.client(p) != 0 && p.IsFrom(vip)
+	})
 	direct := slices.DeleteFunc(slices.Clone(answers), func(p netlab.Packet) bool {
 		n := s.Owner(p.From())
 		return n == nil || n.Role != netlab.RoleServer
@@ -114,7 +116,7 @@ func showNoPort(ctx context.Context, s *lessonShow) error {
 	fmt.Fprintf(s.out, "All answers come from the MAC address of a real server. Answers seen on the director: %d.\n", len(passed))
 	s.problem(!open && own.tally.Errors == 1 && len(refused) == 1 && s.balanced(l) && len(passed) == 0,
 		"port %d of the director is closed, and the VIP is on none of its interfaces;\n"+
-			"%d of %d requests to the VIP were answered, none by way of it: %s.", labPort, l.tally.Total()-l.tally.Errors, l.tally.Total(), s.byShares(l))
+			"%d of %d requests to the VIP were answered, past the director: %s.", labPort, l.tally.Total()-l.tally.Errors, l.tally.Total(), s.byShares(l))
 	return nil
 }
 

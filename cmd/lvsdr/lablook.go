@@ -25,14 +25,20 @@ type lessonShow struct {
 	stand  *netlab.Classic // in the director's place, may be nil
 }
 
+// What is wrong with a lesson that does not come out.
+const (
+	noProblem = "the problem does not show: "
+	noHelp    = "the remedy does not help: "
+)
+
 // problem notes what proves that there is the problem, or that there is none.
 func (s *lessonShow) problem(right bool, format string, args ...any) {
-	s.note("Before: ", "the problem does not show: ", right, format, args)
+	s.note("Before: ", noProblem, right, format, args)
 }
 
 // mended notes what proves that the remedy helped, or that it did not.
 func (s *lessonShow) mended(right bool, format string, args ...any) {
-	s.note("After:  ", "the remedy does not help: ", right, format, args)
+	s.note("After:  ", noHelp, right, format, args)
 }
 
 func (s *lessonShow) note(when, wrong string, right bool, format string, args []any) {
