@@ -39,8 +39,9 @@ func (h *Host) Ping(ctx context.Context, addr netip.Addr) error {
 	if err != nil {
 		return what(err)
 	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
+	closeIt := func() { _ = c.Close() } // nothing is lost with it
+	defer closeIt()
+	stop := context.AfterFunc(ctx, closeIt)
 	defer stop()
 	m := icmp.Message{Type: request, Body: &icmp.Echo{ID: pingID, Seq: 1}}
 	b, err := m.Marshal(nil) // of ICMPv6 the kernel makes the checksum

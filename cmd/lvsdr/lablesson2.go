@@ -144,7 +144,7 @@ func showMartians(ctx context.Context, s *lessonShow) error {
 		fmt.Fprintf(s.out, "IP packets that rs1's kernel gave to TCP meanwhile (InDelivers in /proc/net/snmp): %d.\n", then-delivered)
 	}
 	strange := l.find(func(p *netlab.Packet) bool {
-		return p.Host == rs1.Name() && !p.Outgoing && p.TCP(frame.SYN) && !(p.IsFrom(vip) && p.IsTo(vip) && p.To() == frame.MAC(rs1.MAC))
+		return p.Host == rs1.Name() && !p.Outgoing && p.TCP(frame.SYN) && (!p.IsFrom(vip) || !p.IsTo(vip) || p.To() != frame.MAC(rs1.MAC))
 	})
 	s.problem(pinged && l.tally.Errors == 1 && len(arrived) >= attempts && len(back) == 0 && len(strange) == 0 && then == delivered,
 		"the ping stayed on the host and was answered;\n%d SYNs from %s to %s reached rs1, and %d segments came back.",
