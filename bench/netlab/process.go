@@ -99,7 +99,7 @@ func (l *Lab) StartDirector(ctx context.Context, binary, config string, args ...
 // further arguments for run, and returns when it announces its VIPs and knows
 // the MAC address of every real server it is to use.
 func (h *Host) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
-	dir, release, err := tempDir()
+	dir, release, err := TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start director: %w", err)
 	}

@@ -14,9 +14,10 @@ import (
 // temporary files.
 const tempPattern = "lvsdr-lab-*"
 
-// tempDir makes a folder for temporary files and holds it. It first removes
+// TempDir makes a folder for temporary files and holds it until release, which
+// removes it, or until the process dies; see HoldDir. It first removes
 // those of labs that were killed.
-func tempDir() (dir string, release func() error, err error) {
+func TempDir() (dir string, release func() error, err error) {
 	sweep()
 	for range 10 {
 		if dir, err = os.MkdirTemp("", tempPattern); err != nil {

@@ -21,7 +21,7 @@ func TestSweepRemovesFoldersThatNobodyHolds(t *testing.T) {
 	if err := os.Symlink(filepath.Join(tmp, "other"), filepath.Join(tmp, "lvsdr-lab-link")); err != nil {
 		t.Fatal(err)
 	}
-	held, release, err := tempDir()
+	held, release, err := TempDir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestAFolderThatWasMadeIsThere(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 100 {
-				dir, release, err := tempDir()
+				dir, release, err := TempDir()
 				if err != nil {
 					t.Error(err)
 					return

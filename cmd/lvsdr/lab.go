@@ -35,7 +35,7 @@ showed was right. Its shape is set by flags, or by a file (docs/lab.md).`,
 	}
 	spec = labFlags(cmd)
 	pcapFlag(cmd, &pcap)
-	cmd.AddCommand(newLabShell(), newLabBreak())
+	cmd.AddCommand(newLabShell(), newLabBreak(), newLabLesson())
 	return cmd
 }
 

@@ -71,8 +71,11 @@ func printPackets(out io.Writer, columns []column, packets []netlab.Packet) erro
 }
 
 // place is where a packet was seen: "leaves client1", "reaches rs2"; with the
-// interface where the host has several.
+// interface where the host has several, and "on lo of rs1" where it stays.
 func (s *labSite) place(p *netlab.Packet) string {
+	if p.Ifname == loopback {
+		return "on " + loopback + " of " + p.Host
+	}
 	verb := "reaches "
 	if p.Outgoing {
 		verb = "leaves "
@@ -86,6 +89,9 @@ func (s *labSite) place(p *netlab.Packet) string {
 	return name
 }
 
+// loopback is the interface of what a host sends to itself.
+const loopback = "lo"
+
 // broadcast is the MAC address of all.
 var broadcast = frame.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
@@ -98,6 +104,8 @@ func (s *labSite) host(m frame.MAC) string {
 	switch {
 	case m == broadcast:
 		return "all"
+	case m == (frame.MAC{}): // on lo
+		return "-"
 	case m[0]&1 != 0:
 		return m.String()
 	}
@@ -106,7 +114,7 @@ func (s *labSite) host(m frame.MAC) string {
 
 // owner is a MAC address with who has it.
 func (s *labSite) owner(m frame.MAC) string {
-	if who := s.host(m); !strings.HasPrefix(who, m.String()) {
+	if who := s.host(m); who != "-" && !strings.HasPrefix(who, m.String()) {
 		return fmt.Sprintf("%s (%s)", m, who)
 	}
 	return s.host(m)
@@ -141,7 +149,7 @@ func what(p *netlab.Packet) string {
 	case p.Kind == frame.ARP:
 		return "ARP"
 	case p.Proto == frame.ProtoICMP || p.Proto == frame.ProtoICMPv6:
-		return fmt.Sprintf("ICMP type %d code %d", p.ICMPType, p.ICMPCode)
+		return icmpWhat(p)
 	case p.Proto != frame.ProtoTCP:
 		return ""
 	}
@@ -160,6 +168,18 @@ func what(p *netlab.Packet) string {
 	return text
 }
 
+// icmpWhat names what a ping is made of.
+func icmpWhat(p *netlab.Packet) string {
+	v6 := p.Proto == frame.ProtoICMPv6
+	switch {
+	case p.ICMPType == 8 && !v6, p.ICMPType == 128 && v6: // RFC 792; RFC 4443 section 4
+		return "ICMP echo request"
+	case p.ICMPType == 0 && !v6, p.ICMPType == 129 && v6:
+		return "ICMP echo reply"
+	}
+	return fmt.Sprintf("ICMP type %d code %d", p.ICMPType, p.ICMPCode)
+}
+
 // comment says who does what in a frame, for who reads a capture; empty where
 // there is nothing to say.
 func (s *labSite) comment(f netlab.Frame) string {
@@ -169,8 +189,12 @@ func (s *labSite) comment(f netlab.Frame) string {
 	switch addr, mac, ok := p.Claim(); {
 	case ok && addr == vip:
 		return fmt.Sprintf("the VIP is said to be at %s", s.owner(mac))
+	case p.Ifname == loopback && p.IsTo(vip):
+		return fmt.Sprintf("for the VIP: %s, and it stays on %s, which has the VIP", what(&p), p.Host)
 	case from == nil:
 		return ""
+	case p.IsTo(vip) && p.IsFrom(vip):
+		return fmt.Sprintf("from the VIP to the VIP: %s from %s to %s, which finds its own address as the source", what(&p), from.Name(), s.owner(p.To()))
 	case p.IsTo(vip) && from.Role == netlab.RoleDirector:
 		return fmt.Sprintf("the director passes %s on to %s: new MAC addresses, one less of TTL", what(&p), s.owner(p.To()))
 	case p.IsTo(vip):

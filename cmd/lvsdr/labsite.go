@@ -22,16 +22,28 @@ import (
 type labSite struct {
 	*netlab.Lab
 	spec     *labSpec
-	self     string // path of this program
-	config   string // the director's
-	director *netlab.Director
-	url      string        // of the service
-	ports    atomic.Uint32 // used by the clients so far
+	self     string           // path of this program
+	config   string           // the director's
+	director *netlab.Director // nil: none runs
+	url      string           // of the service
+	ports    atomic.Uint32    // used by the clients so far
 }
 
 // openSite builds the lab of spec and starts its director. It must be called in
 // a world, and the site is to be closed.
 func openSite(ctx context.Context, spec *labSpec) (*labSite, error) {
+	s, err := buildSite(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.direct(ctx, spec.service()); err != nil {
+		return nil, errors.Join(err, s.Lab.Close())
+	}
+	return s, nil
+}
+
+// buildSite is openSite without a director.
+func buildSite(ctx context.Context, spec *labSpec) (*labSite, error) {
 	if err := spec.complete(); err != nil {
 		return nil, err
 	}
@@ -43,15 +55,18 @@ func openSite(ctx context.Context, spec *labSpec) (*labSite, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &labSite{Lab: lab, spec: spec, self: self, config: lab.Config(spec.service()),
-		url: "http://" + netip.AddrPortFrom(lab.Spec.VIP, labPort).String() + "/"}
-	if err = lab.StartHTTP(labPort); err == nil {
-		s.director, err = lab.StartDirector(ctx, self, s.config)
-	}
-	if err != nil {
+	s := &labSite{Lab: lab, spec: spec, self: self, url: "http://" + netip.AddrPortFrom(lab.Spec.VIP, labPort).String() + "/"}
+	if err := lab.StartHTTP(labPort); err != nil {
 		return nil, errors.Join(err, lab.Close())
 	}
 	return s, nil
+}
+
+// direct starts the director.
+func (s *labSite) direct(ctx context.Context, service netlab.Service) (err error) {
+	s.config = s.Config(service)
+	s.director, err = s.StartDirector(ctx, s.self, s.config)
+	return err
 }
 
 // close ends the director, if one runs, and the lab. Being interrupted is no
@@ -75,11 +90,16 @@ const firstPort = 10000
 // requestTimeout is for one request of the lab's clients.
 const requestTimeout = 10 * time.Second
 
-// client makes a connection for each request, from a port that was not used
-// before. The kernel would sometimes choose one whose last connection the
-// director still knows in FIN_WAIT; the new one would stay with the old one's
-// server, as in IPVS, and not be for the scheduler or the template to decide.
+// client makes a connection for each request, from an address of the kernel's
+// choice and a port that was not used before. The kernel would sometimes choose
+// one whose last connection the director still knows in FIN_WAIT; the new one
+// would stay with the old one's server, as in IPVS, and not be for the scheduler
+// or the template to decide.
 func (s *labSite) client(from *netlab.Node) *http.Client {
+	anyAddr := netip.IPv4Unspecified()
+	if from.Addr.Is6() {
+		anyAddr = netip.IPv6Unspecified()
+	}
 	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -87,7 +107,7 @@ func (s *labSite) client(from *netlab.Node) *http.Client {
 			if n > 0xffff {
 				return nil, errors.New("all ports were used")
 			}
-			return from.DialFrom(ctx, network, netip.AddrPortFrom(from.Addr, uint16(n)), addr)
+			return from.DialFrom(ctx, network, netip.AddrPortFrom(anyAddr, uint16(n)), addr)
 		},
 	}}
 }

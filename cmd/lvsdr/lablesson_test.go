@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"lvsdr/bench/netlab"
+)
+
+// part is a part of a lesson.
+type part = func(context.Context, *lessonShow) error
+
+func nothing(context.Context, *lessonShow) error { return nil }
+
+// A lesson that shows no problem, or whose remedy does not help, says so and
+// fails.
+func TestALessonThatDoesNotComeOutFails(t *testing.T) {
+	netlab.Require(t)
+	evenly := func(ctx context.Context, s *lessonShow) error { return s.directEvenly(ctx) }
+	sticky := func(ctx context.Context, s *lessonShow) error {
+		return s.director.Reload(ctx, s.Config(netlab.Service{Port: labPort}))
+	}
+	for _, test := range []struct {
+		name            string
+		lesson          lesson
+		classic, remedy part // in place of the lesson's own, if not nil
+		want            string
+	}{
+		{"the real server balances its own clients before", localOnServer(), func(ctx context.Context, s *lessonShow) error {
+			return errors.Join(evenly(ctx, s), balanceOnServer(ctx, s))
+		}, nil, noProblem},
+		{"the real server balances nothing afterwards", localOnServer(), nil, nothing, noHelp},
+		{"the director serves its own host before", localOnDirector(), evenly, nothing, noProblem},
+		{"the classic director stays", localOnDirector(), nil, nothing, noHelp},
+		{"there is no persistence before", oneServer(), evenly, nil, noProblem},
+		{"the configuration stays", oneServer(), nil, nothing, noHelp},
+		{"somebody listens on the director's port", noOpenPort(), func(ctx context.Context, s *lessonShow) error {
+			_, err := netlab.StartHTTP(s.Lab.Director.Host, s.Wildcard(labPort), "director")
+			return errors.Join(err, evenly(ctx, s))
+		}, nil, noProblem},
+		{"the service is another one afterwards", noOpenPort(), nil, sticky, noHelp},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			spec := newLabSpec()
+			site, err := buildSite(t.Context(), spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := site.close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+			site.self = os.Getenv("LVSDR_E2E_BINARY") // TestMain built it
+			if test.classic != nil {
+				test.lesson.classic = test.classic
+			}
+			if test.remedy != nil {
+				test.lesson.remedy = test.remedy
+			}
+			var out strings.Builder
+			err = test.lesson.teach(t.Context(), &lessonShow{labSite: site, report: report{out: &out}})
+			var exit exitError
+			if !errors.As(err, &exit) || exit.code != 1 || !strings.Contains(out.String(), "WRONG: "+test.want) {
+				t.Errorf("%v; want exit code 1 and %q in:\n%s", err, test.want, out.String())
+			}
+			other := noHelp
+			if test.want == noHelp {
+				other = noProblem
+			}
+			if test.lesson.title != localOnDirector().title && strings.Contains(out.String(), "WRONG: "+other) {
+				t.Errorf("%q too:\n%s", other, out.String())
+			}
+		})
+	}
+}
+
+func TestFoldBreaksBetweenWords(t *testing.T) {
+	long := strings.Repeat("word ", 40) + "\n"
+	for _, test := range []struct{ name, text string }{
+		{"short lines", "a b\n  c\n"}, {"a long line", long}, {"one long word", strings.Repeat("x", 300) + "\n"},
+		{"no end of line", strings.Repeat("word ", 40)}, {"nothing", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := fold(test.text)
+			if strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(test.text), " ") {
+				t.Errorf("the words changed: %q", got)
+			}
+			for line := range strings.Lines(got) {
+				if len(line) > width+1 && strings.Contains(strings.TrimSpace(line), " ") {
+					t.Errorf("too wide: %q", line)
+				}
+			}
+		})
+	}
+}
