@@ -37,7 +37,7 @@ func readLessonsPage(t *testing.T) string {
 // lessonBlock finds the terminal block of lesson n in the page.
 func lessonBlock(t *testing.T, page string, n int) (from, to int) {
 	t.Helper()
-	head := fmt.Sprintf("```\n$ lvsdr lab lesson %d\n", n)
+	head := fmt.Sprintf("```text\n$ lvsdr lab lesson %d\n", n)
 	from = strings.Index(page, head)
 	if from < 0 {
 		t.Fatalf("%s has no block for lesson %d", lessonsPage, n)
