@@ -276,7 +276,7 @@ func (t *top) draw(out *os.File) error {
 		if i > 0 {
 			b.WriteString("\r\n")
 		}
-		b.WriteString(styled(l, os.Getenv("NO_COLOR") == "") + clearLine)
+		b.WriteString(clearLine + styled(l, os.Getenv("NO_COLOR") == "")) // behind a full line it would take the last character
 	}
 	b.WriteString(clearBelow)
 	_, err = io.WriteString(out, b.String())

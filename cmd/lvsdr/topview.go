@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -282,9 +283,17 @@ func (v *topView) serviceLine(r *topRow) string {
 
 func (v *topView) serverLine(r *topRow, name, bar int) string {
 	s := r.server
-	return fmt.Sprintf("%-*s %6d %5.1f%% %s %6s %6s %6s %6s %s", name-2, cut(hostPort(s.Address, s.Port), name-2), s.Effective, 100*r.share,
+	return fmt.Sprintf("%-*s %6s %5.1f%% %s %6s %6s %6s %6s %s", name-2, cut(hostPort(s.Address, s.Port), name-2), weightWord(s.Effective), 100*r.share,
 		shareBar(r.share, r.due, bar), short(float64(s.Active)), short(float64(s.Inactive)),
 		short(v.rate(s.Traffic.Packets, r.before.Traffic.Packets)), short(v.rate(s.Traffic.Conns, r.before.Traffic.Conns)), stateWord(s))
+}
+
+// weightWord is a weight in six characters, exact where it fits.
+func weightWord(n int) string {
+	if n < 1e6 {
+		return strconv.Itoa(n)
+	}
+	return short(float64(n))
 }
 
 // usable reports whether a server may get connections, or is quiesced.
@@ -315,7 +324,9 @@ func shareBar(share, due float64, width int) string {
 func (v *topView) frames(width int) []topLine {
 	st := v.now().st
 	rs := slices.DeleteFunc(reasons(), func(r dataplane.Reason) bool { return st.Reasons[r.String()] == 0 || r.Verdict() == dataplane.Forward })
-	rate := func(r dataplane.Reason) float64 { return v.rate(st.Reasons[r.String()], v.before().st.Reasons[r.String()]) }
+	rate := func(r dataplane.Reason) float64 {
+		return v.rate(st.Reasons[r.String()], v.before().st.Reasons[r.String()])
+	}
 	slices.SortStableFunc(rs, func(a, b dataplane.Reason) int {
 		return cmp.Or(cmp.Compare(rate(b), rate(a)), cmp.Compare(st.Reasons[b.String()], st.Reasons[a.String()]))
 	})
@@ -365,7 +376,7 @@ func (v *topView) keys() string {
 
 // short is a number in at most six characters.
 func short(n float64) string {
-	for _, unit := range []string{"", "k", "M", "G"} {
+	for _, unit := range []string{"", "k", "M", "G", "T"} {
 		switch {
 		case n < 99.95 && (unit != "" || n != math.Trunc(n)):
 			return fmt.Sprintf("%.1f%s", n, unit)
@@ -374,7 +385,7 @@ func short(n float64) string {
 		}
 		n /= 1000
 	}
-	return fmt.Sprintf("%.0fT", n)
+	return ">999T"
 }
 
 // cut shortens s to at most width characters.
