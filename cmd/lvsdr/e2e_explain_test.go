@@ -99,7 +99,7 @@ func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
 		t.Errorf("a known client: %+v, template %+v", y, y.Template)
 	}
 	words(t, lvsdr(t, "why-sticky", client.String(), "--socket", d.Socket), "120 s, the default: the service says nothing",
-		client.String()+"/32 goes to "+x.Server.Address, "1 to "+x.Server.Address+" ESTABLISHED", "persistence_timeout 0", "persistence_default off", "open connection always stays")
+		client.String()+"/32 goes to "+x.Server.Address, "1 to "+x.Server.Address+" ESTABLISHED", "persistence_timeout 0", "persistence_default off", "an open connection stays where it is")
 	words(t, lvsdr(t, "why-sticky", "192.168.1.77", service, "--socket", d.Socket), "none now; the next connection makes one", "none known")
 
 	if err := c.Close(); err != nil {

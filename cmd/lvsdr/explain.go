@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lvsdr/control/api"
+	"lvsdr/dataplane"
 )
 
 // askPatience is how long a director may take to answer.
@@ -101,7 +102,7 @@ func printExplained(out io.Writer, x *api.Explained) error {
 	if x.AnyPort {
 		from = x.Client + ", any port"
 	}
-	fmt.Fprintf(w, "%s, from %s to %s: if it sent a %s now\n\n", strings.ToUpper(x.Protocol), from, hostPort(x.Address, x.Port), x.Packet)
+	fmt.Fprintf(w, "%s from %s to %s, next packet: %s\n\n", strings.ToUpper(x.Protocol), from, hostPort(x.Address, x.Port), x.Packet)
 	fmt.Fprintf(w, "service\t%s\n", serviceWords(x))
 	if x.AnyPort {
 		fmt.Fprintln(w, "connection\tnot looked for: no client port was given, a new connection is explained")
@@ -111,7 +112,7 @@ func printExplained(out io.Writer, x *api.Explained) error {
 	fmt.Fprintf(w, "\tthe client has %d connections there now\n", x.Connections)
 	if x.Service != nil {
 		fmt.Fprintf(w, "template\t%s\n", templateWords(x))
-		if x.Connection == nil && x.Template == nil {
+		if asked(x) {
 			fmt.Fprintf(w, "scheduler\t%s: %s\n", x.Service.Scheduler, x.Scheduler)
 		} else {
 			fmt.Fprintf(w, "scheduler\t%s: not asked\n", x.Service.Scheduler)
@@ -130,6 +131,12 @@ func printExplained(out io.Writer, x *api.Explained) error {
 		return err
 	}
 	return printCandidates(out, x.Service)
+}
+
+// asked reports whether the decision was the scheduler's.
+func asked(x *api.Explained) bool {
+	return x.Connection == nil && x.Template == nil ||
+		x.Reason == dataplane.Scheduled.String() || x.Reason == dataplane.UnreachableNoServer.String()
 }
 
 // printCandidates writes the servers among which a scheduler chooses.

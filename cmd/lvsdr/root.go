@@ -18,7 +18,8 @@ Server does in Direct Routing mode, without the IPVS kernel modules.
 
   lvsdr lab                      see it work, on a topology of its own, in a few seconds
   lvsdr run -c keepalived.conf   be the director
-  lvsdr status                   ask a running director`,
+  lvsdr status                   ask a running director
+  lvsdr explain, trace, top      look into it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),

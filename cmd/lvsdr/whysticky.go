@@ -157,8 +157,8 @@ func remedies(v *api.StickyService) []string {
 		}
 		all = append(all, line)
 	}
-	if len(v.Connections) > 0 {
-		all = append(all, "an open connection always stays where it is: a client that keeps connections (HTTP keep-alive) has to open new ones")
+	if slices.ContainsFunc(v.Connections, func(e api.Entry) bool { return e.Protocol != "tcp" || e.State == "ESTABLISHED" }) {
+		all = append(all, "an open connection stays where it is, whatever is changed: a client that keeps connections (HTTP keep-alive) has to open new ones")
 	}
 	return all
 }
