@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"lvsdr/dataplane/frame"
 )
@@ -62,6 +63,7 @@ type Table struct {
 	udp      uint32
 	removed  func(*Entry)
 	evicted  uint64
+	refused  []uint64 // hashes of keys an excerpt has no room for
 }
 
 // A group is the tables that were made together. A slot is a place in its
@@ -281,6 +283,9 @@ const newTimeout = 3 * ticksPerSecond
 // place finds a free slot within reach of hash h, making one if it must; -1:
 // none.
 func (t *Table) place(h uint64, at uint32) int {
+	if slices.Contains(t.refused, h) {
+		return -1
+	}
 	home := t.home(h)
 	slot := t.firstFree(home, at)
 	if slot >= 0 && t.n < t.limit {
@@ -443,16 +448,25 @@ func (t *Table) freePairOf(e *Entry) {
 // All calls f with every entry until it returns false. f must not change the
 // table.
 func (t *Table) All(f func(*Entry) bool) {
-	for c, n := range t.used {
-		if n == 0 {
-			continue
+	for c := range t.used {
+		if !t.Chunk(c, f) {
+			return
 		}
-		for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
-			for j := range t.lines[i] {
-				if e := &t.lines[i][j]; e.kind() != free && !f(e) {
-					return
-				}
+	}
+}
+
+// Chunk is All for the chunk c, of Chunks, so that locks need not be held for
+// long. It reports whether f has returned true to the end.
+func (t *Table) Chunk(c int, f func(*Entry) bool) bool {
+	if t.used[c] == 0 {
+		return true
+	}
+	for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
+		for j := range t.lines[i] {
+			if e := &t.lines[i][j]; e.kind() != free && !f(e) {
+				return false
 			}
 		}
 	}
+	return true
 }

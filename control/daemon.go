@@ -161,7 +161,7 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 	changed := make(chan struct{}, 1)
 	m.task(func() error { return m.watch(ctx, changed) })
 	m.task(func() error {
-		srv := &http.Server{Handler: api.Handler(m.status), ReadHeaderTimeout: 5 * time.Second}
+		srv := &http.Server{Handler: api.Handler(m.answers()), ReadHeaderTimeout: 5 * time.Second}
 		stop := context.AfterFunc(ctx, func() { srv.Close() })
 		defer stop()
 		if err := srv.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -31,6 +31,8 @@ type Director struct {
 	limits Limits
 	hasher *conntrack.Table // gives the identities of all shards
 	shards []*shard
+	// tracing is the trace that batches are shown to; nil: none.
+	tracing atomic.Pointer[Trace]
 	// waiting is how many workers want a lock that somebody else has.
 	waiting atomic.Int32
 

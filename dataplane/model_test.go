@@ -31,6 +31,9 @@ type match struct {
 	// workers are those of the director: any may get a packet, of whatever
 	// connection.
 	workers []*dataplane.Scratch
+	// before, if not nil, is given each packet before it is processed; what it
+	// returns, the result.
+	before func(dataplane.Packet) func(result) error
 }
 
 func newMatch(t testing.TB, seed int64) *match {
@@ -138,8 +141,15 @@ func (x *match) step() error {
 	if x.tell {
 		x.note("%v mark %d: %s, chunk %d", time.Duration(x.m.now), p.mark, frametest.Describe(f), p.chunk)
 	}
+	after := func(result) error { return nil }
+	if x.before != nil {
+		after = x.before(dataplane.Packet{Data: f, Mark: p.mark})
+	}
 	reason, server := x.m.decide(p)
 	got := x.l.sendPacket(dataplane.Packet{Data: f, Mark: p.mark})
+	if err := after(got); err != nil {
+		return err
+	}
 	if got.reason != reason || got.server != server {
 		return fmt.Errorf("%s to server %d, the naive director says %s to %d", got.reason, got.server, reason, server)
 	}

@@ -46,6 +46,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 		}
 	}
 	s.count(b)
+	d.show(s, b, now)
 }
 
 // strainedAt is the number of entries above which a table with room for limit

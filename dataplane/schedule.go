@@ -133,11 +133,16 @@ func (d *Director) sheds(t *Table, sh *shard) bool {
 
 // pick asks the scheduler for a server; nil: none is fit.
 func (s *service) pick(k *conntrack.Key, now int64) *dest {
-	s.flow = scheduler.Flow{Src: k.Client, Dst: k.Virtual, SrcPort: k.ClientPort, DstPort: k.VirtualPort, Flags: s.cfg.Flags, Now: now}
+	s.flow = s.flowOf(k, now)
 	if i := s.sched.Pick(s.picks, &s.flow); i >= 0 {
 		return s.dests[i]
 	}
 	return nil
+}
+
+// flowOf is the new connection k as the scheduler sees it.
+func (s *service) flowOf(k *conntrack.Key, now int64) scheduler.Flow {
+	return scheduler.Flow{Src: k.Client, Dst: k.Virtual, SrcPort: k.ClientPort, DstPort: k.VirtualPort, Flags: s.cfg.Flags, Now: now}
 }
 
 // insert makes an entry for ds and counts it there; nil: the table is full.

@@ -14,6 +14,7 @@ type Scratch struct {
 	limits  [oweEcho]limit
 	replies [maxReplies][]byte
 	shard   *shard
+	traced  Traced // of a Trace
 }
 
 type limit struct {

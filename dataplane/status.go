@@ -34,13 +34,7 @@ func (d *Director) Services() []ServiceStatus {
 	defer d.mu.Unlock()
 	var all []ServiceStatus
 	for _, s := range d.table.Load().services {
-		st := ServiceStatus{Config: s.cfg}
-		for _, ds := range s.dests {
-			d.book(ds)
-			st.Servers = append(st.Servers, ds.status())
-		}
-		st.Traffic = s.totals // booked by now
-		all = append(all, st)
+		all = append(all, d.serviceStatus(s))
 	}
 	slices.SortFunc(all, func(a, b ServiceStatus) int {
 		x, y := a.Config.Key, b.Config.Key
@@ -48,6 +42,17 @@ func (d *Director) Services() []ServiceStatus {
 			slices.Compare(x.Addr[:], y.Addr[:]), cmp.Compare(x.Port, y.Port))
 	})
 	return all
+}
+
+// serviceStatus is the status of s. The caller holds d.mu, and no shard's lock.
+func (d *Director) serviceStatus(s *service) ServiceStatus {
+	st := ServiceStatus{Config: s.cfg}
+	for _, ds := range s.dests {
+		d.book(ds)
+		st.Servers = append(st.Servers, ds.status())
+	}
+	st.Traffic = s.totals // booked by now
+	return st
 }
 
 // v6 reports whether the service is one of IPv6.
@@ -89,15 +94,21 @@ func (d *Director) Conns(now int64) []ConnStatus {
 	d.each(func(sh *shard) {
 		all = slices.Grow(all, sh.conns.Len())
 		sh.conns.All(func(e *conntrack.Entry) bool {
-			c := ConnStatus{Key: sh.conns.Key(e), State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
-			if ds := d.destOf(e); ds != nil {
-				c.Server = ds.Addr
-			}
-			all = append(all, c)
+			all = append(all, d.connStatus(sh.conns.Key(e), e, now))
 			return true
 		})
 	})
 	return all
+}
+
+// connStatus is the status of e, whose key is k. The caller holds d.mu and the
+// lock of its shard.
+func (d *Director) connStatus(k conntrack.Key, e *conntrack.Entry, now int64) ConnStatus {
+	c := ConnStatus{Key: k, State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
+	if ds := d.destOf(e); ds != nil {
+		c.Server = ds.Addr
+	}
+	return c
 }
 
 // TableUse is how full the connection table is, and how many entries had to

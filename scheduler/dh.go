@@ -33,3 +33,15 @@ func (h *destHash) Update(dests []*Dest, _ Change, _ int) {
 		h.table[b] = uint16(b % len(dests))
 	}
 }
+
+// Clone copies the table.
+func (h *destHash) Clone([]*Dest) Scheduler {
+	c := *h
+	return &c
+}
+
+// Describe says whose bucket the destination is in.
+func (h *destHash) Describe(dests []*Dest, f *Flow) string {
+	bucket := multiplicative(fold(f.Dst))
+	return place("bucket", bucket, hashBuckets, "the virtual address", dests, h.table[bucket]) + "; where that is not fit, none"
+}

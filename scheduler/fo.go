@@ -14,3 +14,11 @@ func (failOver) Pick(dests []*Dest, _ *Flow) int {
 	}
 	return best
 }
+
+// Clone has nothing to copy.
+func (s failOver) Clone([]*Dest) Scheduler { return s }
+
+// Describe says what it goes by.
+func (failOver) Describe([]*Dest, *Flow) string {
+	return "the greatest weight; the first in the list wins a tie"
+}

@@ -75,3 +75,24 @@ func (d *Dest) crowded(dests []*Dest) bool {
 	}
 	return false
 }
+
+// Clone remembers the copies of the servers.
+func (l *localityLeastConn) Clone(dests []*Dest) Scheduler {
+	c := &localityLeastConn{l.memory.clone()}
+	for e := range c.memory.entries {
+		if known := &c.memory.entries[e].value; *known != nil {
+			*known = (*known).in(dests)
+		}
+	}
+	return c
+}
+
+// Describe says which server the destination had.
+func (l *localityLeastConn) Describe(dests []*Dest, f *Flow) string {
+	i := l.memory.find(&f.Dst)
+	if i == 0 || l.memory.entries[i].value == nil || !l.memory.entries[i].value.listed(dests) {
+		return "no server is remembered for the virtual address: wlc chooses"
+	}
+	return "the virtual address had " + l.memory.entries[i].value.name() +
+		" last, and keeps it for a day unless that is quiesced, unreachable or crowded; then wlc chooses"
+}

@@ -1,5 +1,7 @@
 package scheduler
 
+import "strings"
+
 // memberLimit is how many servers all sets of an lblcr service have together.
 const memberLimit = 4 * localityLimit
 
@@ -145,4 +147,29 @@ func (l *localityReplicated) drop(at *int32) {
 	*at = l.members[m].next
 	l.members[m] = member{next: l.unused}
 	l.unused = m
+}
+
+// Clone remembers the copies of the servers.
+func (l *localityReplicated) Clone(dests []*Dest) Scheduler {
+	c := &localityReplicated{memory: l.memory.clone(), unused: l.unused,
+		members: append(make([]member, 0, cap(l.members)), l.members...)}
+	for m := range c.members {
+		if known := &c.members[m].dest; *known != nil {
+			*known = (*known).in(dests)
+		}
+	}
+	return c
+}
+
+// Describe says which servers the destination has.
+func (l *localityReplicated) Describe(_ []*Dest, f *Flow) string {
+	i := l.memory.find(&f.Dst)
+	if i == 0 || l.memory.entries[i].value.first == 0 {
+		return "no servers are remembered for the virtual address: wlc chooses"
+	}
+	var names []string
+	for m := l.memory.entries[i].value.first; m != 0; m = l.members[m].next {
+		names = append(names, l.members[m].dest.name())
+	}
+	return "wlc among those the virtual address has, " + strings.Join(names, ", ") + "; where none is fit or the choice is crowded, among all"
 }

@@ -17,3 +17,11 @@ func (leastConn) Pick(dests []*Dest, _ *Flow) int {
 	}
 	return best
 }
+
+// Clone has nothing to copy.
+func (s leastConn) Clone([]*Dest) Scheduler { return s }
+
+// Describe says what it goes by.
+func (leastConn) Describe([]*Dest, *Flow) string {
+	return "least load, 256 × active + inactive connections; the first in the list wins a tie"
+}

@@ -1,6 +1,9 @@
 package scheduler
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // A memory holds one value for each of many addresses, at most limit of them;
 // the address that was asked for the longest time ago makes room for a new one.
@@ -33,10 +36,7 @@ func newMemory[T any](limit int) memory[T] {
 // recall finds the value of key and says for how long it was not used before
 // now, in nanoseconds. The value may be changed until the next call. nil: none.
 func (m *memory[T]) recall(key [16]byte, now int64) (v *T, idle int64) {
-	i := *m.head(&key)
-	for i != 0 && m.entries[i].key != key {
-		i = m.entries[i].chain
-	}
+	i := m.find(&key)
 	if i == 0 {
 		return nil, 0
 	}
@@ -45,6 +45,23 @@ func (m *memory[T]) recall(key [16]byte, now int64) (v *T, idle int64) {
 	m.unlink(i)
 	m.link(i)
 	return &e.value, idle
+}
+
+// find is the entry of key; 0: there is none.
+func (m *memory[T]) find(key *[16]byte) int32 {
+	i := *m.head(key)
+	for i != 0 && m.entries[i].key != *key {
+		i = m.entries[i].chain
+	}
+	return i
+}
+
+// clone is a copy with as much room.
+func (m *memory[T]) clone() memory[T] {
+	c := *m
+	c.heads = slices.Clone(m.heads)
+	c.entries = append(make([]record[T], 0, cap(m.entries)), m.entries...)
+	return c
 }
 
 // add makes an entry for key, which has none. Its value is zero, or that of the
@@ -110,3 +127,12 @@ func number(dests []*Dest) {
 // listed reports whether d is in dests, which were numbered; it may have been
 // removed long ago.
 func (d *Dest) listed(dests []*Dest) bool { return d.pos < len(dests) && dests[d.pos] == d }
+
+// in is the copy of d among dests, which are copies of its list; d itself if it
+// was removed from that.
+func (d *Dest) in(dests []*Dest) *Dest {
+	if d.pos < len(dests) && dests[d.pos].same(d) {
+		return dests[d.pos]
+	}
+	return d
+}

@@ -124,3 +124,18 @@ func gcd(a, b int) int {
 	}
 	return a
 }
+
+// Clone copies the table.
+func (m *maglev) Clone([]*Dest) Scheduler {
+	c := *m
+	return &c
+}
+
+// Describe says whose place the client has.
+func (m *maglev) Describe(dests []*Dest, f *Flow) string {
+	if m.empty {
+		return "no server has a place"
+	}
+	n := sipHash13(mhKey1, f.source()) % mhPlaces
+	return place("place", n, mhPlaces, f.hashed(), dests, m.table[n]) + f.otherwise()
+}

@@ -13,3 +13,11 @@ func (neverQueue) Pick(dests []*Dest, _ *Flow) int {
 	}
 	return delay.lightest(dests)
 }
+
+// Clone has nothing to copy.
+func (s neverQueue) Clone([]*Dest) Scheduler { return s }
+
+// Describe says what it goes by.
+func (neverQueue) Describe([]*Dest, *Flow) string {
+	return "the first in the list without active connections, else the least (active connections + 1) / weight"
+}

@@ -16,3 +16,11 @@ func (overflow) Pick(dests []*Dest, _ *Flow) int {
 	}
 	return best
 }
+
+// Clone has nothing to copy.
+func (s overflow) Clone([]*Dest) Scheduler { return s }
+
+// Describe says what it goes by.
+func (overflow) Describe([]*Dest, *Flow) string {
+	return "the greatest weight among those with no more active connections than their weight"
+}

@@ -41,3 +41,17 @@ func follow(pos int, c Change, i int) int {
 	}
 	return pos
 }
+
+// Clone copies the position.
+func (r *roundRobin) Clone([]*Dest) Scheduler {
+	c := *r
+	return &c
+}
+
+// Describe says whose turn was last.
+func (r *roundRobin) Describe(dests []*Dest, _ *Flow) string {
+	if r.last < 0 || r.last >= len(dests) {
+		return "before the head of the list: the first server comes next"
+	}
+	return "the last one was " + dests[r.last].name() + ": the next fit server in the list comes next"
+}

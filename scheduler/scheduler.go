@@ -7,7 +7,10 @@
 // clock, no lock, no allocation in Pick. The caller serialises calls.
 package scheduler
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // A Dest is one real server of one virtual service, as far as choosing goes.
 // The connection counts are kept by whoever owns the connection table.
@@ -63,6 +66,17 @@ type Scheduler interface {
 	Pick(dests []*Dest, f *Flow) int
 	// Update tells of one edit after it was made to dests at index i.
 	Update(dests []*Dest, c Change, i int)
+	// Clone is a copy that stands where the scheduler stands and goes on by
+	// itself. dests are copies of the list's destinations, in its order.
+	Clone(dests []*Dest) Scheduler
+	// Describe says in words, for people, where the scheduler stands and what
+	// it goes by for f. It changes nothing.
+	Describe(dests []*Dest, f *Flow) string
+}
+
+// name is d as people know it: address and port.
+func (d *Dest) name() string {
+	return netip.AddrPortFrom(netip.AddrFrom16(d.Addr).Unmap(), d.Port).String()
 }
 
 // stateless is for schedulers that look at the list and the flow alone.

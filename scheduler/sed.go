@@ -7,3 +7,11 @@ type shortestDelay struct{ stateless }
 
 // Pick looks at every server.
 func (shortestDelay) Pick(dests []*Dest, _ *Flow) int { return delay.lightest(dests) }
+
+// Clone has nothing to copy.
+func (s shortestDelay) Clone([]*Dest) Scheduler { return s }
+
+// Describe says what it goes by.
+func (shortestDelay) Describe([]*Dest, *Flow) string {
+	return "least delay, (active connections + 1) / weight; the first in the list wins a tie"
+}

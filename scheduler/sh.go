@@ -1,6 +1,9 @@
 package scheduler
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // hashBuckets is the size of the tables of sh and dh; must be a power of 2.
 const hashBuckets = 256
@@ -80,3 +83,39 @@ func fold(a [16]byte) uint32 {
 // multiplicative is the bucket of v: the highest bits of its product with 2^32
 // over the golden ratio (Knuth, The Art of Computer Programming, section 6.4).
 func multiplicative(v uint32) uint32 { return v * 0x61c88647 / (1 << 32 / hashBuckets) }
+
+// Clone copies the table.
+func (s *sourceHash) Clone([]*Dest) Scheduler {
+	c := *s
+	return &c
+}
+
+// Describe says whose bucket the client is in.
+func (s *sourceHash) Describe(dests []*Dest, f *Flow) string {
+	bucket := multiplicative(f.source())
+	return place("bucket", bucket, hashBuckets, f.hashed(), dests, s.table[bucket]) + f.otherwise()
+}
+
+// hashed names what sh and mh hash.
+func (f *Flow) hashed() string {
+	if f.Flags&HashPort != 0 {
+		return "the client's address and port"
+	}
+	return "the client's address"
+}
+
+// otherwise is what sh and mh do where the server of a client is not fit.
+func (f *Flow) otherwise() string {
+	if f.Flags&Fallback != 0 {
+		return "; where that is not fit, another"
+	}
+	return "; where that is not fit, none"
+}
+
+// place says that a hash gives place n of a table, which is a server's.
+func place(what string, n uint32, of int, hashed string, dests []*Dest, server uint16) string {
+	if int(server) >= len(dests) {
+		return "no server has a " + what
+	}
+	return fmt.Sprintf("%s is hashed to %s %d of %d, which is %s's", hashed, what, n, of, dests[server].name())
+}

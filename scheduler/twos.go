@@ -9,9 +9,14 @@ import "math/rand/v2"
 // The draws are those of a generator that begins the same in every service, so
 // that a scenario is played the same twice. Nobody gains by foreseeing them:
 // they choose a server, they keep no secret.
-type twos struct{ random *rand.Rand }
+type twos struct {
+	random *rand.Rand
+	source *rand.PCG // what random draws from
+}
 
-func newTwos() twos { return twos{rand.New(rand.NewPCG(0x7477, 0x6f73))} }
+func newTwos() twos { return twosFrom(rand.NewPCG(0x7477, 0x6f73)) }
+
+func twosFrom(source *rand.PCG) twos { return twos{rand.New(source), source} }
 
 // Pick draws twice, also where one server alone is fit.
 func (t twos) Pick(dests []*Dest, _ *Flow) int {
@@ -52,4 +57,16 @@ func drawn(dests []*Dest, n uint64) int {
 		n -= w
 	}
 	return -1
+}
+
+// Clone draws what the original would draw.
+func (t twos) Clone([]*Dest) Scheduler {
+	source := *t.source
+	return twosFrom(&source)
+}
+
+// Describe is honest about chance.
+func (twos) Describe([]*Dest, *Flow) string {
+	return "two are drawn at random, with the weights as odds, and the one with less load, " +
+		"(256 × active + inactive connections) / weight, is taken; every new connection moves the draw on"
 }

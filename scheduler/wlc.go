@@ -43,3 +43,11 @@ func (m measure) lightest(dests []*Dest) int {
 	}
 	return best
 }
+
+// Clone has nothing to copy.
+func (s weightedLeastConn) Clone([]*Dest) Scheduler { return s }
+
+// Describe says what it goes by.
+func (weightedLeastConn) Describe([]*Dest, *Flow) string {
+	return "least load for its weight, (256 × active + inactive connections) / weight; the first in the list wins a tie"
+}

@@ -1,5 +1,7 @@
 package scheduler
 
+import "fmt"
+
 // weightedRoundRobin serves the servers in runs: heavy ones alone first, then
 // together with ever lighter ones. Behaviour: ipvsadm(8) "wrr", measured on
 // Linux 6.1 and 6.12.
@@ -103,4 +105,19 @@ func gcdWeights(dests []*Dest) int {
 		g = gcd(d.Weight, g)
 	}
 	return max(g, 1)
+}
+
+// Clone copies the position.
+func (w *weightedRoundRobin) Clone([]*Dest) Scheduler {
+	c := *w
+	return &c
+}
+
+// Describe says where in which pass it is.
+func (w *weightedRoundRobin) Describe(dests []*Dest, _ *Flow) string {
+	at := "before the head of the list"
+	if w.pos >= 0 && w.pos < len(dests) {
+		at = "at " + dests[w.pos].name()
+	}
+	return fmt.Sprintf("%s in the pass for weights of %d and more; the passes go from %d down in steps of %d", at, w.cw, w.mw, w.di)
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
 )
@@ -29,51 +28,69 @@ func writePcapng(w io.Writer, comment func(Frame) string, frames ...[]Frame) err
 	if len(all) > 0 {
 		first = place(all[0])
 	}
-	ng, err := pcapgo.NewNgWriterInterface(w, ngInterface(first), pcapgo.DefaultNgWriterOptions)
+	p, err := newPcapngWriter(w, first)
 	if err != nil {
-		return fmt.Errorf("write pcapng: %w", err)
+		return err
 	}
-	ids := map[string]int{first: 0}
 	for _, f := range all {
-		id, ok := ids[place(f)]
-		if !ok {
-			if id, err = ng.AddInterface(ngInterface(place(f))); err != nil {
-				return fmt.Errorf("write pcapng: %w", err)
-			}
-			ids[place(f)] = id
-		}
 		text := ""
 		if comment != nil {
 			text = comment(f)
 		}
-		if err := writeFrame(w, ng, f, id, text); err != nil {
-			return fmt.Errorf("write pcapng: %w", err)
+		if err := p.Write(f, len(f.Data), text); err != nil {
+			return err
 		}
 	}
-	if err := ng.Flush(); err != nil {
+	return nil
+}
+
+// A PcapngWriter writes frames to a pcapng file one by one. Whatever was written
+// is in the file, so that it can be read meanwhile.
+type PcapngWriter struct {
+	w      io.Writer
+	ng     *pcapgo.NgWriter
+	places map[string]int // interfaces by name
+}
+
+// NewPcapngWriter begins a file.
+func NewPcapngWriter(w io.Writer) (*PcapngWriter, error) { return newPcapngWriter(w, "none") }
+
+// newPcapngWriter begins a file whose first interface is that of a place.
+func newPcapngWriter(w io.Writer, first string) (*PcapngWriter, error) {
+	ng, err := pcapgo.NewNgWriterInterface(w, ngInterface(first), pcapgo.DefaultNgWriterOptions)
+	if err == nil {
+		err = ng.Flush()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write pcapng: %w", err)
+	}
+	return &PcapngWriter{w, ng, map[string]int{first: 0}}, nil
+}
+
+// Write writes f, of which Data may be the beginning alone of length bytes, and
+// a comment, if it is not empty.
+func (p *PcapngWriter) Write(f Frame, length int, comment string) error {
+	id, ok := p.places[place(f)]
+	if !ok {
+		var err error
+		if id, err = p.ng.AddInterface(ngInterface(place(f))); err == nil {
+			err = p.ng.Flush()
+		}
+		if err != nil {
+			return fmt.Errorf("write pcapng: %w", err)
+		}
+		p.places[place(f)] = id
+	}
+	if _, err := p.w.Write(packetBlock(f, length, id, comment)); err != nil { // ng has no comments for packets
 		return fmt.Errorf("write pcapng: %w", err)
 	}
 	return nil
 }
 
-// writeFrame writes f, with a comment through w, into which ng writes: ng has
-// none for packets.
-func writeFrame(w io.Writer, ng *pcapgo.NgWriter, f Frame, id int, comment string) error {
-	if comment == "" {
-		ci := gopacket.CaptureInfo{Timestamp: f.Time, CaptureLength: len(f.Data), Length: len(f.Data), InterfaceIndex: id}
-		return ng.WritePacket(ci, f.Data)
-	}
-	if err := ng.Flush(); err != nil {
-		return err
-	}
-	_, err := w.Write(commented(f, id, comment))
-	return err
-}
-
-// commented is an enhanced packet block with the option opt_comment, as
-// draft-ietf-opsawg-pcapng sections 4.3 and 3.5 have them, in the byte order of
-// pcapgo.
-func commented(f Frame, id int, comment string) []byte {
+// packetBlock is an enhanced packet block, with the option opt_comment if there
+// is one, as draft-ietf-opsawg-pcapng sections 4.3 and 3.5 have them, in the
+// byte order of pcapgo.
+func packetBlock(f Frame, length, id int, comment string) []byte {
 	const enhancedPacket, optComment, optEnd, maxOption = 6, 1, 0, 1<<16 - 1
 	comment = comment[:min(len(comment), maxOption)]
 	stamp := uint64(f.Time.UnixNano()) // the resolution that pcapgo announces
@@ -84,12 +101,14 @@ func commented(f Frame, id int, comment string) []byte {
 	b = le.AppendUint32(b, uint32(stamp>>32))
 	b = le.AppendUint32(b, uint32(stamp))
 	b = le.AppendUint32(b, uint32(len(f.Data)))
-	b = le.AppendUint32(b, uint32(len(f.Data)))
+	b = le.AppendUint32(b, uint32(length))
 	b = padded(append(b, f.Data...))
-	b = le.AppendUint16(b, optComment)
-	b = le.AppendUint16(b, uint16(len(comment)))
-	b = padded(append(b, comment...))
-	b = le.AppendUint32(b, optEnd)
+	if comment != "" {
+		b = le.AppendUint16(b, optComment)
+		b = le.AppendUint16(b, uint16(len(comment)))
+		b = padded(append(b, comment...))
+		b = le.AppendUint32(b, optEnd)
+	}
 	n := uint32(len(b) + 4)
 	le.PutUint32(b[4:], n)
 	return le.AppendUint32(b, n)
@@ -104,7 +123,12 @@ func padded(b []byte) []byte {
 }
 
 // place names where a frame was seen.
-func place(f Frame) string { return f.Host + "/" + f.Ifname }
+func place(f Frame) string {
+	if f.Host == "" {
+		return f.Ifname
+	}
+	return f.Host + "/" + f.Ifname
+}
 
 func ngInterface(name string) pcapgo.NgInterface {
 	i := pcapgo.DefaultNgInterface

@@ -25,7 +25,7 @@ func readDoc(t *testing.T, name string) string {
 func TestEveryReasonIsExplained(t *testing.T) {
 	doc := readDoc(t, "docs/operations.md")
 	for r := dataplane.Hit; int(r) < dataplane.NumReasons; r++ {
-		if !strings.Contains(doc, "| `"+r.String()+"` | ") {
+		if !strings.Contains(doc, "| `"+r.String()+"` | "+r.Words()+" |\n") || r.Words() == "" {
 			t.Errorf("docs/operations.md does not explain the reason %s", r)
 		}
 	}

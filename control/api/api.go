@@ -1,7 +1,13 @@
 // Package api is the director's control interface: HTTP with JSON over a unix
 // socket. Whoever may open the socket may ask.
 //
-//	GET /v1/status    a Status
+//	GET /v1/status     a Status
+//	GET /v1/explain    an Explained, of client, client_port, address, port, protocol
+//	GET /v1/sticky     a Sticky, of client, and of a service as above or all
+//	GET /v1/trace      a TraceLine a line, of filter, sample, snaplen; until the client goes
+//
+// What cannot be answered has a status of 400, a second trace 409, and says why
+// in {"error": "..."}.
 package api
 
 import (
@@ -13,6 +19,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -114,29 +121,41 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// Handler answers requests with what status gives.
-func Handler(status func() Status) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		// An error here is the client's going away.
-		_ = json.NewEncoder(w).Encode(status())
-	})
-	return mux
-}
-
-// maxStatus bounds what a client reads, in bytes.
-const maxStatus = 256 << 20
+// maxAnswer bounds what a client reads, in bytes.
+const maxAnswer = 256 << 20
 
 // Get asks the director at socket for its status.
 func Get(ctx context.Context, socket string) (*Status, error) {
+	st := &Status{}
+	if err := get(ctx, socket, "/v1/status", nil, st); err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+// get reads an answer of the director at socket into to.
+func get(ctx context.Context, socket, path string, query url.Values, to any) error {
+	resp, err := ask(ctx, socket, path, query)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(to); err != nil {
+		return fmt.Errorf("read the director's answer: %w", err)
+	}
+	return nil
+}
+
+// ask makes a request. The body of the answer is to be closed.
+func ask(ctx context.Context, socket, path string, query url.Values) (*http.Response, error) {
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
 		DisableKeepAlives: true,
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://lvsdr/v1/status", nil)
+	u := url.URL{Scheme: "http", Host: "lvsdr", Path: path, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -144,15 +163,18 @@ func Get(ctx context.Context, socket string) (*Status, error) {
 	if err != nil {
 		return nil, notRunning(socket, err)
 	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask the director at %s: %s", socket, resp.Status)
+	var r refusal
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, fmt.Errorf("the director at %s does not know %s: it is older than this command", socket, path)
+	case json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&r) == nil && r.Error != "":
+		return nil, errors.New(r.Error)
 	}
-	st := &Status{}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(st); err != nil {
-		return nil, fmt.Errorf("read the director's answer: %w", err)
-	}
-	return st, nil
+	return nil, fmt.Errorf("ask the director at %s: %s", socket, resp.Status)
 }
 
 // notRunning says what to do next.

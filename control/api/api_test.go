@@ -18,7 +18,7 @@ func serve(t *testing.T, path string, st api.Status) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: api.Handler(func() api.Status { return st })}
+	srv := &http.Server{Handler: api.Handler(api.Answers{Status: func() api.Status { return st }})}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }()
 	t.Cleanup(func() { srv.Close(); <-done })

@@ -1,0 +1,162 @@
+package main_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/creack/pty"
+
+	"lvsdr/bench/netlab"
+)
+
+func TestTopOnceShowsShares(t *testing.T) {
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 2, 1)})
+	d := direct(t, lab, lab.Config(rotating()))
+	get(t, lab, 60)
+	r := lvsdr(t, "top", "--once", "--interval", "100ms", "--socket", d.Socket)
+	words(t, r, "announcing", "tcp 192.168.1.100:8080 wrr, not persistent", "SERVER", "NOT FORWARDED", "arp")
+	for _, want := range []string{`192\.168\.1\.11:8080 +3 +50\.0% =+\|`, `192\.168\.1\.12:8080 +2 +33\.3% =+\|`, `192\.168\.1\.13:8080 +1 +16\.7% =+\|`} {
+		if !regexp.MustCompile(want).MatchString(r.stdout) {
+			t.Errorf("no line %s in\n%s", want, r.stdout)
+		}
+	}
+	if strings.Contains(r.stdout, "\x1b") || strings.Contains(r.stdout, "quit") {
+		t.Error("what is printed is for a terminal")
+	}
+}
+
+// control is what top writes to a terminal beside text.
+var control = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+
+// screens are what was drawn on a terminal, one after the other.
+func screens(written string) [][]string {
+	var all [][]string
+	for _, s := range strings.Split(written, "\x1b[H")[1:] {
+		s, whole := strings.CutSuffix(s, "\x1b[J")
+		if i := strings.Index(s, "\x1b[J"); i >= 0 {
+			s, whole = s[:i], true
+		}
+		if whole {
+			all = append(all, strings.Split(control.ReplaceAllString(s, ""), "\r\n"))
+		}
+	}
+	return all
+}
+
+// On a terminal of 80 by 24, and on others, no line is longer than it, nor are
+// there more; the keys work; and the terminal is left as it was.
+func TestTopOnATerminal(t *testing.T) {
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)})
+	d := direct(t, lab, lab.Config(netlab.Service{Port: port, Persistence: "0", Server: "TCP_CHECK { connect_timeout 1 }"}))
+	get(t, lab, 40)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary(), "top", "--interval", "100ms", "--socket", d.Socket)
+	master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may have ended
+	var written netlab.Output
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(&written, master) // it ends with an error when the program ends
+	}()
+	latest := func(text string) func() bool {
+		return func() bool {
+			all := screens(written.String())
+			return len(all) > 0 && strings.Contains(strings.Join(all[len(all)-1], "\n"), text)
+		}
+	}
+	press := func(keys string) {
+		t.Helper()
+		if _, err := io.WriteString(master, keys); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the first screen", latest("> tcp 192.168.1.100:8080"))
+	press("jj\x1b[B")
+	await(t, "the third server to be selected", latest("> 192.168.1.13:8080"))
+	press("k")
+	await(t, "the second server to be selected", latest("> 192.168.1.12:8080"))
+	press(strings.Repeat("j", 30))
+	await(t, "the last server to be scrolled to", latest("> 192.168.1.25:8080"))
+	press("s")
+	await(t, "another order", latest("sort: connections/s"))
+	press("p")
+	await(t, "a pause", latest("PAUSED"))
+	for _, s := range screens(written.String()) {
+		wantFits(t, s, 80, 24)
+	}
+	seen := len(screens(written.String()))
+	if err := pty.Setsize(master, &pty.Winsize{Rows: 10, Cols: 40}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a smaller screen", func() bool { return len(screens(written.String())) > seen })
+	for _, s := range screens(written.String())[seen:] {
+		wantFits(t, s, 40, 10)
+	}
+	press("q")
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	master.Close()
+	<-copied
+	if !strings.HasSuffix(written.String(), "\x1b[?25h\x1b[?1049l") {
+		t.Errorf("it leaves the terminal as %q", written.String()[max(0, len(written.String())-40):])
+	}
+}
+
+// wantFits wants a screen of at most so many cells.
+func wantFits(t *testing.T, screen []string, width, height int) {
+	t.Helper()
+	if len(screen) > height {
+		t.Errorf("%d lines on a screen of %d", len(screen), height)
+	}
+	for _, line := range screen {
+		if n := utf8.RuneCountInString(line); n > width {
+			t.Errorf("a line of %d on a screen of %d: %q", n, width, line)
+		}
+	}
+}
+
+// Colours are for those who want them.
+func TestTopWithoutColours(t *testing.T) {
+	lab := newLab(t, netlab.Spec{})
+	d := direct(t, lab, lab.Config(netlab.Service{Port: port, Persistence: "0", Server: "TCP_CHECK { connect_timeout 1 }"}))
+	for _, colours := range []bool{true, false} {
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary(), "top", "--interval", "100ms", "--socket", d.Socket)
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") })
+		if !colours {
+			cmd.Env = append(cmd.Env, "NO_COLOR=1")
+		}
+		master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written netlab.Output
+		copied := make(chan struct{})
+		go func() {
+			defer close(copied)
+			_, _ = io.Copy(&written, master) // it ends with an error when the program ends
+		}()
+		await(t, "a server that is down", func() bool { return strings.Contains(written.String(), " down") })
+		if _, err := io.WriteString(master, "q"); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+		master.Close()
+		<-copied
+		if red := strings.Contains(written.String(), "\x1b[31m"); red != colours {
+			t.Errorf("NO_COLOR set: %v, and yet red is %v", !colours, red)
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lvsdr/bench/netlab"
+	"lvsdr/control/api"
+)
+
+// traceFlags are the flags of trace.
+type traceFlags struct {
+	socket, sample, pcap string
+	count, snapLen       int
+	asJSON               bool
+}
+
+// wholeFrame is the snaplen that takes whole super-frames.
+const wholeFrame = 1 << 17
+
+func newTrace() *cobra.Command {
+	var f traceFlags
+	cmd := &cobra.Command{
+		Use:   "trace [FILTER]",
+		Short: "Watch the director's decisions, frame by frame",
+		Long: `trace shows what a running director decides, as it happens: time, interface,
+client and virtual address, verdict, reason, real server, TCP flags, length.
+
+The filter is a few words, as tcpdump's:
+
+  host ADDR  src ADDR  dst ADDR  server ADDR    ADDR may be a network, 10.0.0.0/8
+  port N     proto tcp|udp|sctp|icmp|icmp6|arp
+  verdict forward|drop|answer|arp               reason NAME, as in lvsdr status
+
+joined by and, or, not and parentheses, which the shell wants quoted:
+
+  lvsdr trace host 192.168.1.50 and not reason hit
+  lvsdr trace 'verdict drop or reason reset-no-service' --count 20
+
+Frames that are not shown because too many came at once are counted in a line
+of their own. There is one trace at a time.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, strings.Join(args, " ")) },
+	}
+	fl := cmd.Flags()
+	fl.IntVarP(&f.count, "count", "n", 0, "end after `N` frames (default: with Ctrl-C)")
+	fl.StringVar(&f.sample, "sample", "1/1", "show one of `1/N` frames that match")
+	fl.StringVar(&f.pcap, "pcap", "", "write the frames to `FILE` as pcapng, the decision as their comments; - is standard output")
+	fl.IntVar(&f.snapLen, "snaplen", 0, "`BYTES` of each frame in the file (default 96), or with --json; -1: all")
+	fl.BoolVar(&f.asJSON, "json", false, "print a line of JSON for each frame")
+	socketFlag(cmd, &f.socket)
+	return cmd
+}
+
+// question is what to ask the director.
+func (f *traceFlags) question(filter string) (api.TraceQuestion, error) {
+	q := api.TraceQuestion{Filter: filter, SnapLen: f.snapLen}
+	n, err := strconv.Atoi(strings.TrimPrefix(f.sample, "1/"))
+	if err != nil || n < 1 {
+		return q, fmt.Errorf("--sample %q: want 1/N, such as 1/100", f.sample)
+	}
+	q.Sample = n
+	switch {
+	case f.snapLen < 0:
+		q.SnapLen = wholeFrame
+	case f.snapLen > wholeFrame:
+		return q, fmt.Errorf("--snaplen %d: want -1, or up to %d bytes", f.snapLen, wholeFrame)
+	case f.snapLen == 0 && f.pcap != "":
+		q.SnapLen = 96
+	}
+	if f.count < 0 {
+		return q, fmt.Errorf("--count %d: want 0 or more", f.count)
+	}
+	return q, nil
+}
+
+func (f *traceFlags) run(cmd *cobra.Command, filter string) error {
+	q, err := f.question(filter)
+	if err != nil {
+		return exitError{usageCode, usageError{cmd, err}}
+	}
+	show, finish, err := f.output(cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	shown, notShown, err := f.follow(cmd.Context(), q, cmd.ErrOrStderr(), show)
+	err = errors.Join(err, finish())
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d frames, %d not shown\n", shown, notShown)
+	return err
+}
+
+// follow shows a trace until it has shown enough, or ctx ends.
+func (f *traceFlags) follow(ctx context.Context, q api.TraceQuestion, errs io.Writer, show func(api.TraceLine) error) (shown int, notShown uint64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t, err := api.Trace(ctx, f.socket, q)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer t.Close()
+	fmt.Fprintln(errs, "tracing; Ctrl-C ends it")
+	for f.count == 0 || shown < f.count {
+		l, err := t.Next()
+		switch {
+		case ctx.Err() != nil:
+			return shown, notShown, nil
+		case errors.Is(err, io.EOF):
+			return shown, notShown, errors.New("the director has ended the trace: it ended itself, or nobody read for too long")
+		case err != nil:
+			return shown, notShown, fmt.Errorf("read the trace: %w", err)
+		case l.NotShown > 0:
+			notShown += l.NotShown
+		default:
+			shown++
+		}
+		if err := show(l); err != nil {
+			return shown, notShown, err
+		}
+	}
+	return shown, notShown, nil
+}
+
+// output is where lines go, and how it is ended.
+func (f *traceFlags) output(out io.Writer) (show func(api.TraceLine) error, finish func() error, err error) {
+	nothing := func() error { return nil }
+	text := func(l api.TraceLine) error {
+		_, err := fmt.Fprintln(out, traceText(l))
+		return err
+	}
+	if f.asJSON {
+		enc := json.NewEncoder(out)
+		text = func(l api.TraceLine) error { return enc.Encode(l) }
+	}
+	switch f.pcap {
+	case "":
+		return text, nothing, nil
+	case "-":
+		show, err := pcapOutput(out)
+		return show, nothing, err
+	}
+	file, err := os.Create(f.pcap)
+	if err != nil {
+		return nil, nil, err
+	}
+	pcap, err := pcapOutput(file)
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return func(l api.TraceLine) error { return errors.Join(pcap(l), text(l)) }, file.Close, nil
+}
+
+// pcapOutput writes lines to a capture file.
+func pcapOutput(w io.Writer) (func(api.TraceLine) error, error) {
+	p, err := netlab.NewPcapngWriter(w)
+	return func(l api.TraceLine) error {
+		if l.NotShown > 0 {
+			return nil
+		}
+		return p.Write(netlab.Frame{Time: l.Time, Ifname: l.In, Data: l.Data}, l.Length, traceDecision(l))
+	}, err
+}
+
+// traceText is a line for a person.
+func traceText(l api.TraceLine) string {
+	if l.NotShown > 0 {
+		return fmt.Sprintf("%d frames not shown", l.NotShown)
+	}
+	what := l.Protocol
+	switch {
+	case what == "":
+		what = "other"
+	case l.SrcPort != 0 || l.DstPort != 0:
+		what += " " + hostPort(l.Src, l.SrcPort) + " > " + hostPort(l.Dst, l.DstPort)
+	case l.Src != "":
+		what += " " + l.Src + " > " + l.Dst
+	}
+	if l.Flags != "" {
+		what += " [" + l.Flags + "]"
+	}
+	if l.Fragment != 0 {
+		what += fmt.Sprintf(" fragment at %d", l.Fragment)
+	}
+	what += fmt.Sprintf(", %d bytes", l.Length)
+	if l.GSOSize != 0 {
+		what += fmt.Sprintf(" in segments of %d", l.GSOSize)
+	}
+	return fmt.Sprintf("%s %s %s: %s", l.Time.Local().Format("15:04:05.000000"), l.In, what, traceDecision(l))
+}
+
+// traceDecision is what was decided about a frame.
+func traceDecision(l api.TraceLine) string {
+	s := l.Verdict + " (" + l.Reason + ")"
+	if l.Server != "" {
+		s += " to " + l.Server
+	}
+	if l.Out != "" && l.Out != l.In {
+		s += " by " + l.Out
+	}
+	return s
+}

@@ -1,0 +1,90 @@
+package conntrack
+
+import "slices"
+
+// Excerpt makes tables like those of a group, which are all of tables, with
+// copies of the entries of keys alone, expired ones too, and of the templates
+// that made them. They find the copies by the same hashes, say that they are as
+// full as the originals, and have room at now for the keys for which those have
+// room: what happens to one of the keys in the excerpt is what would happen to
+// it in the originals. These stay as they are. removed is as in Config.
+//
+// The caller holds the locks of all tables. It takes 25 KB a table.
+func Excerpt(tables []*Table, keys []Key, removed func(*Entry), now int64) ([]*Table, error) {
+	copies, err := NewGroup(Config{Limit: len(tables) * MinLimit, Secret: tables[0].seed6, Removed: removed}, len(tables))
+	if err != nil {
+		return nil, err
+	}
+	x := excerpt{tables, copies, map[*Entry]*Entry{}}
+	for i, from := range tables {
+		for _, k := range keys {
+			id := from.ID(&k)
+			if place := from.search(&id, &k); place >= 0 {
+				x.adopt(i, from.at(place))
+			}
+		}
+	}
+	for from, to := range x.made {
+		to.state, to.expires, to.aux, to.what = from.state, from.expires, from.aux, from.what
+		if from.Template() {
+			to.ref = from.ref // those of other keys count too
+		}
+	}
+	for i, from := range tables {
+		to := copies[i]
+		to.timeouts, to.sctp, to.udp = from.timeouts, from.sctp, from.udp
+		to.limit, to.n = from.limit, min(from.n, from.limit-len(keys))
+		for _, k := range keys {
+			if h := from.Hash(&k); !from.room(h, now) {
+				to.refused = append(to.refused, h)
+			}
+		}
+	}
+	return copies, nil
+}
+
+// An excerpt is one in the making.
+type excerpt struct {
+	from, to []*Table
+	made     map[*Entry]*Entry // copies by their originals
+}
+
+// adopt makes a copy of e, of table i, behind that of the template that made it.
+// What Insert does not set is set when all are there, so that none has expired
+// meanwhile.
+func (x *excerpt) adopt(i int, e *Entry) *Entry {
+	if c := x.made[e]; c != nil {
+		return c
+	}
+	from := x.from[i]
+	var by *Entry
+	if tmpl := from.Template(e); tmpl != nil {
+		by = x.adopt(slices.IndexFunc(x.from, func(t *Table) bool { return t.placeOf(tmpl) >= 0 }), tmpl)
+	}
+	k := from.Key(e)
+	c := x.to[i].Insert(&k, from.Hash(&k), e.dest, by, 0)
+	x.made[e] = c
+	return c
+}
+
+// room reports whether Insert would find a place at now for a key with hash h,
+// and changes nothing.
+func (t *Table) room(h uint64, now int64) bool {
+	home, at := t.home(h), ticks(now)
+	vacant := t.hasFree(home, at)
+	return vacant && t.n < t.limit || t.victim(home, maxProbe, at) >= 0 ||
+		vacant && t.victim((home+maxProbe)%len(t.lines), chunkLines, at) >= 0
+}
+
+// hasFree is whether firstFree would find a slot.
+func (t *Table) hasFree(i int, at uint32) bool {
+	for range maxProbe {
+		for j := range t.lines[i] {
+			if e := &t.lines[i][j]; e.kind() == free || e.expired(at) && !(e.Template() && e.ref > 0) {
+				return true
+			}
+		}
+		i = t.after(i)
+	}
+	return false
+}

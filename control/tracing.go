@@ -1,0 +1,111 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lvsdr/control/api"
+	"lvsdr/control/trace"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+)
+
+// traceInterval is how long a traced frame waits at most.
+const traceInterval = 10 * time.Millisecond
+
+// tracing is a trace whose lines go to the control socket.
+type tracing struct {
+	m     *manager
+	trace *dataplane.Trace
+	names map[int32]string // of interfaces
+	tick  *time.Ticker
+}
+
+// startTrace begins a trace.
+func (m *manager) startTrace(q api.TraceQuestion) (api.TraceSource, error) {
+	match, err := trace.Parse(q.Filter)
+	if err != nil {
+		return nil, err
+	}
+	t, err := m.director.StartTrace(dataplane.TraceConfig{Match: match, Sample: q.Sample, SnapLen: q.SnapLen})
+	if err != nil {
+		return nil, fmt.Errorf("%w: there is one at a time; end that one first", err)
+	}
+	m.log.Info("trace begins", "filter", q.Filter, "sample", max(q.Sample, 1))
+	return &tracing{m, t, map[int32]string{}, time.NewTicker(traceInterval)}, nil
+}
+
+// Close ends the trace.
+func (t *tracing) Close() {
+	t.trace.Stop()
+	t.tick.Stop()
+	t.m.log.Info("trace ends")
+}
+
+// Next waits for frames. It polls, so that workers need not wake anybody.
+func (t *tracing) Next(ctx context.Context) ([]api.TraceLine, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-t.tick.C:
+		}
+		frames, lost := t.trace.Take()
+		if len(frames) == 0 && lost == 0 {
+			continue
+		}
+		lines := make([]api.TraceLine, 0, len(frames)+1)
+		for i := range frames {
+			lines = append(lines, t.line(&frames[i]))
+		}
+		if lost > 0 {
+			lines = append(lines, api.TraceLine{NotShown: lost}) // there was no room any more
+		}
+		return lines, nil
+	}
+}
+
+// line is f for the control socket.
+func (t *tracing) line(f *dataplane.Traced) api.TraceLine {
+	h := &f.Header
+	l := api.TraceLine{Time: t.m.started.Add(time.Duration(f.Time)), In: t.ifname(f.In), Out: t.ifname(f.Out),
+		Verdict: f.Verdict.String(), Reason: f.Reason.String(), Protocol: trace.Proto(h), GSOSize: int(f.GSOSize), Length: f.Length, Data: f.Data}
+	if f.Server != (frame.Addr{}) {
+		l.Server = f.Server.String()
+	}
+	if l.Protocol != "" && l.Protocol != "arp" {
+		l.Src, l.SrcPort, l.Dst, l.DstPort, l.Fragment = h.Src.String(), h.SrcPort, h.Dst.String(), h.DstPort, int(h.FragOff)
+	}
+	if h.Proto == frame.ProtoTCP && h.FragOff == 0 {
+		l.Flags = flags(h.Flags)
+	}
+	return l
+}
+
+// ifname is the name of an interface; empty for none. It asks for each once.
+func (t *tracing) ifname(index int32) string {
+	name, ok := t.names[index]
+	if !ok && index != 0 {
+		t.m.mu.Lock()
+		name = t.m.ifname(index)
+		t.m.mu.Unlock()
+		t.names[index] = name
+	}
+	return name
+}
+
+// flags are TCP's by their letters, SYN and FIN first; "." is ACK alone, as
+// tcpdump has it.
+func flags(f uint8) string {
+	var b []byte
+	for _, x := range []struct {
+		bit    uint8
+		letter byte
+	}{{frame.SYN, 'S'}, {frame.FIN, 'F'}, {frame.RST, 'R'}, {frame.PSH, 'P'}, {frame.URG, 'U'}, {frame.ACK, '.'}} {
+		if f&x.bit != 0 {
+			b = append(b, x.letter)
+		}
+	}
+	return string(b)
+}
