@@ -15,7 +15,7 @@ import (
 )
 
 // seen is a look at so many services and servers, after so many seconds.
-func seen(r *rand.Rand, services, servers, seconds int) look {
+func seen(r *rand.Rand, services, servers, seconds int) topLook {
 	epoch := time.Unix(1_000_000_000, 0)
 	st := &api.Status{Version: "1.2.3", PID: 77, Started: epoch, Active: r.Intn(2) == 0, Reasons: map[string]uint64{}}
 	for _, reason := range reasons() {
@@ -78,7 +78,7 @@ func TestTheTableFits80(t *testing.T) {
 }
 
 func TestRatesAndSharesAreOfTheLooks(t *testing.T) {
-	at := func(second int, a, b uint64) look {
+	at := func(second int, a, b uint64) topLook {
 		l := topLook{time.Unix(int64(second), 0), &api.Status{PID: 1, Services: []api.Service{{Servers: []api.Server{
 			{Address: "a", Effective: 3}, {Address: "b", Effective: 1}}}}}}
 		l.st.Services[0].Servers[0].Traffic.Conns, l.st.Services[0].Servers[1].Traffic.Conns = a, b
