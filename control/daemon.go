@@ -416,12 +416,9 @@ func (m *manager) announce() error {
 	return nil
 }
 
-// Sweeping looks at the whole table about once a second, in steps that hold
-// the director's lock for well below a millisecond.
-const (
-	sweepInterval = 100 * time.Millisecond
-	sweepStep     = 16 // chunks
-)
+// sweepInterval is how often a tenth of the table is swept; less often while
+// many connections end.
+const sweepInterval = 100 * time.Millisecond
 
 func (m *manager) sweep(ctx context.Context) error {
 	tick := time.NewTicker(sweepInterval)
@@ -435,9 +432,11 @@ func (m *manager) sweep(ctx context.Context) error {
 			if turn%10 == 0 {
 				m.director.Defend(m.now(), mathrand.Uint64)
 			}
-			for n := share; n > 0; n -= sweepStep {
-				m.director.Sweep(m.now(), min(n, sweepStep))
-			}
+			m.director.SweepBeside(m.now(), share, func(ns int64) {
+				if ctx.Err() == nil {
+					time.Sleep(time.Duration(ns))
+				}
+			})
 		}
 	}
 }

@@ -137,14 +137,26 @@ func (t *Table) ours(addr frame.Addr) bool {
 }
 
 // Sweep ends connections whose time is up, in at most n chunks of the table
-// (conntrack.Table.Sweep), and forgets removed servers nobody refers to. Workers
-// go first between any two chunks, and so wait for one at most.
-func (d *Director) Sweep(now int64, n int) {
+// (conntrack.Table.Sweep), and forgets removed servers nobody refers to.
+func (d *Director) Sweep(now int64, n int) { d.SweepBeside(now, n, func(int64) {}) }
+
+// sweepRest is, in nanoseconds, how long SweepBeside wants to rest for each
+// entry it has removed, which took it a fifth of that or less.
+const sweepRest = 500
+
+// SweepBeside is Sweep beside traffic. Workers go first between any two chunks,
+// and so wait for one at most; and after each chunk that something was removed
+// from it calls rest with a time in nanoseconds. Who sleeps for so long there
+// takes a fifth of a CPU: the kernel has no reason then to take it off its CPU
+// in the middle of a chunk, while workers wait.
+func (d *Director) SweepBeside(now int64, n int, rest func(ns int64)) {
 	all := d.Chunks()
 	d.spare(now)
 	for _, sh := range d.shards {
 		for range (n*sh.conns.Chunks() + all - 1) / all {
-			d.sweep(sh, now)
+			if removed := d.sweep(sh, now); removed > 0 {
+				rest(int64(removed) * sweepRest)
+			}
 			for d.waiting.Load() > 0 {
 				runtime.Gosched()
 			}
@@ -153,13 +165,13 @@ func (d *Director) Sweep(now int64, n int) {
 	d.forget(now)
 }
 
-// sweep is one chunk's.
-func (d *Director) sweep(sh *shard, now int64) {
+// sweep is one chunk's. It returns how many entries went.
+func (d *Director) sweep(sh *shard, now int64) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.conns.Sweep(now, 1)
+	return sh.conns.Sweep(now, 1)
 }
 
 // spare notes which removed servers have connections at now, also those that

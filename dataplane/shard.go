@@ -46,14 +46,24 @@ func (d *Director) publish(ds *dest) {
 	(*d.routes.Load())[ds.slot].Store(ds.route)
 }
 
+// looks is how often a worker looks at a lock that somebody else has before it
+// sleeps: for longer than a chunk is swept. A thread that slept may wait for
+// milliseconds until the kernel finds it a CPU again.
+const looks = 1 << 17
+
 // enter locks mu for a worker.
 func (d *Director) enter(mu *sync.Mutex) {
 	if mu.TryLock() {
 		return
 	}
 	d.waiting.Add(1)
+	defer d.waiting.Add(-1)
+	for range looks {
+		if mu.TryLock() {
+			return
+		}
+	}
 	mu.Lock()
-	d.waiting.Add(-1)
 }
 
 // hits decides about the packets of b that are of connections of s's own

@@ -15,12 +15,10 @@ import (
 // expire.
 const lasting = MinFlows
 
-// Sweeping as `lvsdr run` does it: a tenth of the table ten times a second, in
-// steps of so many chunks.
+// Sweeping as `lvsdr run` does it: a tenth of the table ten times a second.
 const (
 	sweepParts    = 10
 	sweepInterval = time.Second / sweepParts
-	sweepStep     = 16
 )
 
 // garbageInterval is how often the collector is made to run.
@@ -47,6 +45,7 @@ func pauseRung(o *Options) Rung {
 	return Rung{Name: "pause/" + count(flows), Metrics: []Metric{{Name: "/p99.9", Unit: "µs", Less: true}, {Name: "/max", Unit: "µs", Less: true}},
 		Subjects: []Subject{
 			subject("hits alone", company{}),
+			subject("expiry", company{expiry: true}),
 			subject("garbage", company{garbage: true}),
 			subject("garbage and expiry", company{garbage: true, expiry: true}),
 		}}
@@ -147,9 +146,7 @@ func sweepOnce(ctx context.Context, d *dataplane.Director, now int64) {
 			return
 		case <-tick.C:
 		}
-		for n := share; n > 0; n -= sweepStep {
-			d.Sweep(now, min(n, sweepStep))
-		}
+		d.SweepBeside(now, share, func(ns int64) { time.Sleep(time.Duration(ns)) })
 	}
 }
 
