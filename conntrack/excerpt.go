@@ -80,7 +80,7 @@ func (t *Table) room(h uint64, now int64) bool {
 func (t *Table) hasFree(i int, at uint32) bool {
 	for range maxProbe {
 		for j := range t.lines[i] {
-			if e := &t.lines[i][j]; e.kind() == free || e.expired(at) && !(e.Template() && e.ref > 0) {
+			if e := &t.lines[i][j]; e.kind() == free || e.expired(at) && (!e.Template() || e.ref == 0) {
 				return true
 			}
 		}

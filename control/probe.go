@@ -25,11 +25,11 @@ func probe(q api.Question, proto uint8, first bool) (data []byte, name string) {
 		all = append(all, &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(proto), SrcIP: q.Client.AsSlice(), DstIP: q.VIP.AsSlice()})
 	}
 	from, to := netip.AddrPortFrom(q.Client, q.ClientPort), netip.AddrPortFrom(q.VIP, q.Port)
-	switch {
-	case proto == frame.ProtoUDP:
+	switch proto {
+	case frame.ProtoUDP:
 		name = "datagram"
 		all = append(all, &layers.UDP{SrcPort: layers.UDPPort(from.Port()), DstPort: layers.UDPPort(to.Port())})
-	case proto == frame.ProtoSCTP:
+	case frame.ProtoSCTP:
 		chunk := layers.SCTPChunkTypeData
 		if name = "DATA"; first {
 			name, chunk = "INIT", layers.SCTPChunkTypeInit

@@ -104,7 +104,7 @@ func (f *traceFlags) follow(ctx context.Context, q api.TraceQuestion, errs io.Wr
 	if err != nil {
 		return 0, 0, err
 	}
-	defer t.Close()
+	defer func() { _ = t.Close() }() // nothing was written
 	fmt.Fprintln(errs, "tracing; Ctrl-C ends it")
 	for f.count == 0 || shown < f.count {
 		l, err := t.Next()
