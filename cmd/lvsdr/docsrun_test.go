@@ -239,7 +239,7 @@ var (
 	unitExec = regexp.MustCompile(`(?m)^Exec\w+=(.*)$`)
 	inline   = regexp.MustCompile("`((?:sudo )?lvsdr [^`]+)`")
 	gap      = regexp.MustCompile(`\s{2,}.*`)
-	verb     = regexp.MustCompile(`^[a-z]+$`)
+	verb     = regexp.MustCompile(`^[a-z][a-z-]*$`)
 )
 
 // commandsOf are the commands in a block that no test runs.
