@@ -160,7 +160,7 @@ func TestWorkersWithEverything(t *testing.T) {
 	if raceEnabled {
 		batches = 150
 	}
-	var tried dataplane.Counters // by all, since it depends on the edits between
+	var tried dataplane.Counters                                        // by all, since it depends on the edits between
 	for shards, entries := range map[int]int{1: 256, 2: 512, 4: 4096} { // with 2, two workers share a part of the table
 		d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: entries * shards}, Workers: shards,
 			Tunables: dataplane.DefaultTunables(), Limits: unlimited})
