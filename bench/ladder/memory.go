@@ -67,7 +67,8 @@ func bytesPerFlow(ctx context.Context, limit int, fill filler) (float64, error) 
 }
 
 // heldNow is the process's resident memory in bytes, when garbage has been
-// given back to the kernel. The sum over the mappings is exact, other than
+// given back to the kernel: without the pages of files, which come and go with
+// what else the machine does. The sum over the mappings is exact, other than
 // that in statm (proc_pid_statm(5)).
 func heldNow() (int64, error) {
 	debug.FreeOSMemory()
@@ -77,7 +78,7 @@ func heldNow() (int64, error) {
 		return 0, fmt.Errorf("measure memory: %w", err)
 	}
 	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "Rss:"); ok {
+		if v, ok := strings.CutPrefix(line, "Anonymous:"); ok {
 			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
 			if err != nil {
 				return 0, fmt.Errorf("read %s: %w", name, err)
@@ -85,7 +86,7 @@ func heldNow() (int64, error) {
 			return kb << 10, nil
 		}
 	}
-	return 0, fmt.Errorf("read %s: there is no Rss", name)
+	return 0, fmt.Errorf("read %s: there is no Anonymous", name)
 }
 
 // shortKey is the key of a flow of IPv4.

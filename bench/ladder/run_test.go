@@ -29,6 +29,9 @@ func TestEveryRungMeasuresSomething(t *testing.T) {
 	rungs := map[string]int{}
 	for _, row := range r.Rows {
 		rungs[row.Rung]++
+		if raceEnabled && strings.HasPrefix(row.Rung, "memory/") {
+			continue // most of it is the detector's, and goes as it likes
+		}
 		if row.Needs == "" && (row.Median <= 0 || row.Ratio <= 0 || len(row.Runs) != 1) {
 			t.Errorf("%+v", row)
 		}
