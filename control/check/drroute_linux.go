@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/control/rtnl"
 )
 
 // A Router sends connections of this host to a virtual address through the
@@ -151,7 +153,7 @@ func (r *Router) renew(e *lane, p Path) error {
 		return err
 	}
 	way := netlink.Route{Table: laneBase + e.n, Dst: prefix(p.VIP, p.VIP.BitLen()), Priority: old}
-	err := ignore(r.handle.RouteDel(&way), unix.ESRCH)
+	err := rtnl.Ignore(r.handle.RouteDel(&way), unix.ESRCH)
 	return explain("renew the route of DR check "+p.String(), err)
 }
 
@@ -202,7 +204,7 @@ func (r *Router) install(e *lane, p Path) error {
 		err = r.handle.RouteReplace(&way)
 	}
 	if err == nil {
-		err = ignore(r.handle.RuleAdd(e.rule(p)), unix.EEXIST)
+		err = rtnl.Ignore(r.handle.RuleAdd(e.rule(p)), unix.EEXIST)
 	}
 	return explain("install the route of DR check "+p.String(), err)
 }
@@ -219,18 +221,18 @@ func (r *Router) dropAllBut(wanted map[Path]bool) error {
 				continue
 			}
 			way := netlink.Route{Table: laneBase + e.n, Dst: prefix(p.VIP, p.VIP.BitLen()), Priority: metric}
-			err := ignore(r.handle.RouteDel(&way), unix.ESRCH)
+			err := rtnl.Ignore(r.handle.RouteDel(&way), unix.ESRCH)
 			errs = append(errs, explain("remove the route of DR check "+p.String(), err))
 			delete(e.vips, p.VIP)
 		}
 		if len(e.vips) > 0 {
 			continue
 		}
-		rule := ignore(r.handle.RuleDel(e.rule(p)), unix.ENOENT)
+		rule := rtnl.Ignore(r.handle.RuleDel(e.rule(p)), unix.ENOENT)
 		stop := netlink.Route{
 			Table: laneBase + e.n, Type: unix.RTN_UNREACHABLE, Dst: prefix(zeroLike(p.RS), 0),
 		}
-		route := ignore(r.handle.RouteDel(&stop), unix.ESRCH)
+		route := rtnl.Ignore(r.handle.RouteDel(&stop), unix.ESRCH)
 		errs = append(errs, explain("remove the rule of DR checks of "+p.RS.String(), errors.Join(rule, route)))
 		delete(r.lanes, k)
 	}
@@ -256,14 +258,14 @@ func (e *lane) rule(p Path) *netlink.Rule {
 
 // cleanRules removes the rules that lead to tables of ours.
 func (r *Router) cleanRules(family int) error {
-	rules, err := dump(func() ([]netlink.Rule, error) { return r.handle.RuleList(family) })
+	rules, err := rtnl.Dump(func() ([]netlink.Rule, error) { return r.handle.RuleList(family) })
 	if err != nil {
 		return explain("list the rules of DR checks", err)
 	}
 	var errs []error
 	for _, rule := range rules {
 		if ours(rule.Table) {
-			errs = append(errs, explain("remove a rule of DR checks", ignore(r.handle.RuleDel(&rule), unix.ENOENT)))
+			errs = append(errs, explain("remove a rule of DR checks", rtnl.Ignore(r.handle.RuleDel(&rule), unix.ENOENT)))
 		}
 	}
 	return errors.Join(errs...)
@@ -272,7 +274,7 @@ func (r *Router) cleanRules(family int) error {
 // cleanRoutes removes the routes in tables of ours. It looks through all
 // tables, because there may be no rule any more that names them.
 func (r *Router) cleanRoutes(family int) error {
-	routes, err := dump(func() ([]netlink.Route, error) {
+	routes, err := rtnl.Dump(func() ([]netlink.Route, error) {
 		var found []netlink.Route
 		filter := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
 		err := r.handle.RouteListFilteredIter(family, filter, netlink.RT_FILTER_TABLE, func(route netlink.Route) bool {
@@ -289,30 +291,9 @@ func (r *Router) cleanRoutes(family int) error {
 	var errs []error
 	for _, route := range routes {
 		bare := netlink.Route{Table: route.Table, Type: route.Type, Dst: route.Dst, Priority: route.Priority}
-		errs = append(errs, explain("remove a route of DR checks", ignore(r.handle.RouteDel(&bare), unix.ESRCH)))
+		errs = append(errs, explain("remove a route of DR checks", rtnl.Ignore(r.handle.RouteDel(&bare), unix.ESRCH)))
 	}
 	return errors.Join(errs...)
-}
-
-// dump repeats a listing that a change in the kernel interrupted.
-// A kernel without the family has nothing to list.
-func dump[T any](list func() ([]T, error)) ([]T, error) {
-	all, err := list()
-	for range 10 {
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-		all, err = list()
-	}
-	return all, ignore(err, unix.EAFNOSUPPORT)
-}
-
-// ignore is err unless it is expected.
-func ignore(err error, expected unix.Errno) error {
-	if errors.Is(err, expected) {
-		return nil
-	}
-	return err
 }
 
 // explain says what was attempted, and what is missing where it is known.

@@ -55,6 +55,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/control/rtnl"
 )
 
 // The names of the pair: Near is the host's end, Far the director's.
@@ -218,11 +220,11 @@ func (g *Gate) Set(vips []VIP) error {
 func (g *Gate) install(v VIP) error {
 	var errs []error
 	if v.Addr.Is4() {
-		errs = append(errs, g.handle.RouteReplace(g.replies(v)), ignore(g.handle.RuleAdd(v.replyRule()), unix.EEXIST))
+		errs = append(errs, g.handle.RouteReplace(g.replies(v)), rtnl.Ignore(g.handle.RuleAdd(v.replyRule()), unix.EEXIST))
 	}
 	err := g.handle.RouteReplace(g.way(v))
 	if err == nil {
-		err = ignore(g.handle.RuleAdd(v.rule()), unix.EEXIST)
+		err = rtnl.Ignore(g.handle.RuleAdd(v.rule()), unix.EEXIST)
 	}
 	return explain("lead this host's clients of "+v.Addr.String()+" to the director", errors.Join(append(errs, err)...))
 }
@@ -235,10 +237,10 @@ func (g *Gate) remove(v VIP) error {
 	}
 	var errs []error
 	for _, r := range rules {
-		errs = append(errs, ignore(g.handle.RuleDel(r), unix.ENOENT))
+		errs = append(errs, rtnl.Ignore(g.handle.RuleDel(r), unix.ENOENT))
 	}
 	for _, t := range tables {
-		errs = append(errs, ignore(g.handle.RouteDel(&netlink.Route{Table: t, Dst: host(v.Addr)}), unix.ESRCH))
+		errs = append(errs, rtnl.Ignore(g.handle.RouteDel(&netlink.Route{Table: t, Dst: host(v.Addr)}), unix.ESRCH))
 	}
 	return explain("stop leading this host's clients of "+v.Addr.String()+" to the director", errors.Join(errs...))
 }
@@ -307,44 +309,23 @@ func (g *Gate) clean() error {
 }
 
 func (g *Gate) cleanTable(family, table int) error {
-	rules, err := dump(func() ([]netlink.Rule, error) {
+	rules, err := rtnl.Dump(func() ([]netlink.Rule, error) {
 		return g.handle.RuleListFiltered(family, &netlink.Rule{Table: table}, netlink.RT_FILTER_TABLE)
 	})
 	errs := []error{err}
 	for i := range rules {
 		rules[i].Family = family
-		errs = append(errs, ignore(g.handle.RuleDel(&rules[i]), unix.ENOENT))
+		errs = append(errs, rtnl.Ignore(g.handle.RuleDel(&rules[i]), unix.ENOENT))
 	}
-	routes, err := dump(func() ([]netlink.Route, error) {
+	routes, err := rtnl.Dump(func() ([]netlink.Route, error) {
 		return g.handle.RouteListFiltered(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE)
 	})
 	errs = append(errs, err)
 	for _, r := range routes {
 		bare := netlink.Route{Table: table, Dst: r.Dst, Scope: r.Scope, Priority: r.Priority}
-		errs = append(errs, ignore(g.handle.RouteDel(&bare), unix.ESRCH))
+		errs = append(errs, rtnl.Ignore(g.handle.RouteDel(&bare), unix.ESRCH))
 	}
 	return errors.Join(errs...)
-}
-
-// dump repeats a listing that a change in the kernel interrupted. A kernel
-// without the family has nothing to list.
-func dump[T any](list func() ([]T, error)) ([]T, error) {
-	all, err := list()
-	for range 10 {
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-		all, err = list()
-	}
-	return all, ignore(err, unix.EAFNOSUPPORT)
-}
-
-// ignore is err unless it is expected.
-func ignore(err error, expected unix.Errno) error {
-	if errors.Is(err, expected) {
-		return nil
-	}
-	return err
 }
 
 // explain says what was attempted, and what is missing where it is known.
