@@ -3,7 +3,6 @@ package netlab
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+
+	"lvsdr/control/procnet"
 )
 
 // readProc opens a file of /proc/net in the host and gives it to read.
@@ -49,8 +50,8 @@ func (h *Host) Listening() ([]netip.AddrPort, error) {
 	return all, nil
 }
 
-// readListening reads /proc/net/tcp or tcp6: "sl local rem st ..." with addresses
-// as hexadecimal 32-bit words in the order of the host (proc_net_tcp(5)).
+// readListening reads /proc/net/tcp or tcp6: "sl local rem st ..."
+// (proc_net_tcp(5)), of a host of that order.
 func readListening(r io.Reader, order binary.ByteOrder) ([]netip.AddrPort, error) {
 	const listen = "0A" // TCP_LISTEN, <net/tcp_states.h>
 	var all []netip.AddrPort
@@ -61,20 +62,13 @@ func readListening(r io.Reader, order binary.ByteOrder) ([]netip.AddrPort, error
 		if len(f) < 4 {
 			return nil, fmt.Errorf("line %q: too short", lines.Text())
 		}
-		host, port, _ := strings.Cut(f[1], ":")
-		b, err := hex.DecodeString(host)
-		p, err2 := strconv.ParseUint(port, 16, 16)
-		if err != nil || err2 != nil || len(b) != 4 && len(b) != 16 {
-			return nil, fmt.Errorf("address %q: not as proc_net_tcp(5) has them", f[1])
+		at, err := procnet.Addr(f[1], order)
+		if err != nil {
+			return nil, err
 		}
-		if f[3] != listen {
-			continue
+		if f[3] == listen {
+			all = append(all, at)
 		}
-		for word := range slices.Chunk(b, 4) {
-			binary.BigEndian.PutUint32(word, order.Uint32(word))
-		}
-		a, _ := netip.AddrFromSlice(b)
-		all = append(all, netip.AddrPortFrom(a, uint16(p)))
 	}
 	return all, lines.Err()
 }

@@ -218,9 +218,8 @@ func socketOwners() map[uint64]process {
 }
 
 func (h *Host) gatherListeners(owners map[uint64]process) {
-	little := binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 	for _, name := range []string{"tcp", "tcp6", "udp", "udp6"} {
-		sockets, err := readProc(name, func(r io.Reader) ([]procSocket, error) { return readSockets(r, little) })
+		sockets, err := readProc(name, func(r io.Reader) ([]procSocket, error) { return readSockets(r, binary.NativeEndian) })
 		if err != nil {
 			continue // a kernel without IPv6
 		}

@@ -2,13 +2,14 @@ package doctor
 
 import (
 	"bufio"
-	"encoding/hex"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
+
+	"lvsdr/control/procnet"
 )
 
 // A procSocket is a line of /proc/net/tcp, udp, tcp6 or udp6.
@@ -25,10 +26,9 @@ const (
 	stateListen = "0A"
 )
 
-// readSockets reads /proc/net/tcp and its like: "sl local rem st ..." with
-// addresses as hexadecimal 32-bit words in host byte order (proc(5)). order is
-// that of the host: true for little-endian.
-func readSockets(r io.Reader, little bool) ([]procSocket, error) {
+// readSockets reads /proc/net/tcp and its like: "sl local rem st ..."
+// (proc_net_tcp(5)), of a host of that order.
+func readSockets(r io.Reader, order binary.ByteOrder) ([]procSocket, error) {
 	var all []procSocket
 	lines := bufio.NewScanner(r)
 	lines.Scan() // the heading
@@ -37,7 +37,7 @@ func readSockets(r io.Reader, little bool) ([]procSocket, error) {
 		if len(f) < 10 {
 			return nil, fmt.Errorf("line %q: too short", lines.Text())
 		}
-		at, err := procAddr(f[1], little)
+		at, err := procnet.Addr(f[1], order)
 		if err != nil {
 			return nil, err
 		}
@@ -45,26 +45,10 @@ func readSockets(r io.Reader, little bool) ([]procSocket, error) {
 		if err != nil {
 			return nil, fmt.Errorf("inode %q: %w", f[9], err)
 		}
+		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 		all = append(all, procSocket{at: at, listen: f[3] == stateListen || f[3] == stateClose, inode: inode})
 	}
 	return all, lines.Err()
-}
-
-// procAddr reads an address and port such as 0100007F:1F90.
-func procAddr(s string, little bool) (netip.AddrPort, error) {
-	host, port, _ := strings.Cut(s, ":")
-	b, err := hex.DecodeString(host)
-	p, err2 := strconv.ParseUint(port, 16, 16)
-	if err != nil || err2 != nil || len(b) != 4 && len(b) != 16 {
-		return netip.AddrPort{}, fmt.Errorf("address %q: not as /proc/net has them", s)
-	}
-	for word := range slices.Chunk(b, 4) {
-		if little {
-			slices.Reverse(word)
-		}
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return netip.AddrPortFrom(a.Unmap(), uint16(p)), nil
 }
 
 // A procTap is a line of /proc/net/packet.

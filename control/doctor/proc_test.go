@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"testing"
@@ -22,12 +23,12 @@ const (
 )
 
 func TestSocketsOfProcAreRead(t *testing.T) {
-	got, err := readSockets(strings.NewReader(procTCP), true)
+	got, err := readSockets(strings.NewReader(procTCP), binary.LittleEndian)
 	want := []procSocket{{netip.MustParseAddrPort("0.0.0.0:8080"), true, 4711}, {netip.MustParseAddrPort("192.168.1.100:80"), false, 4712}}
 	if err != nil || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
-	got, err = readSockets(strings.NewReader(procTCP6), true)
+	got, err = readSockets(strings.NewReader(procTCP6), binary.LittleEndian)
 	if want := netip.MustParseAddrPort("[fd00:1::100]:8080"); err != nil || len(got) != 1 || got[0].at != want {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
@@ -44,7 +45,7 @@ func FuzzProc(f *testing.F) {
 	f.Add(procTCP6)
 	f.Add(procPacket)
 	f.Fuzz(func(t *testing.T, s string) {
-		sockets, err := readSockets(strings.NewReader(s), true)
+		sockets, err := readSockets(strings.NewReader(s), binary.LittleEndian)
 		for _, s := range sockets {
 			if err == nil && !s.at.IsValid() {
 				t.Fatalf("an address of no family: %v", s)
