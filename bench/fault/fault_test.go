@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,35 +19,13 @@ import (
 // it.
 const binaryEnv = "LVSDR_E2E_BINARY"
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-// runTests builds the program before it enters the world.
-func runTests(m *testing.M) int {
-	if os.Getenv(binaryEnv) == "" {
-		dir, err := os.MkdirTemp("", "lvsdr-fault-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		path := filepath.Join(dir, "lvsdr")
-		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "lvsdr/cmd/lvsdr")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build the director: %v\n%s", err, out)
-			return 1
-		}
-		if err := os.Setenv(binaryEnv, path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
+func TestMain(m *testing.M) {
 	// The tests wait most of their time for answers that do not come.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
-	return netlab.RunTests(m)
+	os.Exit(netlab.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr"))
 }
 
 const port = 8080

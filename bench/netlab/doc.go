@@ -2,7 +2,8 @@
 // hosts, a switch, veth cables between them, and the usual LVS-DR topology of
 // client, director and real servers. The lab verb, the tests and the
 // benchmarks all stand on it. It runs no external program: everything is done
-// by netlink, sysctl files and system calls.
+// by netlink, sysctl files and system calls. Only RunTestsWith builds one, with
+// the go command, for tests.
 //
 // # The world
 //

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 )
 
 // refused is the environment variable in which RunTests leaves the reason for
@@ -46,6 +48,37 @@ func RunTests(m Runner) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// RunTestsWith is RunTests for tests of a program: before it enters the world it
+// builds the package pkg as releases are built, and leaves the path in the
+// environment variable. If that is set already nothing is built; so a release
+// can be tested.
+func RunTestsWith(m Runner, variable, pkg string) int {
+	if os.Getenv(variable) == "" {
+		dir, err := os.MkdirTemp("", "lvsdr-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		path := filepath.Join(dir, "lvsdr")
+		if err := errors.Join(buildProgram(path, pkg), os.Setenv(variable, path)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return RunTests(m)
+}
+
+// buildProgram builds the package pkg as releases are built.
+func buildProgram(path, pkg string) error {
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program under test: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // Require says that a test needs a world. Without one the test is skipped and

@@ -24,39 +24,11 @@ import (
 	"lvsdr/control/api"
 )
 
-// binaryEnv names the program under test. Where it is not set TestMain builds
-// the program; a release can be tested by setting it.
+// binaryEnv names the program under test; TestMain builds it where it is not
+// set.
 const binaryEnv = "LVSDR_E2E_BINARY"
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-// runTests builds the program before it enters the world.
-func runTests(m *testing.M) int {
-	if os.Getenv(binaryEnv) == "" {
-		dir, err := os.MkdirTemp("", "lvsdr-e2e-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		if err := build(filepath.Join(dir, "lvsdr")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return netlab.RunTests(m)
-}
-
-// build builds the program as releases are built and leaves its path in the
-// environment.
-func build(path string) error {
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program under test: %w\n%s", err, out)
-	}
-	return os.Setenv(binaryEnv, path)
-}
+func TestMain(m *testing.M) { os.Exit(netlab.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr")) }
 
 func binary() string { return os.Getenv(binaryEnv) }
 
