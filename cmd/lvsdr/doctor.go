@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,7 +113,5 @@ func (f *doctorFlags) write(out io.Writer, r *doctor.Report) error {
 	if !f.json {
 		return r.WriteText(out)
 	}
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
+	return printJSON(out, r)
 }

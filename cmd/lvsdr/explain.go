@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
@@ -62,12 +61,6 @@ if there is none. Without a port it is the first one of a new connection.
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON")
 	socketFlag(cmd, &socket)
 	return cmd
-}
-
-func printJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // clientOf reads ADDR or ADDR:PORT, of IPv6 [ADDR]:PORT.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -122,9 +121,7 @@ func each[T any](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Kee
 		good = show(text, r) && good
 	}
 	if f.asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(results); err != nil {
+		if err := printJSON(out, results); err != nil {
 			return err
 		}
 	}

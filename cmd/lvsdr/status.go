@@ -33,9 +33,7 @@ func newStatus() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(st)
+				return printJSON(cmd.OutOrStdout(), st)
 			}
 			return printStatus(cmd.OutOrStdout(), st)
 		},
@@ -43,6 +41,13 @@ func newStatus() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON")
 	socketFlag(cmd, &socket)
 	return cmd
+}
+
+// printJSON writes v for a program, in lines that a person can read.
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 // printStatus writes st for a person.
