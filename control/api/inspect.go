@@ -141,24 +141,22 @@ const stuck = 30 * time.Second
 func Handler(a Answers) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Status(), nil) })
-	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, r *http.Request) {
-		q, err := question(r.URL.Query())
-		var x *Explained
-		if err == nil {
-			x, err = a.Explain(q)
-		}
-		answer(w, x, err)
-	})
-	mux.HandleFunc("GET /v1/sticky", func(w http.ResponseWriter, r *http.Request) {
-		q, err := question(r.URL.Query())
-		var s *Sticky
-		if err == nil {
-			s, err = a.Sticky(q)
-		}
-		answer(w, s, err)
-	})
+	mux.HandleFunc("GET /v1/explain", to(a.Explain))
+	mux.HandleFunc("GET /v1/sticky", to(a.Sticky))
 	mux.HandleFunc("GET /v1/trace", func(w http.ResponseWriter, r *http.Request) { stream(w, r, a.Trace) })
 	return mux
+}
+
+// to answers a question with what f gives.
+func to[T any](f func(Question) (*T, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q, err := question(r.URL.Query())
+		var v *T
+		if err == nil {
+			v, err = f(q)
+		}
+		answer(w, v, err)
+	}
 }
 
 // answer writes v, or err, as JSON. An error of writing is the client's going
