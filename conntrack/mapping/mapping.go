@@ -6,7 +6,6 @@ package mapping
 
 import (
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -30,30 +29,17 @@ func Room(lines, pairs int) ([]conntrack.Line, []conntrack.Pair, error) {
 	return l, p, nil
 }
 
-// roundUp is size in whole pages of the given size.
-func roundUp(size, page int) int { return (size + page - 1) / page * page }
-
-// advise asks for huge pages where they fit. A kernel that has none, or is
-// told to use none, serves all the same.
-func advise(b []byte) {
-	if len(b) >= hugeSize {
-		_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
-	}
-}
-
-// anonymous maps size bytes that belong to nobody else, and begin at a huge
-// page if they are as many.
+// anonymous maps size bytes that belong to nobody else, begin where a huge page
+// does, and are to be backed by huge pages if they are as many. A kernel that has
+// none, or is told to use none, serves all the same.
 func anonymous(size int) ([]byte, error) {
-	size = max(roundUp(size, os.Getpagesize()), os.Getpagesize())
-	if size < hugeSize {
-		return unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	}
-	// Room to begin where a huge page does.
 	all, err := unix.Mmap(-1, 0, size+hugeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, err
 	}
 	b := all[unaligned(all):][:size]
-	advise(b)
+	if size >= hugeSize {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
+	}
 	return b, nil
 }
