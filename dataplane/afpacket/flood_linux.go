@@ -8,6 +8,8 @@ import (
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/dataplane/frame"
 )
 
 // floodFrames is how many frames on the wire one call of sendmmsg(2) makes: few
@@ -75,20 +77,20 @@ const udpHeads = etherLen + 20 + 8
 // askToSegment writes the struct virtio_net_hdr (<linux/virtio_net.h>) of the
 // UDP frame behind it, for segments of that many bytes of payload.
 func askToSegment(buf []byte, segment int) {
-	const needsCsum, gsoUDPL4 = 1, 5 // VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_UDP_L4
-	buf[0], buf[1] = needsCsum, gsoUDPL4
-	binary.NativeEndian.PutUint16(buf[2:], udpHeads)
-	binary.NativeEndian.PutUint16(buf[4:], uint16(segment))
-	binary.NativeEndian.PutUint16(buf[6:], etherLen+20)
-	binary.NativeEndian.PutUint16(buf[8:], 6)
+	const gsoUDPL4 = 5  // VIRTIO_NET_HDR_GSO_UDP_L4
+	const sumOffset = 6 // of the checksum, in the UDP header
+	buf[vnetFlags], buf[vnetGSOType] = vnetNeedsCsum, gsoUDPL4
+	binary.NativeEndian.PutUint16(buf[vnetHdrLen:], udpHeads)
+	binary.NativeEndian.PutUint16(buf[vnetGSOSize:], uint16(segment))
+	binary.NativeEndian.PutUint16(buf[vnetCsumStart:], etherLen+20)
+	binary.NativeEndian.PutUint16(buf[vnetCsumStart+2:], sumOffset)
 	// An unfinished checksum is the sum of the pseudo header, RFC 768.
 	ip, udp := buf[vnetLen+etherLen:], buf[vnetLen+etherLen+20:]
 	sum := uint32(unix.IPPROTO_UDP) + uint32(binary.BigEndian.Uint16(udp[4:]))
 	for i := 12; i < 20; i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(ip[i:]))
 	}
-	sum = sum&0xffff + sum>>16
-	binary.BigEndian.PutUint16(udp[6:], uint16(sum+sum>>16))
+	binary.BigEndian.PutUint16(udp[sumOffset:], frame.Fold(sum))
 }
 
 // floodSocket opens a socket that receives nothing and sends frames with a
