@@ -115,6 +115,7 @@ type PortStats struct {
 	Missed    uint64 `json:"missed"`     // the kernel had no room for them (PACKET_STATISTICS)
 	Truncated uint64 `json:"truncated"`  // longer than the port takes, or than it had room for; not handed out
 	Sent      uint64 `json:"sent"`       // taken by the kernel
+	SentXDP   uint64 `json:"sent_xdp"`   // of them by an AF_XDP socket, unseen by captures
 	SendFull  uint64 `json:"send_full"`  // refused: the device queue stayed full (ENOBUFS, EAGAIN)
 	SendError uint64 `json:"send_error"` // refused for any other reason
 }

@@ -7,6 +7,7 @@
 //	NIC ▶ filter.go (in the kernel) ▶ ring.go (shared memory) ▶ Recv
 //	                                └▶ queue_linux.go (super-frames) ┘
 //	Send ▶ sendmmsg(2), frame and header from where they lie in the ring ▶ any interface
+//	     └▶ xdp_linux.go (full batches, nothing left to do: AF_XDP) ────────┘
 //
 // Why so: TPACKET_V3's block timer costs a millisecond of latency, and without
 // the virtio_net_hdr neither unfinished checksums (CHECKSUM_PARTIAL) nor
@@ -108,6 +109,15 @@ type Config struct {
 	// faster, but without shaping, and frames are refused as soon as the
 	// device queue is full.
 	BypassQdisc bool
+
+	// XDP sends batches of 16 frames or more, of which no checksum is
+	// unfinished and none is a super-frame, by an AF_XDP socket in copy mode
+	// on the interface they leave by: half as fast again. They pass neither
+	// traffic control nor egress hooks, and are not seen by packet sockets such
+	// as tcpdump's; SetVisible switches it off while there is one. Where the
+	// kernel refuses such a socket, or has no queue left for this port, frames
+	// go as ever.
+	XDP bool
 
 	// Fanout is the number of the fan-out group to join, unique in the network
 	// namespace. 0 lets the kernel choose a free one if several ports are

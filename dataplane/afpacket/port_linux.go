@@ -32,6 +32,7 @@ type Port struct {
 	spin    spinner
 	spinFor time.Duration
 	tx      sender
+	xdps    []*xdp         // one for each interface that full batches leave by
 	polled  [2]unix.PollFd // socket, wake
 	down    bool           // the interface was down when last heard of
 	batches uint32
@@ -44,7 +45,11 @@ type Port struct {
 	sendFull  atomic.Uint64
 	sendError atomic.Uint64
 
-	neighbours bool // Config.Neighbours6
+	sentXDP atomic.Uint64
+
+	neighbours bool        // Config.Neighbours6
+	useXDP     bool        // Config.XDP
+	visible    atomic.Bool // SetVisible
 
 	mu     sync.Mutex // held where fd and wake are used beside the worker
 	closed bool
@@ -135,7 +140,7 @@ func newPort(cfg Config) (*Port, error) {
 		return nil, err
 	}
 	p := &Port{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem,
-		spinFor: cfg.Spin, neighbours: cfg.Neighbours6}
+		spinFor: cfg.Spin, neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
 	p.tx.init()
 	p.queue.init(fd, l.slots(), cfg.MaxFrame)
 	r, err := newRing(mem, l)
@@ -320,6 +325,10 @@ func (p *Port) checkExists() error {
 	return nil
 }
 
+// SetVisible says whether all that is sent is to be seen by who captures on the
+// interface: what goes by the AF_XDP socket of [Config.XDP] is not.
+func (p *Port) SetVisible(on bool) { p.visible.Store(on) }
+
 // pause waits for ms milliseconds, or until Stop is called.
 func (p *Port) pause(ms int) { _, _ = unix.Poll(p.polled[1:], ms) }
 
@@ -345,6 +354,10 @@ func (p *Port) Close() error {
 	}
 	p.readMissed()
 	p.closed = true
+	for _, x := range p.xdps {
+		p.sendFull.Add(uint64(x.pending))
+		x.close()
+	}
 	errs := []error{unix.Munmap(p.mem), unix.Close(p.fd)}
 	if p.wake >= 0 {
 		errs = append(errs, unix.Close(p.wake))
@@ -375,6 +388,7 @@ func (p *Port) Stats() dataplane.PortStats {
 		Missed:    p.missed.Load(),
 		Truncated: p.truncated.Load(),
 		Sent:      p.sent.Load(),
+		SentXDP:   p.sentXDP.Load(),
 		SendFull:  p.sendFull.Load(),
 		SendError: p.sendError.Load(),
 	}

@@ -127,7 +127,7 @@ func newRing(mem []byte, l layout) (*ring, error) {
 
 // ready reports whether take would find a frame.
 func (r *ring) ready() bool {
-	return r.held < len(r.offs) && loadStatus(r.mem, r.offs[r.next]+slotStatus)&statusUser != 0
+	return r.held < len(r.offs) && readShared(r.mem, r.offs[r.next]+slotStatus)&statusUser != 0
 }
 
 // A taking is what take has found.
@@ -142,7 +142,7 @@ type taking struct {
 // until release.
 func (r *ring) take(pkts []dataplane.Packet, room int) (t taking) {
 	for t.n < len(pkts) && r.held < len(r.offs) && t.queued < room {
-		status := loadStatus(r.mem, r.offs[r.next]+slotStatus)
+		status := readShared(r.mem, r.offs[r.next]+slotStatus)
 		if status&statusUser == 0 {
 			break
 		}
@@ -171,7 +171,7 @@ func (r *ring) release() {
 		slot += len(r.offs)
 	}
 	for ; r.held > 0; r.held-- {
-		storeStatus(r.mem, r.offs[slot]+slotStatus, statusKernel)
+		writeShared(r.mem, r.offs[slot]+slotStatus, statusKernel)
 		if slot++; slot == len(r.offs) {
 			slot = 0
 		}

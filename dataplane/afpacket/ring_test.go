@@ -35,7 +35,7 @@ func (k *fakeKernel) slot() int {
 
 func (k *fakeKernel) put(f wireFrame) {
 	off := k.slot()
-	if loadStatus(k.mem, off) != statusKernel {
+	if readShared(k.mem, off) != statusKernel {
 		k.drop++
 		return
 	}
@@ -49,7 +49,7 @@ func (k *fakeKernel) put(f wireFrame) {
 	binary.NativeEndian.PutUint16(s[slotVLANTPID:], f.tpid)
 	copy(s[frameOff-vnetLen:], f.vnet[:])
 	copy(s[frameOff:], f.data[:snap])
-	storeStatus(k.mem, off, statusUser|f.status)
+	writeShared(k.mem, off, statusUser|f.status)
 	k.head = (k.head + 1) % k.l.slots()
 }
 

@@ -67,24 +67,14 @@ func (s *sender) add(head, frame []byte, etherType []byte, out int32) {
 
 // Send implements [dataplane.Port]. A forwarded frame goes out with the
 // virtio_net_hdr it came with, so that the kernel finishes checksums and
-// segments super-frames.
+// segments super-frames, or by an AF_XDP socket where nothing is left to do.
 //
 // What the device queue refuses is tried again after a short wait, at most
 // maxWaits times for the whole batch, then counted as SendFull.
 func (p *Port) Send(b *dataplane.Batch) error {
 	waits := maxWaits
-	for i := range b.Packets {
-		k := &b.Packets[i]
-		if k.Verdict != dataplane.Forward {
-			continue
-		}
-		m := p.message(k)
-		if m == nil {
-			p.sendError.Add(1)
-			continue
-		}
-		p.tx.add(m, nil, k.Data[macsLen:], k.Out)
-		if err := p.flushFull(&waits); err != nil {
+	if !p.sendXDP(b, &waits) {
+		if err := p.addForwarded(b, &waits); err != nil {
 			return err
 		}
 	}
@@ -100,6 +90,26 @@ func (p *Port) Send(b *dataplane.Batch) error {
 		}
 	}
 	return p.flush(&waits)
+}
+
+// addForwarded adds the frames of b that are to be forwarded.
+func (p *Port) addForwarded(b *dataplane.Batch, waits *int) error {
+	for i := range b.Packets {
+		k := &b.Packets[i]
+		if k.Verdict != dataplane.Forward {
+			continue
+		}
+		m := p.message(k)
+		if m == nil {
+			p.sendError.Add(1)
+			continue
+		}
+		p.tx.add(m, nil, k.Data[macsLen:], k.Out)
+		if err := p.flushFull(waits); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *Port) flushFull(waits *int) error {

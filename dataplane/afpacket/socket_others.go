@@ -33,6 +33,9 @@ func OpenGroup(cfg Config, _ int) ([]*Port, error) {
 // SetVIPs is not implemented on this system.
 func (*Port) SetVIPs([]netip.Addr) error { return errors.ErrUnsupported }
 
+// SetVisible does nothing.
+func (*Port) SetVisible(bool) {}
+
 // Recv is not implemented on this system.
 func (*Port) Recv(*dataplane.Batch) error { return errors.ErrUnsupported }
 

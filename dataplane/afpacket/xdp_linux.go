@@ -1,0 +1,267 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"lvsdr/dataplane"
+)
+
+// The AF_XDP socket of [Config.XDP]. One system call sends what is described in
+// a ring of shared memory, without a message header, an address, a checksum to
+// finish or a queueing discipline for each frame; that is a third of the cost.
+const (
+	xdpFrame = 2048 // bytes of a frame's place in the shared memory
+	xdpSlots = 512  // places, and entries of each ring: a power of two, two batches
+	xdpLeast = 16   // frames that are worth it; fewer go where captures see them
+)
+
+// An xdp sends finished frames by one queue of one interface. It is not safe
+// for concurrent use, except with the kernel.
+//
+//	free ──put, commit──▶ tx ring ──kernel copies it──▶ done ring ──reclaim──▶ free
+type xdp struct {
+	out     int32
+	fd      int                     // -1: it could not be opened, or failed
+	call    func(fd int) unix.Errno // kickXDP
+	again   uint32                  // then: at which batch of the port to try again
+	umem    []byte
+	free    []uint64 // places that are nobody's
+	pending int      // frames in the tx ring that the kernel has not taken yet
+
+	rings    [2][]byte // as mapped: tx, done
+	tx, done xdpRing
+}
+
+// An xdpRing is a ring in memory that is shared with the kernel,
+// Documentation/networking/af_xdp.rst. Positions count up and wrap at 32 bits.
+type xdpRing struct {
+	mem                []byte
+	produced, consumed int // where the positions are in mem
+	entries            int // where the entries begin
+}
+
+// open opens a socket that sends by the interface. Copy mode leaves the driver
+// and the receive path as they are: no program is loaded.
+func (x *xdp) open() (err error) {
+	defer func() {
+		if err != nil {
+			x.close()
+			err = fmt.Errorf("open AF_XDP socket on interface %d: %w", x.out, err)
+		}
+	}()
+	x.call, x.free = kickXDP, make([]uint64, 0, xdpSlots)
+	for i := range uint64(xdpSlots) {
+		x.free = append(x.free, i*xdpFrame)
+	}
+	if x.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	if x.umem, err = unix.Mmap(-1, 0, xdpSlots*xdpFrame, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err != nil {
+		return os.NewSyscallError("mmap", err)
+	}
+	if err := registerXDP(x.fd, x.umem, xdpFrame); err != nil {
+		return fmt.Errorf("setsockopt XDP_UMEM_REG: %w", err)
+	}
+	// The fill ring is never used, but no socket is bound without one.
+	for _, opt := range []int{unix.XDP_TX_RING, unix.XDP_UMEM_COMPLETION_RING, unix.XDP_UMEM_FILL_RING} {
+		if err := unix.SetsockoptInt(x.fd, unix.SOL_XDP, opt, xdpSlots); err != nil {
+			return fmt.Errorf("setsockopt, ring %d: %w", opt, err)
+		}
+	}
+	off, err := xdpOffsets(x.fd)
+	if err != nil {
+		return fmt.Errorf("getsockopt XDP_MMAP_OFFSETS: %w", err)
+	}
+	if x.tx, x.rings[0], err = mapXDPRing(x.fd, unix.XDP_PGOFF_TX_RING, off.Tx, xdpDesc); err != nil {
+		return err
+	}
+	if x.done, x.rings[1], err = mapXDPRing(x.fd, unix.XDP_UMEM_PGOFF_COMPLETION_RING, off.Cr, xdpAddr); err != nil {
+		return err
+	}
+	// As far as the system allows.
+	_ = unix.SetsockoptInt(x.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, DefaultSendBuffer)
+	// A queue is one socket's: other workers have theirs, if the interface has.
+	for queue := uint32(0); ; queue++ {
+		err := unix.Bind(x.fd, &unix.SockaddrXDP{Flags: unix.XDP_COPY, Ifindex: uint32(x.out), QueueID: queue})
+		if err != unix.EBUSY {
+			return os.NewSyscallError("bind", err)
+		}
+	}
+}
+
+// Sizes of entries in bytes: struct xdp_desc of <linux/if_xdp.h>, and an address.
+const (
+	xdpDesc = 16
+	xdpAddr = 8
+)
+
+func mapXDPRing(fd int, at int64, off unix.XDPRingOffset, entry int) (xdpRing, []byte, error) {
+	mem, err := unix.Mmap(fd, at, int(off.Desc)+xdpSlots*entry, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	return xdpRing{mem: mem, produced: int(off.Producer), consumed: int(off.Consumer), entries: int(off.Desc)}, mem, os.NewSyscallError("mmap", err)
+}
+
+// close gives back what there is.
+func (x *xdp) close() {
+	for _, mem := range [][]byte{x.rings[0], x.rings[1], x.umem} {
+		if mem != nil {
+			_ = unix.Munmap(mem)
+		}
+	}
+	if x.fd >= 0 {
+		_ = unix.Close(x.fd)
+	}
+	x.rings, x.umem, x.fd, x.free, x.pending = [2][]byte{}, nil, -1, nil, 0
+}
+
+// reclaim takes the places back that the kernel is done with.
+func (x *xdp) reclaim() {
+	at, end := readShared(x.done.mem, x.done.consumed), readShared(x.done.mem, x.done.produced)
+	for ; at != end; at++ {
+		x.free = append(x.free, binary.NativeEndian.Uint64(x.done.entry(at, xdpAddr)))
+	}
+	writeShared(x.done.mem, x.done.consumed, at)
+}
+
+// put makes frame the i-th behind what is in the tx ring, unseen by the kernel
+// as yet; false: there is no place for it.
+func (x *xdp) put(i int, frame []byte) bool {
+	if i >= len(x.free) || len(frame) > xdpFrame {
+		return false
+	}
+	place := x.free[len(x.free)-1-i]
+	copy(x.umem[place:], frame)
+	e := x.tx.entry(readShared(x.tx.mem, x.tx.produced)+uint32(i), xdpDesc)
+	binary.NativeEndian.PutUint64(e, place)
+	binary.NativeEndian.PutUint64(e[8:], uint64(len(frame)))
+	return true
+}
+
+// commit gives the kernel the first n frames that were put.
+func (x *xdp) commit(n int) {
+	writeShared(x.tx.mem, x.tx.produced, readShared(x.tx.mem, x.tx.produced)+uint32(n))
+	x.free = x.free[:len(x.free)-n]
+	x.pending += n
+}
+
+// kick has the kernel send what is pending: how many frames it sent, and how
+// many it dropped because the device had no room. A frame the kernel knows of
+// cannot be taken back (it remembers how far the ring is filled): what is still
+// pending after an error stays so.
+func (x *xdp) kick() (sent, dropped int, errno unix.Errno) {
+	for x.pending > 0 {
+		errno = x.call(x.fd)
+		left := int(readShared(x.tx.mem, x.tx.produced) - readShared(x.tx.mem, x.tx.consumed))
+		taken := x.pending - left
+		x.pending = left
+		if errno == unix.EBUSY && taken > 0 { // the last it took (NET_XMIT_DROP in __xsk_generic_xmit)
+			dropped++
+			taken--
+		} else if taken == 0 && errno != unix.EINTR {
+			break
+		}
+		sent += taken
+	}
+	return sent, dropped, errno
+}
+
+// entry is that of size bytes at a position.
+func (r *xdpRing) entry(position uint32, size int) []byte {
+	return r.mem[r.entries+int(position%xdpSlots)*size:][:size]
+}
+
+// sendXDP sends the forwarded frames of b by an AF_XDP socket and reports
+// whether it has: it takes all of a batch or none, so that they keep their
+// order. It leaves alone what is too little to be worth it, what is not finished
+// (checksums, super-frames), what leaves by several interfaces, and all while
+// somebody captures.
+func (p *Port) sendXDP(b *dataplane.Batch, waits *int) bool {
+	for _, x := range p.xdps {
+		if x.pending > 0 {
+			p.kick(x, waits)
+		}
+	}
+	if !p.useXDP || p.visible.Load() || len(b.Packets) < xdpLeast {
+		return false
+	}
+	var x *xdp
+	n := 0
+	for i := range b.Packets {
+		k := &b.Packets[i]
+		if k.Verdict != dataplane.Forward {
+			continue
+		}
+		if x == nil {
+			if x = p.xdpOf(k.Out); x == nil {
+				return false
+			}
+			x.reclaim()
+		}
+		m := p.message(k)
+		if m == nil || k.Out != x.out || m[vnetFlags]&vnetNeedsCsum != 0 || m[vnetGSOType] != vnetGSONone || !x.put(n, k.Data) {
+			return false
+		}
+		n++
+	}
+	if n < xdpLeast {
+		return false
+	}
+	x.commit(n)
+	p.kick(x, waits)
+	return true
+}
+
+// xdpOf is the socket that sends by the interface out, opened when it is first
+// needed; nil if there is none, or it is behind.
+func (p *Port) xdpOf(out int32) *xdp {
+	var x *xdp
+	for _, have := range p.xdps {
+		if have.out == out {
+			x = have
+		}
+	}
+	if x == nil {
+		x = &xdp{out: out, fd: -1, again: p.batches}
+		p.xdps = append(p.xdps, x)
+	}
+	if x.fd < 0 {
+		if int32(p.batches-x.again) < 0 {
+			return nil
+		}
+		if x.open() != nil {
+			x.again = p.batches + statsEvery
+			return nil
+		}
+	}
+	if x.pending > 0 {
+		return nil
+	}
+	return x
+}
+
+// kick sends what is pending, waits for room as flush does, and counts. A socket
+// that fails is closed; another is opened statsEvery batches later.
+func (p *Port) kick(x *xdp, waits *int) {
+	for {
+		sent, dropped, errno := x.kick()
+		p.sent.Add(uint64(sent))
+		p.sentXDP.Add(uint64(sent))
+		p.sendFull.Add(uint64(dropped))
+		switch {
+		case x.pending == 0:
+			return
+		case errno != unix.EAGAIN && errno != unix.EBUSY && errno != unix.ENOBUFS:
+			p.sendError.Add(uint64(x.pending))
+			x.close()
+			x.again = p.batches + statsEvery
+			return
+		case *waits == 0:
+			return // they go with the next batch
+		}
+		*waits--
+		p.pause(waitMS)
+	}
+}
