@@ -44,6 +44,9 @@ type Options struct {
 	ConnLimit int
 	// LocalClients serves clients on this host too, see localclient.
 	LocalClients bool
+	// XDP sends full batches by AF_XDP sockets while nobody captures, see
+	// afpacket.Config.
+	XDP bool
 	// Tunables change decisions as net.ipv4.vs.* do.
 	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.
@@ -158,6 +161,9 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 	ctx, m.cancel = context.WithCancel(ctx)
 	m.task(func() error { return m.arp.Run(ctx) })
 	m.task(func() error { return m.sweep(ctx) })
+	if m.o.XDP {
+		m.task(func() error { return m.lookForCaptures(ctx) })
+	}
 	changed := make(chan struct{}, 1)
 	m.task(func() error { return m.watch(ctx, changed) })
 	m.task(func() error {

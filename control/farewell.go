@@ -32,5 +32,5 @@ func counts(group string, n map[string]uint64) slog.Attr {
 
 func portCounts(name string, p api.PortStats) slog.Attr {
 	return slog.Group(name, "received", p.Received, "missed", p.Missed, "truncated", p.Truncated,
-		"sent", p.Sent, "send_full", p.SendFull, "send_error", p.SendError)
+		"sent", p.Sent, "sent_xdp", p.SentXDP, "send_full", p.SendFull, "send_error", p.SendError)
 }

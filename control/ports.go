@@ -31,7 +31,7 @@ func (m *manager) openPorts(p *plan) error {
 	}
 	links := p.links()
 	for i, at := range links {
-		cfg := afpacket.Config{Interface: at.link, VIPs: vips[i], Neighbours6: true}
+		cfg := afpacket.Config{Interface: at.link, VIPs: vips[i], Neighbours6: true, XDP: m.o.XDP}
 		if err := m.openGroup(cfg, max(m.o.Workers, 1), nil); err != nil {
 			return err
 		}
@@ -59,6 +59,9 @@ func (m *manager) openGroup(cfg afpacket.Config, n int, lost func(error)) error 
 	all, err := afpacket.OpenGroup(cfg, n)
 	if err != nil {
 		return err
+	}
+	for _, port := range all {
+		port.SetVisible(true) // until somebody has looked
 	}
 	ps := &ports{name: cfg.Interface.Name, all: all, lost: lost}
 	m.ports[cfg.Interface.Index] = ps

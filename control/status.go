@@ -57,6 +57,7 @@ func (ps *ports) stats() api.PortStats {
 		sum.Missed += s.Missed
 		sum.Truncated += s.Truncated
 		sum.Sent += s.Sent
+		sum.SentXDP += s.SentXDP
 		sum.SendFull += s.SendFull
 		sum.SendError += s.SendError
 	}

@@ -27,7 +27,7 @@ const defaultConfig = "/etc/keepalived/keepalived.conf"
 type runFlags struct {
 	config, configID, iface, socket string
 	persistence                     string
-	test, localClients              bool
+	test, localClients, xdp         bool
 	workers, connLimit              int
 	tunables                        map[string]string
 	logFormat                       string
@@ -66,6 +66,7 @@ file, 1 where nothing can be loaded, 2 where something in it is wrong.`,
 	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface")
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
+	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
 	fl.StringToStringVar(&f.tunables, "ipvs", nil, "tunables, as `NAME=VALUE,...`, named as the sysctls below net.ipv4.vs (docs/ipvs-differences.md)")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -144,7 +145,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	defer stop()
 	return control.Run(ctx, control.Options{
 		Load:      func() (*keepalived.Config, error) { return load(f.config, o, log) },
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients,
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp,
 		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log),
 	}, reload)
 }

@@ -69,10 +69,10 @@ func printStatus(out io.Writer, st *api.Status) error {
 		printService(w, &s)
 	}
 	fmt.Fprintf(w, "\nconnection table: %d of %d entries, %d had to make room\n", st.Table.Entries, st.Table.Limit, st.Table.Evicted)
-	fmt.Fprint(w, "\nINTERFACE\tRECEIVED\tMISSED\tTRUNCATED\tSENT\tSEND FULL\tSEND ERROR\n")
+	fmt.Fprint(w, "\nINTERFACE\tRECEIVED\tMISSED\tTRUNCATED\tSENT\tBY XDP\tSEND FULL\tSEND ERROR\n")
 	for _, name := range slices.Sorted(maps.Keys(st.Ports)) {
 		p := st.Ports[name]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", name, p.Received, p.Missed, p.Truncated, p.Sent, p.SendFull, p.SendError)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", name, p.Received, p.Missed, p.Truncated, p.Sent, p.SentXDP, p.SendFull, p.SendError)
 	}
 	printCounts(w, "FRAMES", st.Reasons)
 	printCounts(w, "ARP", st.ARP)

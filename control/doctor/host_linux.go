@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/control/procnet"
 	"lvsdr/control/shield"
 	"lvsdr/dataplane/frame"
 )
@@ -238,17 +239,17 @@ func (h *Host) gatherListeners(owners map[uint64]process) {
 
 // gatherTaps finds the packet sockets of others.
 func (h *Host) gatherTaps(owners map[uint64]process) {
-	taps, err := readProc("packet", readTaps)
+	taps, err := readProc("packet", procnet.Taps)
 	if err != nil {
 		return
 	}
 	seen := map[Tap]bool{}
 	for _, t := range taps {
-		p, ok := owners[t.inode]
-		if t.protocol == 0 || ok && p.pid == os.Getpid() {
+		p, ok := owners[t.Inode]
+		if t.Protocol == 0 || ok && p.pid == os.Getpid() {
 			continue
 		}
-		tap := Tap{Ifindex: t.ifindex, PID: p.pid, Process: p.name}
+		tap := Tap{Ifindex: t.Ifindex, PID: p.pid, Process: p.name}
 		if !seen[tap] {
 			seen[tap] = true
 			h.Taps = append(h.Taps, tap)

@@ -50,31 +50,3 @@ func readSockets(r io.Reader, order binary.ByteOrder) ([]procSocket, error) {
 	}
 	return all, lines.Err()
 }
-
-// A procTap is a line of /proc/net/packet.
-type procTap struct {
-	protocol uint16 // 0: it receives nothing
-	ifindex  int
-	inode    uint64
-}
-
-// readTaps reads /proc/net/packet: "sk RefCnt Type Proto Iface R Rmem User Inode".
-func readTaps(r io.Reader) ([]procTap, error) {
-	var all []procTap
-	lines := bufio.NewScanner(r)
-	lines.Scan() // the heading
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < 9 {
-			return nil, fmt.Errorf("line %q: too short", lines.Text())
-		}
-		protocol, err := strconv.ParseUint(f[3], 16, 16)
-		ifindex, err2 := strconv.Atoi(f[4])
-		inode, err3 := strconv.ParseUint(f[8], 10, 64)
-		if err != nil || err2 != nil || err3 != nil {
-			return nil, fmt.Errorf("line %q: not as /proc/net/packet has them", lines.Text())
-		}
-		all = append(all, procTap{uint16(protocol), ifindex, inode})
-	}
-	return all, lines.Err()
-}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"lvsdr/control/procnet"
 )
 
 // Lines as /proc/net had them on a little-endian machine.
@@ -32,8 +34,8 @@ func TestSocketsOfProcAreRead(t *testing.T) {
 	if want := netip.MustParseAddrPort("[fd00:1::100]:8080"); err != nil || len(got) != 1 || got[0].at != want {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
-	taps, err := readTaps(strings.NewReader(procPacket))
-	if err != nil || len(taps) != 2 || taps[0] != (procTap{3, 2, 99}) || taps[1].protocol != 0 {
+	taps, err := procnet.Taps(strings.NewReader(procPacket))
+	if err != nil || len(taps) != 2 || taps[0] != (procnet.Tap{Protocol: 3, Ifindex: 2, Inode: 99}) || taps[1].Protocol != 0 {
 		t.Errorf("%v, %v", taps, err)
 	}
 }
@@ -51,7 +53,7 @@ func FuzzProc(f *testing.F) {
 				t.Fatalf("an address of no family: %v", s)
 			}
 		}
-		if _, err := readTaps(strings.NewReader(s)); err != nil {
+		if _, err := procnet.Taps(strings.NewReader(s)); err != nil {
 			return
 		}
 	})

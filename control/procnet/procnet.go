@@ -1,10 +1,12 @@
-// Package procnet reads addresses as the files of /proc/net have them.
+// Package procnet reads what several need of the files of /proc/net.
 package procnet
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -26,4 +28,32 @@ func Addr(s string, order binary.ByteOrder) (netip.AddrPort, error) {
 	}
 	a, _ := netip.AddrFromSlice(b)
 	return netip.AddrPortFrom(a, uint16(p)), nil
+}
+
+// A Tap is a packet socket, packet(7), of somebody in the network namespace.
+type Tap struct {
+	Protocol uint16 // ETH_P_ALL sees all, also what is sent; 0 nothing
+	Ifindex  int    // 0: all interfaces
+	Inode    uint64
+}
+
+// Taps reads /proc/net/packet: "sk RefCnt Type Proto Iface R Rmem User Inode".
+func Taps(r io.Reader) ([]Tap, error) {
+	var all []Tap
+	lines := bufio.NewScanner(r)
+	lines.Scan() // the heading
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 9 {
+			return nil, fmt.Errorf("line %q: too short", lines.Text())
+		}
+		protocol, err := strconv.ParseUint(f[3], 16, 16)
+		ifindex, err2 := strconv.Atoi(f[4])
+		inode, err3 := strconv.ParseUint(f[8], 10, 64)
+		if err != nil || err2 != nil || err3 != nil {
+			return nil, fmt.Errorf("line %q: not as /proc/net/packet has them", lines.Text())
+		}
+		all = append(all, Tap{uint16(protocol), ifindex, inode})
+	}
+	return all, lines.Err()
 }

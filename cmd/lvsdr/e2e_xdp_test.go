@@ -1,0 +1,132 @@
+package main_test
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"lvsdr/bench/netlab"
+	"lvsdr/control/api"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/afpacket"
+	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/frametest"
+)
+
+// A burst sends full batches of datagrams to the VIP that need nothing finished,
+// as from another machine.
+type burst struct {
+	port  *afpacket.Port
+	batch *dataplane.Batch
+}
+
+func newBurst(t *testing.T, lab *network) *burst {
+	t.Helper()
+	client := lab.Clients[0]
+	b := &burst{batch: dataplane.NewBatch()}
+	var ifi *net.Interface
+	err := client.Do(func() (err error) {
+		if ifi, err = net.InterfaceByName(netlab.Ifname); err == nil {
+			b.port, err = afpacket.Open(afpacket.Config{Interface: ifi, Slots: 1})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.port.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for i := range dataplane.MaxBatch {
+		f := frametest.UDP{Src: netip.AddrPortFrom(client.Addr, uint16(1024+i)), Dst: netip.AddrPortFrom(lab.Spec.VIP, port),
+			SrcMAC: frame.MAC(client.MAC), DstMAC: frame.MAC(lab.Director.MAC)}
+		b.batch.Replies = append(b.batch.Replies, dataplane.Reply{Data: f.Bytes(), Out: int32(ifi.Index)})
+	}
+	return b
+}
+
+// send sends some thousand frames and gives the director's counters behind them.
+func (b *burst) send(t *testing.T, d *netlab.Director) api.PortStats {
+	t.Helper()
+	for range 20 {
+		if err := b.port.Send(b.batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return status(t, d).Ports[netlab.Ifname]
+}
+
+// xdpPaused waits until bursts are sent without AF_XDP.
+func (b *burst) xdpPaused(t *testing.T, d *netlab.Director, why string) {
+	t.Helper()
+	last := b.send(t, d)
+	await(t, "frames go where they are seen "+why, func() bool {
+		now := b.send(t, d)
+		same := now.SentXDP == last.SentXDP && now.Sent > last.Sent
+		last = now
+		return same
+	})
+}
+
+// xdpUsed waits until bursts are sent by AF_XDP.
+func (b *burst) xdpUsed(t *testing.T, d *netlab.Director, why string) {
+	t.Helper()
+	before := b.send(t, d)
+	await(t, "frames go by AF_XDP "+why, func() bool { return b.send(t, d).SentXDP > before.SentXDP })
+}
+
+func TestWhoCapturesSeesFullBatchesToo(t *testing.T) {
+	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
+	d := direct(t, lab, udpService(lab, ""))
+	b := newBurst(t, lab)
+	b.xdpUsed(t, d, "at first")
+
+	c, err := lab.Director.Capture(netlab.Ifname, netlab.CaptureConfig{
+		Filter: func(f []byte) bool { return frame.DstMAC(f) == frame.MAC(lab.Servers[0].MAC) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.xdpPaused(t, d, "while somebody captures")
+	before := len(c.Frames())
+	sent := b.send(t, d).Sent
+	await(t, "the capture has what is sent", func() bool { return len(c.Frames()) > before && status(t, d).Ports[netlab.Ifname].Sent >= sent })
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.xdpUsed(t, d, "when the capture is over")
+}
+
+func TestTrafficControlHasFullBatchesToo(t *testing.T) {
+	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
+	d := direct(t, lab, udpService(lab, ""))
+	b := newBurst(t, lab)
+	b.xdpUsed(t, d, "at first")
+	nl := lab.Director.Netlink()
+	link, err := nl.LinkByName(netlab.Ifname)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shaped := netlink.NewHtb(netlink.QdiscAttrs{LinkIndex: link.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT})
+	if err := nl.QdiscAdd(shaped); err != nil {
+		t.Skipf("needs the queueing discipline htb (sch_htb): %v", err)
+	}
+	b.xdpPaused(t, d, "while the interface has a queueing discipline")
+	if st := status(t, d).Ports[netlab.Ifname]; st.SendError != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestXDPCanBeSwitchedOff(t *testing.T) {
+	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
+	d := direct(t, lab, udpService(lab, ""), "--xdp=false")
+	b := newBurst(t, lab)
+	for range 3 {
+		if st := b.send(t, d); st.SentXDP != 0 || st.Sent == 0 {
+			t.Fatalf("%+v", st)
+		}
+	}
+}
