@@ -40,16 +40,17 @@ func (m *model) insert(k Key, by *modelEntry) error {
 		ref = by.e
 		by.conns++
 	}
-	var near []*modelEntry // what is within reach, where something may have to go
+	var near []*modelEntry  // what is within reach, in its order, where something may have to go
+	var first []*modelEntry // of that the first lines that have a cheap one
 	full := m.placeFull(k)
 	if full || t.Len() == t.Limit() {
-		near = m.reach(k)
+		near, first = m.reach(k)
 	}
 	id := m.nextID
 	m.nextID++
 	e := t.Insert(&k, t.Hash(&k), DestRef(id), ref, m.now)
 	made := int(t.Evicted() - evicted)
-	if err := m.victims(made, near); err != nil {
+	if err := m.victims(made, first); err != nil {
 		return err
 	}
 	if made > 0 && !full && before < t.Limit() {
@@ -81,9 +82,10 @@ func (m *model) insert(k Key, by *modelEntry) error {
 }
 
 // victims compares what an Insert removed: made were counted as evicted, near
-// is what lived within reach before. One at most goes before its time, and it
-// is the cheapest within reach, of those the next to its end; or from
-// elsewhere, where nothing within reach may go.
+// is what lived before in the first lines within reach that have something
+// cheap, or in all. One at most goes before its time, and it is the cheapest of
+// near, of those the next to its end; or from elsewhere, where nothing within
+// reach may go.
 func (m *model) victims(made int, near []*modelEntry) error {
 	early := 0
 	for _, x := range m.gone {
@@ -124,19 +126,29 @@ func (m *model) placeFull(k Key) bool {
 	return true
 }
 
-// reach is what lives where an entry of key k could.
-func (m *model) reach(k Key) []*modelEntry {
-	var all []*modelEntry
+// reach is what lives where an entry of key k could, and what of it in the first
+// few lines with something cheap; if none has, all.
+func (m *model) reach(k Key) (all, first []*modelEntry) {
+	var few []*modelEntry
 	i := m.table.home(m.table.Hash(&k))
-	for range maxProbe {
+	for seen := range maxProbe {
+		if seen%fewLines == 0 {
+			few = nil
+		}
 		for j := range m.table.lines[i] {
 			for _, x := range m.entries {
 				if x.e == &m.table.lines[i][j] {
-					all = append(all, x)
+					all, few = append(all, x), append(few, x)
 				}
 			}
 		}
+		if seen%fewLines == fewLines-1 && first == nil && slices.ContainsFunc(few, func(x *modelEntry) bool { return m.price(x) <= cheap }) {
+			first = few
+		}
 		i = m.table.after(i)
 	}
-	return all
+	if first == nil {
+		first = all
+	}
+	return all, first
 }

@@ -12,6 +12,7 @@ import (
 const (
 	perLine  = 2  // entries in a cache line
 	maxProbe = 32 // lines a search or an insertion may look at
+	fewLines = 8  // lines among which a victim is chosen, if they have a cheap one
 	// A chunk is what one step of a sweep looks at; it is passed over when
 	// nothing lives in it.
 	chunkLines = 256
@@ -325,10 +326,15 @@ func (t *Table) firstFree(i int, at uint32) int {
 }
 
 // victim is the slot, in n lines from line i on, of the entry that is best
-// lost: the cheapest, and of those the one that is next to end; -1: none.
+// lost: the cheapest, and of those the one that is next to end; -1: none. It
+// looks at a few lines at a time, and no further when they have one that is
+// cheap: in a flood of SYNs nearly all are.
 func (t *Table) victim(i, n int, at uint32) int {
 	slot, cheapest, least := -1, dear, int32(0)
-	for range n {
+	for seen := range n {
+		if seen%fewLines == 0 && cheapest <= cheap {
+			break
+		}
 		for j := range perLine {
 			e := &t.lines[i][j]
 			p, d := e.price(at), int32(e.expires-at)
