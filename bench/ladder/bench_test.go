@@ -51,5 +51,5 @@ func benchmark(b *testing.B, s Subject, unit string) error {
 	if unit == "ns/frame" {
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
 	}
-	return w.check()
+	return w.close(w.check())
 }

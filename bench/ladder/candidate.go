@@ -37,7 +37,8 @@ type Counter interface {
 	Reasons() map[string]uint64
 }
 
-// A Factory makes a Candidate for a setup. It is called for every turn.
+// A Factory makes a Candidate for a setup. It is called for every turn. A
+// Candidate that is an io.Closer is closed after it.
 type Factory func(Setup) (Candidate, error)
 
 // A Setup is what a director is to do: one virtual service with real servers

@@ -169,5 +169,5 @@ func startCapture(factory Factory, o *Options) (*work, error) {
 			return fmt.Errorf("%s forwarded %d of %d frames it had forwarded before", c.Name(), forwarded, offered)
 		}
 		return nil
-	}}, nil
+	}, end: func() error { return end(c) }}, nil
 }

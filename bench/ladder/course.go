@@ -38,6 +38,9 @@ func courseOf(c Candidate, s Setup, batch int) *course {
 	return &course{setup: s, c: c, f: NewFrames(s, batch), now: firstMoment}
 }
 
+// close ends the candidate.
+func (co *course) close() error { return end(co.c) }
+
 // turn forwards one batch; set makes frame i.
 func (co *course) turn(set func(i int)) int {
 	b := co.f.Batch()

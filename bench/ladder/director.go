@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"fmt"
+	"io"
 
 	"lvsdr/conntrack"
 	"lvsdr/conntrack/mapping"
@@ -15,23 +16,31 @@ const forever = 30 * 24 * 3600
 // link is the index of the interface that real servers are behind.
 const link = 2
 
+// A plane is a dataplane.Director and the memory of its connections.
+type plane struct {
+	*dataplane.Director
+	memory mapping.Memory
+}
+
 // A director is the Candidate lvsdr: a worker of a dataplane.Director, without
 // a port.
 type director struct {
-	d       *dataplane.Director
+	d       *plane
 	scratch *dataplane.Scratch
 	batch   *dataplane.Batch
 }
 
 var (
-	_ Expirer = (*director)(nil)
-	_ Counter = (*director)(nil)
+	_ Expirer   = (*director)(nil)
+	_ Counter   = (*director)(nil)
+	_ io.Closer = (*director)(nil)
 )
 
 // NewDirector makes the candidate "lvsdr": package dataplane's director, as it
-// is in `lvsdr run`. It is an Expirer and a Counter.
+// is in `lvsdr run`. It is an Expirer, a Counter
+// and an io.Closer.
 func NewDirector(s Setup) (Candidate, error) {
-	d, err := newDataplane(s, 1)
+	d, err := newPlane(s, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -39,15 +48,16 @@ func NewDirector(s Setup) (Candidate, error) {
 }
 
 // newWorker is worker i of d.
-func newWorker(d *dataplane.Director, i int) *director {
+func newWorker(d *plane, i int) *director {
 	return &director{d: d, scratch: d.NewScratch(i), batch: dataplane.NewBatch()}
 }
 
-// newDataplane makes a dataplane.Director for s and as many workers.
-func newDataplane(s Setup, workers int) (*dataplane.Director, error) {
+// newPlane makes a director for s and as many workers.
+func newPlane(s Setup, workers int) (d *plane, err error) {
 	t := dataplane.DefaultTunables()
 	t.SloppyTCP = s.Sloppy
-	d, err := dataplane.New(dataplane.Config{Workers: workers, Conns: conntrack.Config{Limit: s.Limit, Secret: [16]byte{1}, Room: mapping.Room}, Tunables: t})
+	d = &plane{}
+	d.Director, err = dataplane.New(dataplane.Config{Workers: workers, Conns: conntrack.Config{Limit: s.Limit, Secret: [16]byte{1}, Room: d.memory.Room}, Tunables: t})
 	if err != nil {
 		return nil, fmt.Errorf("make director: %w", err)
 	}
@@ -97,3 +107,6 @@ func (c *director) Expire(now int64) { c.d.Sweep(now, c.d.Chunks()) }
 
 // Reasons implements Counter.
 func (c *director) Reasons() map[string]uint64 { return c.d.Counters().Map() }
+
+// Close implements io.Closer.
+func (c *director) Close() error { return c.d.memory.Free() }

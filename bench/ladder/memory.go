@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -22,7 +21,7 @@ import (
 )
 
 // A filler makes something full of connections and returns how many it holds,
-// and what keeps it alive.
+// and what keeps it alive, to be closed if it can be.
 type filler func(ctx context.Context, limit int) (n int, held any, err error)
 
 // memoryRungs are the memory that a connection takes in a table at its limit,
@@ -62,8 +61,7 @@ func bytesPerFlow(ctx context.Context, limit int, fill filler) (float64, error) 
 		return 0, fmt.Errorf("only %d of %d connections are there", n, limit)
 	}
 	after, err := heldNow()
-	runtime.KeepAlive(held)
-	return float64(after-before) / float64(n), err
+	return float64(after-before) / float64(n), errors.Join(err, end(held)) // alive until here
 }
 
 // heldNow is the process's resident memory in bytes, when garbage has been
@@ -153,7 +151,7 @@ func fillDirector(ctx context.Context, limit int) (int, any, error) {
 	if err := co.each(ctx, limit, flagSYN); err != nil {
 		return 0, nil, err
 	}
-	return numConns(co.c.(*director).d), co, nil
+	return numConns(co.c.(*director).d), co.c, nil
 }
 
 // vip6 is the service of IPv6.
@@ -181,7 +179,7 @@ func frame6(s Setup) []byte {
 // fillDirector6 fills a director with connections of IPv6.
 func fillDirector6(ctx context.Context, limit int) (int, any, error) {
 	s := DefaultSetup(limit)
-	d, err := newDataplane(s, 1)
+	d, err := newPlane(s, 1)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -207,5 +205,5 @@ func fillDirector6(ctx context.Context, limit int) (int, any, error) {
 		}
 		c.Forward(batch, firstMoment)
 	}
-	return numConns(d), d, ctx.Err()
+	return numConns(d), c, ctx.Err()
 }

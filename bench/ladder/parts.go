@@ -134,7 +134,8 @@ type tableLookup struct {
 }
 
 func startTableLookup(flows, batch int, together bool) (*work, error) {
-	t, err := conntrack.New(conntrack.Config{Limit: max(flows*105/100, 1<<14), Secret: [16]byte{1}, Room: mapping.Room})
+	var memory mapping.Memory
+	t, err := conntrack.New(conntrack.Config{Limit: max(flows*105/100, 1<<14), Secret: [16]byte{1}, Room: memory.Room})
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func startTableLookup(flows, batch int, together bool) (*work, error) {
 	if together {
 		step = l.together
 	}
-	return &work{step: step, check: func() error { return found(l.missed, l.looked/1000) }}, nil
+	return &work{step: step, check: func() error { return found(l.missed, l.looked/1000) }, end: memory.Free}, nil
 }
 
 // oneByOne finds each flow before it hashes the next.
@@ -262,7 +263,7 @@ func portRung(o *Options) Rung {
 		inProcess("port alone", func(context.Context) (*work, error) { return startPort(o.Batch, nil) }),
 		inProcess("lvsdr", func(context.Context) (*work, error) {
 			s := DefaultSetup(portFlows * 2)
-			d, err := newDataplane(s, 1)
+			d, err := newPlane(s, 1)
 			if err != nil {
 				return nil, err
 			}
@@ -271,7 +272,7 @@ func portRung(o *Options) Rung {
 	}}
 }
 
-func startPort(batch int, d *dataplane.Director) (*work, error) {
+func startPort(batch int, d *plane) (*work, error) {
 	f := NewFrames(DefaultSetup(0), portFlows)
 	b := dataplane.NewBatch()
 	p := memport.New(memport.Config{Capacity: portFlows, Batch: batch, Repeat: true})
@@ -304,10 +305,14 @@ func startPort(batch int, d *dataplane.Director) (*work, error) {
 		done += uint64(len(b.Packets))
 		return len(b.Packets)
 	}
-	return &work{step: step, check: func() error {
+	w := &work{step: step, check: func() error {
 		if sent := p.Stats().Sent; d != nil && sent != done {
 			return fmt.Errorf("%d of %d frames were sent: %v", sent, done, d.Counters().Map())
 		}
 		return failed
-	}}, nil
+	}}
+	if d != nil {
+		w.end = d.memory.Free
+	}
+	return w, nil
 }

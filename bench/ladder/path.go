@@ -94,6 +94,9 @@ func newMakers(factories []Factory) ([]maker, error) {
 		}
 		_, ok := c.(Expirer)
 		all = append(all, maker{name: c.Name(), expirer: ok, make: f})
+		if err := end(c); err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
 }
@@ -109,7 +112,7 @@ func startHit(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
 	}
 	pick := s.pick()
 	set := func(i int) { co.f.Set(i, pick.Next(), flagACK) }
-	return &work{step: func() int { return co.turn(set) }, check: co.check}, co.warmed()
+	return &work{step: func() int { return co.turn(set) }, check: co.check, end: co.close}, co.warmed()
 }
 
 // startNew is a new connection with each frame. When there are as many as
@@ -139,7 +142,7 @@ func startFresh(ctx context.Context, f Factory, s trafficSpec, setup Setup) (*wo
 	}
 	g.end()
 	set := func(i int) { co.f.Set(i, g.flow(), flagSYN) }
-	return &work{step: func() int { return co.turn(set) }, rest: g.rest, check: co.check}, nil
+	return &work{step: func() int { return co.turn(set) }, rest: g.rest, check: co.check, end: co.close}, nil
 }
 
 // startMixed is segments of established connections, and now and then a new
@@ -162,7 +165,7 @@ func startMixed(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
 		}
 		co.f.Set(i, pick.Next(), flagACK)
 	}
-	return &work{step: func() int { return co.turn(set) }, rest: g.rest, check: co.check}, co.warmed()
+	return &work{step: func() int { return co.turn(set) }, rest: g.rest, check: co.check, end: co.close}, co.warmed()
 }
 
 // startFlood is SYNs that are never followed up, each of a flow not seen
@@ -180,7 +183,7 @@ func startFlood(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
 		co.f.Set(i, next, flagSYN)
 		next++
 	}
-	return &work{step: func() int { return co.turn(set) }, check: co.check}, co.warmed()
+	return &work{step: func() int { return co.turn(set) }, check: co.check, end: co.close}, co.warmed()
 }
 
 // generations gives the numbers of new flows, and lets all of them expire

@@ -2,13 +2,12 @@ package ladder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
-
-	"lvsdr/dataplane"
 )
 
 // lasting is how many connections are hit in the rung "pause" while the others
@@ -34,7 +33,11 @@ func pauseRung(o *Options) Rung {
 	flows := slices.Max(o.Flows)
 	subject := func(name string, p company) Subject {
 		p.flows, p.batch = flows, o.Batch
-		return Subject{Name: name, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+		needs := ""
+		if p.expiry && runtime.NumCPU() < 2 { // who sweeps has to come in between
+			needs = "2 CPUs"
+		}
+		return Subject{Name: name, Needs: needs, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
 			err = pinned(func() error {
 				v, err = p.run(ctx, t)
 				return err
@@ -59,13 +62,14 @@ type company struct {
 
 // run is the 99.9th percentile and the longest of the times that the director
 // took for a batch, in µs.
-func (p company) run(ctx context.Context, t time.Duration) ([]float64, error) {
+func (p company) run(ctx context.Context, t time.Duration) (_ []float64, err error) {
 	setup := DefaultSetup((p.flows + lasting) * 105 / 100)
-	d, err := newDataplane(setup, 1)
+	d, err := newPlane(setup, 1)
 	if err != nil {
 		return nil, err
 	}
 	co := courseOf(newWorker(d, 0), setup, p.batch)
+	defer func() { err = errors.Join(err, co.close()) }() // after what is beside
 	if err := p.fill(ctx, co); err != nil {
 		return nil, err
 	}
@@ -136,7 +140,7 @@ func (co *course) timeCalls(ctx context.Context, t time.Duration, swept <-chan s
 }
 
 // sweepOnce sweeps the table of d once.
-func sweepOnce(ctx context.Context, d *dataplane.Director, now int64) {
+func sweepOnce(ctx context.Context, d *plane, now int64) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	share := (d.Chunks() + sweepParts - 1) / sweepParts
@@ -171,7 +175,7 @@ func litter(ctx context.Context) {
 }
 
 // numConns is how many the servers of d have.
-func numConns(d *dataplane.Director) int {
+func numConns(d *plane) int {
 	n := 0
 	for _, s := range d.Services() {
 		for _, rs := range s.Servers {

@@ -2,7 +2,9 @@ package ladder
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"time"
 
@@ -48,6 +50,23 @@ type work struct {
 	step  func() int   // does a batch and returns how many units that was
 	rest  func()       // called between steps, not timed, at least after every chunk units; may be nil
 	check func() error // asked at the end: was all done that was to be done?
+	end   func() error // gives back what the collector does not; may be nil
+}
+
+// end closes what can be closed.
+func end(v any) error {
+	if c, ok := v.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// close ends w, for which err is known.
+func (w *work) close(err error) error {
+	if w.end == nil {
+		return err
+	}
+	return errors.Join(err, w.end())
 }
 
 // chunk is how many units are done between two readings of the clock.
@@ -105,7 +124,7 @@ func inProcess(name string, start func(context.Context) (*work, error)) Subject 
 			runtime.GC() // what earlier turns left behind is not this one's
 			ns, err := w.measure(ctx, t)
 			v = []float64{ns}
-			return err
+			return w.close(err)
 		})
 		return v, err
 	}}

@@ -66,7 +66,7 @@ func newDirectors(n, flows, batch int) ([]*course, error) {
 // newWorkers is the crew of one director's workers.
 func newWorkers(n, flows, batch int) ([]*course, error) {
 	setup := DefaultSetup(n * flows * 105 / 100)
-	d, err := newDataplane(setup, n)
+	d, err := newPlane(setup, n)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +112,9 @@ func (c crew) hit(ctx context.Context, n, flows, batch int, t time.Duration) (fl
 	close(start)
 	done.Wait()
 	sum := 0.0
-	for _, r := range rates {
+	for i, r := range rates {
 		sum += r
+		errs = append(errs, workers[i].close())
 	}
 	return sum, errors.Join(errs...)
 }

@@ -58,3 +58,33 @@ func TestTable(t *testing.T) {
 		t.Errorf("%d entries, want %d", table.Len(), 1<<14)
 	}
 }
+
+// Memory that is given back is not the process's any more, and may be given
+// back twice.
+func TestFree(t *testing.T) {
+	var m Memory
+	lines, _, err := m.Room(1<<16, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, err := m.Room(1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range [][]conntrack.Line{lines, other} {
+		l[0] = conntrack.Line{}
+		if !mapped(place(l)) {
+			t.Fatal("the memory is not there")
+		}
+	}
+	for range 2 {
+		if err := m.Free(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, l := range [][]conntrack.Line{lines, other} {
+		if mapped(place(l)) {
+			t.Error("the memory is still there")
+		}
+	}
+}

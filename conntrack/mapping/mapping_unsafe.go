@@ -3,9 +3,9 @@ package mapping
 import "unsafe"
 
 // pages maps room for n records without pointers.
-func pages[T any](n int) ([]T, error) {
+func pages[T any](m *Memory, n int) ([]T, error) {
 	var one T
-	b, err := anonymous(n * int(unsafe.Sizeof(one)))
+	b, err := m.anonymous(n * int(unsafe.Sizeof(one)))
 	if err != nil {
 		return nil, err
 	}
