@@ -64,7 +64,7 @@ func liveRungs(l *Live) []Rung {
 		name string
 		tempo
 	}{{"latency", tempo{}}, {"latency-paused", tempo{pause: pause}}, {"latency-loaded", tempo{load: loadRate}}} {
-		add(r.name, latencyMetrics(), switched, fromClient(r.latency), tcp)
+		add(r.name, latencyMetrics(), switched, apart(r.latency), tcp)
 	}
 	add("bulk", []Metric{{Unit: "Gb/s"}}, switched, fromClient(bulk), tcp)
 	add("connections", []Metric{{Unit: "conns/s"}}, switched, fromClient(connections), tcp)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -130,8 +129,8 @@ type server struct {
 // serverThreads is how many connections are served at a time.
 const serverThreads = 16
 
-// serve starts the server.
-func serve(s *site) (*server, error) {
+// serve starts the server, on threads of run.
+func serve(s *site, run func(func() error) error) (*server, error) {
 	v := &server{}
 	err := s.Servers[0].Do(func() (err error) {
 		if v.listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
@@ -150,25 +149,26 @@ func serve(s *site) (*server, error) {
 		return nil, fmt.Errorf("listen on the real server: %w", err)
 	}
 	for range serverThreads {
-		v.running.Go(func() {
-			runtime.LockOSThread() // and so it is the thread that waits, not Go
-			defer runtime.UnlockOSThread()
-			buf := make([]byte, bulkSize)
-			for {
-				fd, _, err := unix.Accept4(v.listener, unix.SOCK_CLOEXEC)
-				if err == unix.EINTR || err == unix.ECONNABORTED {
-					continue
-				}
-				if err != nil {
-					return // close has shut it down
-				}
-				_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // only slower without
-				v.handle(stream(fd), buf)
-				stream(fd).close()
-			}
-		})
+		v.running.Go(func() { _ = run(v.accept) }) // it ends as close does
 	}
 	return v, nil
+}
+
+// accept serves one connection after the other until the listener is shut down.
+func (v *server) accept() error {
+	buf := make([]byte, bulkSize)
+	for {
+		fd, _, err := unix.Accept4(v.listener, unix.SOCK_CLOEXEC)
+		if err == unix.EINTR || err == unix.ECONNABORTED {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // only slower without
+		v.handle(stream(fd), buf)
+		stream(fd).close()
+	}
 }
 
 // handle serves one connection until its client is done.

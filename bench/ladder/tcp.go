@@ -18,14 +18,42 @@ type traffic func(ctx context.Context, s *site, t time.Duration) ([]float64, err
 // fromClient is f as traffic: in the client's namespace, on a thread of its
 // own, with the server running.
 func fromClient(f func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)) traffic {
+	return onThreads(anywhere, f)
+}
+
+// apart is fromClient where the forwarder has the last CPU to itself, and client
+// and server share another one: with one request under way they never work at
+// the same time.
+func apart(f func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)) traffic {
+	return func(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
+		if s.pid != 0 {
+			if err := pinProcess(s.pid); err != nil {
+				return nil, err
+			}
+		}
+		return onThreads(func(f func() error) error { return pinnedTo(1, f) }, f)(ctx, s, t)
+	}
+}
+
+// anywhere runs f on a thread of its own.
+func anywhere(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return f()
+}
+
+// onThreads is f as traffic, client and server each on threads of run.
+func onThreads(run func(func() error) error, f func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)) traffic {
 	return func(ctx context.Context, s *site, t time.Duration) (got []float64, err error) {
-		v, err := serve(s)
+		v, err := serve(s, run)
 		if err != nil {
 			return nil, err
 		}
-		err = s.Clients[0].Do(func() (err error) {
-			got, err = f(ctx, s, v, t)
-			return err
+		err = s.Clients[0].Do(func() error {
+			return run(func() (err error) {
+				got, err = f(ctx, s, v, t)
+				return err
+			})
 		})
 		return got, errors.Join(err, v.close())
 	}
