@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -21,28 +22,28 @@ const lookInterval = time.Second
 func (m *manager) lookForCaptures(ctx context.Context) error {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
-	for visible := true; ; {
+	for last := ""; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			now, why := m.missed()
-			if now != visible {
-				m.log.Debug("sending by AF_XDP", "on", !now, "why", why)
+			if why := m.missed(); why != last {
+				m.log.Debug("sending by AF_XDP", "not", why)
+				last = why
 			}
-			visible = now
 		}
 	}
 }
 
-// missed tells all ports whether the frames they send by AF_XDP would be missed,
-// by whom or what.
-func (m *manager) missed() (visible bool, why string) {
+// missed tells all ports whether the frames they send by AF_XDP would be missed.
+// It says by whom or what, or else why they cannot be sent so; empty: they are,
+// as soon as there is enough to send.
+func (m *manager) missed() (why string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ours := map[int]int{}
-	for i, ps := range m.ports {
-		ours[i] = len(ps.all)
+	ours, links := map[int]int{}, slices.Sorted(maps.Keys(m.ports))
+	for _, i := range links {
+		ours[i] = len(m.ports[i].all)
 		if i != m.local.ifindex && why == "" {
 			why = bypassable(i)
 		}
@@ -50,12 +51,16 @@ func (m *manager) missed() (visible bool, why string) {
 	if why == "" {
 		why = captured(ours)
 	}
-	for _, ps := range m.ports {
-		for _, port := range ps.all {
-			port.SetVisible(why != "")
+	visible := why != ""
+	for _, i := range links {
+		for _, port := range m.ports[i].all {
+			port.SetVisible(visible)
+			if err := port.XDPError(); err != nil && why == "" {
+				why = m.ports[i].name + ": " + err.Error()
+			}
 		}
 	}
-	return why != "", why
+	return why
 }
 
 // plainQdiscs are the queueing disciplines of an interface nobody has shaped.

@@ -50,6 +50,7 @@ type Port struct {
 	neighbours bool        // Config.Neighbours6
 	useXDP     bool        // Config.XDP
 	visible    atomic.Bool // SetVisible
+	xdpError   atomic.Pointer[error]
 
 	mu     sync.Mutex // held where fd and wake are used beside the worker
 	closed bool

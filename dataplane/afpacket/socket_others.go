@@ -36,6 +36,9 @@ func (*Port) SetVIPs([]netip.Addr) error { return errors.ErrUnsupported }
 // SetVisible does nothing.
 func (*Port) SetVisible(bool) {}
 
+// XDPError is nil.
+func (*Port) XDPError() error { return nil }
+
 // Recv is not implemented on this system.
 func (*Port) Recv(*dataplane.Batch) error { return errors.ErrUnsupported }
 

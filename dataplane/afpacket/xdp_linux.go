@@ -231,15 +231,26 @@ func (p *Port) xdpOf(out int32) *xdp {
 		if int32(p.batches-x.again) < 0 {
 			return nil
 		}
-		if x.open() != nil {
+		if err := x.open(); err != nil {
+			p.xdpError.Store(&err)
 			x.again = p.batches + statsEvery
 			return nil
 		}
+		p.xdpError.Store(nil)
 	}
 	if x.pending > 0 {
 		return nil
 	}
 	return x
+}
+
+// XDPError is why the port has no AF_XDP socket for what it would have sent by
+// one; nil: it has, or has not needed one.
+func (p *Port) XDPError() error {
+	if err := p.xdpError.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // kick sends what is pending, waits for room as flush does, and counts. A socket

@@ -177,6 +177,9 @@ func TestWithoutAQueueOfItsOwnAPortSendsAsEver(t *testing.T) {
 	if one, two := first.Stats(), x.p.Stats(); one.SentXDP != 20 || two.SentXDP != 0 || two.Sent != 20 {
 		t.Errorf("stats %+v, %+v", one, two)
 	}
+	if first.XDPError() != nil || x.p.XDPError() == nil {
+		t.Errorf("errors: %v, %v", first.XDPError(), x.p.XDPError())
+	}
 }
 
 func TestXDPEndsWithTheInterfaceAndBeginsAgain(t *testing.T) {
