@@ -23,14 +23,14 @@ func (m *manager) lookForCaptures(ctx context.Context) error {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for last := ""; ; {
+		if why := m.missed(); why != last {
+			m.log.Debug("sending by AF_XDP", "not", why)
+			last = why
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if why := m.missed(); why != last {
-				m.log.Debug("sending by AF_XDP", "not", why)
-				last = why
-			}
 		}
 	}
 }

@@ -161,9 +161,6 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 	ctx, m.cancel = context.WithCancel(ctx)
 	m.task(func() error { return m.arp.Run(ctx) })
 	m.task(func() error { return m.sweep(ctx) })
-	if m.o.XDP {
-		m.task(func() error { return m.lookForCaptures(ctx) })
-	}
 	changed := make(chan struct{}, 1)
 	m.task(func() error { return m.watch(ctx, changed) })
 	m.task(func() error {
@@ -181,6 +178,9 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 	m.awaitNeighbours(ctx)
 	if err := m.announce(); err != nil {
 		return err
+	}
+	if m.o.XDP {
+		m.task(func() error { return m.lookForCaptures(ctx) })
 	}
 	m.o.Notify("READY=1")
 	for {
