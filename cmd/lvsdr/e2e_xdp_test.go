@@ -1,6 +1,10 @@
 package main_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"testing"
@@ -128,5 +132,26 @@ func TestXDPCanBeSwitchedOff(t *testing.T) {
 		if st := b.send(t, d); st.SentXDP != 0 || st.Sent == 0 {
 			t.Fatalf("%+v", st)
 		}
+	}
+}
+
+// Bulk data of a client that finishes its own checksums, and so cuts its own
+// segments, arrives whole, and by AF_XDP.
+func TestAnUploadByXDPArrivesWhole(t *testing.T) {
+	size := int64(short(100, 8)) << 20
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
+	client := lab.Clients[0]
+	if err := client.Do(func() error { return afpacket.SetTxChecksum(netlab.Ifname, false) }); err != nil {
+		t.Fatal(err)
+	}
+	d := direct(t, lab, lab.Config(rotating()))
+	sum := sha256.New()
+	body := io.TeeReader(io.LimitReader(rand.NewChaCha8([32]byte{1}), size), sum)
+	name, got := put(t.Context(), t, lab.client(t, client.Addr, freshConnections), url(lab), body, size)
+	if want := hex.EncodeToString(sum.Sum(nil)); got != want {
+		t.Errorf("%s received %s, sent was %s", name, got, want)
+	}
+	if st := status(t, d).Ports[netlab.Ifname]; st.SentXDP == 0 || st.Sent < uint64(size/1460) || st.SendFull+st.SendError != 0 {
+		t.Errorf("%+v", st)
 	}
 }
