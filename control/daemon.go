@@ -26,6 +26,7 @@ import (
 	"lvsdr/control/localclient"
 	"lvsdr/control/shield"
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/afpacket"
 	"lvsdr/dataplane/frame"
 )
 
@@ -180,7 +181,11 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 		return err
 	}
 	if m.o.XDP {
-		m.task(func() error { return m.lookForCaptures(ctx) })
+		if err := afpacket.ProbeXDP(); err != nil {
+			m.log.Info("full batches go the ordinary way, there is no AF_XDP", "error", err)
+		} else {
+			m.task(func() error { return m.lookForCaptures(ctx) })
+		}
 	}
 	m.o.Notify("READY=1")
 	for {

@@ -28,6 +28,7 @@ type burst struct {
 
 func newBurst(t *testing.T, lab *network) *burst {
 	t.Helper()
+	needXDP(t)
 	client := lab.Clients[0]
 	b := &burst{batch: dataplane.NewBatch()}
 	var ifi *net.Interface
@@ -51,6 +52,14 @@ func newBurst(t *testing.T, lab *network) *burst {
 		b.batch.Replies = append(b.batch.Replies, dataplane.Reply{Data: f.Bytes(), Out: int32(ifi.Index)})
 	}
 	return b
+}
+
+// needXDP skips a test where there are no AF_XDP sockets.
+func needXDP(t *testing.T) {
+	t.Helper()
+	if err := afpacket.ProbeXDP(); err != nil {
+		t.Skipf("needs AF_XDP sockets: %v", err)
+	}
 }
 
 // send sends some thousand frames and gives the director's counters behind them.
@@ -138,6 +147,7 @@ func TestXDPCanBeSwitchedOff(t *testing.T) {
 // Bulk data of a client that finishes its own checksums, and so cuts its own
 // segments, arrives whole, and by AF_XDP.
 func TestAnUploadByXDPArrivesWhole(t *testing.T) {
+	needXDP(t)
 	size := int64(short(100, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
 	client := lab.Clients[0]

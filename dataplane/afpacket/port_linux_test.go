@@ -552,7 +552,7 @@ func TestABatchAllocatesNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(300, step); n != 0 {
 			t.Errorf("%v allocations per batch of %d", n, frames)
 		}
-		if s := p.Stats(); s.Sent < uint64(300*(frames+1)) || s.SendError != 0 || (s.SentXDP > 0) != (frames >= xdpLeast) {
+		if s := p.Stats(); s.Sent < uint64(300*(frames+1)) || s.SendError != 0 || (s.SentXDP > 0) != (frames >= xdpLeast && ProbeXDP() == nil) {
 			t.Errorf("batches of %d: stats %+v", frames, s)
 		}
 		if err := p.Close(); err != nil { // an AF_XDP socket has its queue to itself

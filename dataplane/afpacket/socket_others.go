@@ -36,6 +36,9 @@ func (*Port) SetVIPs([]netip.Addr) error { return errors.ErrUnsupported }
 // SetVisible does nothing.
 func (*Port) SetVisible(bool) {}
 
+// ProbeXDP says that there are none.
+func ProbeXDP() error { return errors.ErrUnsupported }
+
 // XDPError is nil.
 func (*Port) XDPError() error { return nil }
 

@@ -57,14 +57,8 @@ func (x *xdp) open() (err error) {
 	for i := range uint64(xdpSlots) {
 		x.free = append(x.free, i*xdpFrame)
 	}
-	if x.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	if x.umem, err = unix.Mmap(-1, 0, xdpSlots*xdpFrame, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err != nil {
-		return os.NewSyscallError("mmap", err)
-	}
-	if err := registerXDP(x.fd, x.umem, xdpFrame); err != nil {
-		return fmt.Errorf("setsockopt XDP_UMEM_REG: %w", err)
+	if err := x.register(); err != nil {
+		return err
 	}
 	// The fill ring is never used, but no socket is bound without one.
 	for _, opt := range []int{unix.XDP_TX_RING, unix.XDP_UMEM_COMPLETION_RING, unix.XDP_UMEM_FILL_RING} {
@@ -91,6 +85,32 @@ func (x *xdp) open() (err error) {
 			return os.NewSyscallError("bind", err)
 		}
 	}
+}
+
+// register makes the socket and the memory it sends from.
+func (x *xdp) register() (err error) {
+	if x.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	if x.umem, err = unix.Mmap(-1, 0, xdpSlots*xdpFrame, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err != nil {
+		return os.NewSyscallError("mmap", err)
+	}
+	switch errno := registerXDP(x.fd, x.umem, xdpFrame); errno {
+	case 0:
+		return nil
+	case unix.ENOBUFS:
+		return fmt.Errorf("lock %d KiB of memory (ulimit -l): %w", xdpSlots*xdpFrame>>10, errno)
+	default:
+		return fmt.Errorf("setsockopt XDP_UMEM_REG: %w", errno)
+	}
+}
+
+// ProbeXDP is why there are no AF_XDP sockets for this process, whatever the
+// interface; nil: there are.
+func ProbeXDP() error {
+	x := &xdp{fd: -1}
+	defer x.close()
+	return x.register()
 }
 
 // Sizes of entries in bytes: struct xdp_desc of <linux/if_xdp.h>, and an address.

@@ -24,6 +24,9 @@ type pass struct {
 
 func newPass(t *testing.T, cfg Config) *pass {
 	l := newLab(t)
+	if err := ProbeXDP(); err != nil {
+		t.Skipf("needs AF_XDP sockets: %v", err)
+	}
 	cfg.Interface, cfg.VIPs = l.d0, []netip.Addr{labVIP}
 	x := &pass{lab: l, p: open(t, cfg), client: openIn(t, l.client, l.c0), b: dataplane.NewBatch()}
 	within(t, l.server, func() { x.server = open(t, Config{Interface: l.s0, VIPs: []netip.Addr{labVIP}}) })

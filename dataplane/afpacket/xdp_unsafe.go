@@ -10,15 +10,12 @@ import (
 
 // registerXDP makes mem, in places of size bytes, what the AF_XDP socket sends
 // from.
-func registerXDP(fd int, mem []byte, size uint32) error {
+func registerXDP(fd int, mem []byte, size uint32) unix.Errno {
 	reg := unix.XDPUmemReg{Addr: uint64(uintptr(unsafe.Pointer(&mem[0]))), Len: uint64(len(mem)), Size: size}
 	// Its first form (Linux 4.18) ends before the flags.
 	_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_XDP, unix.XDP_UMEM_REG,
 		uintptr(unsafe.Pointer(&reg)), unsafe.Offsetof(reg.Flags), 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	return errno
 }
 
 // xdpOffsets says where in each mapped ring its parts are.
