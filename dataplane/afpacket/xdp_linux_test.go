@@ -42,6 +42,10 @@ func (x *pass) receive(t *testing.T, n, size int) {
 		x.number++
 	}
 	transmit(t, x.client, x.c0, frames...)
+	eventually(t, "all frames are in the ring", func() bool {
+		r := &x.p.ring
+		return readShared(r.mem, r.offs[(r.next+n-1)%len(r.offs)]+slotStatus)&statusUser != 0
+	})
 	if err := x.p.Recv(x.b); err != nil || len(x.b.Packets) != n {
 		t.Fatalf("%d of %d frames in a batch, %v", len(x.b.Packets), n, err)
 	}
