@@ -41,7 +41,7 @@ func checkTraffic(ctx context.Context, x *Exam) []Finding {
 			Evidence: append([]string{t.BadSum}, x.tapEvidence()...),
 			Remedy:   "run lvsdr in its place; or switch the offload off where the frames come from: ethtool -K IFACE tx off"})
 	}
-	if t.BadSums == 0 { // else it is clear why
+	if t.BadSums == 0 && !slices.ContainsFunc(x.directed(), x.ownVIP) { // else it is clear why
 		found = append(found, x.stuck(t)...)
 	}
 	if len(t.TooBig) > 0 {
@@ -75,6 +75,13 @@ func (x *Exam) asker(vip netip.Addr, c Claim) Finding {
 	return Finding{Name: RSAnnouncesVIP, Severity: Warning, About: who,
 		Text:     fmt.Sprintf("it uses VIP %s as the source of its ARP requests, and who hears them sends past the director", vip),
 		Evidence: []string{c.Evidence}, Remedy: "on the real server: sysctl -w net.ipv4.conf.all.arp_announce=2"}
+}
+
+// ownVIP reports whether this host has the VIP, and so refuses its clients: a
+// connection that does not begin is not the real server's fault.
+func (x *Exam) ownVIP(vip netip.Addr) bool {
+	owner, _ := x.Host.owner(vip)
+	return owner != nil
 }
 
 // stuck finds real servers on which clients' connections do not begin.

@@ -104,6 +104,24 @@ func TestFramesAreJudged(t *testing.T) {
 	}
 }
 
+// Where the director's host refuses the VIP's clients itself, a real server whose
+// connections do not begin is not accused.
+func TestConnectionsThatTheDirectorsHostRefusesAccuseNobody(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		n := well()
+		n.traffic.Towards = map[frame.MAC]doctor.Begun{rsMAC: {Stuck: 2, Syn: "a SYN"}}
+		x := director(n)
+		want := doctor.RPFilter
+		if own {
+			x.Host.Links[0].Addrs = append(x.Host.Links[0].Addrs, netip.PrefixFrom(vip, 32))
+			want = doctor.VIPOnDirector
+		}
+		if got := worst(t, x, doctor.DirectorChecks()); got != want {
+			t.Errorf("VIP on the director %v: found %q, want %q", own, got, want)
+		}
+	}
+}
+
 func TestSettingsOfTheDirectorsHostAreJudged(t *testing.T) {
 	for _, c := range []struct {
 		name string
