@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -94,11 +95,15 @@ func TestTopOnATerminal(t *testing.T) {
 	for _, s := range screens(written.String()) {
 		wantFits(t, s, 80, 24)
 	}
-	seen := len(screens(written.String()))
 	if err := pty.Setsize(master, &pty.Winsize{Rows: 10, Cols: 40}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "a smaller screen", func() bool { return len(screens(written.String())) > seen })
+	await(t, "the smaller screen", func() bool { // one of the old size may have been under way
+		all := screens(written.String())
+		return len(misfits(all[len(all)-1], 40, 10)) == 0
+	})
+	seen := len(screens(written.String()))
+	await(t, "another one", func() bool { return len(screens(written.String())) > seen })
 	for _, s := range screens(written.String())[seen:] {
 		wantFits(t, s, 40, 10)
 	}
@@ -116,14 +121,23 @@ func TestTopOnATerminal(t *testing.T) {
 // wantFits wants a screen of at most so many cells.
 func wantFits(t *testing.T, screen []string, width, height int) {
 	t.Helper()
+	for _, m := range misfits(screen, width, height) {
+		t.Error(m)
+	}
+}
+
+// misfits are what does not fit on a screen of so many cells.
+func misfits(screen []string, width, height int) []string {
+	var all []string
 	if len(screen) > height {
-		t.Errorf("%d lines on a screen of %d", len(screen), height)
+		all = append(all, fmt.Sprintf("%d lines on a screen of %d", len(screen), height))
 	}
 	for _, line := range screen {
 		if n := utf8.RuneCountInString(line); n > width {
-			t.Errorf("a line of %d on a screen of %d: %q", n, width, line)
+			all = append(all, fmt.Sprintf("a line of %d on a screen of %d: %q", n, width, line))
 		}
 	}
+	return all
 }
 
 // Colours are for those who want them.
