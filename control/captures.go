@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -92,12 +91,7 @@ func bypassable(ifindex int) (why string) {
 // captured says who sees what leaves by the interfaces: packet sockets for all
 // protocols, of which that many on each interface are ours. Empty: nobody.
 func captured(ours map[int]int) (why string) {
-	f, err := os.Open("/proc/net/packet")
-	if err != nil {
-		return err.Error()
-	}
-	defer f.Close()
-	taps, err := procnet.Taps(f)
+	taps, err := procnet.Read("packet", procnet.Taps)
 	if err != nil {
 		return err.Error()
 	}

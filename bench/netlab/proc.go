@@ -55,22 +55,17 @@ func (h *Host) Listening() ([]netip.AddrPort, error) {
 func readListening(r io.Reader, order binary.ByteOrder) ([]netip.AddrPort, error) {
 	const listen = "0A" // TCP_LISTEN, <net/tcp_states.h>
 	var all []netip.AddrPort
-	lines := bufio.NewScanner(r)
-	lines.Scan() // the heading
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < 4 {
-			return nil, fmt.Errorf("line %q: too short", lines.Text())
-		}
+	err := procnet.Rows(r, 4, func(f []string) error {
 		at, err := procnet.Addr(f[1], order)
-		if err != nil {
-			return nil, err
-		}
-		if f[3] == listen {
+		if err == nil && f[3] == listen {
 			all = append(all, at)
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return all, lines.Err()
+	return all, nil
 }
 
 // Counter is a counter of the host's kernel by the names of /proc/net/snmp, such

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -220,7 +219,7 @@ func socketOwners() map[uint64]process {
 
 func (h *Host) gatherListeners(owners map[uint64]process) {
 	for _, name := range []string{"tcp", "tcp6", "udp", "udp6"} {
-		sockets, err := readProc(name, func(r io.Reader) ([]procSocket, error) { return readSockets(r, binary.NativeEndian) })
+		sockets, err := procnet.Read(name, func(r io.Reader) ([]procSocket, error) { return readSockets(r, binary.NativeEndian) })
 		if err != nil {
 			continue // a kernel without IPv6
 		}
@@ -239,7 +238,7 @@ func (h *Host) gatherListeners(owners map[uint64]process) {
 
 // gatherTaps finds the packet sockets of others.
 func (h *Host) gatherTaps(owners map[uint64]process) {
-	taps, err := readProc("packet", procnet.Taps)
+	taps, err := procnet.Read("packet", procnet.Taps)
 	if err != nil {
 		return
 	}
@@ -255,15 +254,4 @@ func (h *Host) gatherTaps(owners map[uint64]process) {
 			h.Taps = append(h.Taps, tap)
 		}
 	}
-}
-
-// readProc reads a file of /proc/net.
-func readProc[T any](name string, read func(io.Reader) ([]T, error)) ([]T, error) {
-	f, err := os.Open("/proc/net/" + name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	all, err := read(f)
-	return all, errors.Join(err)
 }

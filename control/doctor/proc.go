@@ -1,13 +1,11 @@
 package doctor
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"lvsdr/control/procnet"
 )
@@ -30,23 +28,21 @@ const (
 // (proc_net_tcp(5)), of a host of that order.
 func readSockets(r io.Reader, order binary.ByteOrder) ([]procSocket, error) {
 	var all []procSocket
-	lines := bufio.NewScanner(r)
-	lines.Scan() // the heading
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < 10 {
-			return nil, fmt.Errorf("line %q: too short", lines.Text())
-		}
+	err := procnet.Rows(r, 10, func(f []string) error {
 		at, err := procnet.Addr(f[1], order)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		inode, err := strconv.ParseUint(f[9], 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("inode %q: %w", f[9], err)
+			return fmt.Errorf("inode %q: %w", f[9], err)
 		}
 		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 		all = append(all, procSocket{at: at, listen: f[3] == stateListen || f[3] == stateClose, inode: inode})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return all, lines.Err()
+	return all, nil
 }

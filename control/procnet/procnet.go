@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,20 +41,45 @@ type Tap struct {
 // Taps reads /proc/net/packet: "sk RefCnt Type Proto Iface R Rmem User Inode".
 func Taps(r io.Reader) ([]Tap, error) {
 	var all []Tap
-	lines := bufio.NewScanner(r)
-	lines.Scan() // the heading
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < 9 {
-			return nil, fmt.Errorf("line %q: too short", lines.Text())
-		}
+	err := Rows(r, 9, func(f []string) error {
 		protocol, err := strconv.ParseUint(f[3], 16, 16)
 		ifindex, err2 := strconv.Atoi(f[4])
 		inode, err3 := strconv.ParseUint(f[8], 10, 64)
 		if err != nil || err2 != nil || err3 != nil {
-			return nil, fmt.Errorf("line %q: not as /proc/net/packet has them", lines.Text())
+			return fmt.Errorf("line %q: not as /proc/net/packet has them", f)
 		}
 		all = append(all, Tap{uint16(protocol), ifindex, inode})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return all, lines.Err()
+	return all, nil
+}
+
+// Rows calls f with the fields of each line but the heading, least of them or
+// more, until it fails.
+func Rows(r io.Reader, least int, f func(fields []string) error) error {
+	lines := bufio.NewScanner(r)
+	lines.Scan() // the heading
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < least {
+			return fmt.Errorf("line %q: too short", lines.Text())
+		}
+		if err := f(fields); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// Read reads a file of /proc/net, that of the process's network namespace.
+func Read[T any](name string, read func(io.Reader) ([]T, error)) ([]T, error) {
+	f, err := os.Open("/proc/net/" + name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return read(f)
 }
