@@ -37,8 +37,7 @@ var (
 )
 
 // NewDirector makes the candidate "lvsdr": package dataplane's director, as it
-// is in `lvsdr run`. It is an Expirer, a Counter
-// and an io.Closer.
+// is in `lvsdr run`. It is an Expirer, a Counter and an io.Closer.
 func NewDirector(s Setup) (Candidate, error) {
 	d, err := newPlane(s, 1)
 	if err != nil {

@@ -34,8 +34,8 @@ func pauseRung(o *Options) Rung {
 	subject := func(name string, p company) Subject {
 		p.flows, p.batch = flows, o.Batch
 		needs := ""
-		if p.expiry && runtime.NumCPU() < 2 { // who sweeps has to come in between
-			needs = "2 CPUs"
+		if p.expiry { // who sweeps has to come in between
+			needs = lacking(2, runtime.NumCPU())
 		}
 		return Subject{Name: name, Needs: needs, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
 			err = pinned(func() error {

@@ -15,16 +15,18 @@ import (
 // A traffic drives a turn of a live rung from the client and measures it.
 type traffic func(ctx context.Context, s *site, t time.Duration) ([]float64, error)
 
-// fromClient is f as traffic: in the client's namespace, on a thread of its
-// own, with the server running.
-func fromClient(f func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)) traffic {
+// A clientSide is what happens in the client's namespace while the server runs.
+type clientSide func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)
+
+// fromClient is f as traffic, on a thread of its own.
+func fromClient(f clientSide) traffic {
 	return onThreads(anywhere, f)
 }
 
 // apart is fromClient where the forwarder has the last CPU to itself, and client
 // and server share another one: with one request under way they never work at
 // the same time.
-func apart(f func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)) traffic {
+func apart(f clientSide) traffic {
 	return func(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
 		if s.pid != 0 {
 			if err := pinProcess(s.pid); err != nil {
@@ -43,7 +45,7 @@ func anywhere(f func() error) error {
 }
 
 // onThreads is f as traffic, client and server each on threads of run.
-func onThreads(run func(func() error) error, f func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)) traffic {
+func onThreads(run func(func() error) error, f clientSide) traffic {
 	return func(ctx context.Context, s *site, t time.Duration) (got []float64, err error) {
 		v, err := serve(s, run)
 		if err != nil {

@@ -43,10 +43,16 @@ func workersSubject(n, flows, batch, cpus int, c crew) Subject {
 	if n == 1 {
 		s.Name = "1 worker"
 	}
-	if n > cpus {
-		s.Needs = fmt.Sprintf("%d CPUs", n)
-	}
+	s.Needs = lacking(n, cpus)
 	return s
+}
+
+// lacking is what a machine of so many CPUs lacks for something that takes n.
+func lacking(n, cpus int) string {
+	if n > cpus {
+		return fmt.Sprintf("%d CPUs", n)
+	}
+	return ""
 }
 
 // newDirectors is the crew of n directors with a worker each.

@@ -26,8 +26,8 @@ const (
 type xdp struct {
 	out     int32
 	fd      int                     // -1: it could not be opened, or failed
-	call    func(fd int) unix.Errno // kickXDP
 	again   uint32                  // then: at which batch of the port to try again
+	call    func(fd int) unix.Errno // kickXDP
 	umem    []byte
 	free    []uint64 // places that are nobody's
 	pending int      // frames in the tx ring that the kernel has not taken yet
