@@ -11,7 +11,7 @@ import "slices"
 //
 // The caller holds the locks of all tables. It takes 25 KB a table.
 func Excerpt(tables []*Table, keys []Key, removed func(*Entry), now int64) ([]*Table, error) {
-	copies, err := NewGroup(Config{Limit: len(tables) * MinLimit, Secret: tables[0].seed6, Removed: removed}, len(tables))
+	copies, err := NewGroup(Config{Limit: len(tables) * MinLimit, Secret: tables[0].secret, Removed: removed}, len(tables))
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,6 @@ package conntrack
 import (
 	"encoding/binary"
 
-	"github.com/cespare/xxhash/v2"
-
 	"lvsdr/dataplane/frame"
 )
 
@@ -44,7 +42,7 @@ type ID struct {
 // address as they stand in an IPv4 header, read as one little-endian number.
 func (t *Table) ID4(addrs uint64, clientPort, virtualPort uint16, proto uint8) ID {
 	id := ID{addrs: addrs, ports: uint32(virtualPort)<<16 | uint32(clientPort), what: what(proto, conn)}
-	id.Hash = t.hash4(&id)
+	id.Hash = t.hasher4.hash(id.addrs, id.ports, id.what)
 	return id
 }
 
@@ -52,7 +50,7 @@ func (t *Table) ID4(addrs uint64, clientPort, virtualPort uint16, proto uint8) I
 func (t *Table) ID(k *Key) ID {
 	id := idOf(k, 0)
 	if id.what&six == 0 {
-		id.Hash = t.hash4(&id)
+		id.Hash = t.hasher4.hash(id.addrs, id.ports, id.what)
 	} else {
 		id.Hash = t.hash6(k)
 		id.addrs = tag(id.Hash)
@@ -75,28 +73,6 @@ func idOf(k *Key, h uint64) ID {
 		id.addrs = uint64(binary.LittleEndian.Uint32(k.Virtual[12:]))<<32 | uint64(binary.LittleEndian.Uint32(k.Client[12:]))
 	}
 	return id
-}
-
-// hash4 hashes 8 secret bytes and the 16 of an IPv4 key: below 32 bytes xxhash
-// has a short way.
-func (t *Table) hash4(id *ID) uint64 {
-	var b [24]byte
-	binary.LittleEndian.PutUint64(b[:], t.seed4)
-	binary.LittleEndian.PutUint64(b[8:], id.addrs)
-	binary.LittleEndian.PutUint64(b[16:], uint64(id.ports)|uint64(id.what)<<32)
-	return xxhash.Sum64(b[:])
-}
-
-func (t *Table) hash6(k *Key) uint64 {
-	var b [56]byte
-	copy(b[:16], t.seed6[:])
-	copy(b[16:], k.Client[:])
-	copy(b[32:], k.Virtual[:])
-	binary.LittleEndian.PutUint16(b[48:], k.ClientPort)
-	binary.LittleEndian.PutUint16(b[50:], k.VirtualPort)
-	b[52] = k.Proto
-	b[53] = uint8(kindOf(k) >> 8)
-	return xxhash.Sum64(b[:])
 }
 
 // The kinds of entry, in the upper half of Entry.what. A free entry has kind 0.
@@ -173,10 +149,15 @@ func (r DestRef) Gen() uint16 { return uint16(r) }
 // looked at if it is one of IPv6.
 func (t *Table) matches(e *Entry, k *Key, id *ID) bool {
 	if id.what&six == 0 {
-		return e.addrs == id.addrs && e.ports == id.ports && e.what == id.what
+		return e.differs(id) == 0
 	}
 	return e.what == id.what && e.ports == id.ports &&
 		e.addrs>>32 == id.addrs>>32 && t.pairs[uint32(e.addrs)] == Pair{k.Client, k.Virtual}
+}
+
+// differs is 0 if e is the entry of id, of IPv4.
+func (e *Entry) differs(id *ID) uint64 {
+	return e.addrs ^ id.addrs | uint64(e.ports^id.ports) | uint64(e.what^id.what)
 }
 
 // tag is the part of hash h that an IPv6 entry keeps, so that another's

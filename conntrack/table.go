@@ -56,8 +56,8 @@ type Table struct {
 	used     []uint32 // entries per chunk
 	n, limit int
 	cursor   int // chunk a sweep goes on from
-	seed4    uint64
-	seed6    [16]byte
+	secret   [16]byte
+	hasher4  hasher4
 	group    *group
 	timeouts [numStates]uint32 // ticks
 	sctp     [numSCTP]uint32
@@ -116,7 +116,7 @@ func NewGroup(c Config, n int) ([]*Table, error) {
 		t := &Table{
 			lines: lines[from : from+chunks*chunkLines], first: from * perLine, pairs: pairs[i*limit : (i+1)*limit],
 			used: make([]uint32, chunks), limit: limit, removed: c.Removed, group: g,
-			seed4: binary.LittleEndian.Uint64(c.Secret[:]), seed6: c.Secret,
+			secret: c.Secret, hasher4: newHasher4(binary.LittleEndian.Uint64(c.Secret[:])),
 		}
 		if t.removed == nil {
 			t.removed = func(*Entry) {}
@@ -194,10 +194,11 @@ func (t *Table) search4(id *ID) *Entry {
 	i := t.home(id.Hash)
 	for range maxProbe {
 		l := &t.lines[i]
-		if e := &l[0]; e.addrs == id.addrs && e.ports == id.ports && e.what == id.what {
-			return e
+		j := 0
+		if l[0].differs(id) != 0 {
+			j = 1 // without a jump: which it is cannot be foretold
 		}
-		if e := &l[1]; e.addrs == id.addrs && e.ports == id.ports && e.what == id.what {
+		if e := &l[j]; e.differs(id) == 0 {
 			return e
 		}
 		if l[0].past == 0 {
