@@ -32,20 +32,13 @@ func DecrementTTL(f []byte, h *Header) {
 		panic("frame: DecrementTTL of a packet whose TTL is 0")
 	}
 	ip := f[h.L3:]
+	h.TTL--
 	if h.Kind == IPv6 {
-		h.TTL--
 		ip[off6Hops] = h.TTL
 		return
 	}
-	word := binary.BigEndian.Uint16(ip[offTTL:]) // TTL and protocol
+	ip[offTTL] = h.TTL
+	// HC' = ~(~HC + ~m + m'), and m' is m less 0x100.
 	sum := binary.BigEndian.Uint16(ip[offSum:])
-	h.TTL--
-	binary.BigEndian.PutUint16(ip[offTTL:], word-0x100)
-	binary.BigEndian.PutUint16(ip[offSum:], updateSum(sum, word, word-0x100))
-}
-
-// updateSum is the checksum sum after one 16-bit word below it changed from
-// was to is: HC' = ~(~HC + ~m + m') (RFC 1624, equation 3).
-func updateSum(sum, was, is uint16) uint16 {
-	return ^Fold(uint32(^sum) + uint32(^was) + uint32(is))
+	binary.BigEndian.PutUint16(ip[offSum:], ^Fold(uint32(^sum)+0xfeff))
 }
