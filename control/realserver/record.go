@@ -132,7 +132,7 @@ func (i Item) check() error {
 	switch {
 	case kinds != 1:
 		return fmt.Errorf("an entry for %d items, want 1", kinds)
-	case i.Sysctl != "" && (!below || strings.Contains(conf, "..") || strings.Count(conf, "/") != 1):
+	case i.Sysctl != "" && (!below || filepath.Clean(i.Sysctl) != i.Sysctl || strings.Count(conf, "/") != 1):
 		return fmt.Errorf("sysctl %q: not one that start sets", i.Sysctl)
 	}
 	return nil
