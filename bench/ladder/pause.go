@@ -28,7 +28,8 @@ const mostCalls = 1 << 22
 
 // pauseRung is how long one call of the director takes at worst, while as many
 // connections as there are in the largest table expire at once and the
-// collector runs. Each turn lasts until all have expired, a second at least.
+// collector runs. Each turn lasts until all could expire, a second at least: the
+// longest of more calls would be longer.
 func pauseRung(o *Options) Rung {
 	flows := slices.Max(o.Flows)
 	subject := func(name string, p company) Subject {
@@ -89,7 +90,7 @@ func (p company) run(ctx context.Context, t time.Duration) (_ []float64, err err
 	if p.garbage {
 		beside.Go(func() { litter(around) })
 	}
-	took, err := co.timeCalls(ctx, t, swept)
+	took, err := co.timeCalls(ctx, max(t, sweepParts*sweepInterval), swept)
 	if err != nil {
 		return nil, err
 	}
