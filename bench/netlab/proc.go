@@ -17,20 +17,16 @@ import (
 	"lvsdr/control/procnet"
 )
 
-// readProc opens a file of /proc/net in the host and gives it to read.
-func (h *Host) readProc(name string, read func(io.Reader) error) error {
-	err := h.Do(func() error {
-		f, err := os.Open("/proc/thread-self/net/" + name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return read(f)
+// readProc reads a file of /proc/net in the host.
+func readProc[T any](h *Host, name string, read func(io.Reader) (T, error)) (v T, err error) {
+	err = h.Do(func() error {
+		v, err = procnet.Read(name, read)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("read /proc/net/%s on %s: %w", name, h.name, err)
+		return v, fmt.Errorf("read /proc/net/%s on %s: %w", name, h.name, err)
 	}
-	return nil
+	return v, nil
 }
 
 // Listening is where TCP sockets of the host listen, as "ss -ltn" shows it.
@@ -38,11 +34,8 @@ func (h *Host) readProc(name string, read func(io.Reader) error) error {
 func (h *Host) Listening() ([]netip.AddrPort, error) {
 	var all []netip.AddrPort
 	for _, name := range []string{"tcp", "tcp6"} {
-		err := h.readProc(name, func(r io.Reader) error {
-			found, err := readListening(r, binary.NativeEndian)
-			all = append(all, found...)
-			return err
-		})
+		found, err := readProc(h, name, func(r io.Reader) ([]netip.AddrPort, error) { return readListening(r, binary.NativeEndian) })
+		all = append(all, found...)
 		if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6
 			return nil, err
 		}
@@ -55,35 +48,35 @@ func (h *Host) Listening() ([]netip.AddrPort, error) {
 func readListening(r io.Reader, order binary.ByteOrder) ([]netip.AddrPort, error) {
 	const listen = "0A" // TCP_LISTEN, <net/tcp_states.h>
 	var all []netip.AddrPort
-	err := procnet.Rows(r, 4, func(f []string) error {
+	for f, err := range procnet.Rows(r, 4) {
+		if err != nil {
+			return nil, err
+		}
 		at, err := procnet.Addr(f[1], order)
-		if err == nil && f[3] == listen {
+		if err != nil {
+			return nil, err
+		}
+		if f[3] == listen {
 			all = append(all, at)
 		}
-		return err
-	})
-	if err != nil {
-		return nil, err
 	}
 	return all, nil
 }
 
 // Counter is a counter of the host's kernel by the names of /proc/net/snmp, such
 // as Ip and InDelivers.
-func (h *Host) Counter(proto, name string) (n uint64, err error) {
-	err = h.readProc("snmp", func(r io.Reader) error {
+func (h *Host) Counter(proto, name string) (uint64, error) {
+	return readProc(h, "snmp", func(r io.Reader) (uint64, error) {
 		var names []string // of a line of names; one of their values follows
 		for lines := bufio.NewScanner(r); lines.Scan(); {
 			words := strings.Fields(lines.Text())
 			if at := slices.Index(names, name); at > 0 && names[0] == proto+":" && at < len(words) {
-				n, err = strconv.ParseUint(words[at], 10, 64)
-				return err
+				return strconv.ParseUint(words[at], 10, 64)
 			}
 			names = words
 		}
-		return fmt.Errorf("no counter %s of %s", name, proto)
+		return 0, fmt.Errorf("no counter %s of %s", name, proto)
 	})
-	return n, err
 }
 
 // An IfAddr is an address of an interface.

@@ -28,21 +28,20 @@ const (
 // (proc_net_tcp(5)), of a host of that order.
 func readSockets(r io.Reader, order binary.ByteOrder) ([]procSocket, error) {
 	var all []procSocket
-	err := procnet.Rows(r, 10, func(f []string) error {
+	for f, err := range procnet.Rows(r, 10) {
+		if err != nil {
+			return nil, err
+		}
 		at, err := procnet.Addr(f[1], order)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		inode, err := strconv.ParseUint(f[9], 10, 64)
 		if err != nil {
-			return fmt.Errorf("inode %q: %w", f[9], err)
+			return nil, fmt.Errorf("inode %q: %w", f[9], err)
 		}
 		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 		all = append(all, procSocket{at: at, listen: f[3] == stateListen || f[3] == stateClose, inode: inode})
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	return all, nil
 }

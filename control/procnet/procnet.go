@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"iter"
 	"net/netip"
 	"os"
 	"slices"
@@ -41,44 +42,49 @@ type Tap struct {
 // Taps reads /proc/net/packet: "sk RefCnt Type Proto Iface R Rmem User Inode".
 func Taps(r io.Reader) ([]Tap, error) {
 	var all []Tap
-	err := Rows(r, 9, func(f []string) error {
+	for f, err := range Rows(r, 9) {
+		if err != nil {
+			return nil, err
+		}
 		protocol, err := strconv.ParseUint(f[3], 16, 16)
 		ifindex, err2 := strconv.Atoi(f[4])
 		inode, err3 := strconv.ParseUint(f[8], 10, 64)
 		if err != nil || err2 != nil || err3 != nil {
-			return fmt.Errorf("line %q: not as /proc/net/packet has them", f)
+			return nil, fmt.Errorf("line %q: not as /proc/net/packet has them", f)
 		}
 		all = append(all, Tap{uint16(protocol), ifindex, inode})
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	return all, nil
 }
 
-// Rows calls f with the fields of each line but the heading, least of them or
-// more, until it fails.
-func Rows(r io.Reader, least int, f func(fields []string) error) error {
-	lines := bufio.NewScanner(r)
-	lines.Scan() // the heading
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < least {
-			return fmt.Errorf("line %q: too short", lines.Text())
+// Rows are the fields of each line but the heading, least of them or more. An
+// error is the last.
+func Rows(r io.Reader, least int) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		lines := bufio.NewScanner(r)
+		lines.Scan() // the heading
+		for lines.Scan() {
+			fields := strings.Fields(lines.Text())
+			if len(fields) < least {
+				yield(nil, fmt.Errorf("line %q: too short", lines.Text()))
+				return
+			}
+			if !yield(fields, nil) {
+				return
+			}
 		}
-		if err := f(fields); err != nil {
-			return err
+		if err := lines.Err(); err != nil {
+			yield(nil, err)
 		}
 	}
-	return lines.Err()
 }
 
-// Read reads a file of /proc/net, that of the process's network namespace.
-func Read[T any](name string, read func(io.Reader) ([]T, error)) ([]T, error) {
-	f, err := os.Open("/proc/net/" + name)
+// Read reads a file of /proc/net, that of the thread's network namespace.
+func Read[T any](name string, read func(io.Reader) (T, error)) (T, error) {
+	f, err := os.Open("/proc/thread-self/net/" + name)
 	if err != nil {
-		return nil, err
+		var none T
+		return none, err
 	}
 	defer f.Close()
 	return read(f)

@@ -3,10 +3,12 @@ package procnet
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // procPacket is as /proc/net/packet was on a host.
@@ -50,10 +52,21 @@ func TestAddressesAreInTheOrderOfTheHost(t *testing.T) {
 }
 
 func TestRowsStopAtTheFirstError(t *testing.T) {
-	stop, seen := errors.New("stop"), 0
-	err := Rows(strings.NewReader("heading\na b\nc d\n"), 2, func([]string) error { seen++; return stop })
-	if !errors.Is(err, stop) || seen != 1 {
-		t.Errorf("%v after %d rows", err, seen)
+	broken, seen, errs := errors.New("broken"), 0, []error{}
+	for _, r := range []io.Reader{strings.NewReader("heading\na b\nc\nd e\n"), io.MultiReader(strings.NewReader("heading\na b\n"), iotest.ErrReader(broken))} {
+		for fields, err := range Rows(r, 2) {
+			if err != nil {
+				errs = append(errs, err)
+			} else if seen++; !slices.Equal(fields, []string{"a", "b"}) {
+				t.Errorf("fields %q", fields)
+			}
+		}
+	}
+	if seen != 2 || len(errs) != 2 || !errors.Is(errs[1], broken) {
+		t.Errorf("%v after %d rows", errs, seen)
+	}
+	for range Rows(strings.NewReader("heading\na b\nc d\n"), 2) {
+		break // who goes on gets the runtime's panic
 	}
 }
 
