@@ -69,11 +69,15 @@ func TestTopOnATerminal(t *testing.T) {
 		defer close(copied)
 		_, _ = io.Copy(&written, master) // it ends with an error when the program ends
 	}()
-	latest := func(text string) func() bool {
-		return func() bool {
-			all := screens(written.String())
-			return len(all) > 0 && strings.Contains(strings.Join(all[len(all)-1], "\n"), text)
+	last := func() []string {
+		all := screens(written.String())
+		if len(all) == 0 {
+			return nil
 		}
+		return all[len(all)-1]
+	}
+	latest := func(text string) func() bool {
+		return func() bool { return strings.Contains(strings.Join(last(), "\n"), text) }
 	}
 	press := func(keys string) {
 		t.Helper()
@@ -98,10 +102,8 @@ func TestTopOnATerminal(t *testing.T) {
 	if err := pty.Setsize(master, &pty.Winsize{Rows: 10, Cols: 40}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the smaller screen", func() bool { // one of the old size may have been under way
-		all := screens(written.String())
-		return len(misfits(all[len(all)-1], 40, 10)) == 0
-	})
+	// One of the old size may have been under way.
+	await(t, "the smaller screen", func() bool { return len(misfits(last(), 40, 10)) == 0 })
 	seen := len(screens(written.String()))
 	await(t, "another one", func() bool { return len(screens(written.String())) > seen })
 	for _, s := range screens(written.String())[seen:] {
