@@ -1,0 +1,226 @@
+package nics
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/afpacket"
+)
+
+// A Port is a port as afpacket has them.
+type Port interface {
+	dataplane.Port
+	// SetVIPs replaces the addresses whose frames are handed out.
+	SetVIPs([]netip.Addr) error
+	// SetVisible says whether captures must see everything that is sent.
+	SetVisible(bool)
+	// XDPError is why the port cannot send by AF_XDP; nil: it can.
+	XDPError() error
+}
+
+// A Wish is an interface that ports are wanted on.
+type Wish struct {
+	Index int // of the interface
+	Name  string
+	MTU   int // bytes
+	// VIPs are the addresses whose frames are taken; none: only ARP and
+	// neighbour discovery are.
+	VIPs []netip.Addr
+	// Local says that only this host itself sends to the interface: one port
+	// with a small ring is enough, and its queueing discipline does not matter.
+	Local bool
+}
+
+// localSlots is how many frames from this host's own clients may wait: 8 MiB.
+const localSlots = 124
+
+// Config is what NICs are made of.
+type Config struct {
+	Director *dataplane.Director // for whom the workers work; required
+	ARP      dataplane.ARPSink   // takes ARP and neighbour discovery
+	Now      func() int64        // the workers' clock, ns; required
+	Workers  int                 // on each interface; 0: one
+	// XDP allows to send by AF_XDP while nothing would miss the frames.
+	XDP bool
+	// Lost is told that an interface's ports failed, because it was deleted, say.
+	// The next Set opens them anew. It is called from the worker's goroutine and
+	// must not block; nil: nothing is told.
+	Lost func(ifindex int, err error)
+	Log  *slog.Logger // nil: nothing is logged
+	// Open opens n ports; nil: afpacket.OpenGroup.
+	Open func(c afpacket.Config, n int) ([]Port, error)
+	// Host says who looks at what is sent; nil: this host is asked.
+	Host Host
+}
+
+// NICs are the ports of one director. Set, Look and Close are for one goroutine
+// at a time; Stats and Name may be called from any and wait for none of them.
+type NICs struct {
+	cfg   Config
+	state atomic.Pointer[state]
+	why   string // frames are not sent by AF_XDP; "": they are
+}
+
+// A state is never changed, only replaced.
+type state struct {
+	groups map[int]*group                 // by interface index
+	closed map[string]dataplane.PortStats // counters of ports that were closed, by interface name
+}
+
+// A group is the ports of one interface, each with its worker.
+type group struct {
+	index   int
+	name    string
+	local   bool
+	ports   []Port
+	workers sync.WaitGroup
+	failed  atomic.Bool // a worker has ended with an error
+
+	vips  []netip.Addr // Set's own
+	mixed bool         // Set's own: some ports have others than vips
+}
+
+// New makes NICs without ports.
+func New(c Config) *NICs {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Open == nil {
+		c.Open = open
+	}
+	if c.Host == nil {
+		c.Host = host{}
+	}
+	c.Workers = max(c.Workers, 1)
+	n := &NICs{cfg: c}
+	n.state.Store(&state{groups: map[int]*group{}, closed: map[string]dataplane.PortStats{}})
+	return n
+}
+
+// open opens a group of afpacket's ports.
+func open(c afpacket.Config, n int) ([]Port, error) {
+	group, err := afpacket.OpenGroup(c, n)
+	ports := make([]Port, len(group))
+	for i, p := range group {
+		ports[i] = p
+	}
+	return ports, err
+}
+
+// Set opens, changes and closes ports until there are those of all. Interfaces
+// that fail are left out and named in the error; all others are served. Ports
+// that stay lose no frame of the addresses that stay.
+func (n *NICs) Set(all []Wish) error {
+	var errs []error
+	wanted := map[int]string{}
+	for i := range all {
+		wanted[all[i].Index] = all[i].Name
+	}
+	for i, g := range n.state.Load().groups {
+		if wanted[i] != g.name || g.failed.Load() {
+			errs = append(errs, n.close(g))
+		}
+	}
+	for i := range all {
+		var err error
+		if g := n.state.Load().groups[all[i].Index]; g == nil {
+			err = n.open(&all[i])
+		} else {
+			err = g.setVIPs(all[i].VIPs)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// change publishes a changed copy of the state.
+func (n *NICs) change(f func(*state)) {
+	was := n.state.Load()
+	is := state{groups: maps.Clone(was.groups), closed: maps.Clone(was.closed)}
+	f(&is)
+	n.state.Store(&is)
+}
+
+// setVIPs changes the addresses that the group takes.
+func (g *group) setVIPs(vips []netip.Addr) error {
+	if slices.Equal(vips, g.vips) && !g.mixed {
+		return nil
+	}
+	g.mixed = true
+	for _, p := range g.ports {
+		if err := p.SetVIPs(vips); err != nil {
+			return err
+		}
+	}
+	g.vips, g.mixed = slices.Clone(vips), false
+	return nil
+}
+
+// open opens the ports of w and starts their workers.
+func (n *NICs) open(w *Wish) error {
+	c := afpacket.Config{Interface: &net.Interface{Index: w.Index, Name: w.Name, MTU: w.MTU},
+		VIPs: w.VIPs, Neighbours6: !w.Local, XDP: n.cfg.XDP && !w.Local}
+	workers := n.cfg.Workers
+	if w.Local {
+		c.Slots, workers = localSlots, 1
+	}
+	ports, err := n.cfg.Open(c, workers)
+	if err != nil {
+		return err
+	}
+	g := &group{index: w.Index, name: w.Name, local: w.Local, ports: ports, vips: slices.Clone(w.VIPs)}
+	for i, p := range ports {
+		p.SetVisible(true) // until Look was called
+		work := dataplane.Worker{Director: n.cfg.Director, Port: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i}
+		g.workers.Go(func() { n.work(g, &work) })
+	}
+	n.change(func(s *state) { s.groups[g.index] = g })
+	return nil
+}
+
+// work runs a worker of g until its port is stopped or fails.
+func (n *NICs) work(g *group, w *dataplane.Worker) {
+	err := w.Run()
+	if err == nil || g.failed.Swap(true) {
+		return
+	}
+	if n.cfg.Lost != nil {
+		n.cfg.Lost(g.index, fmt.Errorf("interface %s: %w", g.name, err))
+	}
+}
+
+// close ends the workers of g, closes its ports and keeps their counters.
+func (n *NICs) close(g *group) error {
+	for _, p := range g.ports {
+		p.Stop()
+	}
+	g.workers.Wait()
+	var errs []error
+	for _, p := range g.ports {
+		errs = append(errs, p.Close())
+	}
+	n.change(func(s *state) {
+		delete(s.groups, g.index)
+		s.closed[g.name] = add(s.closed[g.name], g.stats())
+	})
+	return errors.Join(errs...)
+}
+
+// Close ends all workers and closes all ports. Stats still gives the counters.
+func (n *NICs) Close() error { return n.Set(nil) }
+
+// Name is the name of an interface with ports, or its number.
+func (n *NICs) Name(ifindex int) string {
+	if g := n.state.Load().groups[ifindex]; g != nil {
+		return g.name
+	}
+	return fmt.Sprintf("interface %d", ifindex)
+}

@@ -1,0 +1,38 @@
+package nics
+
+import (
+	"maps"
+
+	"lvsdr/dataplane"
+)
+
+// Stats are the counters by interface, since New, those of ports that are closed
+// by now included.
+func (n *NICs) Stats() map[string]dataplane.PortStats {
+	s := n.state.Load()
+	all := maps.Clone(s.closed)
+	for _, g := range s.groups {
+		all[g.name] = add(all[g.name], g.stats())
+	}
+	return all
+}
+
+// stats sums up the ports of an interface.
+func (g *group) stats() dataplane.PortStats {
+	var sum dataplane.PortStats
+	for _, p := range g.ports {
+		sum = add(sum, p.Stats())
+	}
+	return sum
+}
+
+func add(a, b dataplane.PortStats) dataplane.PortStats {
+	a.Received += b.Received
+	a.Missed += b.Missed
+	a.Truncated += b.Truncated
+	a.Sent += b.Sent
+	a.SentXDP += b.SentXDP
+	a.SendFull += b.SendFull
+	a.SendError += b.SendError
+	return a
+}
