@@ -22,6 +22,7 @@ import (
 	"lvsdr/conntrack/mapping"
 	"lvsdr/control/api"
 	"lvsdr/control/check"
+	"lvsdr/control/drroute"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/localclient"
 	"lvsdr/control/shield"
@@ -97,7 +98,7 @@ type manager struct {
 	sender   *arp.PacketSender
 	shield   *shield.Shield
 	checks   *check.Runner
-	router   *check.Router // nil: no DR checks
+	router   *drroute.Router // nil: no DR checks
 	listener net.Listener
 
 	mu         sync.Mutex // guards what follows; held while the director is edited
@@ -147,8 +148,8 @@ func newManager(o Options) (m *manager, err error) {
 }
 
 // openRouter makes ready for DR checks, and cleans up after a predecessor.
-func openRouter() (*check.Router, error) {
-	r, err := check.NewRouter()
+func openRouter() (*drroute.Router, error) {
+	r, err := drroute.New()
 	if err != nil {
 		return nil, err
 	}
@@ -485,9 +486,9 @@ func (m *manager) close() error {
 
 // setChecks makes the health checks those of p. The caller holds m.mu.
 func (m *manager) setChecks(cfg *keepalived.Config, p *plan) error {
-	router := m.router
-	if !cfg.Global.DRCheck {
-		router = nil
+	var router check.Router
+	if m.router != nil && cfg.Global.DRCheck {
+		router = m.router
 	}
 	specs, paths := p.checks(router, cfg.Global.LogAllFailures)
 	if m.router != nil {

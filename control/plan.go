@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lvsdr/control/check"
+	"lvsdr/control/drroute"
 	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -157,9 +158,9 @@ func (p *plan) interfaces() map[int][]netip.Addr {
 // checks are the health checks of the plan, each once. With dr set, a check of
 // a TCP service's own server also proves Direct Routing; where services of a
 // group share the check, for the first of those it can be proved for.
-func (p *plan) checks(dr *check.Router, logAll bool) ([]check.Spec, []check.Path) {
+func (p *plan) checks(dr check.Router, logAll bool) ([]check.Spec, []drroute.Path) {
 	var specs []check.Spec
-	var paths []check.Path
+	var paths []drroute.Path
 	made := map[*keepalived.Check]int{} // indexes into specs
 	proved := map[*keepalived.Check]bool{}
 	for _, s := range p.services {

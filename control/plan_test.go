@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"lvsdr/conntrack"
-	"lvsdr/control/check"
+	"lvsdr/control/drroute"
 	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -137,7 +137,7 @@ func TestTheServicesOfAGroupAreCheckedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		specs, paths := p.checks(new(check.Router), false)
+		specs, paths := p.checks(new(drroute.Router), false)
 		var got []string
 		for _, p := range paths {
 			got = append(got, p.String())

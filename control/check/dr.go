@@ -5,20 +5,22 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+
+	"lvsdr/control/drroute"
 )
 
-// A Path is one way a connection takes in Direct Routing: to the virtual
-// address VIP, in frames to the MAC address of the real server RS, out of the
-// interface with index Ifindex. VIP and RS are of the same family.
-type Path struct {
-	VIP, RS netip.Addr
-	Ifindex int
+// A Router knows how to send a connection of this host along a path; it is met
+// by *drroute.Router.
+type Router interface {
+	// Mark sees that the path is installed and gives the firewall mark of its
+	// sockets.
+	Mark(drroute.Path) (uint32, error)
+	// Gateway is whom the kernel sends the path's packets to: the real server,
+	// or somebody an ICMP redirect named.
+	Gateway(drroute.Path) (netip.Addr, error)
 }
 
-// String is "192.168.1.100 via 192.168.1.11 dev 3".
-func (p Path) String() string {
-	return fmt.Sprintf("%s via %s dev %d", p.VIP, p.RS, p.Ifindex)
-}
+var _ Router = (*drroute.Router)(nil)
 
 // defaultTTL is enough for a real server that passes the connection on to a
 // container or virtual machine of its own (one hop), and not enough to come
@@ -45,14 +47,14 @@ type DR struct {
 	// way back through a director.
 	TTL int
 	// Router has been told of the path by Set.
-	Router *Router
+	Router Router
 }
 
 var _ Probe = DR{}
 
 // Path is what Router.Set needs to know for this probe.
-func (p DR) Path() Path {
-	return Path{VIP: p.VIP.Addr(), RS: p.RS, Ifindex: p.Ifindex}
+func (p DR) Path() drroute.Path {
+	return drroute.Path{VIP: p.VIP.Addr(), RS: p.RS, Ifindex: p.Ifindex}
 }
 
 // Check connects. Errors read "connect 192.168.1.100:80 at 192.168.1.11:
@@ -88,7 +90,7 @@ func (p DR) connect(ctx context.Context, mark uint32) error {
 	// A real server that forwards packets for the VIP may tell this host by
 	// ICMP who else to send them to, and the kernel obeys when it repeats the
 	// first packet. Then it was not this server that answered.
-	gw, err := p.Router.gateway(p.Path(), mark)
+	gw, err := p.Router.Gateway(p.Path())
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotMade, err)
 	}

@@ -292,3 +292,16 @@ func sysctl(t *testing.T, name, value string) {
 
 // isEOF says how a visit ended: with FIN, or not.
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
+
+// prefix is a/bits in the form netlink wants.
+func prefix(a netip.Addr, bits int) *net.IPNet {
+	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(bits, a.BitLen())}
+}
+
+// zeroLike is the unspecified address of a's family.
+func zeroLike(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}

@@ -15,6 +15,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/control/drroute"
+	"lvsdr/control/policyroute"
 )
 
 // patience is the time given to attempts that are expected to get no answer.
@@ -106,10 +109,10 @@ func dropNetAdmin(t *testing.T) {
 }
 
 // newRouter is a Router that is closed with the test and must leave nothing.
-func newRouter(t *testing.T) *Router {
+func newRouter(t *testing.T) *drroute.Router {
 	t.Helper()
 	before := routing(t)
-	r, err := NewRouter()
+	r, err := drroute.New()
 	must(t, err)
 	t.Cleanup(func() {
 		must(t, r.Close())
@@ -118,6 +121,10 @@ func newRouter(t *testing.T) *Router {
 		}
 	})
 	return r
+}
+
+func path(vip, rs netip.Addr, ifindex int) drroute.Path {
+	return drroute.Path{VIP: vip, RS: rs, Ifindex: ifindex}
 }
 
 // shield blackholes received VIP traffic, as the director does to keep its
@@ -131,7 +138,7 @@ func (l *lab) shield() {
 }
 
 // pair is the Pair of real server i, at port 80.
-func (l *lab) pair(i int, r *Router) Pair {
+func (l *lab) pair(i int, r *drroute.Router) Pair {
 	return Pair{
 		Own: TCP{Addr: netip.AddrPortFrom(l.rs[i].addr, 80)},
 		DR:  DR{VIP: netip.AddrPortFrom(l.vip, 80), RS: l.rs[i].addr, Ifindex: l.ifindex, Router: r},
@@ -159,7 +166,7 @@ func TestDRProbe(t *testing.T) {
 			}
 			r := newRouter(t)
 			a, b := l.pair(0, r), l.pair(1, r)
-			must(t, r.Set([]Path{a.DR.Path(), b.DR.Path()}))
+			must(t, r.Set([]drroute.Path{a.DR.Path(), b.DR.Path()}))
 			for _, h := range l.rs {
 				h.addVIP(l.vip)
 			}
@@ -213,7 +220,7 @@ func TestPairNamesWhatIsWrong(t *testing.T) {
 			l := newLab(t, false)
 			r := newRouter(t)
 			p := l.pair(0, r)
-			must(t, r.Set([]Path{p.DR.Path()}))
+			must(t, r.Set([]drroute.Path{p.DR.Path()}))
 			c.prepare(l)
 			wantText(t, try(t, p, c.wait), c.target, c.want)
 		})
@@ -233,7 +240,7 @@ func TestDRProbeEndsBeforeItComesBack(t *testing.T) {
 	l := newLab(t, false)
 	r := newRouter(t)
 	p := l.pair(0, r).DR
-	must(t, r.Set([]Path{p.Path()}))
+	must(t, r.Set([]drroute.Path{p.Path()}))
 	third := l.newHost(2, netip.MustParseAddr("192.168.1.13"), 24)
 	third.addVIP(l.vip)
 	third.serve(netip.AddrPortFrom(l.vip, 80))
@@ -273,8 +280,8 @@ func TestDRProbeIsNotRedirected(t *testing.T) {
 	l := newLab(t, false)
 	r := newRouter(t)
 	p, other := l.pair(0, r).DR, l.pair(1, r).DR
-	second := Path{netip.MustParseAddr("192.168.1.101"), p.RS, p.Ifindex} // shares what the kernel learns
-	must(t, r.Set([]Path{p.Path(), other.Path(), second}))
+	second := path(netip.MustParseAddr("192.168.1.101"), p.RS, p.Ifindex) // shares what the kernel learns
+	must(t, r.Set([]drroute.Path{p.Path(), other.Path(), second}))
 	l.rs[1].addVIP(l.vip)
 	l.rs[1].serve(netip.AddrPortFrom(l.vip, 80))
 	l.rs[0].forward(l.vip, l.rs[1].addr, "1")
@@ -290,7 +297,7 @@ func TestDRProbeIsNotRedirected(t *testing.T) {
 	defer udp.Close()
 	udp.Write([]byte("x"))
 	for gw := p.RS; gw == p.RS; runtime.Gosched() {
-		gw, err = r.gateway(p.Path(), mark)
+		gw, err = r.Gateway(p.Path())
 		must(t, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -313,20 +320,20 @@ func TestRouter(t *testing.T) {
 		return
 	}
 	l := newLab(t, false)
-	v6 := Path{netip.MustParseAddr("2001:db8::100"), netip.MustParseAddr("2001:db8::11"), l.ifindex}
+	v6 := path(netip.MustParseAddr("2001:db8::100"), netip.MustParseAddr("2001:db8::11"), l.ifindex)
 	a, b := l.pair(0, nil).DR.Path(), l.pair(1, nil).DR.Path()
-	other := Path{netip.MustParseAddr("192.168.1.101"), a.RS, a.Ifindex}
+	other := path(netip.MustParseAddr("192.168.1.101"), a.RS, a.Ifindex)
 
 	t.Run("Set adds and removes what changed, and only that", func(t *testing.T) {
 		r := newRouter(t)
-		must(t, r.Set([]Path{a}))
+		must(t, r.Set([]drroute.Path{a}))
 		one := routing(t)
-		must(t, r.Set([]Path{b, a, v6, other, a}))
+		must(t, r.Set([]drroute.Path{b, a, v6, other, a}))
 		marks := map[uint32]bool{}
-		for _, p := range []Path{a, b, v6, other} {
+		for _, p := range []drroute.Path{a, b, v6, other} {
 			m, err := r.Mark(p)
 			must(t, err)
-			if !ours(int(m)) {
+			if m <= policyroute.DRCheckBase || m > policyroute.DRCheckBase+policyroute.DRChecks {
 				t.Errorf("mark %#x of %s is outside of the range", m, p)
 			}
 			marks[m] = true
@@ -334,7 +341,7 @@ func TestRouter(t *testing.T) {
 		if len(marks) != 3 {
 			t.Errorf("%d marks for three real servers", len(marks))
 		}
-		must(t, r.Set([]Path{a}))
+		must(t, r.Set([]drroute.Path{a}))
 		if now := routing(t); !slices.Equal(now, one) {
 			t.Errorf("now\n%s\nwant\n%s", strings.Join(now, "\n"), strings.Join(one, "\n"))
 		}
@@ -345,17 +352,16 @@ func TestRouter(t *testing.T) {
 	t.Run("Cleanup removes what a killed predecessor left, and nothing else", func(t *testing.T) {
 		r := newRouter(t)
 		foreign := netlink.NewRule()
-		foreign.Mark, foreign.Table, foreign.Priority = 7, laneBase-1, rulePriority
+		foreign.Mark, foreign.Table, foreign.Priority = 7, policyroute.DRCheckBase-1, policyroute.DRCheckPref
 		must(t, netlink.RuleAdd(foreign))
 		defer netlink.RuleDel(foreign)
-		route := &netlink.Route{Table: laneBase - 1, Dst: prefix(l.vip, 32), LinkIndex: l.ifindex}
+		route := &netlink.Route{Table: policyroute.DRCheckBase - 1, Dst: prefix(l.vip, 32), LinkIndex: l.ifindex}
 		must(t, netlink.RouteAdd(route))
 		defer netlink.RouteDel(route)
 		before := routing(t)
-		killed, err := NewRouter()
+		killed, err := drroute.New()
 		must(t, err)
-		must(t, killed.Set([]Path{a, b, v6, other}))
-		killed.handle.Close() // what is left when the process is gone
+		must(t, killed.Set([]drroute.Path{a, b, v6, other}))
 		if n := len(routing(t)) - len(before); n != 10 {
 			t.Fatalf("%d rules and routes, want 3 rules, 4 routes to VIPs and 3 unreachable ones", n)
 		}
@@ -366,13 +372,17 @@ func TestRouter(t *testing.T) {
 	})
 	t.Run("Mark heals what was lost", func(t *testing.T) {
 		r := newRouter(t)
-		must(t, r.Set([]Path{a}))
+		must(t, r.Set([]drroute.Path{a}))
 		healthy := routing(t)
 		br, err := netlink.LinkByIndex(l.ifindex)
 		must(t, err)
+		mark, err := r.Mark(a)
+		must(t, err)
+		rules, err := netlink.RuleListFiltered(unix.AF_INET, &netlink.Rule{Table: int(mark)}, netlink.RT_FILTER_TABLE)
+		must(t, err)
+		must(t, netlink.RuleDel(&rules[0]))
 		must(t, netlink.LinkSetDown(br)) // the kernel drops the route
 		must(t, netlink.LinkSetUp(br))
-		must(t, netlink.RuleDel(r.lanes[a.key()].rule(a)))
 		if slices.Equal(routing(t), healthy) {
 			t.Fatal("nothing was lost")
 		}
@@ -384,7 +394,7 @@ func TestRouter(t *testing.T) {
 	})
 	t.Run("a marked connection never takes another way", func(t *testing.T) {
 		r := newRouter(t)
-		must(t, r.Set([]Path{a}))
+		must(t, r.Set([]drroute.Path{a}))
 		l.rs[1].addVIP(l.vip) // it answers ARP for the VIP: the main table leads to it
 		l.rs[1].serve(netip.AddrPortFrom(l.vip, 80))
 		must(t, try(t, TCP{Addr: netip.AddrPortFrom(l.vip, 80)}, time.Minute))
@@ -398,7 +408,7 @@ func TestRouter(t *testing.T) {
 		r := newRouter(t)
 		onThread(func() {
 			dropNetAdmin(t)
-			wantText(t, r.Set([]Path{a, b}), os.ErrPermission, "install the route of DR check "+a.String()+": needs CAP_NET_ADMIN: operation not permitted")
+			wantText(t, r.Set([]drroute.Path{a, b}), os.ErrPermission, "install the route of DR check "+a.String()+": needs CAP_NET_ADMIN: operation not permitted")
 			p := l.pair(0, r)
 			l.rs[0].serve(p.Own.Addr)
 			wantText(t, try(t, p, time.Minute), ErrNotMade, "check not made: install the route of DR check "+a.String()+": needs CAP_NET_ADMIN: operation not permitted")
@@ -406,7 +416,7 @@ func TestRouter(t *testing.T) {
 	})
 	t.Run("a VIP that is an address of this host is named", func(t *testing.T) {
 		r := newRouter(t)
-		must(t, r.Set([]Path{a}))
+		must(t, r.Set([]drroute.Path{a}))
 		br, err := netlink.LinkByIndex(l.ifindex)
 		must(t, err)
 		must(t, netlink.AddrAdd(br, addr(l.vip, 32)))
@@ -418,8 +428,8 @@ func TestRouter(t *testing.T) {
 	})
 	t.Run("paths that make no sense are named and left out", func(t *testing.T) {
 		r := newRouter(t)
-		for _, p := range []Path{{a.VIP, v6.RS, 1}, {a.VIP, a.VIP, 1}, {a.VIP, a.RS, 0}, {}} {
-			if err := r.Set([]Path{p, b}); err == nil || !strings.Contains(err.Error(), "path "+p.String()) {
+		for _, p := range []drroute.Path{path(a.VIP, v6.RS, 1), path(a.VIP, a.VIP, 1), path(a.VIP, a.RS, 0), {}} {
+			if err := r.Set([]drroute.Path{p, b}); err == nil || !strings.Contains(err.Error(), "path "+p.String()) {
 				t.Errorf("%v: %v", p, err)
 			}
 			if _, err := r.Mark(b); err != nil {
@@ -429,8 +439,8 @@ func TestRouter(t *testing.T) {
 	})
 	t.Run("an interface that is gone is an error that names the path", func(t *testing.T) {
 		r := newRouter(t)
-		gone := Path{a.VIP, a.RS, 9999}
-		if err := r.Set([]Path{gone}); err == nil || !strings.Contains(err.Error(), gone.String()) {
+		gone := path(a.VIP, a.RS, 9999)
+		if err := r.Set([]drroute.Path{gone}); err == nil || !strings.Contains(err.Error(), gone.String()) {
 			t.Errorf("%v", err)
 		}
 	})

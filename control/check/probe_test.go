@@ -30,37 +30,3 @@ func TestProbeStringsTellProbesApart(t *testing.T) {
 		}
 	}
 }
-
-// TestLanesAreUsedAgain: numbers are given out from the least on, and a table
-// never serves two real servers.
-func TestLanesAreUsedAgain(t *testing.T) {
-	l := make(lanes)
-	path := func(n byte) Path {
-		return Path{netip.MustParseAddr("192.168.1.100"), netip.AddrFrom4([4]byte{192, 168, 1, n}), 3}
-	}
-	number := func(n byte) int {
-		e, err := l.add(path(n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e.n
-	}
-	for n := byte(1); n <= 5; n++ {
-		if got := number(n); got != int(n) {
-			t.Fatalf("real server %d has number %d", n, got)
-		}
-	}
-	delete(l, path(2).key())
-	if got := number(9); got != 2 {
-		t.Fatalf("the free number 2 was not used but %d", got)
-	}
-	for n := len(l) + 1; n <= maxLanes; n++ {
-		l[laneKey{path(0).RS, n}] = &lane{n: n}
-	}
-	if _, err := l.add(path(10)); err == nil {
-		t.Fatalf("%d real servers fit into %d numbers", len(l), maxLanes)
-	}
-	if ours(laneBase) || !ours(laneBase+1) || !ours(laneBase+maxLanes) || ours(laneBase+maxLanes+1) {
-		t.Fatal("ours does not agree with the range of numbers")
-	}
-}

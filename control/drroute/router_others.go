@@ -1,6 +1,6 @@
 //go:build !linux
 
-package check
+package drroute
 
 import (
 	"errors"
@@ -11,19 +11,20 @@ import (
 // A Router is not implemented on this system.
 type Router struct{}
 
-// NewRouter returns an error that wraps errors.ErrUnsupported.
-func NewRouter() (*Router, error) {
+// New returns an error that wraps errors.ErrUnsupported.
+func New() (*Router, error) {
 	return nil, fmt.Errorf("policy routing for DR checks: not implemented on this system: %w", errors.ErrUnsupported)
 }
 
 // Set returns an error that wraps errors.ErrUnsupported.
-func (r *Router) Set([]Path) error { _, err := NewRouter(); return err }
+func (r *Router) Set([]Path) error { _, err := New(); return err }
 
 // Mark returns an error that wraps errors.ErrUnsupported.
-func (r *Router) Mark(Path) (uint32, error) { _, err := NewRouter(); return 0, err }
+func (r *Router) Mark(Path) (uint32, error) { _, err := New(); return 0, err }
 
-func (r *Router) gateway(Path, uint32) (netip.Addr, error) {
-	_, err := NewRouter()
+// Gateway returns an error that wraps errors.ErrUnsupported.
+func (r *Router) Gateway(Path) (netip.Addr, error) {
+	_, err := New()
 	return netip.Addr{}, err
 }
 

@@ -1,4 +1,4 @@
-package check
+package drroute
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/control/policyroute"
 	"lvsdr/control/rtnl"
 )
 
@@ -46,10 +47,10 @@ type Router struct {
 	closing bool
 }
 
-// NewRouter opens a netlink socket in the network namespace of the calling
+// New opens a netlink socket in the network namespace of the calling
 // thread. It changes nothing; Cleanup removes what a predecessor that was
 // killed has left.
-func NewRouter() (*Router, error) {
+func New() (*Router, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket for DR checks: %w", err)
@@ -125,10 +126,21 @@ func (r *Router) Mark(p Path) (uint32, error) {
 	return e.mark(), err
 }
 
-// gateway asks the kernel whom it would send a packet along p to: the real
-// server, or somebody an ICMP redirect named.
-func (r *Router) gateway(p Path, mark uint32) (netip.Addr, error) {
+// Gateway asks the kernel whom it sends a marked packet along p to, which must be
+// one of the paths given to Set: the real server, or somebody an ICMP redirect
+// named.
+func (r *Router) Gateway(p Path) (netip.Addr, error) {
 	p = p.clean()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.lanes.find(p)
+	if e == nil {
+		return netip.Addr{}, fmt.Errorf("route of DR check %s: %w", p, os.ErrNotExist)
+	}
+	return r.gateway(p, e.mark())
+}
+
+func (r *Router) gateway(p Path, mark uint32) (netip.Addr, error) {
 	routes, err := r.handle.RouteGetWithOptions(p.VIP.AsSlice(), &netlink.RouteGetOptions{Mark: mark})
 	if err == nil && len(routes) == 0 {
 		err = os.ErrNotExist
@@ -152,7 +164,7 @@ func (r *Router) renew(e *lane, p Path) error {
 	if err := r.install(e, p); err != nil {
 		return err
 	}
-	way := netlink.Route{Table: laneBase + e.n, Dst: prefix(p.VIP, p.VIP.BitLen()), Priority: old}
+	way := netlink.Route{Table: policyroute.DRCheckBase + e.n, Dst: prefix(p.VIP, p.VIP.BitLen()), Priority: old}
 	err := rtnl.Ignore(r.handle.RouteDel(&way), unix.ESRCH)
 	return explain("renew the route of DR check "+p.String(), err)
 }
@@ -191,11 +203,11 @@ func (r *Router) Cleanup() error {
 // route.
 func (r *Router) install(e *lane, p Path) error {
 	stop := netlink.Route{
-		Table: laneBase + e.n, Protocol: routeProtocol, Type: unix.RTN_UNREACHABLE,
+		Table: policyroute.DRCheckBase + e.n, Protocol: policyroute.Protocol, Type: unix.RTN_UNREACHABLE,
 		Dst: prefix(zeroLike(p.VIP), 0),
 	}
 	way := netlink.Route{
-		Table: laneBase + e.n, Protocol: routeProtocol, Dst: prefix(p.VIP, p.VIP.BitLen()),
+		Table: policyroute.DRCheckBase + e.n, Protocol: policyroute.Protocol, Dst: prefix(p.VIP, p.VIP.BitLen()),
 		Gw: p.RS.AsSlice(), LinkIndex: p.Ifindex, Flags: int(netlink.FLAG_ONLINK),
 		Priority: e.vips[p.VIP],
 	}
@@ -220,7 +232,7 @@ func (r *Router) dropAllBut(wanted map[Path]bool) error {
 			if wanted[p] {
 				continue
 			}
-			way := netlink.Route{Table: laneBase + e.n, Dst: prefix(p.VIP, p.VIP.BitLen()), Priority: metric}
+			way := netlink.Route{Table: policyroute.DRCheckBase + e.n, Dst: prefix(p.VIP, p.VIP.BitLen()), Priority: metric}
 			err := rtnl.Ignore(r.handle.RouteDel(&way), unix.ESRCH)
 			errs = append(errs, explain("remove the route of DR check "+p.String(), err))
 			delete(e.vips, p.VIP)
@@ -230,7 +242,7 @@ func (r *Router) dropAllBut(wanted map[Path]bool) error {
 		}
 		rule := rtnl.Ignore(r.handle.RuleDel(e.rule(p)), unix.ENOENT)
 		stop := netlink.Route{
-			Table: laneBase + e.n, Type: unix.RTN_UNREACHABLE, Dst: prefix(zeroLike(p.RS), 0),
+			Table: policyroute.DRCheckBase + e.n, Type: unix.RTN_UNREACHABLE, Dst: prefix(zeroLike(p.RS), 0),
 		}
 		route := rtnl.Ignore(r.handle.RouteDel(&stop), unix.ESRCH)
 		errs = append(errs, explain("remove the rule of DR checks of "+p.RS.String(), errors.Join(rule, route)))
@@ -247,12 +259,12 @@ func (e *lane) rule(p Path) *netlink.Rule {
 		rule.Family = unix.AF_INET
 	}
 	all := uint32(0xffffffff)
-	rule.Priority = rulePriority
+	rule.Priority = policyroute.DRCheckPref
 	rule.Mark = e.mark()
 	rule.Mask = &all
 	rule.IifName = "lo"
-	rule.Table = laneBase + e.n
-	rule.Protocol = routeProtocol
+	rule.Table = policyroute.DRCheckBase + e.n
+	rule.Protocol = policyroute.Protocol
 	return rule
 }
 

@@ -1,41 +1,37 @@
-package check
+package drroute
 
 import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"lvsdr/control/policyroute"
 )
 
-// Router owns these numbers in its network namespace; nothing else may use
-// them. Real server n (1 <= n <= maxLanes, the least that is free) has
-//
-//	mark  0x6c760000+n, compared in all 32 bits
-//	table 0x6c760000+n (1819672576+n as ip(8) prints it)
-//
-// 0x6c76 is "lv". n stays below 0x4000, because kube-proxy gives the bits
-// 0x4000 and 0x8000 of any mark a meaning of its own (masquerade, drop).
-const (
-	laneBase = 0x6c760000
-	maxLanes = 0x3fff
-	// rulePriority comes before the rules of VPN and container software,
-	// which may catch all traffic of this host, and after the local table (0).
-	rulePriority = 76
-	// routeProtocol marks rules and routes as ours for whoever lists them
-	// ("proto 118"); it is free in <linux/rtnetlink.h>.
-	routeProtocol = 118
-)
+// A Path is one way a connection takes in Direct Routing: to the virtual
+// address VIP, in frames to the MAC address of the real server RS, out of the
+// interface with index Ifindex. VIP and RS are of the same family.
+type Path struct {
+	VIP, RS netip.Addr
+	Ifindex int
+}
+
+// String is "192.168.1.100 via 192.168.1.11 dev 3".
+func (p Path) String() string {
+	return fmt.Sprintf("%s via %s dev %d", p.VIP, p.RS, p.Ifindex)
+}
 
 // A lane is what policy routing needs for one real server: a mark, and a
 // table with a route for each of its VIPs.
 type lane struct {
-	n int // mark and table are laneBase+n
+	n int // mark and table are policyroute.DRCheckBase+n
 	// vips holds the metric of the route to each VIP: 1, and 1 more after each
 	// time it had to be made anew.
 	vips map[netip.Addr]int
 }
 
 // mark is the firewall mark, and the number of the table.
-func (e *lane) mark() uint32 { return uint32(laneBase + e.n) }
+func (e *lane) mark() uint32 { return uint32(policyroute.DRCheckBase + e.n) }
 
 // A laneKey names a lane.
 type laneKey struct {
@@ -69,7 +65,9 @@ func (p Path) validate() error {
 }
 
 // ours reports whether a table is in Router's range.
-func ours(table int) bool { return table > laneBase && table <= laneBase+maxLanes }
+func ours(table int) bool {
+	return table > policyroute.DRCheckBase && table <= policyroute.DRCheckBase+policyroute.DRChecks
+}
 
 // find is the lane of p, nil if p was not added.
 func (l lanes) find(p Path) *lane {
@@ -84,8 +82,8 @@ func (l lanes) add(p Path) (*lane, error) {
 	e := l[p.key()]
 	if e == nil {
 		n := l.free()
-		if n > maxLanes {
-			return nil, fmt.Errorf("path %s: more than %d real servers", p, maxLanes)
+		if n > policyroute.DRChecks {
+			return nil, fmt.Errorf("path %s: more than %d real servers", p, policyroute.DRChecks)
 		}
 		e = &lane{n: n, vips: make(map[netip.Addr]int)}
 		l[p.key()] = e
