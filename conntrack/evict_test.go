@@ -24,7 +24,7 @@ type maker struct {
 }
 
 // inState makes connections of a protocol and state that had a packet now.
-func inState(proto uint8, s State) maker {
+func inState(proto frame.Proto, s State) maker {
 	key := func(k Key) Key { k.Proto = proto; return k }
 	return maker{key, func(c *clocked, k Key) *Entry {
 		e := c.insert(key(k), nil)

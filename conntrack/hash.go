@@ -45,7 +45,7 @@ func (t *Table) hash6(k *Key) uint64 {
 	copy(b[32:], k.Virtual[:])
 	binary.LittleEndian.PutUint16(b[48:], k.ClientPort)
 	binary.LittleEndian.PutUint16(b[50:], k.VirtualPort)
-	b[52] = k.Proto
+	b[52] = byte(k.Proto)
 	b[53] = uint8(kindOf(k) >> 8)
 	return xxhash.Sum64(b[:])
 }

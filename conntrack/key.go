@@ -21,7 +21,7 @@ import (
 type Key struct {
 	Client, Virtual         frame.Addr
 	ClientPort, VirtualPort uint16
-	Proto                   uint8 // IP protocol; 0 for the template of a firewall-mark service
+	Proto                   frame.Proto // IP protocol; 0 for the template of a firewall-mark service
 	Template                bool
 }
 
@@ -40,7 +40,7 @@ type ID struct {
 
 // ID4 is the ID of an IPv4 connection. addrs are the client's and the virtual
 // address as they stand in an IPv4 header, read as one little-endian number.
-func (t *Table) ID4(addrs uint64, clientPort, virtualPort uint16, proto uint8) ID {
+func (t *Table) ID4(addrs uint64, clientPort, virtualPort uint16, proto frame.Proto) ID {
 	id := ID{addrs: addrs, ports: uint32(virtualPort)<<16 | uint32(clientPort), what: what(proto, conn)}
 	id.Hash = t.hasher4.hash(id.addrs, id.ports, id.what)
 	return id
@@ -91,7 +91,7 @@ const (
 )
 
 // what is a protocol and a kind.
-func what(proto uint8, kind uint16) uint16 { return kind | uint16(proto) }
+func what(proto frame.Proto, kind uint16) uint16 { return kind | uint16(proto) }
 
 func kindOf(k *Key) uint16 {
 	kind := conn
@@ -178,7 +178,7 @@ func (t *Table) Key(e *Entry) Key {
 	return k
 }
 
-func (e *Entry) proto() uint8 { return uint8(e.what) }
+func (e *Entry) proto() frame.Proto { return frame.Proto(e.what) }
 
 // kind is that of e, without six.
 func (e *Entry) kind() uint16 { return e.what & (kindMask &^ six) }

@@ -60,7 +60,7 @@ func (c *clocked) lives(k Key) float64 {
 func TestTimeoutsByState(t *testing.T) {
 	for _, c := range []struct {
 		state State
-		proto uint8
+		proto frame.Proto
 		want  float64 // s
 	}{
 		{None, frame.ProtoTCP, 2}, {Established, frame.ProtoTCP, 900}, {SynSent, frame.ProtoTCP, 120},

@@ -9,23 +9,9 @@ import (
 	"slices"
 
 	"lvsdr/control/api"
-	"lvsdr/control/trace"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
-
-// protocols are those that a client may be explained for, by name.
-func protocol(name string) (uint8, error) {
-	switch name {
-	case "tcp":
-		return frame.ProtoTCP, nil
-	case "udp":
-		return frame.ProtoUDP, nil
-	case "sctp":
-		return frame.ProtoSCTP, nil
-	}
-	return 0, fmt.Errorf("protocol %q: not tcp, udp or sctp", name)
-}
 
 // anyPort is the first port that is tried for a client of any port.
 const anyPort = 40000
@@ -40,7 +26,7 @@ func (m *manager) explain(q api.Question) (*api.Explained, error) {
 	case q.Protocol == "":
 		q.Protocol = m.usualProtocol(q)
 	}
-	proto, err := protocol(q.Protocol)
+	proto, err := frame.ParseServiceProto(q.Protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +58,14 @@ func (m *manager) explain(q api.Question) (*api.Explained, error) {
 // usualProtocol is that of the service at a port, TCP where there are several
 // or none.
 func (m *manager) usualProtocol(q api.Question) string {
-	for _, name := range []string{"tcp", "udp", "sctp"} {
+	for _, p := range []frame.Proto{frame.ProtoTCP, frame.ProtoUDP, frame.ProtoSCTP} {
 		for _, s := range m.director.Services() {
-			if p, _ := protocol(name); s.Config.Key == (dataplane.ServiceKey{Proto: p, Addr: frame.AddrFrom(q.VIP), Port: q.Port}) {
-				return name
+			if s.Config.Key == (dataplane.ServiceKey{Proto: p, Addr: frame.AddrFrom(q.VIP), Port: q.Port}) {
+				return p.String()
 			}
 		}
 	}
-	return "tcp"
+	return frame.ProtoTCP.String()
 }
 
 // closing reports whether a connection of TCP comes to its end.
@@ -88,7 +74,7 @@ func closing(e *api.Entry) bool {
 }
 
 // explainPacket explains the first packet of a connection, or a later one.
-func (m *manager) explainPacket(q api.Question, proto uint8, first bool) (*api.Explained, error) {
+func (m *manager) explainPacket(q api.Question, proto frame.Proto, first bool) (*api.Explained, error) {
 	data, what := probe(q, proto, first)
 	d, err := m.director.Explain(dataplane.Packet{Data: data, Partial: true}, m.now())
 	if err != nil {
@@ -180,16 +166,22 @@ func (m *manager) ifname(index int32) string {
 	return fmt.Sprintf("interface %d", index)
 }
 
+// protocolName is the name of p, empty for none: a service by firewall mark, or
+// the template of one.
+func protocolName(p frame.Proto) string {
+	if p == 0 {
+		return ""
+	}
+	return p.String()
+}
+
 // entry is e for the control socket; nil: none.
 func entry(e *dataplane.EntryStatus) *api.Entry {
 	if e == nil {
 		return nil
 	}
 	out := &api.Entry{Client: e.Key.Client.String(), ClientPort: e.Key.ClientPort, Address: e.Key.Virtual.String(), Port: e.Key.VirtualPort,
-		Server: e.Server.String(), State: e.State, Expires: e.Expires.Seconds(), Connections: e.Connections, Removed: e.Removed}
-	if e.Key.Proto != 0 {
-		out.Protocol = trace.Proto(&frame.Header{Kind: frame.IPv4, Src: e.Key.Client, Proto: e.Key.Proto})
-	}
+		Server: e.Server.String(), Protocol: protocolName(e.Key.Proto), State: e.State, Expires: e.Expires.Seconds(), Connections: e.Connections, Removed: e.Removed}
 	return out
 }
 
@@ -202,7 +194,7 @@ func (m *manager) sticky(q api.Question) (*api.Sticky, error) {
 	defer m.mu.Unlock()
 	for _, b := range bonds {
 		k := b.Service.Key
-		proto := trace.Proto(&frame.Header{Kind: frame.IPv4, Src: k.Addr, Proto: k.Proto})
+		proto := protocolName(k.Proto)
 		if q.VIP.IsValid() && (k.Addr != frame.AddrFrom(q.VIP) || k.Port != q.Port || q.Protocol != "" && q.Protocol != proto) {
 			continue
 		}

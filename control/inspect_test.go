@@ -14,7 +14,7 @@ func TestAProbeIsAFrameOfItsProtocol(t *testing.T) {
 		{Client: netip.MustParseAddr("2001:db8::7"), ClientPort: 1000, VIP: netip.MustParseAddr("2001:db8::1"), Port: 80},
 	} {
 		for _, test := range []struct {
-			proto uint8
+			proto frame.Proto
 			first bool
 			name  string
 			flags uint8

@@ -11,7 +11,6 @@ import (
 	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/scheduler"
 )
 
 // A plan is what a configuration asks for on this host: every VIP and every
@@ -68,9 +67,9 @@ func newPlan(cfg *keepalived.Config, ifname string, net network) (*plan, error) 
 
 func (p *plan) service(vs *keepalived.VirtualServer, net network) plannedService {
 	s := plannedService{source: vs, cfg: dataplane.ServiceConfig{
-		Key:         dataplane.ServiceKey{Proto: uint8(vs.Protocol), Addr: frame.AddrFrom(vs.Addr), Port: vs.Port},
+		Key:         dataplane.ServiceKey{Proto: vs.Protocol, Addr: frame.AddrFrom(vs.Addr), Port: vs.Port},
 		Scheduler:   vs.Scheduler,
-		Flags:       scheduler.Flags(vs.SchedFlags),
+		Flags:       vs.SchedFlags,
 		Persistence: time.Duration(vs.Persistence.Timeout) * time.Second,
 		Mask:        frame.AddrFrom(vs.Granularity),
 		OnePacket:   vs.OPS,

@@ -14,7 +14,7 @@ import (
 // probe is the frame that a client would send: the first of a connection, or a
 // later one, and its name. It is explained, never sent; its MAC addresses mean
 // nothing.
-func probe(q api.Question, proto uint8, first bool) (data []byte, name string) {
+func probe(q api.Question, proto frame.Proto, first bool) (data []byte, name string) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	eth := &layers.Ethernet{SrcMAC: mac, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4}
 	all := []gopacket.SerializableLayer{eth}

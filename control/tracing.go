@@ -70,7 +70,7 @@ func (t *tracing) Next(ctx context.Context) ([]api.TraceLine, error) {
 func (t *tracing) line(f *dataplane.Traced) api.TraceLine {
 	h := &f.Header
 	l := api.TraceLine{Time: t.m.started.Add(time.Duration(f.Time)), In: t.ifname(f.In), Out: t.ifname(f.Out),
-		Verdict: f.Verdict.String(), Reason: f.Reason.String(), Protocol: trace.Proto(h), GSOSize: int(f.GSOSize), Length: f.Length, Data: f.Data}
+		Verdict: f.Verdict.String(), Reason: f.Reason.String(), Protocol: carried(h), GSOSize: int(f.GSOSize), Length: f.Length, Data: f.Data}
 	if f.Server != (frame.Addr{}) {
 		l.Server = f.Server.String()
 	}
@@ -81,6 +81,18 @@ func (t *tracing) line(f *dataplane.Traced) api.TraceLine {
 		l.Flags = flags(h.Flags)
 	}
 	return l
+}
+
+// carried names what a frame carries as the filter language does: an IP protocol
+// or "arp"; empty where it is neither or could not be read.
+func carried(h *frame.Header) string {
+	switch {
+	case h.Kind == frame.ARP:
+		return "arp"
+	case h.Src == frame.Addr{}:
+		return ""
+	}
+	return h.Proto.String()
 }
 
 // ifname is the name of an interface; empty for none. It asks for each once.

@@ -42,7 +42,7 @@ func icmp(s frametest.ICMP) dataplane.Packet {
 	return data(s.Bytes())
 }
 
-func raw(proto uint8, payload ...byte) []byte {
+func raw(proto frame.Proto, payload ...byte) []byte {
 	return frametest.Raw{Src: clientIP, Dst: vipIP, SrcMAC: clientMAC, DstMAC: directorMAC, Proto: proto, Payload: payload}.Bytes()
 }
 

@@ -105,7 +105,7 @@ func (d *Director) destOf(e *conntrack.Entry) *dest {
 
 // lookup finds the service for a packet without connection: by mark, by
 // address and port, as FTP data, by address alone.
-func (t *Table) lookup(mark uint32, proto uint8, vip frame.Addr, port uint16) *service {
+func (t *Table) lookup(mark uint32, proto frame.Proto, vip frame.Addr, port uint16) *service {
 	if mark != 0 && t.marks {
 		if s := t.services[ServiceKey{Mark: mark, IPv6: !vip.Is4()}]; s != nil {
 			return s

@@ -26,7 +26,7 @@ const (
 type datagramKey struct {
 	src, dst frame.Addr
 	id       uint32
-	proto    uint8 // of IPv4; the fragments of IPv6 may name different ones
+	proto    frame.Proto // of IPv4; the fragments of IPv6 may name different ones
 }
 
 // A datagram is what is known of one.
@@ -85,7 +85,7 @@ func (f *fragments) find(h *frame.Header, now int64) *datagram {
 	copy(b[8:], k.src[:])
 	copy(b[24:], k.dst[:])
 	binary.LittleEndian.PutUint32(b[40:], k.id)
-	b[44] = k.proto
+	b[44] = byte(k.proto)
 	at := int(xxhash.Sum64(b[:]) & (fragDatagrams - 1))
 	oldest := at
 	for i := range fragWays {

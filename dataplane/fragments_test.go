@@ -20,7 +20,7 @@ import (
 type gram struct {
 	src   netip.Addr
 	sport uint16
-	proto uint8
+	proto frame.Proto
 	port  uint16 // of the VIP
 	id    uint16
 	n     int // bytes of payload
@@ -412,11 +412,11 @@ func TestImpossibleFragments(t *testing.T) {
 // A first fragment too short for what is decided by is dropped; what comes
 // after it waits in vain.
 func TestTinyFirstFragments(t *testing.T) {
-	for _, proto := range []uint8{frame.ProtoTCP, frame.ProtoSCTP} {
+	for _, proto := range []frame.Proto{frame.ProtoTCP, frame.ProtoSCTP} {
 		for _, src := range []netip.Addr{clientIP, client6IP} {
 			l := dualLab(t)
-			port := map[uint8]uint16{frame.ProtoTCP: 80, frame.ProtoSCTP: 9000}[proto]
-			tiny := map[uint8]int{frame.ProtoTCP: 16, frame.ProtoSCTP: 8}[proto]
+			port := map[frame.Proto]uint16{frame.ProtoTCP: 80, frame.ProtoSCTP: 9000}[proto]
+			tiny := map[frame.Proto]int{frame.ProtoTCP: 16, frame.ProtoSCTP: 8}[proto]
 			pieces := cut(gram{src: src, sport: 4000, proto: proto, port: port, id: 77, n: 200}.frame(), tiny, 96)
 			l.expect(bytes.Clone(pieces[0]), dataplane.BadTransport, 0)
 			l.expect(bytes.Clone(pieces[1]), dataplane.FragmentHeld, 0)

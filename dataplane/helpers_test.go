@@ -43,7 +43,7 @@ func udpService(port uint16) dataplane.ServiceKey {
 }
 
 // on is the service of protocol and port on the VIP of either family.
-func on(v frame.Addr, proto uint8, port uint16) dataplane.ServiceKey {
+func on(v frame.Addr, proto frame.Proto, port uint16) dataplane.ServiceKey {
 	return dataplane.ServiceKey{Proto: proto, Addr: v, Port: port}
 }
 

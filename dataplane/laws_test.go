@@ -228,13 +228,13 @@ func lawOfError(in, out []byte, q, a frame.Header, typ, code uint8) error {
 func transportSumOK(f []byte, h frame.Header) bool {
 	seg := f[h.L4:h.End]
 	if h.Kind == frame.IPv6 {
-		pseudo := slices.Concat(h.Src[:], h.Dst[:], []byte{0, 0, byte(len(seg) >> 8), byte(len(seg)), 0, 0, 0, h.Proto})
+		pseudo := slices.Concat(h.Src[:], h.Dst[:], []byte{0, 0, byte(len(seg) >> 8), byte(len(seg)), 0, 0, 0, byte(h.Proto)})
 		return frametest.Checksum(append(pseudo, seg...)) == 0
 	}
 	if h.Proto == frame.ProtoICMP {
 		return frametest.Checksum(seg) == 0
 	}
 	src, dst := h.Src.As4(), h.Dst.As4()
-	pseudo := append(append(append([]byte{}, src[:]...), dst[:]...), 0, h.Proto, byte(len(seg)>>8), byte(len(seg)))
+	pseudo := append(append(append([]byte{}, src[:]...), dst[:]...), 0, byte(h.Proto), byte(len(seg)>>8), byte(len(seg)))
 	return frametest.Checksum(append(pseudo, seg...)) == 0
 }

@@ -24,7 +24,7 @@ func (l *lab) narrow(mtu int) {
 }
 
 // big is a packet of the client's, of exactly n bytes of IP.
-func big(src netip.Addr, proto uint8, n int, df bool) []byte {
+func big(src netip.Addr, proto frame.Proto, n int, df bool) []byte {
 	from, to := netip.AddrPortFrom(src, 4000), netip.AddrPortFrom(vipFor(src), 80)
 	r := rand.New(rand.NewSource(int64(n)))
 	header := 20
@@ -49,7 +49,7 @@ func big(src netip.Addr, proto uint8, n int, df bool) []byte {
 	return frametest.TCP{Src: from, Dst: to, SrcMAC: clientMAC, DstMAC: directorMAC, DF: df, ID: 99, Flags: "S", Payload: payload(20)}.Bytes()
 }
 
-var mtuProtos = []uint8{frame.ProtoTCP, frame.ProtoUDP, frame.ProtoSCTP}
+var mtuProtos = []frame.Proto{frame.ProtoTCP, frame.ProtoUDP, frame.ProtoSCTP}
 
 // What fits is forwarded, what is one byte longer and must not be fragmented
 // comes back with the MTU: "fragmentation needed" (RFC 1191), "packet too big"
@@ -115,7 +115,7 @@ func TestFragmentsMakeThePacket(t *testing.T) {
 				t.Fatalf("%d bytes by an MTU of %d: the fragments do not make the packet", n, mtu)
 			}
 			// The server counts one packet, of its whole length.
-			k := on(vip, proto, map[uint8]uint16{frame.ProtoTCP: 80, frame.ProtoUDP: 53, frame.ProtoSCTP: 9000}[proto])
+			k := on(vip, proto, map[frame.Proto]uint16{frame.ProtoTCP: 80, frame.ProtoUDP: 53, frame.ProtoSCTP: 9000}[proto])
 			if got := l.server(k, 2).Traffic; got != (dataplane.Traffic{Conns: 1, Packets: 1, Bytes: uint64(n)}) {
 				t.Fatalf("%d bytes are counted as %+v", n, got)
 			}

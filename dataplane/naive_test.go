@@ -54,7 +54,8 @@ type naiveEntry struct {
 type packet struct {
 	src, dst       frame.Addr
 	sport, dport   uint16
-	proto, flags   uint8
+	proto          frame.Proto
+	flags          uint8
 	chunk          int // of SCTP; -1: none
 	ttl            uint8
 	mark           uint32

@@ -120,7 +120,7 @@ func keyOf(h *frame.Header) conntrack.Key {
 
 // connected reports whether an ICMP error h about a packet of that protocol is
 // for a connection: parameter problems of IPv4 are the host's, as in IPVS.
-func connected(h *frame.Header, proto uint8) bool {
+func connected(h *frame.Header, proto frame.Proto) bool {
 	if h.Kind == frame.IPv4 && h.ICMPType == icmpParameterProblem {
 		return false
 	}

@@ -17,7 +17,7 @@ import (
 type quoted struct {
 	name  string
 	src   netip.Addr
-	proto uint8
+	proto frame.Proto
 	port  uint16 // of the VIP
 }
 

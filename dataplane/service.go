@@ -25,7 +25,7 @@ var (
 // A ServiceKey names a virtual service: by protocol, VIP and port, or by
 // firewall mark alone. Port 0 means all ports.
 type ServiceKey struct {
-	Proto uint8
+	Proto frame.Proto
 	Addr  frame.Addr
 	Port  uint16
 	Mark  uint32

@@ -60,7 +60,7 @@ func (m *mixture) frame() []byte {
 // scatter adds a datagram, in fragments, to those to be sent.
 func (m *mixture) scatter(src netip.Addr, port uint16) {
 	r := m.r
-	f := gram{src: src, sport: port, proto: []uint8{frame.ProtoUDP, frame.ProtoTCP}[r.Intn(2)], port: []uint16{53, 54, 55, 80}[r.Intn(4)],
+	f := gram{src: src, sport: port, proto: []frame.Proto{frame.ProtoUDP, frame.ProtoTCP}[r.Intn(2)], port: []uint16{53, 54, 55, 80}[r.Intn(4)],
 		id: uint16(r.Intn(50)), n: 200 + r.Intn(1000)}.frame()
 	m.pieces = append(m.pieces, cut(f, randomCuts(r, f, 2+r.Intn(4))...)...)
 	r.Shuffle(len(m.pieces), func(i, j int) { m.pieces[i], m.pieces[j] = m.pieces[j], m.pieces[i] })

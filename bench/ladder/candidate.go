@@ -44,7 +44,7 @@ type Factory func(Setup) (Candidate, error)
 // A Setup is what a director is to do: one virtual service with real servers
 // of equal weight, in turn (round robin).
 type Setup struct {
-	Proto   uint8 // frame.ProtoTCP or ProtoUDP
+	Proto   frame.Proto // frame.ProtoTCP or ProtoUDP
 	VIP     [4]byte
 	Port    uint16
 	MAC     frame.MAC // the director's own: source of forwarded frames

@@ -22,7 +22,7 @@ import (
 // A Capture is frames of one service out of a capture file.
 type Capture struct {
 	Frames [][]byte
-	Proto  uint8
+	Proto  frame.Proto
 	VIP    [4]byte
 	Port   uint16
 }

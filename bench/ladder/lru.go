@@ -71,7 +71,7 @@ func hashKey(k mapKey) uint32 {
 	copy(b[4:], k.dst[:])
 	binary.LittleEndian.PutUint16(b[8:], k.srcPort)
 	binary.LittleEndian.PutUint16(b[10:], k.dstPort)
-	b[12] = k.proto
+	b[12] = byte(k.proto)
 	return uint32(xxhash.Sum64(b[:]))
 }
 

@@ -99,7 +99,7 @@ type longMapKey struct {
 	src, dst [16]byte
 	srcPort  uint16
 	dstPort  uint16
-	proto    uint8
+	proto    frame.Proto
 }
 
 // longKey is the key of a flow of IPv6.
@@ -113,7 +113,7 @@ func hashLongKey(k longMapKey) uint32 {
 	copy(b[16:], k.dst[:])
 	binary.LittleEndian.PutUint16(b[32:], k.srcPort)
 	binary.LittleEndian.PutUint16(b[34:], k.dstPort)
-	b[36] = k.proto
+	b[36] = byte(k.proto)
 	return uint32(xxhash.Sum64(b[:]))
 }
 

@@ -31,7 +31,7 @@ type mapKey struct {
 	src, dst [4]byte
 	srcPort  uint16
 	dstPort  uint16
-	proto    uint8
+	proto    frame.Proto
 }
 
 // A mapConn is a connection, or a client's template.
@@ -73,7 +73,7 @@ func decodeNewPacket(f []byte, k *mapKey) (flags uint8, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	k.src, k.dst, k.proto = [4]byte(ip.SrcIP.To4()), [4]byte(ip.DstIP.To4()), uint8(ip.Protocol)
+	k.src, k.dst, k.proto = [4]byte(ip.SrcIP.To4()), [4]byte(ip.DstIP.To4()), frame.Proto(ip.Protocol)
 	switch l4 := pkt.TransportLayer().(type) {
 	case *layers.TCP:
 		k.srcPort, k.dstPort = uint16(l4.SrcPort), uint16(l4.DstPort)
@@ -107,7 +107,7 @@ func (p *layerParser) decode(f []byte, k *mapKey) (flags uint8, ok bool) {
 	if err := p.parser.DecodeLayers(f, &p.decoded); err != nil || len(p.decoded) < 3 {
 		return 0, false
 	}
-	k.src, k.dst, k.proto = [4]byte(p.ip.SrcIP), [4]byte(p.ip.DstIP), uint8(p.ip.Protocol)
+	k.src, k.dst, k.proto = [4]byte(p.ip.SrcIP), [4]byte(p.ip.DstIP), frame.Proto(p.ip.Protocol)
 	switch p.decoded[2] {
 	case layers.LayerTypeTCP:
 		k.srcPort, k.dstPort = uint16(p.tcp.SrcPort), uint16(p.tcp.DstPort)

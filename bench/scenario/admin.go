@@ -3,7 +3,6 @@ package scenario
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -92,15 +91,12 @@ func (s *Service) arguments() ([]string, error) {
 		return nil, errors.New("a service has a vip or a fwmark")
 	}
 	at := netip.AddrPortFrom(s.VIP, s.Port).String()
-	switch s.Proto {
-	case "tcp":
-		return []string{"-t", at}, nil
-	case "udp":
-		return []string{"-u", at}, nil
-	case "sctp":
-		return []string{"--sctp-service", at}, nil
+	p, err := frame.ParseServiceProto(s.Proto)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("protocol %q: not tcp, udp or sctp", s.Proto)
+	option := map[frame.Proto]string{frame.ProtoTCP: "-t", frame.ProtoUDP: "-u", frame.ProtoSCTP: "--sctp-service"}
+	return []string{option[p], at}, nil
 }
 
 // options say what the service is like.

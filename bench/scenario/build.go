@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -47,17 +48,17 @@ func (p *Packet) frame(id uint16) ([]byte, error) {
 	}
 	src, dst := netip.AddrPortFrom(p.Src, p.SPort), netip.AddrPortFrom(p.Dst, p.DPort)
 	payload := make([]byte, p.Len)
-	switch p.Proto {
-	case "tcp":
+	switch proto, _ := frame.ParseProto(p.Proto); proto {
+	case frame.ProtoTCP:
 		return frametest.TCP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
 			Flags: p.Flags, Seq: 1000, Ack: 2000, Payload: payload, BadSum: p.BadSum}.Bytes(), nil
-	case "udp":
+	case frame.ProtoUDP:
 		return frametest.UDP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
 			Payload: payload, BadSum: p.BadSum}.Bytes(), nil
-	case "sctp":
+	case frame.ProtoSCTP:
 		return frametest.SCTP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
 			Payload: payload}.Bytes(), nil
-	case "icmp":
+	case frame.ProtoICMP:
 		return p.icmp(id, payload)
 	}
 	return nil, fmt.Errorf("proto %q: not tcp, udp, sctp or icmp", p.Proto)

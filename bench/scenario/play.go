@@ -285,7 +285,7 @@ func (p *player) services(stats bool) []ServiceDump {
 		k := s.Config.Key
 		out := ServiceDump{Port: k.Port, FWMark: k.Mark, Sched: s.Config.Scheduler, Flags: ipvsadm.Flags(&s.Config), Servers: []ServerDump{}}
 		if k.Mark == 0 {
-			out.Proto, out.VIP = strings.ToLower(ipvsadm.ProtoName(k.Proto)), k.Addr.String()
+			out.Proto, out.VIP = k.Proto.String(), k.Addr.String()
 		}
 		if stats {
 			out.Stats = trafficDump(p.listed.Traffic(ipvsadm.Counted{Service: k}))

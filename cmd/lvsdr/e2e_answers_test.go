@@ -117,7 +117,7 @@ func ping(t *testing.T, lab *network) {
 		if err != nil {
 			t.Fatalf("no answer to a ping with %d bytes: %v", size, err)
 		}
-		got, err := icmp.ParseMessage(frame.ProtoICMP, buf[:n])
+		got, err := icmp.ParseMessage(int(frame.ProtoICMP), buf[:n])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -198,7 +198,7 @@ func ping6(t *testing.T, lab *network) {
 		if err != nil {
 			t.Fatalf("no answer to a ping: %v", err)
 		}
-		got, err := icmp.ParseMessage(frame.ProtoICMPv6, buf[:n])
+		got, err := icmp.ParseMessage(int(frame.ProtoICMPv6), buf[:n])
 		if err != nil || got.Type != ipv6.ICMPTypeEchoReply {
 			continue // neighbour discovery
 		}

@@ -13,6 +13,7 @@ import (
 
 	"lvsdr/control/api"
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
 )
 
 // askPatience is how long a director may take to answer.
@@ -81,11 +82,12 @@ func serviceQuestion(s, proto string) (api.Question, error) {
 	if err != nil {
 		return api.Question{}, fmt.Errorf("service %q: want VIP:PORT, such as 192.168.1.100:8080 or [2001:db8::1]:80", s)
 	}
-	switch proto {
-	case "", "tcp", "udp", "sctp":
-		return api.Question{VIP: ap.Addr().Unmap(), Port: ap.Port(), Protocol: proto}, nil
+	if proto != "" {
+		if _, err := frame.ParseServiceProto(proto); err != nil {
+			return api.Question{}, err
+		}
 	}
-	return api.Question{}, fmt.Errorf("protocol %q: not tcp, udp or sctp", proto)
+	return api.Question{VIP: ap.Addr().Unmap(), Port: ap.Port(), Protocol: proto}, nil
 }
 
 // printExplained writes x for a person.

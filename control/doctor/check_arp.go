@@ -164,7 +164,7 @@ func (x *Exam) throughOther(ctx context.Context, vip netip.Addr, mac frame.MAC) 
 		return Answer{}, false
 	}
 	for _, vs := range x.Config.VirtualServers {
-		if vs.Addr == vip && vs.Port != 0 && vs.Protocol.String() == "tcp" {
+		if vs.Addr == vip && vs.Port != 0 && vs.Protocol == frame.ProtoTCP {
 			a, err := x.Net.Connect(ctx, Probe{Link: at.Link, MAC: mac, Source: at.Source, Dst: vip}, vs.Port)
 			return a, err == nil
 		}

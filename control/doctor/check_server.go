@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"lvsdr/control/keepalived"
 	"lvsdr/dataplane/frame"
 )
 
@@ -25,7 +24,7 @@ func (x *Exam) pairings() []pairing {
 	for _, vs := range x.Config.VirtualServers {
 		for _, rs := range vs.RealServers {
 			n := x.servers[rs.Addr]
-			if n == nil || n.mac == (frame.MAC{}) || !n.Source.IsValid() || vs.Protocol != keepalived.TCP || vs.Port == 0 {
+			if n == nil || n.mac == (frame.MAC{}) || !n.Source.IsValid() || vs.Protocol != frame.ProtoTCP || vs.Port == 0 {
 				continue
 			}
 			all = append(all, pairing{vs.Addr, vs.Port, rs.Addr, n, x.vips[vs.Addr]})

@@ -93,7 +93,7 @@ func director(n *network) *doctor.Exam {
 			Guards: []doctor.Guard{{VIP: vip, Interface: "eth0"}}, Blackhole: true},
 		Net:  n,
 		File: "keepalived.conf",
-		Config: &keepalived.Config{VirtualServers: []*keepalived.VirtualServer{{Addr: vip, Port: port, Protocol: keepalived.TCP,
+		Config: &keepalived.Config{VirtualServers: []*keepalived.VirtualServer{{Addr: vip, Port: port, Protocol: frame.ProtoTCP,
 			RealServers: []*keepalived.RealServer{{Addr: rs, Port: port, Weight: 1}}}}},
 		Status: &api.Status{Active: true, Services: []api.Service{{Address: vip.String(), Interface: "eth0",
 			Servers: []api.Server{{Address: rs.String(), Up: true, MAC: rsMAC.String()}}}}},

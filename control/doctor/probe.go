@@ -125,7 +125,7 @@ func (p Probe) answerTCP(s *Sight, from, to uint16) (a Answer, ok bool) {
 // answerEcho reads what s says to an echo request of p with this identifier.
 func (p Probe) answerEcho(s *Sight, id uint16) (a Answer, ok bool) {
 	h := &s.Header
-	proto, reply := uint8(frame.ProtoICMP), uint8(icmpEchoReply)
+	proto, reply := frame.ProtoICMP, uint8(icmpEchoReply)
 	if p.Dst.Is6() {
 		proto, reply = frame.ProtoICMPv6, icmp6EchoReply
 	}
@@ -144,7 +144,7 @@ func (p Probe) answerEcho(s *Sight, id uint16) (a Answer, ok bool) {
 // answerError reads an ICMP error about a packet of p, or that packet itself on
 // its way back. From and to are its ports, or from the identifier of an echo
 // request.
-func (p Probe) answerError(s *Sight, proto uint8, from, to uint16) (Answer, bool) {
+func (p Probe) answerError(s *Sight, proto frame.Proto, from, to uint16) (Answer, bool) {
 	h := &s.Header
 	ours := func(h *frame.Header) bool {
 		if h.Src.IP() != p.Source || h.Dst.IP() != p.Dst || h.Proto != proto || h.FragOff != 0 {
@@ -158,7 +158,7 @@ func (p Probe) answerError(s *Sight, proto uint8, from, to uint16) (Answer, bool
 	if ours(h) && frame.SrcMAC(s.Data) == p.MAC {
 		return s.answer(Returned), true
 	}
-	errs, icmp := []uint8{icmpUnreachable, icmpTimeExceeded}, uint8(frame.ProtoICMP)
+	errs, icmp := []uint8{icmpUnreachable, icmpTimeExceeded}, frame.ProtoICMP
 	if p.Dst.Is6() {
 		errs, icmp = []uint8{icmp6Unreachable, icmp6TooBig, icmp6TimeExceeded}, frame.ProtoICMPv6
 	}

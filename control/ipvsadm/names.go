@@ -23,7 +23,7 @@ type Names struct {
 
 // endpoint reads host, host:port, [IPv6]:port or a bare IPv6 address, of proto.
 // Without port it is 0.
-func (n *Names) endpoint(s string, proto uint8) (addr frame.Addr, port uint16, ok bool) {
+func (n *Names) endpoint(s string, proto frame.Proto) (addr frame.Addr, port uint16, ok bool) {
 	host, service, withPort := s, "", false
 	if inner, bracketed := strings.CutPrefix(s, "["); bracketed {
 		if host, service, withPort = strings.Cut(inner, "]:"); !withPort || !strings.Contains(host, ":") {
@@ -60,14 +60,14 @@ func (n *Names) host(s string) (frame.Addr, bool) {
 	return frame.AddrFrom(a), true
 }
 
-func (n *Names) port(s string, proto uint8) (uint16, bool) {
+func (n *Names) port(s string, proto frame.Proto) (uint16, bool) {
 	if p, ok := number(s, 0, 1<<16-1); ok {
 		return uint16(p), true
 	}
 	if n.Port == nil || s == "" {
 		return 0, false
 	}
-	return n.Port(strings.ToLower(ProtoName(proto)), s)
+	return n.Port(proto.String(), s)
 }
 
 // The widths that names of IPv4 are cut at.
@@ -77,7 +77,7 @@ const (
 )
 
 // text is an address and port in a listing, by name where there is one.
-func (n *Names) text(proto uint8, a frame.Addr, port uint16, width int) string {
+func (n *Names) text(proto frame.Proto, a frame.Addr, port uint16, width int) string {
 	host, service := a.String(), strconv.Itoa(int(port))
 	if n.Host != nil {
 		if name := n.Host(a.IP()); name != "" {
@@ -85,7 +85,7 @@ func (n *Names) text(proto uint8, a frame.Addr, port uint16, width int) string {
 		}
 	}
 	if n.Service != nil && port != 0 {
-		if name := n.Service(strings.ToLower(ProtoName(proto)), port); name != "" {
+		if name := n.Service(proto.String(), port); name != "" {
 			service = name
 		}
 	}
@@ -98,14 +98,9 @@ func (n *Names) text(proto uint8, a frame.Addr, port uint16, width int) string {
 
 // ProtoName is the protocol as it is listed: IP where it is none of its own, as
 // of the template of a service by mark.
-func ProtoName(proto uint8) string {
-	switch proto {
-	case frame.ProtoTCP:
-		return "TCP"
-	case frame.ProtoUDP:
-		return "UDP"
-	case frame.ProtoSCTP:
-		return "SCTP"
+func ProtoName(proto frame.Proto) string {
+	if !proto.HasPorts() {
+		return "IP"
 	}
-	return "IP"
+	return strings.ToUpper(proto.String())
 }

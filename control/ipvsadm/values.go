@@ -27,7 +27,7 @@ func (q *request) tcpService(s string) error  { return q.serviceOf(frame.ProtoTC
 func (q *request) udpService(s string) error  { return q.serviceOf(frame.ProtoUDP, s) }
 func (q *request) sctpService(s string) error { return q.serviceOf(frame.ProtoSCTP, s) }
 
-func (q *request) serviceOf(proto uint8, s string) error {
+func (q *request) serviceOf(proto frame.Proto, s string) error {
 	addr, port, ok := q.names.endpoint(s, proto)
 	if !ok {
 		return misuse("illegal virtual server address[:port] specified")

@@ -3,8 +3,10 @@ package keepalived
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
+
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 // A Config is what a configuration means, with inheritance and defaults
@@ -52,45 +54,6 @@ func (d PersistenceDefault) seconds() uint32 {
 	return DefaultPersistence
 }
 
-// A Protocol is an IP protocol number. The zero Protocol is none.
-type Protocol uint8
-
-// The protocols of services.
-const (
-	TCP  Protocol = 6
-	UDP  Protocol = 17
-	SCTP Protocol = 132
-)
-
-// String is the protocol in lower case, "none" for the zero Protocol.
-func (p Protocol) String() string {
-	switch p {
-	case 0:
-		return "none"
-	case TCP:
-		return "tcp"
-	case UDP:
-		return "udp"
-	case SCTP:
-		return "sctp"
-	}
-	return fmt.Sprintf("protocol-%d", uint8(p))
-}
-
-// SchedFlags are a scheduler's own flags; the bits are those of IP_VS_SVC_F_SCHED1
-// to 3 in <linux/ip_vs.h>.
-type SchedFlags uint8
-
-// The flags by number, and by the names sh and mh have for them.
-const (
-	SchedFlag1 SchedFlags = 0x08
-	SchedFlag2 SchedFlags = 0x10
-	SchedFlag3 SchedFlags = 0x20
-
-	SchedFallback = SchedFlag1
-	SchedPort     = SchedFlag2
-)
-
 // Persistence says how long a client stays with its real server.
 type Persistence struct {
 	Timeout     uint32 // seconds, 1 to 2678400; 0 is off
@@ -102,10 +65,10 @@ type Persistence struct {
 type VirtualServer struct {
 	Addr        netip.Addr // never IPv4-mapped, no zone
 	Port        uint16     // 0 is every port, see IPVS on port zero
-	Protocol    Protocol
+	Protocol    frame.Proto
 	Scheduler   string // one of Options.Schedulers
 	Method      string // "DR"
-	SchedFlags  SchedFlags
+	SchedFlags  scheduler.Flags
 	OPS         bool // one-packet scheduling; UDP only
 	Persistence Persistence
 	// Granularity is the mask of the client addresses that stay together, of
@@ -166,7 +129,7 @@ type RealServer struct {
 
 // Name is the server as logs and FIFOs write it: [ADDR]:proto:PORT, with the
 // protocol of its service.
-func (r *RealServer) Name(p Protocol) string {
+func (r *RealServer) Name(p frame.Proto) string {
 	return fmt.Sprintf("[%v]:%v:%d", r.Addr, p, r.Port)
 }
 
@@ -195,9 +158,4 @@ type Check struct {
 	BindTo      netip.Addr // source address; invalid when the system chooses
 	Timing
 	Pos Pos
-}
-
-// schedulerNames are the schedulers of IPVS.
-func schedulerNames() []string {
-	return strings.Fields("rr wrr lc wlc lblc lblcr sh mh dh fo ovf sed nq twos")
 }

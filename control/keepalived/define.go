@@ -77,7 +77,7 @@ func (s *source) substitute(text string, pos Pos, count *int) string {
 		if several {
 			lines := strings.Split(others, "\n")
 			lines[len(lines)-1] += suffix
-			s.frames = append(s.frames, frame{lines: lines, pos: pos})
+			s.inputs = append(s.inputs, input{lines: lines, pos: pos})
 			suffix = ""
 		}
 		text = text[:i] + first + suffix
@@ -94,7 +94,7 @@ func (s *source) substitute(text string, pos Pos, count *int) string {
 // overrun is the bound that the definitions have passed, or nil.
 func (s *source) overrun(length, count int) error {
 	texts := 0
-	for i := len(s.frames) - 1; i >= 0 && s.frames[i].name == ""; i-- {
+	for i := len(s.inputs) - 1; i >= 0 && s.inputs[i].name == ""; i-- {
 		texts++
 	}
 	switch {

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
+
+	"lvsdr/scheduler"
 )
 
 // Print writes c as a keepalived.conf that Load, with the same Options, reads as
@@ -75,11 +78,11 @@ func (v *VirtualServer) node() *Node {
 	}
 	var l lines
 	l.addIf(true, "lb_algo", v.Scheduler)
-	for i, f := range []SchedFlags{SchedFlag1, SchedFlag2, SchedFlag3} {
+	for i, f := range []scheduler.Flags{scheduler.Flag1, scheduler.Flag2, scheduler.Flag3} {
 		l.addIf(v.SchedFlags&f != 0, "flag-"+strconv.Itoa(i+1))
 	}
 	l.addIf(true, "lb_kind", v.Method)
-	l.addIf(true, "protocol", protocolWord(v.Protocol))
+	l.addIf(true, "protocol", strings.ToUpper(v.Protocol.String()))
 	l.addIf(v.OPS, "ops")
 	l.addIf(!v.Persistence.FromDefault, "persistence_timeout", v.Persistence.Timeout)
 	l.addIf(v.Granularity.IsValid(), "persistence_granularity", formatGranularity(v.Granularity))
@@ -99,18 +102,6 @@ func (v *VirtualServer) node() *Node {
 	}
 	n.Children = l
 	return n
-}
-
-func protocolWord(p Protocol) string {
-	switch p {
-	case TCP:
-		return "TCP"
-	case UDP:
-		return "UDP"
-	case SCTP:
-		return "SCTP"
-	}
-	return p.String()
 }
 
 func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {

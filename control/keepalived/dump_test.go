@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 func drawTimer(t *rapid.T, name string, lo, hi time.Duration) time.Duration {
@@ -61,14 +64,14 @@ func drawConfig(t *rapid.T) *Config {
 			addr = netip.AddrFrom16([16]byte{0: 0x20, 15: byte(i + 1)})
 		}
 		v := &VirtualServer{
-			Addr: addr, Port: rapid.SampledFrom([]uint16{0, 1, 80, 65535}).Draw(t, "port"), Protocol: rapid.SampledFrom([]Protocol{TCP, UDP, SCTP}).Draw(t, "protocol"),
-			Scheduler: rapid.SampledFrom(schedulerNames()).Draw(t, "scheduler"), Method: "DR",
-			SchedFlags:  SchedFlags(rapid.Uint8Range(0, 7).Draw(t, "flags") << 3),
+			Addr: addr, Port: rapid.SampledFrom([]uint16{0, 1, 80, 65535}).Draw(t, "port"), Protocol: rapid.SampledFrom([]frame.Proto{frame.ProtoTCP, frame.ProtoUDP, frame.ProtoSCTP}).Draw(t, "protocol"),
+			Scheduler: rapid.SampledFrom(scheduler.Names()).Draw(t, "scheduler"), Method: "DR",
+			SchedFlags:  scheduler.Flags(rapid.Uint8Range(0, 7).Draw(t, "flags") << 3),
 			Persistence: Persistence{Timeout: rapid.Uint32Range(0, maxSeconds).Draw(t, "timeout")},
 			Timing:      drawTiming(t, 1), Weight: rapid.Uint32Range(1, maxWeight).Draw(t, "weight"), Quorum: 1,
 			InhibitOnFailure: rapid.Bool().Draw(t, "inhibit"), Omega: rapid.Bool().Draw(t, "omega"),
 		}
-		v.OPS = v.Protocol == UDP && rapid.Bool().Draw(t, "ops")
+		v.OPS = v.Protocol == frame.ProtoUDP && rapid.Bool().Draw(t, "ops")
 		if rapid.Bool().Draw(t, "granular") {
 			v.Granularity = prefixMask(rapid.IntRange(1, 127).Draw(t, "prefix"))
 			if addr.Is4() {

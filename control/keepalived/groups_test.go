@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 // serviceNames are the services of c, in order.
@@ -146,7 +149,7 @@ func TestGroupsMakeABoundedNumberOfServices(t *testing.T) {
 // A group stands for one virtual_server at each of its addresses and ports.
 func TestAGroupIsItsServicesOneByOne(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		body := " {\nlb_algo " + rapid.SampledFrom(schedulerNames()).Draw(rt, "scheduler") + "\nlb_kind DR\nprotocol " +
+		body := " {\nlb_algo " + rapid.SampledFrom(scheduler.Names()).Draw(rt, "scheduler") + "\nlb_kind DR\nprotocol " +
 			rapid.SampledFrom([]string{"TCP", "UDP", "SCTP"}).Draw(rt, "protocol") + rapid.SampledFrom([]string{"", "\npersistence_timeout", "\npersistence_timeout 0",
 			"\npersistence_granularity 255.255.0.0", "\ndelay_loop 7", "\nops", "\nquorum 2\nhysteresis 1", "\nsorry_server 10.9.9.9"}).Draw(rt, "more")
 		for i := range rapid.IntRange(0, 3).Draw(rt, "servers") {
@@ -197,7 +200,7 @@ func TestAGroupSharesChecks(t *testing.T) {
 					shared = append(shared, r.Checks[0] == c.VirtualServers[0].RealServers[0].Checks[0])
 				}
 				if r.Port != v.Port {
-					t.Errorf("%s has %s", v.Name(), r.Name(TCP))
+					t.Errorf("%s has %s", v.Name(), r.Name(frame.ProtoTCP))
 				}
 			}
 			if fmt.Sprint(ports) != tt.ports || fmt.Sprint(shared) != tt.shared {

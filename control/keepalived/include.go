@@ -73,7 +73,7 @@ func (s *source) include(check includeCheck, arg string, pos Pos) {
 	for _, p := range patterns {
 		files = append(files, s.glob(p, len(patterns) > 1, check, pos)...)
 	}
-	s.frames = append(s.frames, frame{files: files, pos: pos, check: check})
+	s.inputs = append(s.inputs, input{files: files, pos: pos, check: check})
 }
 
 // glob is the files pattern names; braced says that it is one of several.
@@ -113,7 +113,7 @@ func noteUnless(wrong bool) Severity {
 func (s *source) openIncluded(name string, check includeCheck, pos Pos) {
 	name = filepath.Clean(name)
 	open := 0
-	for _, f := range s.frames {
+	for _, f := range s.inputs {
 		if f.name == "" {
 			continue
 		}

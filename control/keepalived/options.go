@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"lvsdr/scheduler"
 )
 
 // Files is how configuration files are reached. A nil function stands for the
@@ -72,7 +74,7 @@ func (o Options) withDefaults() Options {
 		o.Random = rand.Uint64N
 	}
 	if o.Schedulers == nil {
-		o.Schedulers = schedulerNames()
+		o.Schedulers = scheduler.Names()
 	}
 	l := &o.Limits
 	for _, d := range []struct {

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 // Defaults of what nobody says.
@@ -63,7 +66,7 @@ func (t tuning) timing() Timing {
 type serviceKey struct {
 	addr     netip.Addr
 	port     uint16
-	protocol Protocol
+	protocol frame.Proto
 }
 
 // A claim is what a service belongs to, so that it is there only once.
@@ -203,10 +206,10 @@ func (s *serverDraft) at(port uint16) *RealServer {
 
 func (r *reader) resolveProtocol(d *serviceDraft) {
 	if d.protocol == nil {
-		d.v.Protocol = UDP
+		d.v.Protocol = frame.ProtoUDP
 		r.add(d.node, Error, "%s: protocol is missing, which means UDP; add `protocol TCP` if that is meant", d.name())
 	}
-	if d.v.OPS && d.v.Protocol != UDP {
+	if d.v.OPS && d.v.Protocol != frame.ProtoUDP {
 		d.v.OPS = false
 		r.add(d.node, Warning, "%s: ops is only for UDP; it is switched off", d.name())
 	}
@@ -219,11 +222,11 @@ func (r *reader) resolveScheduler(d *serviceDraft) {
 		at = d.node
 		d.v.Scheduler = defaultScheduler
 		r.add(at, Error, "%s: lb_algo is missing; %s is used", d.name(), defaultScheduler)
-	case slices.Contains(schedulerNames(), at.Args[0]):
+	case slices.Contains(scheduler.Names(), at.Args[0]):
 		d.v.Scheduler = at.Args[0]
 	default:
 		d.v.Scheduler = defaultScheduler
-		r.add(at, Error, "%q is no scheduler%s; %s is used", at.Args[0], meant(at.Args[0], schedulerNames()), defaultScheduler)
+		r.add(at, Error, "%q is no scheduler%s; %s is used", at.Args[0], meant(at.Args[0], scheduler.Names()), defaultScheduler)
 	}
 	if !r.canSchedule(d.v.Scheduler) {
 		r.leaveOut(at, &d.bad, "scheduler %s is not supported yet; the service %s is left out: use one of %s", d.v.Scheduler, d.name(), r.available())

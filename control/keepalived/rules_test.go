@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lvsdr/dataplane/frame"
 )
 
 // load reads text as the file "f".
@@ -32,7 +34,7 @@ func TestMinimalServiceLoadsAsItStands(t *testing.T) {
 	want := &Config{
 		Global: Global{DRCheck: true},
 		VirtualServers: []*VirtualServer{{
-			Addr: netip.MustParseAddr("192.168.1.100"), Port: 8080, Protocol: TCP, Scheduler: "wrr", Method: "DR",
+			Addr: netip.MustParseAddr("192.168.1.100"), Port: 8080, Protocol: frame.ProtoTCP, Scheduler: "wrr", Method: "DR",
 			Persistence: Persistence{Timeout: 120, FromDefault: true},
 			Timing:      Timing{DelayLoop: 6 * time.Second, ConnectTimeout: 5 * time.Second, Retry: 1, DelayBeforeRetry: time.Second, Warmup: 6 * time.Second},
 			Weight:      1, Quorum: 1, Pos: Pos{"testdata/minimal.conf", 1},

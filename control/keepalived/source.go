@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A frame is one place lines come from: an open file, the rest of a
+// An input is one place lines come from: an open file, the rest of a
 // definition's text, or the files of an include that are not open yet.
-type frame struct {
+type input struct {
 	name  string   // of a file; empty otherwise
 	lines []string // of a file, or of a definition's text
 	files []string // of an include
@@ -23,10 +23,10 @@ type frame struct {
 //
 //	physical line ─▶ comment ─▶ continuation ─▶ include? ─▶ @id? ─▶ $X=? ─▶ $X ─▶ line
 //	     ▲                                         │                          │
-//	     └──────────── a frame is pushed ◀─────────┴──────────────────────────┘
+//	     └──────────── an input is pushed ◀─────────┴──────────────────────────┘
 type source struct {
 	opt    Options
-	frames []frame
+	inputs []input
 	defs   map[string]string // lines of a value are separated by \n
 	left   int               // bytes that may still be read or made
 	diags  Diagnostics
@@ -66,18 +66,18 @@ func (s *source) open(name string) error {
 	}
 	s.left -= len(text)
 	lines := strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n")
-	s.frames = append(s.frames, frame{name: name, lines: lines, check: checkNone})
+	s.inputs = append(s.inputs, input{name: name, lines: lines, check: checkNone})
 	return nil
 }
 
 // file is the innermost file that is being read.
-func (s *source) file() *frame {
-	for i := len(s.frames) - 1; i >= 0; i-- {
-		if s.frames[i].name != "" {
-			return &s.frames[i]
+func (s *source) file() *input {
+	for i := len(s.inputs) - 1; i >= 0; i-- {
+		if s.inputs[i].name != "" {
+			return &s.inputs[i]
 		}
 	}
-	return &frame{}
+	return &input{}
 }
 
 // line is the next line that is not empty, and false at the end.
@@ -87,7 +87,7 @@ func (s *source) line() (string, Pos, bool) {
 		if !ok {
 			break
 		}
-		if s.frames[len(s.frames)-1].name != "" {
+		if s.inputs[len(s.inputs)-1].name != "" {
 			if check, arg, ok := includeLine(text); ok {
 				s.include(check, arg, pos)
 				continue
@@ -103,14 +103,14 @@ func (s *source) line() (string, Pos, bool) {
 // logical is the next line with its continuations: joined, or separated by \n
 // when it defines something.
 func (s *source) logical() (string, Pos, bool) {
-	for len(s.frames) > 0 {
-		f := &s.frames[len(s.frames)-1]
+	for len(s.inputs) > 0 {
+		f := &s.inputs[len(s.inputs)-1]
 		switch {
 		case f.next < len(f.files):
 			f.next++
 			s.openIncluded(f.files[f.next-1], f.check, f.pos)
 		case f.next >= len(f.lines):
-			s.frames = s.frames[:len(s.frames)-1]
+			s.inputs = s.inputs[:len(s.inputs)-1]
 		case f.name == "":
 			f.next++
 			return strings.TrimSpace(f.lines[f.next-1]), f.pos, true
@@ -122,7 +122,7 @@ func (s *source) logical() (string, Pos, bool) {
 	return "", Pos{}, false
 }
 
-func (s *source) continued(f *frame) string {
+func (s *source) continued(f *input) string {
 	var whole strings.Builder
 	separator := ""
 	for f.next < len(f.lines) {

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 // A serviceDraft is a virtual server before inheritance and checks.
@@ -63,13 +66,13 @@ func schedulerFlagWords() []word {
 	var ws []word
 	for _, f := range []struct {
 		name      string
-		flag      SchedFlags
+		flag      scheduler.Flags
 		scheduler string // it belongs to; empty for any
 		status    status
 	}{
-		{"flag-1", SchedFlag1, "", used}, {"flag-2", SchedFlag2, "", used}, {"flag-3", SchedFlag3, "", used},
-		{"sh-port", SchedPort, "sh", used}, {"sh-fallback", SchedFallback, "sh", used},
-		{"mh-port", SchedPort, "mh", used}, {"mh-fallback", SchedFallback, "mh", used},
+		{"flag-1", scheduler.Flag1, "", used}, {"flag-2", scheduler.Flag2, "", used}, {"flag-3", scheduler.Flag3, "", used},
+		{"sh-port", scheduler.HashPort, "sh", used}, {"sh-fallback", scheduler.Fallback, "sh", used},
+		{"mh-port", scheduler.HashPort, "mh", used}, {"mh-fallback", scheduler.Fallback, "mh", used},
 		{"hashed", 0, "sh", later},
 	} {
 		ws = append(ws, word{name: f.name, status: f.status, set: func(r *reader, n *Node) {
@@ -111,13 +114,12 @@ func (r *reader) endService(*Node) {
 }
 
 func (r *reader) setProtocol(n *Node) {
-	for _, p := range []Protocol{TCP, UDP, SCTP} {
-		if strings.EqualFold(n.Args[0], p.String()) {
-			r.vs.v.Protocol, r.vs.protocol = p, n
-			return
-		}
+	p, err := frame.ParseServiceProto(strings.ToLower(n.Args[0]))
+	if err != nil {
+		r.add(n, Error, "%q is neither TCP, UDP nor SCTP; the line is left out", n.Args[0])
+		return
 	}
-	r.add(n, Error, "%q is neither TCP, UDP nor SCTP; the line is left out", n.Args[0])
+	r.vs.v.Protocol, r.vs.protocol = p, n
 }
 
 // portlessPersistence is the persistence of a service that has the word without

@@ -213,10 +213,7 @@ func (r Rule) netlink() *netlink.Rule {
 	n.Family, n.Priority, n.Table = familyOf(r.IPv6), r.Priority, r.Table
 	if r.To.IsValid() {
 		n.IifName, n.Dst = "lo", netlink.NewIPNet(r.To.AsSlice())
-		n.Dport, n.IPProto = netlink.NewRulePortRange(r.Port.Number, r.Port.Number), unix.IPPROTO_TCP
-		if r.Port.Protocol == "udp" {
-			n.IPProto = unix.IPPROTO_UDP
-		}
+		n.Dport, n.IPProto = netlink.NewRulePortRange(r.Port.Number, r.Port.Number), int(r.Port.Protocol)
 	}
 	return n
 }

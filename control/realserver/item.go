@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/dataplane/frame"
 )
 
 // The values of an Item that is no sysctl.
@@ -50,18 +52,19 @@ type Rule struct {
 
 // A Port is a port of TCP or UDP.
 type Port struct {
-	Protocol string `json:"protocol"` // tcp or udp
-	Number   uint16 `json:"number"`
+	Protocol frame.Proto `json:"protocol"` // TCP or UDP
+	Number   uint16      `json:"number"`
 }
 
 // ParsePort reads PORT, which is TCP's, PORT/tcp or PORT/udp.
 func ParsePort(s string) (Port, error) {
-	number, protocol, named := strings.Cut(s, "/")
+	number, name, named := strings.Cut(s, "/")
 	if !named {
-		protocol = "tcp"
+		name = "tcp"
 	}
+	protocol, _ := frame.ParseProto(name)
 	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 || protocol != "tcp" && protocol != "udp" {
+	if err != nil || n == 0 || protocol != frame.ProtoTCP && protocol != frame.ProtoUDP {
 		return Port{}, fmt.Errorf("port %q: want PORT, PORT/tcp or PORT/udp with a port from 1 to 65535", s)
 	}
 	return Port{Protocol: protocol, Number: uint16(n)}, nil

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/dataplane/frame"
 )
 
 // A model is a host in memory, and its records.
@@ -115,8 +117,8 @@ var (
 	vipA = netip.MustParseAddr("192.168.1.100")
 	vipB = netip.MustParseAddr("192.168.1.101")
 	vip6 = netip.MustParseAddr("fd00:1::100")
-	web  = Port{"tcp", 80}
-	dns  = Port{"udp", 53}
+	web  = Port{frame.ProtoTCP, 80}
+	dns  = Port{frame.ProtoUDP, 53}
 )
 
 // someOptions are a start of one of three VIPs.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"lvsdr/dataplane/frame"
 )
 
 func TestPlaceFindsInterfaceAndSource(t *testing.T) {
@@ -94,7 +96,7 @@ func FuzzParsePort(f *testing.F) {
 			return
 		}
 		again, err := ParsePort(p.String())
-		if err != nil || again != p || p.Number == 0 || p.Protocol != "tcp" && p.Protocol != "udp" {
+		if err != nil || again != p || p.Number == 0 || p.Protocol != frame.ProtoTCP && p.Protocol != frame.ProtoUDP {
 			t.Errorf("%q is %v, and that is %v, %v", s, p, again, err)
 		}
 	})

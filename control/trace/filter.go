@@ -169,7 +169,7 @@ func port(value string) (Match, error) {
 
 // ported reports whether h has ports.
 func ported(h *frame.Header) bool {
-	return isIP(h) && (h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP)
+	return isIP(h) && h.Proto.HasPorts()
 }
 
 // isIP reports whether h is of an IP packet that could be read.
@@ -177,35 +177,15 @@ func isIP(h *frame.Header) bool {
 	return (h.Kind == frame.IPv4 || h.Kind == frame.IPv6) && h.Src != frame.Addr{}
 }
 
-// protocols are those that have names, by number.
-var protocols = map[uint8]string{frame.ProtoTCP: "tcp", frame.ProtoUDP: "udp", frame.ProtoSCTP: "sctp",
-	frame.ProtoICMP: "icmp", frame.ProtoICMPv6: "icmp6"}
-
-// Proto names the protocol of a frame: as in the language, by number where it
-// has no name, and empty where the frame is not IP.
-func Proto(h *frame.Header) string {
-	switch {
-	case h.Kind == frame.ARP:
-		return "arp"
-	case !isIP(h):
-		return ""
-	}
-	if name, ok := protocols[h.Proto]; ok {
-		return name
-	}
-	return strconv.Itoa(int(h.Proto))
-}
-
 func proto(value string) (Match, error) {
 	if value == "arp" {
 		return func(f *dataplane.Traced) bool { return f.Header.Kind == frame.ARP }, nil
 	}
-	for n, name := range protocols {
-		if name == value {
-			return func(f *dataplane.Traced) bool { return isIP(&f.Header) && f.Header.Proto == n }, nil
-		}
+	p, err := frame.ParseProto(value)
+	if err != nil {
+		return nil, fmt.Errorf("not tcp, udp, sctp, icmp, icmp6 or arp")
 	}
-	return nil, fmt.Errorf("not tcp, udp, sctp, icmp, icmp6 or arp")
+	return func(f *dataplane.Traced) bool { return isIP(&f.Header) && f.Header.Proto == p }, nil
 }
 
 func verdict(value string) (Match, error) {

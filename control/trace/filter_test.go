@@ -96,7 +96,7 @@ func TestMatchingDoesNotAllocate(t *testing.T) {
 	if err != nil || !m(f) {
 		t.Fatal(err)
 	}
-	for _, proto := range []uint8{6, 200} {
+	for _, proto := range []frame.Proto{6, 200} {
 		f.Header.Proto = proto
 		if n := testing.AllocsPerRun(100, func() { m(f) }); n != 0 {
 			t.Errorf("%v allocations, want 0", n)

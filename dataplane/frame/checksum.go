@@ -60,7 +60,7 @@ func Fold(sum uint32) uint16 {
 // One sum serves both families: what an Addr has before the four bytes of an
 // IPv4 address are zeroes and a word of ones, and either is a zero in ones'
 // complement arithmetic.
-func PseudoSum(src, dst Addr, proto uint8, n int) uint32 {
+func PseudoSum(src, dst Addr, proto Proto, n int) uint32 {
 	return Sum(src[:], Sum(dst[:], uint32(proto)+uint32(n)))
 }
 

@@ -75,7 +75,7 @@ func TestPseudoSumEqualsTheDefinition(t *testing.T) {
 			pseudo = append(append([]byte{}, src[12:]...), dst[12:]...)
 			pseudo = append(pseudo, 0, proto, byte(n>>8), byte(n))
 		}
-		if got, want := ^frame.Fold(frame.PseudoSum(src, dst, proto, n)), frametest.Checksum(pseudo); got != want {
+		if got, want := ^frame.Fold(frame.PseudoSum(src, dst, frame.Proto(proto), n)), frametest.Checksum(pseudo); got != want {
 			t.Fatalf("%v > %v, protocol %d, %d bytes: got %#04x, want %#04x", src, dst, proto, n, got, want)
 		}
 	}

@@ -91,15 +91,6 @@ const (
 	URG
 )
 
-// IP protocol numbers (IANA).
-const (
-	ProtoICMP   = 1 // of IPv4; nothing special in an IPv6 packet
-	ProtoTCP    = 6
-	ProtoUDP    = 17
-	ProtoICMPv6 = 58 // of IPv6; nothing special in an IPv4 packet
-	ProtoSCTP   = 132
-)
-
 // A Header is what Parse found in one frame. All offsets are in bytes from the
 // start of the frame.
 type Header struct {
@@ -114,7 +105,7 @@ type Header struct {
 	// Proto is the protocol at L4. An IPv6 fragment with FragOff != 0 may
 	// name an extension header here, and need not name what the first one
 	// names (RFC 8200 section 4.5).
-	Proto uint8
+	Proto Proto
 	TTL   uint8  // of IPv6, the hop limit
 	End   uint32 // end of the IP packet; what follows is Ethernet padding
 

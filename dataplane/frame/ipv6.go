@@ -114,7 +114,7 @@ func (h *Header) walk(ip []byte, payload int) bool {
 		next, at = e[0], at+size
 	}
 	h.L4 = h.L3 + uint16(at) // at most 40 + 8*2048
-	h.Proto = next
+	h.Proto = Proto(next)
 	h.TTL = ip[off6Hops]
 	h.DF = true // RFC 8200 section 5: routers do not fragment
 	h.FragID, h.FragOff, h.More = frag.id, frag.off, frag.more

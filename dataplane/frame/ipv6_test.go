@@ -89,7 +89,7 @@ func TestParseReadsEveryFieldOfIPv6(t *testing.T) {
 
 func TestParseNamesTheFaultOfIPv6(t *testing.T) {
 	edited := func(f []byte, edit func([]byte)) []byte { edit(f); return f }
-	raw := func(proto uint8, n int, ext ...frametest.Ext) []byte {
+	raw := func(proto frame.Proto, n int, ext ...frametest.Ext) []byte {
 		return frametest.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: proto, Payload: make([]byte, n), Ext: ext}.Bytes()
 	}
 	between := func(src, dst string) []byte {

@@ -127,7 +127,7 @@ func parseIPv4(ip []byte, h *Header) Fault {
 	h.L4 = h.L3 + uint16(ihl)
 	h.End = uint32(h.L3) + uint32(total)
 	h.TTL = ip[offTTL]
-	h.Proto = ip[offProto]
+	h.Proto = Proto(ip[offProto])
 	h.FragID = uint32(binary.BigEndian.Uint16(ip[offID:]))
 	frag := binary.BigEndian.Uint16(ip[offFrag:])
 	h.DF = frag&flagDF != 0

@@ -115,7 +115,7 @@ func TestParseNamesTheFault(t *testing.T) {
 	options := frametest.TCP{Src: client, Dst: vip, Flags: "S", Options: []byte{1, 1, 1, 0}}.Bytes()
 	tagged := frametest.TCP{Src: client, Dst: vip, VLAN: 7}.Bytes()
 	arp := frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes()
-	raw := func(proto uint8, n int) []byte {
+	raw := func(proto frame.Proto, n int) []byte {
 		return frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: proto, Payload: make([]byte, n)}.Bytes()
 	}
 	longOptions := frametest.TCP{Src: client, Dst: vip, Flags: "S", TCPOptions: make([]byte, 40)}.Bytes()

@@ -78,7 +78,7 @@ func (h *Header) quoted4(q []byte) bool {
 	h.L4 = h.L3 + uint16(ihl)
 	h.End = uint32(h.L3) + uint32(min(total, len(q)))
 	h.TTL = q[offTTL]
-	h.Proto = q[offProto]
+	h.Proto = Proto(q[offProto])
 	h.FragID = uint32(binary.BigEndian.Uint16(q[offID:]))
 	frag := binary.BigEndian.Uint16(q[offFrag:])
 	h.DF = frag&flagDF != 0

@@ -9,7 +9,7 @@ import (
 type ipReply struct {
 	tos      uint8  // or traffic class
 	id, frag uint16 // as in the IPv4 header; of IPv6 not used
-	proto    uint8
+	proto    Proto
 	n        int // bytes of payload
 }
 
@@ -62,7 +62,7 @@ func putIPv4(ip []byte, h *Header, r ipReply) {
 	binary.BigEndian.PutUint16(ip[offID:], r.id)
 	binary.BigEndian.PutUint16(ip[offFrag:], r.frag)
 	ip[offTTL] = replyTTL
-	ip[offProto] = r.proto
+	ip[offProto] = byte(r.proto)
 	copy(ip[offSrc:], h.Dst[12:])
 	copy(ip[offDst:], h.Src[12:])
 	binary.BigEndian.PutUint16(ip[offSum:], ^Fold(Sum(ip, 0)))
@@ -74,7 +74,7 @@ func putIPv6(ip []byte, h *Header, r ipReply) {
 	ip[0] = 6<<4 | r.tos>>4
 	ip[1] = r.tos << 4
 	binary.BigEndian.PutUint16(ip[off6Len:], uint16(r.n))
-	ip[off6Next] = r.proto
+	ip[off6Next] = byte(r.proto)
 	ip[off6Hops] = replyTTL
 	copy(ip[off6Src:], h.Dst[:])
 	copy(ip[off6Dst:], h.Src[:])

@@ -192,7 +192,7 @@ type Raw struct {
 	Ext      []Ext
 	BadIPSum bool // these as in TCP
 
-	Proto   uint8
+	Proto   frame.Proto
 	Payload []byte
 }
 

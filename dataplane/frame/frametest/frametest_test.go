@@ -190,7 +190,7 @@ func TestFragmentsOfIPv6HaveTheHeadersRoutersLookAt(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		ext   []frametest.Ext
-		proto uint8
+		proto frame.Proto
 		len   uint16 // of what every fragment has, with the fragment header
 	}{
 		{"none", nil, 17, 8},
@@ -274,7 +274,7 @@ func TestRandomIsReproducibleAndReachesEverything(t *testing.T) {
 			continue
 		}
 		family := h.Kind.String() + " "
-		seen[family+fmt.Sprint("protocol ", h.Proto)]++
+		seen[family+fmt.Sprint("protocol ", uint8(h.Proto))]++
 		header := map[frame.Kind]uint16{frame.IPv4: 20, frame.IPv6: 40}[h.Kind]
 		for what, is := range map[string]bool{
 			"tag": h.L3 == 18, "options": h.L4 > h.L3+header, "padding": h.End < uint32(len(f)),

@@ -14,9 +14,9 @@ import (
 // is the zero Header and false.
 func Inner(f []byte) (frame.Header, bool) {
 	h := Parse(f)
-	errors := map[uint8][]uint8{frame.ProtoICMP: {3, 4, 11, 12}}
+	errors := map[frame.Proto][]uint8{frame.ProtoICMP: {3, 4, 11, 12}}
 	if h.Kind == frame.IPv6 {
-		errors = map[uint8][]uint8{frame.ProtoICMPv6: {1, 2, 3, 4}}
+		errors = map[frame.Proto][]uint8{frame.ProtoICMPv6: {1, 2, 3, 4}}
 	}
 	isError := false
 	for _, typ := range errors[h.Proto] {
@@ -50,7 +50,7 @@ func innerIPv4(quote []byte, in *frame.Header) bool {
 	in.Src, in.Dst = frame.AddrFrom4([4]byte(ip.SrcIP)), frame.AddrFrom4([4]byte(ip.DstIP))
 	in.L4 = in.L3 + uint16(header)
 	in.End = uint32(in.L3) + uint32(min(total, len(quote)))
-	in.Proto, in.TTL, in.FragID = uint8(ip.Protocol), ip.TTL, uint32(ip.Id)
+	in.Proto, in.TTL, in.FragID = frame.Proto(ip.Protocol), ip.TTL, uint32(ip.Id)
 	in.DF = ip.Flags&layers.IPv4DontFragment != 0
 	in.More = ip.Flags&layers.IPv4MoreFragments != 0
 	in.FragOff = ip.FragOffset * 8

@@ -66,7 +66,7 @@ func parseIPv4(data []byte, h *frame.Header) frame.Fault {
 	}
 	h.L4 = h.L3 + uint16(header)
 	h.End = uint32(h.L3) + uint32(total)
-	h.Proto = uint8(ip.Protocol)
+	h.Proto = frame.Proto(ip.Protocol)
 	h.TTL = ip.TTL
 	h.FragID = uint32(ip.Id)
 	h.DF = ip.Flags&layers.IPv4DontFragment != 0

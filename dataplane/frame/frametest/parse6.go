@@ -148,7 +148,7 @@ func (l *chain) obeys(payload int) bool {
 // fill sets in h what l and the fixed header ip say.
 func (l *chain) fill(h *frame.Header, ip *layers.IPv6) {
 	h.L4 = h.L3 + 40 + uint16(l.len)
-	h.Proto = uint8(l.upper)
+	h.Proto = frame.Proto(l.upper)
 	h.TTL = ip.HopLimit
 	h.DF = true
 	for _, g := range l.fragments {

@@ -137,11 +137,11 @@ func randomExt(r *rand.Rand) []Ext {
 
 // randomProto is a protocol that this package has no other builder for, and
 // no next header at all now and then.
-func randomProto(r *rand.Rand) uint8 {
+func randomProto(r *rand.Rand) frame.Proto {
 	if r.Intn(8) == 0 {
 		return 59
 	}
-	return uint8(133 + r.Intn(100))
+	return frame.Proto(133 + r.Intn(100))
 }
 
 // sometimes is 1 once in n times, else 0.
