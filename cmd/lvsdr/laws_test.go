@@ -122,7 +122,7 @@ func topOf(dir string) string {
 // The core knows neither sockets nor clocks.
 func TestTheCoreIsPure(t *testing.T) {
 	forbidden := []string{"os", "net", "log", "log/slog", "syscall", "unsafe", "golang.org/x/sys/unix"}
-	pure := []string{"dataplane/frame", "scheduler", "conntrack", "dataplane"}
+	pure := []string{"dataplane/frame", "scheduler", "conntrack", "dataplane", "control/site", "control/site/tree"}
 	for _, s := range sources(t) {
 		if !slices.Contains(pure, s.dir) {
 			continue
@@ -140,6 +140,24 @@ func TestTheCoreIsPure(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// What decides about a site knows the language it is written in, the health of
+// its servers, and values of the layers below; it does nothing by itself.
+func TestTheSiteImportsValuesOnly(t *testing.T) {
+	allowed := []string{"control/site/tree", "control/health", "control/keepalived", "control/hostnet",
+		"dataplane", "dataplane/frame", "scheduler"}
+	for _, s := range sources(t) {
+		for _, imp := range s.imports() {
+			to, ours := strings.CutPrefix(imp, "lvsdr/")
+			if s.dir == "control/site" && ours && !slices.Contains(allowed, to) {
+				t.Errorf("%s/%s imports %s", s.dir, s.name, to)
+			}
+			if s.dir == "control/health" && ours {
+				t.Errorf("%s/%s imports %s; health needs nothing of ours", s.dir, s.name, to)
+			}
+		}
 	}
 }
 

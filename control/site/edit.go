@@ -1,0 +1,60 @@
+package site
+
+import (
+	"lvsdr/dataplane"
+)
+
+// An Op is a kind of edit.
+type Op uint8
+
+// The kinds of edit.
+const (
+	AddService  Op = iota // without servers
+	EditService           // all of it but its key and its servers
+	DelService            // with its servers
+	AddServer             // at the head of the service's list
+	EditServer            // weight and thresholds
+	DelServer
+	Flush // every service goes
+)
+
+var opNames = [...]string{"add service", "edit service", "delete service",
+	"add server", "edit server", "delete server", "flush"}
+
+// String is the kind in words, such as "add server".
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return "edit?"
+}
+
+// An Edit is one edit of a Table: what ipvsadm asks for, and what the director
+// is told.
+type Edit struct {
+	Op Op
+	// Service is the service; for all but AddService and EditService its Key
+	// alone counts.
+	Service dataplane.ServiceConfig
+	// Server is the real server of AddServer, EditServer and DelServer, which
+	// names it by address and port.
+	Server dataplane.ServerConfig
+}
+
+// An Owner says who put a service or a server into the table.
+type Owner uint8
+
+// The owners. The file takes over what it adds or edits; an edit by ipvsadm
+// leaves the owner as it is.
+const (
+	File Owner = iota
+	Runtime
+)
+
+// String is "file" or "runtime".
+func (o Owner) String() string {
+	if o == Runtime {
+		return "runtime"
+	}
+	return "file"
+}
