@@ -1,0 +1,34 @@
+package health
+
+import "math"
+
+// MaxWeight is the greatest weight of a server.
+const MaxWeight = math.MaxInt32
+
+// A WeightKind says what a check does to its server's weight.
+type WeightKind uint8
+
+// The kinds of weight.
+const (
+	NoWeight  WeightKind = iota // the check says nothing about the weight
+	SetWeight                   // the weight is N, as with misc_dynamic
+	AddWeight                   // the weight is N more, or less, as with FILE_CHECK
+)
+
+// A Weight is what a check says about its server's weight.
+type Weight struct {
+	Kind WeightKind
+	N    int
+}
+
+// of is the weight that a server has by w instead of before.
+func (w Weight) of(before int) int {
+	n := int64(before)
+	switch w.Kind {
+	case SetWeight:
+		n = int64(w.N)
+	case AddWeight:
+		n += int64(w.N)
+	}
+	return int(min(max(n, 0), MaxWeight))
+}
