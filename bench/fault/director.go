@@ -69,7 +69,7 @@ counters are each a half.`,
 			if err != nil {
 				return err
 			}
-			d, err := n.StartDirector(ctx, s.Binary, s.Config)
+			d, err := netlab.StartDirector(ctx, n.Host, s.Binary, s.Config)
 			if err != nil {
 				return err
 			}

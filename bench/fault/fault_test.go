@@ -13,6 +13,7 @@ import (
 
 	"lvsdr/bench/fault"
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // binaryEnv names the lvsdr that directs. Where it is not set TestMain builds
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(netlab.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr"))
+	os.Exit(netns.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr"))
 }
 
 const port = 8080
@@ -33,7 +34,7 @@ const port = 8080
 // newScene is a site that works, until the test ends.
 func newScene(t *testing.T, spec netlab.Spec) *fault.Scene {
 	t.Helper()
-	netlab.Require(t)
+	netns.Require(t)
 	lab, err := netlab.Build(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // How a scene is looked at.
@@ -136,7 +137,7 @@ func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidenc
 	defer func() { err = errors.Join(err, e.Captures.Stop()) }()
 	e.Kept = o.askAgain(patience)
 	own := netip.AddrPortFrom(s.Victim().Addr, s.Port)
-	fresh := s.Lab.Clients[0].HTTPClient(netlab.HTTPOptions{Fresh: true, Timeout: patience})
+	fresh := s.Lab.Clients[0].HTTPClient(netns.HTTPOptions{Fresh: true, Timeout: patience})
 	e.Direct = get(ctx, fresh, "http://"+own.String()+"/")
 	for range waves {
 		if err := s.Lab.ForgetVIP(); err != nil {

@@ -27,7 +27,7 @@ type Rung struct {
 	Metrics []Metric
 	// Subjects are what is compared; the first is the baseline.
 	Subjects []Subject
-	// Live says that the rung needs a world (netlab.Inside).
+	// Live says that the rung needs a world (netns.Inside).
 	Live bool
 }
 

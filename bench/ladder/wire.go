@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // farName is the director's interface towards the real server.
@@ -20,7 +21,7 @@ const farName = "eth1"
 //
 //	client 192.168.1.50 ═══ eth0 director eth1 ═══ eth0 192.168.2.11 rs1
 func wired(ctx context.Context) (*netlab.Lab, error) {
-	if err := netlab.Settle(); err != nil {
+	if err := netns.Settle(); err != nil {
 		return nil, err
 	}
 	near, far := netip.MustParsePrefix("192.168.1.10/24"), netip.MustParsePrefix("192.168.2.10/24")
@@ -55,7 +56,7 @@ func wired(ctx context.Context) (*netlab.Lab, error) {
 
 // node makes a host without cables.
 func node(name string, role netlab.Role, addr netip.Addr) (*netlab.Node, error) {
-	h, err := netlab.NewHost(name, netlab.HostConfig{})
+	h, err := netns.NewHost(name, netns.HostConfig{})
 	if err != nil {
 		return nil, err
 	}

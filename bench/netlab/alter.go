@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netns"
 )
 
 // AddDirector adds another host like the lab's director to a lab that runs. It
@@ -41,7 +43,7 @@ func (l *Lab) Askers() []*Node {
 // the next packet for it begins with the question.
 func (l *Lab) ForgetVIP() error {
 	for _, n := range l.Askers() {
-		if err := n.forget(Ifname, l.Spec.VIP); err != nil {
+		if err := n.ForgetNeighbour(Ifname, l.Spec.VIP); err != nil {
 			return err
 		}
 	}
@@ -53,20 +55,20 @@ func (l *Lab) ForgetVIP() error {
 func (l *Lab) AddWayBack(ctx context.Context, n *Node, ifname string) error {
 	own := n.Ports[0]
 	second := netip.PrefixFrom(nth(own.Addr.Masked(), l.freePlace()), own.Addr.Bits())
-	if err := own.Switch.Connect(ctx, n.Host, Cable{Ifname: ifname, MTU: l.Spec.MTU, Addrs: []netip.Prefix{second}}); err != nil {
+	if err := own.Switch.Connect(ctx, n.Host, netns.Cable{Ifname: ifname, MTU: l.Spec.MTU, Addrs: []netip.Prefix{second}}); err != nil {
 		return err
 	}
-	link, err := n.nl.LinkByName(ifname)
+	link, err := n.Netlink().LinkByName(ifname)
 	if err != nil {
-		return fmt.Errorf("find %s of %s: %w", ifname, n.name, err)
+		return fmt.Errorf("find %s of %s: %w", ifname, n.Name(), err)
 	}
 	for _, to := range l.Clients {
-		r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(netip.PrefixFrom(to.Addr, to.Addr.BitLen()))}
+		r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: netns.IPNet(netip.PrefixFrom(to.Addr, to.Addr.BitLen()))}
 		if !own.Addr.Contains(to.Addr) {
 			r.Gw = l.Router.PortOn(own.Switch).Addr.Addr().AsSlice()
 		}
-		if err := n.nl.RouteReplace(r); err != nil {
-			return fmt.Errorf("route %s by %s of %s: %w", to.Addr, ifname, n.name, err)
+		if err := n.Netlink().RouteReplace(r); err != nil {
+			return fmt.Errorf("route %s by %s of %s: %w", to.Addr, ifname, n.Name(), err)
 		}
 	}
 	return nil
@@ -76,12 +78,12 @@ func (l *Lab) AddWayBack(ctx context.Context, n *Node, ifname string) error {
 // of at most mtu bytes, without a word to the node.
 func (l *Lab) SetLinkMTU(n *Node, mtu int) error {
 	sw := n.Ports[0].Switch
-	link, err := sw.nl.LinkByName(n.name)
+	link, err := sw.Netlink().LinkByName(n.Name())
 	if err == nil {
-		err = sw.nl.LinkSetMTU(link, mtu)
+		err = sw.Netlink().LinkSetMTU(link, mtu)
 	}
 	if err != nil {
-		return fmt.Errorf("set the MTU of the port of %s to %s: %w", sw.name, n.name, err)
+		return fmt.Errorf("set the MTU of the port of %s to %s: %w", sw.Name(), n.Name(), err)
 	}
 	return nil
 }
@@ -91,25 +93,25 @@ func (l *Lab) SetLinkMTU(n *Node, mtu int) error {
 // them from the node: ARP suppression, as in fabrics.
 func (l *Lab) SuppressARP(n *Node) error {
 	sw := n.Ports[0].Switch
-	port, err := sw.nl.LinkByName(n.name)
+	port, err := sw.Netlink().LinkByName(n.Name())
 	if err != nil {
-		return fmt.Errorf("find the port of %s to %s: %w", sw.name, n.name, err)
+		return fmt.Errorf("find the port of %s to %s: %w", sw.Name(), n.Name(), err)
 	}
 	if n.Addr.Is6() { // for which the bridge has no neighbours so far
-		if err := sw.Sysctl("net.ipv6.conf."+BridgeName+".disable_ipv6", "0"); err != nil {
+		if err := sw.Sysctl("net.ipv6.conf."+netns.BridgeName+".disable_ipv6", "0"); err != nil {
 			return err
 		}
 	}
-	if err := sw.SetNeighbour(BridgeName, n.Addr, n.MAC); err != nil {
+	if err := sw.SetNeighbour(netns.BridgeName, n.Addr, n.MAC); err != nil {
 		return err
 	}
 	station := &netlink.Neigh{LinkIndex: port.Attrs().Index, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER,
 		State: netlink.NUD_NOARP, HardwareAddr: n.MAC}
-	if err := sw.nl.NeighSet(station); err != nil {
-		return fmt.Errorf("make %s remember %s: %w", sw.name, n.MAC, err)
+	if err := sw.Netlink().NeighSet(station); err != nil {
+		return fmt.Errorf("make %s remember %s: %w", sw.Name(), n.MAC, err)
 	}
-	if err := sw.nl.LinkSetBrNeighSuppress(port, true); err != nil {
-		return fmt.Errorf("suppress ARP for %s: %w", n.name, err)
+	if err := sw.Netlink().LinkSetBrNeighSuppress(port, true); err != nil {
+		return fmt.Errorf("suppress ARP for %s: %w", n.Name(), err)
 	}
 	return nil
 }

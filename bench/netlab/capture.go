@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netns"
 )
 
 // A Frame is one captured frame.
@@ -73,14 +75,19 @@ type Capture struct {
 	stopped bool  // nothing is received any more
 }
 
-// Capture starts to collect frames of an interface of the host, both
+// Capture is StartCapture on the node.
+func (n *Node) Capture(ifname string, c CaptureConfig) (*Capture, error) {
+	return StartCapture(n.Host, ifname, c)
+}
+
+// StartCapture starts to collect frames of an interface of the host, both
 // directions. Nothing sent after it returns is missed.
-func (h *Host) Capture(ifname string, c CaptureConfig) (*Capture, error) {
+func StartCapture(h *netns.Host, ifname string, c CaptureConfig) (*Capture, error) {
 	if c.MaxBytes == 0 {
 		c.MaxBytes = defaultMaxBytes
 	}
 	p := &Capture{
-		host: h.name, ifname: ifname, config: c, read: make(chan struct{}),
+		host: h.Name(), ifname: ifname, config: c, read: make(chan struct{}),
 		buf: make([]byte, maxFrame), oob: make([]byte, controlSpace()),
 	}
 	err := h.Do(func() (err error) {
@@ -88,9 +95,9 @@ func (h *Host) Capture(ifname string, c CaptureConfig) (*Capture, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("capture on %s of %s: %w", ifname, h.name, err)
+		return nil, fmt.Errorf("capture on %s of %s: %w", ifname, h.Name(), err)
 	}
-	if p.forget, err = h.keep(p.stop); err != nil {
+	if p.forget, err = h.Keep(p.stop); err != nil {
 		return nil, errors.Join(err, p.file.Close())
 	}
 	go p.run()

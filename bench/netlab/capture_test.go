@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -13,12 +14,14 @@ import (
 	"github.com/google/gopacket/pcapgo"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
+
+	"lvsdr/bench/netns"
 )
 
 // pair is two hosts on a switch, with a UDP socket open on the second.
 type pair struct {
-	a, b *Host
-	sw   *Switch
+	a, b *netns.Host
+	sw   *netns.Switch
 	at   net.PacketConn // 10.0.0.2:9 on b
 	to   net.Conn       // from a to it
 }
@@ -26,14 +29,14 @@ type pair struct {
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	p := &pair{a: newHost(t, "a"), b: newHost(t, "b")}
-	sw, err := NewSwitch("sw")
+	sw, err := netns.NewSwitch("sw")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeOK(t, sw) })
 	p.sw = sw
-	for h, addr := range map[*Host]string{p.a: "10.0.0.1/24", p.b: "10.0.0.2/24"} {
-		if err := sw.Connect(t.Context(), h, Cable{Addrs: []netip.Prefix{netip.MustParsePrefix(addr)}}); err != nil {
+	for h, addr := range map[*netns.Host]string{p.a: "10.0.0.1/24", p.b: "10.0.0.2/24"} {
+		if err := sw.Connect(t.Context(), h, netns.Cable{Addrs: []netip.Prefix{netip.MustParsePrefix(addr)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,9 +67,9 @@ func (p *pair) send(t *testing.T, data []byte) {
 	}
 }
 
-func capture(t *testing.T, h *Host, c CaptureConfig) *Capture {
+func capture(t *testing.T, h *netns.Host, c CaptureConfig) *Capture {
 	t.Helper()
-	p, err := h.Capture("eth0", c)
+	p, err := StartCapture(h, "eth0", c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +166,7 @@ func TestCaptureSurvivesADownLink(t *testing.T) {
 	if err := p.b.Netlink().LinkSetDown(link); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the switch notices", func() bool {
+	netns.Eventually(t, "the switch notices", func() bool {
 		port, err := p.sw.Netlink().LinkByName("b")
 		return err == nil && port.Attrs().OperState != netlink.OperUp
 	})
@@ -211,8 +214,14 @@ func TestCaptureMayBeUsedFromManyGoroutines(t *testing.T) {
 
 func TestCaptureOfNoInterface(t *testing.T) {
 	h := newHost(t, "h")
-	if c, err := h.Capture("eth7", CaptureConfig{}); err == nil {
+	if c, err := StartCapture(h, "eth7", CaptureConfig{}); err == nil {
 		t.Errorf("captures on an interface that is not there: %+v", c)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := StartCapture(h, "lo", CaptureConfig{}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("capture on a closed host: %v, want os.ErrClosed", err)
 	}
 }
 

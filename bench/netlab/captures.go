@@ -16,9 +16,9 @@ type Captures []*Capture
 func (l *Lab) CaptureAll(c CaptureConfig) (Captures, error) {
 	var all Captures
 	for _, n := range l.Nodes() {
-		links, err := n.nl.LinkList()
+		links, err := n.Netlink().LinkList()
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("list interfaces of %s: %w", n.name, err), all.Stop())
+			return nil, errors.Join(fmt.Errorf("list interfaces of %s: %w", n.Name(), err), all.Stop())
 		}
 		for _, link := range links {
 			if link.Type() != "veth" {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netns"
 )
 
 // A Classic stands on the lab's director for a director with kernel IPVS, as far
@@ -54,7 +56,7 @@ func (l *Lab) StartClassic(port uint16, to *Node) (*Classic, error) {
 }
 
 func (c *Classic) start(ifname string, port uint16, to *Node) error {
-	nl := c.node.nl
+	nl := c.node.Netlink()
 	link, err := nl.LinkByName(ifname)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", ifname, err)
@@ -62,12 +64,12 @@ func (c *Classic) start(ifname string, port uint16, to *Node) error {
 	if err := c.node.AddAddr(ifname, c.vip); err != nil {
 		return err
 	}
-	c.undo = append(c.undo, func() error { return nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(c.vip)}) })
-	route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(c.vip), Gw: to.Addr.AsSlice(), Src: c.vip.Addr().AsSlice(),
+	c.undo = append(c.undo, func() error { return nl.AddrDel(link, &netlink.Addr{IPNet: netns.IPNet(c.vip)}) })
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: netns.IPNet(c.vip), Gw: to.Addr.AsSlice(), Src: c.vip.Addr().AsSlice(),
 		Flags: int(netlink.FLAG_ONLINK), Table: ClassicTable}
 	first, behind := c.rule(0, unix.RT_TABLE_LOCAL), c.rule(classicLocalPriority, unix.RT_TABLE_LOCAL)
 	lead := c.rule(classicPriority, ClassicTable)
-	lead.IifName, lead.Dst, lead.IPProto, lead.Dport = "lo", ipNet(c.vip), unix.IPPROTO_TCP, netlink.NewRulePortRange(port, port)
+	lead.IifName, lead.Dst, lead.IPProto, lead.Dport = "lo", netns.IPNet(c.vip), unix.IPPROTO_TCP, netlink.NewRulePortRange(port, port)
 	// The local table is there before it goes, both ways.
 	for _, step := range []struct{ do, undo func() error }{
 		{func() error { return nl.RouteAdd(route) }, func() error { return nl.RouteDel(route) }},
@@ -76,7 +78,7 @@ func (c *Classic) start(ifname string, port uint16, to *Node) error {
 		{func() error { return nl.RuleAdd(lead) }, func() error { return nl.RuleDel(lead) }},
 	} {
 		if err := step.do(); err != nil {
-			return fmt.Errorf("lead %s to %s: %w", c.vip.Addr(), to.name, err)
+			return fmt.Errorf("lead %s to %s: %w", c.vip.Addr(), to.Name(), err)
 		}
 		c.undo = append(c.undo, step.undo)
 	}

@@ -10,11 +10,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane/frame"
 )
 
 // policy is what a Classic changes on a host.
-func policy(t *testing.T, h *Host, family int) (all []string) {
+func policy(t *testing.T, h *netns.Host, family int) (all []string) {
 	t.Helper()
 	rules, err := h.Netlink().RuleList(family)
 	if err != nil {
@@ -36,7 +37,7 @@ func policy(t *testing.T, h *Host, family int) (all []string) {
 // The frame of the stand-in is that of IPVS: from the VIP to the VIP, to the
 // real server's MAC address. Stop leaves nothing.
 func TestAClassicSendsItsOwnHostsConnectionsAsIPVSWould(t *testing.T) {
-	Require(t)
+	netns.Require(t)
 	for name, net := range map[string]netip.Prefix{"IPv4": {}, "IPv6": netip.MustParsePrefix("fd00:1::/64")} {
 		t.Run(name, func(t *testing.T) {
 			lab, err := Build(t.Context(), Spec{Net: net})

@@ -7,14 +7,15 @@ import (
 	"os"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // Direct routing without a director: the client is told that the VIP is at the
 // MAC address of rs1. It needs a privilege, so it is compiled but not run.
 func Example() {
 	ctx := context.Background()
-	if !netlab.Inside() {
-		code, err := netlab.Reexec(ctx)
+	if !netns.Inside() {
+		code, err := netns.Reexec(ctx)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -38,7 +39,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	got := netlab.Get(ctx, client.HTTPClient(netlab.HTTPOptions{Fresh: true}), "http://192.168.1.100", 100, 4)
+	got := netlab.Get(ctx, client.HTTPClient(netns.HTTPOptions{Fresh: true}), "http://192.168.1.100", 100, 4)
 	fmt.Println(got.ByServer, got.Errors)
 	if err := c.WritePcapng(os.Stdout); err != nil {
 		log.Fatal(err)

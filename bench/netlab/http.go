@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"lvsdr/bench/netns"
 )
 
 // ServerHeader names, in each answer of StartHTTP's servers, the server that
@@ -40,7 +42,7 @@ const maxAnswer = 16 << 20
 // 16 MiB: ?bytes=20000; to POST and PUT with the SHA-256 of the body in hexadecimal and a
 // line feed. It accepts connections when StartHTTP returns, and ends by Stop
 // or by the host's Close.
-func StartHTTP(h *Host, addr, name string) (*HTTPServer, error) {
+func StartHTTP(h *netns.Host, addr, name string) (*HTTPServer, error) {
 	l, err := h.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -51,7 +53,7 @@ func StartHTTP(h *Host, addr, name string) (*HTTPServer, error) {
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	if s.forget, err = h.keep(s.stop); err != nil {
+	if s.forget, err = h.Keep(s.stop); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	go func() { s.served <- s.srv.Serve(l) }()

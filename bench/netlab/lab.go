@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+
+	"lvsdr/bench/netns"
 )
 
 // A Spec describes a Lab: clients, one director and real servers, and a VIP
@@ -72,13 +74,13 @@ const Ifname = "eth0"
 type Port struct {
 	Ifname string
 	MAC    net.HardwareAddr
-	Addr   netip.Prefix // its address, with the length of the network
-	Switch *Switch      // where the cable leads
+	Addr   netip.Prefix  // its address, with the length of the network
+	Switch *netns.Switch // where the cable leads
 }
 
 // A Node is a host of a Lab.
 type Node struct {
-	*Host
+	*netns.Host
 	Role   Role
 	Ports  []Port           // the first is Ifname
 	MAC    net.HardwareAddr // of Ifname
@@ -90,20 +92,20 @@ type Node struct {
 
 // A Lab is a network built from a Spec. Its fields must not be changed.
 type Lab struct {
-	Spec     Spec      // defaults filled in
-	Switch   *Switch   // of the VIP's network
-	Networks []Network // all, in the order in which a client's packet crosses them
-	Clients  []*Node   // client1, client2, ...
-	Router   *Node     // between the networks; nil where there is one network
-	Director *Node     // director; an ordinary host so far
-	Servers  []*Node   // rs1, rs2, ..., set up by SetUpServer
-	Others   []*Node   // directors that AddDirector added
+	Spec     Spec          // defaults filled in
+	Switch   *netns.Switch // of the VIP's network
+	Networks []Network     // all, in the order in which a client's packet crosses them
+	Clients  []*Node       // client1, client2, ...
+	Router   *Node         // between the networks; nil where there is one network
+	Director *Node         // director; an ordinary host so far
+	Servers  []*Node       // rs1, rs2, ..., set up by SetUpServer
+	Others   []*Node       // directors that AddDirector added
 }
 
 // A Network is one of a Lab's.
 type Network struct {
 	Prefix netip.Prefix
-	Switch *Switch
+	Switch *netns.Switch
 }
 
 // Build makes the network. It must be called Inside a world; it calls Settle.
@@ -113,7 +115,7 @@ func Build(ctx context.Context, spec Spec) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build lab: %w", err)
 	}
-	if err := Settle(); err != nil {
+	if err := netns.Settle(); err != nil {
 		return nil, fmt.Errorf("build lab: %w", err)
 	}
 	lab := &Lab{Spec: spec}
@@ -263,7 +265,7 @@ func (l *Lab) build(ctx context.Context) (err error) {
 // buildNetworks makes the switches.
 func (l *Lab) buildNetworks() (clients, front, servers Network, err error) {
 	add := func(name string, p netip.Prefix) (Network, error) {
-		sw, err := NewSwitch(name)
+		sw, err := netns.NewSwitch(name)
 		n := Network{p, sw}
 		if err == nil {
 			l.Networks = append(l.Networks, n)
@@ -317,7 +319,7 @@ func (l *Lab) directorNetworks() []Network {
 // networks, at the same place of each, with a default route by the router where
 // there is one.
 func (l *Lab) attach(ctx context.Context, n *Node, name string, number, place int, networks ...Network) (err error) {
-	n.Host, err = NewHost(name, HostConfig{IPv6: l.Spec.Net.Addr().Is6()})
+	n.Host, err = netns.NewHost(name, netns.HostConfig{IPv6: l.Spec.Net.Addr().Is6()})
 	if err != nil {
 		return err
 	}
@@ -328,7 +330,7 @@ func (l *Lab) attach(ctx context.Context, n *Node, name string, number, place in
 			Addr: netip.PrefixFrom(nth(to.Prefix, place), to.Prefix.Bits()),
 		}
 		n.Ports = append(n.Ports, p)
-		c := Cable{Ifname: p.Ifname, MAC: p.MAC, MTU: l.Spec.MTU, Addrs: []netip.Prefix{p.Addr}}
+		c := netns.Cable{Ifname: p.Ifname, MAC: p.MAC, MTU: l.Spec.MTU, Addrs: []netip.Prefix{p.Addr}}
 		for _, a := range n.Extra {
 			c.Addrs = append(c.Addrs, netip.PrefixFrom(a, to.Prefix.Bits()))
 		}
@@ -345,14 +347,14 @@ func (l *Lab) attach(ctx context.Context, n *Node, name string, number, place in
 	if gateway.Is6() {
 		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
-	if err := n.nl.RouteAdd(&netlink.Route{Dst: ipNet(all), Gw: gateway.AsSlice()}); err != nil {
+	if err := n.Netlink().RouteAdd(&netlink.Route{Dst: netns.IPNet(all), Gw: gateway.AsSlice()}); err != nil {
 		return fmt.Errorf("route everything by %s on %s: %w", gateway, name, err)
 	}
 	return nil
 }
 
 // PortOn is the node's interface on a switch, nil if it has none.
-func (n *Node) PortOn(sw *Switch) *Port {
+func (n *Node) PortOn(sw *netns.Switch) *Port {
 	for i := range n.Ports {
 		if n.Ports[i].Switch == sw {
 			return &n.Ports[i]

@@ -17,22 +17,28 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netns"
 )
 
-// eventually waits for cond; it looks again and again, and gives up only after
-// a time in which nothing can be hoped for any more.
-func eventually(t *testing.T, what string, cond func() bool) {
+// patience bounds waits that normally end at once; it decides nothing.
+const patience = 20 * time.Second
+
+func newHost(t *testing.T, name string) *netns.Host {
 	t.Helper()
-	for end := time.Now().Add(patience); !cond(); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
+	return netns.NewTestHost(t, name, netns.HostConfig{})
+}
+
+func closeOK(t *testing.T, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
 func build(t *testing.T, spec Spec) *Lab {
 	t.Helper()
-	Require(t)
+	netns.Require(t)
 	lab, err := Build(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +207,7 @@ func whoHas(t *testing.T, lab *Lab) map[string]int {
 		send(lab.Spec.VIP)
 		for _, rs := range lab.Servers {
 			send(rs.Addr)
-			eventually(t, rs.Name()+" answers ARP for its own address", func() bool {
+			netns.Eventually(t, rs.Name()+" answers ARP for its own address", func() bool {
 				return arpAnswers(c.Frames(), rs.Addr)[rs.MAC.String()] == round
 			})
 		}
@@ -218,7 +224,7 @@ func TestServersHaveTheVIPButDoNotAnswerARPForIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, rs := range lab.Servers {
-		got := Get(t.Context(), rs.HTTPClient(HTTPOptions{}), "http://"+lab.Spec.VIP.String(), 1, 1)
+		got := Get(t.Context(), rs.HTTPClient(netns.HTTPOptions{}), "http://"+lab.Spec.VIP.String(), 1, 1)
 		if got.ByServer[rs.Name()] != 1 {
 			t.Errorf("%s does not reach itself by the VIP: %+v", rs.Name(), got)
 		}
@@ -252,7 +258,7 @@ func TestReferenceDirectRouting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, from := range append([]netip.Addr{client.Addr}, client.Extra...) {
-		hc := client.HTTPClient(HTTPOptions{Local: from, Fresh: true})
+		hc := client.HTTPClient(netns.HTTPOptions{Local: from, Fresh: true})
 		if got := Get(t.Context(), hc, "http://"+vip.String(), 10, 3); got.ByServer["rs1"] != 10 || got.Total() != 10 {
 			t.Errorf("from %s: %+v, want 10 answers of rs1", from, got)
 		}
@@ -288,7 +294,7 @@ func TestServerGivesTheHashOfWhatItGot(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := bytes.Repeat([]byte("all work and no play "), 100_000) // through super-frames
-	hc := lab.Clients[0].HTTPClient(HTTPOptions{})
+	hc := lab.Clients[0].HTTPClient(netns.HTTPOptions{})
 	resp, err := hc.Post("http://"+lab.Servers[0].Addr.String(), "text/plain", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +312,7 @@ func TestGetCountsErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hc := h.HTTPClient(HTTPOptions{Fresh: true})
+	hc := h.HTTPClient(netns.HTTPOptions{Fresh: true})
 	if got := Get(t.Context(), hc, "http://127.0.0.1", 5, 2); got.ByServer["it"] != 5 || got.Errors != 0 || got.First != nil {
 		t.Errorf("running server: %+v", got)
 	}
@@ -332,19 +338,19 @@ func TestMTUIsThatOfTheSpec(t *testing.T) {
 }
 
 func TestAQuietLabSendsNothing(t *testing.T) {
-	Require(t)
-	sw, err := NewSwitch("sw")
+	netns.Require(t)
+	sw, err := netns.NewSwitch("sw")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sw.Close()
-	watch, err := sw.Capture(BridgeName, CaptureConfig{})
+	watch, err := StartCapture(sw.Host, netns.BridgeName, CaptureConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
 		h := newHost(t, fmt.Sprintf("h%d", i))
-		if err := sw.Connect(t.Context(), h, Cable{Addrs: []netip.Prefix{netip.PrefixFrom(nth(netip.MustParsePrefix("10.0.0.0/24"), i+1), 24)}}); err != nil {
+		if err := sw.Connect(t.Context(), h, netns.Cable{Addrs: []netip.Prefix{netip.PrefixFrom(nth(netip.MustParsePrefix("10.0.0.0/24"), i+1), 24)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -447,7 +453,7 @@ func openFiles(t *testing.T) map[string]int {
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
-	Require(t)
+	netns.Require(t)
 	useLab := func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -462,12 +468,13 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		if _, err := client.Capture(Ifname, CaptureConfig{}); err != nil {
 			t.Fatal(err)
 		}
-		hc := client.HTTPClient(HTTPOptions{})
+		hc := client.HTTPClient(netns.HTTPOptions{})
 		for _, rs := range lab.Servers {
 			if got := Get(ctx, hc, "http://"+rs.Addr.String(), 3, 3); got.Errors > 0 {
 				t.Errorf("%s: %+v", rs.Name(), got)
 			}
-			c := command(t, rs.Host, "echo")
+			c := rs.Command(ctx, "/proc/self/exe")
+			c.Env = append(os.Environ(), echoEnv+"=1")
 			if _, err := c.StdinPipe(); err != nil {
 				t.Fatal(err)
 			}
@@ -486,8 +493,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	for range 3 {
 		useLab()
 	}
-	eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, "as many open files as before", func() bool {
+	netns.Eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	netns.Eventually(t, "as many open files as before", func() bool {
 		return fmt.Sprint(openFiles(t)) == fmt.Sprint(files)
 	})
 	if n := openFiles(t)["net"]; n != 0 {
@@ -512,8 +519,8 @@ func TestHTTPClientReusesConnectionsUnlessFresh(t *testing.T) {
 	}, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set(ServerHeader, "x") })}
 	served := make(chan error)
 	go func() { served <- srv.Serve(l) }()
-	Get(t.Context(), h.HTTPClient(HTTPOptions{}), "http://127.0.0.1", 4, 1)
-	Get(t.Context(), h.HTTPClient(HTTPOptions{Fresh: true}), "http://127.0.0.1", 4, 1)
+	Get(t.Context(), h.HTTPClient(netns.HTTPOptions{}), "http://127.0.0.1", 4, 1)
+	Get(t.Context(), h.HTTPClient(netns.HTTPOptions{Fresh: true}), "http://127.0.0.1", 4, 1)
 	closeOK(t, srv)
 	<-served
 	if opened != 1+4 {
@@ -522,7 +529,7 @@ func TestHTTPClientReusesConnectionsUnlessFresh(t *testing.T) {
 }
 
 func BenchmarkBuildDefaultLab(b *testing.B) {
-	Require(b)
+	netns.Require(b)
 	for b.Loop() {
 		lab, err := Build(b.Context(), Spec{})
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/control/api"
 )
 
@@ -58,7 +59,7 @@ func (l *Lab) Config(s Service) string {
 type Director struct {
 	Socket string // of its control interface
 	Log    Output // what it wrote
-	cmd    *Cmd
+	cmd    *netns.Cmd
 	config string // path
 
 	once    sync.Once    // guards the only use of release
@@ -90,16 +91,16 @@ func (o *Output) String() string {
 // reload.
 const readyTimeout = 15 * time.Second
 
-// StartDirector is the StartDirector of the lab's director.
+// StartDirector is StartDirector on the lab's director.
 func (l *Lab) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
-	return l.Director.StartDirector(ctx, binary, config, args...)
+	return StartDirector(ctx, l.Director.Host, binary, config, args...)
 }
 
 // StartDirector runs the lvsdr at path binary on the host with config and
 // further arguments for run, and returns when it announces its VIPs and knows
 // the MAC address of every real server it is to use.
-func (h *Host) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {
-	dir, release, err := TempDir()
+func StartDirector(ctx context.Context, h *netns.Host, binary, config string, args ...string) (*Director, error) {
+	dir, release, err := netns.TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start director: %w", err)
 	}
@@ -199,7 +200,7 @@ func (d *Director) Stop() error {
 
 // Kill ends the director as a crash would.
 func (d *Director) Kill() error {
-	err := d.cmd.kill()
+	err := d.cmd.Kill()
 	_ = d.cmd.Wait() // that it was killed is no news
 	return errors.Join(err, d.cleanUp())
 }

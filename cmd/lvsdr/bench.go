@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lvsdr/bench/ladder"
-	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // benchFlags are the flags of bench.
@@ -97,8 +97,8 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer, asked boo
 	if !slices.ContainsFunc(rungs, func(r ladder.Rung) bool { return r.Live }) {
 		return f.measure(ctx, out, o)
 	}
-	err = in(ctx, netlab.ReexecPrivileged, func() error { return f.measure(ctx, out, o) })
-	if !errors.Is(err, netlab.ErrRefused) || asked {
+	err = in(ctx, netns.ReexecPrivileged, func() error { return f.measure(ctx, out, o) })
+	if !errors.Is(err, netns.ErrRefused) || asked {
 		return err
 	}
 	fmt.Fprintf(progress, "without live rungs: %v\n", err)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // How the blocks of the documents are marked, and what the tests do with them:
@@ -86,11 +87,11 @@ const moduleRoot = "../.."
 
 // A docShell is where the blocks of a document run.
 type docShell struct {
-	host     *netlab.Host
+	host     *netns.Host
 	dir      string // the blocks' folder
 	run, tmp string // /run and the temporary files, both of this document only
 	env      []string
-	held     *netlab.Cmd
+	held     *netns.Cmd
 	heldOut  netlab.Output
 	letGo    func() error
 }
@@ -119,7 +120,7 @@ func newDocShell(t *testing.T) *docShell {
 var expected = regexp.MustCompile(`(?m)^(.*\S)\s+# exit (\d+)$`)
 
 // command is a block as a process.
-func (s *docShell) command(ctx context.Context, text string) *netlab.Cmd {
+func (s *docShell) command(ctx context.Context, text string) *netns.Cmd {
 	script := expected.ReplaceAllString(text, `code=0; $1 || code=$$?; [ $$code = $2 ] || { echo "exit code $$code, not $2"; exit 1; }`)
 	cmd := s.host.Command(ctx, "sh", "-c", "mount --bind "+s.run+" /run && exec sh -e -c \"$1\" sh", "sh", script)
 	cmd.Dir, cmd.Env = s.dir, s.env
@@ -181,7 +182,7 @@ func (s *docShell) let(t *testing.T) {
 
 // What the documents tell the reader to type works.
 func TestTheCommandsOfTheDocumentsRun(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, name := range []string{"curl", "ip"} {
 		tool(t, name, map[string]string{"curl": "curl", "ip": "iproute2"}[name])
 	}

@@ -16,14 +16,14 @@ import (
 	"github.com/google/gopacket/pcapgo"
 
 	"lvsdr/bench/ladder"
-	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane/frame/frametest"
 )
 
 // Every live rung has a number for every candidate, and the program leaves the
 // page it was asked for.
 func TestBenchMeasuresLiveTraffic(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	page := filepath.Join(t.TempDir(), "report.html")
 	r := lvsdr(t, "bench", "--rungs", "live,generator", "--runs", "1", "--time", "40ms", "--json", "--html", page)
 	if r.code != 0 {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/fault"
-	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // runLab runs `lvsdr lab` with these arguments.
@@ -49,7 +49,7 @@ func TestLabBreakListsTheFaults(t *testing.T) {
 
 // The captures that are kept have comments, and the symptom is marked in them.
 func TestLabBreakShowsTheSymptomAndKeepsCaptures(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp, dir := shortDir(t), t.TempDir()
 	r := runLab(t, tmp, "break", "rs-wrong-port", "--routed", "--two-armed", "--weights", "1,1", "--pcap", dir)
 	for _, want := range []string{"rs-wrong-port: ", "Before: 24 of 24 requests were answered (rs1 12, rs2 12).", "After:  12 of 24",
@@ -81,7 +81,7 @@ func TestLabBreakShowsTheSymptomAndKeepsCaptures(t *testing.T) {
 
 // rs1 gets no connection and so shows nothing.
 func TestLabBreakSaysThatASymptomDoesNotShow(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	r := runLab(t, tmp, "break", "rs-without-vip", "--weights", "0,1")
 	if r.code != 1 || !strings.Contains(r.stdout, "WRONG: the symptom does not show: ") {
@@ -91,7 +91,7 @@ func TestLabBreakSaysThatASymptomDoesNotShow(t *testing.T) {
 }
 
 func TestLabBreakHoldsTheBrokenLab(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	r := runLab(t, tmp, "break", "rs-without-vip", "--hold", "--", "sh", "-c",
 		binary()+" status && "+binary()+" lab shell rs1 -- cat /proc/net/fib_trie; exit 7")
@@ -103,7 +103,7 @@ func TestLabBreakHoldsTheBrokenLab(t *testing.T) {
 }
 
 func TestLabsOfEveryShapeWork(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	file := filepath.Join(t.TempDir(), "site")
 	if err := os.WriteFile(file, []byte("two-armed\nclients 2 # of them\nweights 3,1\nmtu 1400\n"), 0o600); err != nil {
@@ -131,7 +131,7 @@ func TestLabsOfEveryShapeWork(t *testing.T) {
 // A lab that is killed cannot clean up. The kernel ends its processes and with
 // them its namespaces; its files go with the next start, and only its.
 func TestTheNextLabRemovesWhatAKilledOneLeft(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, test := range []struct {
 		name  string
 		whole bool // the process that entered the world and all that it started
@@ -144,7 +144,7 @@ func TestTheNextLabRemovesWhatAKilledOneLeft(t *testing.T) {
 				t.Fatalf("the killed lab left nothing, so this proves nothing: %v", err)
 			}
 			held := filepath.Join(tmp, "lvsdr-lab-held")
-			release, err := netlab.HoldDir(held)
+			release, err := netns.HoldDir(held)
 			if err != nil {
 				t.Fatal(err)
 			}

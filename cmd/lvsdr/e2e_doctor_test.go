@@ -18,11 +18,12 @@ import (
 
 	"lvsdr/bench/fault"
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/doctor"
 )
 
 // examined runs lvsdr doctor on a host and reads its report.
-func examined(t *testing.T, h *netlab.Host, args ...string) *doctor.Report {
+func examined(t *testing.T, h *netns.Host, args ...string) *doctor.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
@@ -109,7 +110,7 @@ func busy(t *testing.T, s *fault.Scene) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		client := s.Lab.Clients[0].HTTPClient(netlab.HTTPOptions{Fresh: true, Timeout: patience})
+		client := s.Lab.Clients[0].HTTPClient(netns.HTTPOptions{Fresh: true, Timeout: patience})
 		for pace := time.NewTicker(200 * time.Millisecond); ctx.Err() == nil; <-pace.C {
 			netlab.Get(ctx, client, url, 24, 24)
 		}
@@ -126,7 +127,7 @@ const (
 )
 
 func TestDoctorNamesEveryFault(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	named := map[string]int{
 		"rs-without-vip": byBoth, "rs-answers-arp": byBoth, "rs-wrong-port": byBoth, "rs-firewall": byBoth, "rp-filter": byBoth,
 		"small-mtu": byDirector, "rs-mac-changed": byDirector, "vip-on-director": byDirector, "two-directors": byDirector,
@@ -196,7 +197,7 @@ func wantHealthy(t *testing.T, r *doctor.Report) {
 }
 
 func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for name, spec := range shapes() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // families are the networks of the tests that are for both.
@@ -39,9 +40,9 @@ func udpService(lab *network, more string) string {
 func vipPort(lab *network) string { return netip.AddrPortFrom(lab.Spec.VIP, port).String() }
 
 // host makes a host with cables to switches.
-func host(t *testing.T, name string, ipv6 bool) *netlab.Host {
+func host(t *testing.T, name string, ipv6 bool) *netns.Host {
 	t.Helper()
-	h, err := netlab.NewHost(name, netlab.HostConfig{IPv6: ipv6})
+	h, err := netns.NewHost(name, netns.HostConfig{IPv6: ipv6})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +50,9 @@ func host(t *testing.T, name string, ipv6 bool) *netlab.Host {
 	return h
 }
 
-func connect(t *testing.T, s *netlab.Switch, h *netlab.Host, ifname string, mtu int, addr netip.Prefix) {
+func connect(t *testing.T, s *netns.Switch, h *netns.Host, ifname string, mtu int, addr netip.Prefix) {
 	t.Helper()
-	err := s.Connect(t.Context(), h, netlab.Cable{Ifname: ifname, MTU: mtu, Addrs: []netip.Prefix{addr}})
+	err := s.Connect(t.Context(), h, netns.Cable{Ifname: ifname, MTU: mtu, Addrs: []netip.Prefix{addr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func at(p netip.Prefix, n byte) netip.Prefix {
 }
 
 // route tells h to reach dst by way of gw.
-func route(t *testing.T, h *netlab.Host, dst netip.Prefix, gw netip.Addr) {
+func route(t *testing.T, h *netns.Host, dst netip.Prefix, gw netip.Addr) {
 	t.Helper()
 	err := h.Netlink().RouteAdd(&netlink.Route{Gw: gw.AsSlice(),
 		Dst: &net.IPNet{IP: dst.Masked().Addr().AsSlice(), Mask: net.CIDRMask(dst.Bits(), dst.Addr().BitLen())}})
@@ -92,7 +93,7 @@ func TestPathMTUDiscoveryWorksThroughTheVIP(t *testing.T) {
 			connect(t, hop, r2, "eth0", 1280, at(f.hop, 2))
 			connect(t, far, r2, "eth1", 1500, at(f.far, 1))
 			connect(t, far, client, "eth0", 1500, at(f.far, 9))
-			for _, r := range []*netlab.Host{r1, r2} {
+			for _, r := range []*netns.Host{r1, r2} {
 				if err := r.Sysctl(f.forwarder, "1"); err != nil {
 					t.Fatal(err)
 				}
@@ -108,7 +109,7 @@ func TestPathMTUDiscoveryWorksThroughTheVIP(t *testing.T) {
 			}
 			d := direct(t, lab, lab.Config(rotating()))
 			for range lab.Servers {
-				resp, err := client.HTTPClient(netlab.HTTPOptions{Fresh: true, Timeout: patience}).Get("http://" + vipPort(lab) + "/")
+				resp, err := client.HTTPClient(netns.HTTPOptions{Fresh: true, Timeout: patience}).Get("http://" + vipPort(lab) + "/")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -125,9 +126,9 @@ func TestPathMTUDiscoveryWorksThroughTheVIP(t *testing.T) {
 	}
 }
 
-func newSwitch(t *testing.T, name string) *netlab.Switch {
+func newSwitch(t *testing.T, name string) *netns.Switch {
 	t.Helper()
-	s, err := netlab.NewSwitch(name)
+	s, err := netns.NewSwitch(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +275,7 @@ func TestDNSWithOnePacketSchedulingIsSpread(t *testing.T) {
 }
 
 func TestTheIPv6LabShowsTheSame(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	cmd := labCommand(t.Context(), tmp)
 	cmd.Args = append(cmd.Args, "--ipv6")

@@ -16,11 +16,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // worldEnv begins the variables that tell a program it is in a lab's world.
-const worldEnv = "LVSDR_NETLAB_"
+const worldEnv = "LVSDR_NETNS_"
 
 // labCommand is `lvsdr lab` as started from a shell outside of any lab, with
 // tmp for its temporary files.
@@ -87,7 +87,7 @@ func checkLab(t *testing.T, cmd *exec.Cmd, tmp string) {
 }
 
 func TestLabShowsTheJourneyAndTheShares(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	checkLab(t, labCommand(t.Context(), tmp), tmp)
 }
@@ -95,7 +95,7 @@ func TestLabShowsTheJourneyAndTheShares(t *testing.T) {
 // An unprivileged user is one without capabilities in the user namespace it is
 // in. This one has a namespace where it is not root.
 func TestLabWorksWithoutPrivileges(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	cmd := labCommand(t.Context(), tmp)
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER
@@ -105,7 +105,7 @@ func TestLabWorksWithoutPrivileges(t *testing.T) {
 }
 
 func TestAnInterruptedLabLeavesNothing(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, test := range []struct {
 		name, at string
 		group    bool // as a terminal does it, the whole process group

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane/frame"
 )
 
@@ -59,7 +60,7 @@ func same(text string) string { return seconds.ReplaceAllString(text, "  N s  TC
 
 // The page shows what the lessons say, word for word.
 func TestTheLessonsSayWhatTheirPageShows(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for n := 1; n <= 4; n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			tmp := shortDir(t)
@@ -91,7 +92,7 @@ func TestTheLessonsSayWhatTheirPageShows(t *testing.T) {
 }
 
 func TestAllLessonsComeOutInIPv6(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	r := runLab(t, tmp, "lesson", "all", "--ipv6")
 	if r.code != 0 || r.stderr != "" || strings.Count(r.stdout, "\nAfter:  ") != 4 || strings.Contains(r.stdout, "192.168.") {
@@ -171,7 +172,7 @@ func (f lessonFile) comment(text string) {
 // An unprivileged user gets the same lessons, and the captures that are kept
 // prove what they say.
 func TestAllLessonsComeOutWithoutPrivilegesAndTheirCapturesProveIt(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp, dir := shortDir(t), t.TempDir()
 	cmd := labCommand(t.Context(), tmp)
 	cmd.Args = append(cmd.Args, "lesson", "all", "--pcap", dir)

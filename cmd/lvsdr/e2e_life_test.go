@@ -15,13 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/api"
 	"lvsdr/control/shield"
 )
 
 // A process is a director started as an operator would.
 type process struct {
-	*netlab.Cmd
+	*netns.Cmd
 	socket string
 	log    netlab.Output
 }
@@ -126,7 +127,7 @@ func TestACrashIsCleanedUpByTheNextStart(t *testing.T) {
 }
 
 func TestACleanStopLeavesNothing(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(unix.SignalName(s), func(t *testing.T) {
 			lab := newHTTPLab(t, netlab.Spec{})

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/api"
 	"lvsdr/control/localclient"
 	"lvsdr/dataplane/frame"
@@ -119,7 +120,7 @@ func wantVIPNotAskedFor(t *testing.T, lab *network, c *netlab.Capture) {
 // The problem this is for: IPVS on the director's host serves everybody but the
 // host itself.
 func TestClientsOnTheDirectorsHost(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, test := range []struct {
 		name     string
 		settings map[string]string
@@ -229,7 +230,7 @@ func TestAnUploadFromTheDirectorsHostArrivesWhole(t *testing.T) {
 
 // footprint is what a director may leave behind: interfaces, rules, routes and
 // neighbours of both families, and the settings that policy looks at.
-func footprint(t *testing.T, h *netlab.Host) []string {
+func footprint(t *testing.T, h *netns.Host) []string {
 	t.Helper()
 	all := policy(t, h)
 	nl := h.Netlink()
@@ -259,7 +260,7 @@ func footprint(t *testing.T, h *netlab.Host) []string {
 }
 
 func TestWhatServesClientsOnTheHostSurvivesACrashAndGoesWithAStop(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, test := range []struct {
 		name string
 		spec netlab.Spec

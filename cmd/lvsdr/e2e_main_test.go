@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/api"
 )
 
@@ -28,7 +29,7 @@ import (
 // set.
 const binaryEnv = "LVSDR_E2E_BINARY"
 
-func TestMain(m *testing.M) { os.Exit(netlab.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr")) }
+func TestMain(m *testing.M) { os.Exit(netns.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr")) }
 
 func binary() string { return os.Getenv(binaryEnv) }
 
@@ -96,7 +97,7 @@ func (n *network) client(t *testing.T, a netip.Addr, fresh bool) *http.Client {
 // newLab builds a network for one test.
 func newLab(t *testing.T, spec netlab.Spec) *network {
 	t.Helper()
-	netlab.Require(t)
+	netns.Require(t)
 	lab, err := netlab.Build(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +237,7 @@ func short(n, less int) int {
 }
 
 // start runs a server program on a host until the test ends.
-func start(t *testing.T, h *netlab.Host, name string, args ...string) {
+func start(t *testing.T, h *netns.Host, name string, args ...string) {
 	t.Helper()
 	var out netlab.Output
 	cmd := h.Command(context.WithoutCancel(t.Context()), name, args...)

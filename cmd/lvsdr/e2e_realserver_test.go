@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/realserver"
 )
 
@@ -75,12 +76,12 @@ func (h rsHost) run(t *testing.T, verb string, args ...string) result {
 	return ended(t, h.command(t, verb, args...))
 }
 
-func (h rsHost) command(t *testing.T, verb string, args ...string) *netlab.Cmd {
+func (h rsHost) command(t *testing.T, verb string, args ...string) *netns.Cmd {
 	return h.Command(t.Context(), binary(), append([]string{"realserver", verb, "--state", h.state, "--vip", h.vip.String()}, args...)...)
 }
 
 // ended runs a command to its end.
-func ended(t *testing.T, cmd *netlab.Cmd) result {
+func ended(t *testing.T, cmd *netns.Cmd) result {
 	t.Helper()
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -102,7 +103,7 @@ func (h rsHost) must(t *testing.T, verb string, args ...string) string {
 }
 
 // dump is everything about the host that start could touch.
-func dump(t *testing.T, h *netlab.Host) string {
+func dump(t *testing.T, h *netns.Host) string {
 	t.Helper()
 	var all []string
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
@@ -148,7 +149,7 @@ func ask(t *testing.T, lab *network, from *netlab.Node, n int) netlab.Tally {
 	vip := netip.AddrPortFrom(lab.Spec.VIP, port)
 	ctx, cancel := context.WithTimeout(t.Context(), patience) // for all of them
 	defer cancel()
-	return netlab.Get(ctx, from.HTTPClient(netlab.HTTPOptions{Fresh: true}), "http://"+vip.String()+"/", n, 1)
+	return netlab.Get(ctx, from.HTTPClient(netns.HTTPOptions{Fresh: true}), "http://"+vip.String()+"/", n, 1)
 }
 
 // onlyBy wants all n requests of a tally answered, by these servers and each of
@@ -321,7 +322,7 @@ func TestAStartedRealServerIsNotFoundByItsNeighbours(t *testing.T) {
 			if tally := ask(t, lab, lab.Clients[0], 1); tally.Errors != 1 {
 				t.Errorf("%v: the VIP was found without a director", tally)
 			}
-			onlyBy(t, netlab.Get(t.Context(), lab.Clients[0].HTTPClient(netlab.HTTPOptions{}),
+			onlyBy(t, netlab.Get(t.Context(), lab.Clients[0].HTTPClient(netns.HTTPOptions{}),
 				"http://"+netip.AddrPortFrom(h.Addr, port).String()+"/", 1, 1), 1, "rs1")
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // labShell runs `lvsdr lab shell` with these arguments and this input.
@@ -27,7 +27,7 @@ func labShell(t *testing.T, tmp, input string, args ...string) (out string, code
 }
 
 func TestLabShellRunsACommandOnAHost(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	out, code := labShell(t, tmp, "", "rs2", "--", "sh", "-c", "cat /proc/net/fib_trie; exit 7")
 	if code != 7 || !strings.Contains(out, "192.168.1.12") || strings.Contains(out, "192.168.1.11\n") {
@@ -38,7 +38,7 @@ func TestLabShellRunsACommandOnAHost(t *testing.T) {
 
 // From within a lab's shell further ones join it: they see the same director.
 func TestLabShellsJoinTheLabThatRuns(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	tmp := shortDir(t)
 	script := binary() + ` lab shell director -- cat /proc/net/fib_trie | grep -c 192.168.1.10
 ` + binary() + ` lab shell rs1 -- sh -c 'cat; exit 5' <<END

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/api"
 	"lvsdr/dataplane/frame"
 )
@@ -21,7 +22,7 @@ import (
 // The program's promise, proved from frames, also on a director whose kernel
 // forwards packets, as on every host with containers.
 func TestRequestsAreSharedByWeightAndAnsweredDirectly(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, forward := range []string{"0", "1"} {
 		t.Run("ip_forward="+forward, func(t *testing.T) { testShares(t, forward) })
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane/frame"
 )
 
@@ -153,7 +154,7 @@ func checkClient(t *testing.T, lab *network, c *netlab.Capture) int {
 
 // listening reports whether any socket of the host is bound to the port, TCP
 // in state LISTEN or UDP, as ss -lntup would list it.
-func listening(t *testing.T, h *netlab.Host, port uint16) bool {
+func listening(t *testing.T, h *netns.Host, port uint16) bool {
 	t.Helper()
 	found := false
 	err := h.Do(func() error {
@@ -187,7 +188,7 @@ func listening(t *testing.T, h *netlab.Host, port uint16) bool {
 
 // policy lists all IPv4 rules and routes of a host, and its settings: what a
 // director might leave behind.
-func policy(t *testing.T, h *netlab.Host) []string {
+func policy(t *testing.T, h *netns.Host) []string {
 	t.Helper()
 	var all []string
 	rules, err := h.Netlink().RuleList(unix.AF_INET)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/api"
 )
 
@@ -43,11 +44,11 @@ showed was right. Its shape is set by flags, or by a file (docs/lab.md).`,
 const interruptedCode = 130
 
 // inWorld runs f in a world of its own: this program is run once more there.
-func inWorld(ctx context.Context, f func() error) error { return in(ctx, netlab.Reexec, f) }
+func inWorld(ctx context.Context, f func() error) error { return in(ctx, netns.Reexec, f) }
 
 // in runs f in the world that enter makes.
 func in(ctx context.Context, enter func(context.Context) (int, error), f func() error) error {
-	if netlab.Inside() {
+	if netns.Inside() {
 		err := f()
 		if ctx.Err() != nil {
 			return exitError{code: interruptedCode} // who entered the world says it

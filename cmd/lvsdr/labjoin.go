@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // A shellRequest is what who joins a lab sends first, as one message.
@@ -219,7 +220,7 @@ func (w *wire) serve(ctx context.Context, lab *netlab.Lab, socket string) (int, 
 }
 
 // serveFiles runs cmd with pipes.
-func (w *wire) serveFiles(cancel func(), cmd *netlab.Cmd) (int, error) {
+func (w *wire) serveFiles(cancel func(), cmd *netns.Cmd) (int, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return 0, err
@@ -247,7 +248,7 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // serveTTY runs cmd on a terminal of its own.
-func (w *wire) serveTTY(cancel func(), cmd *netlab.Cmd, req *shellRequest) (int, error) {
+func (w *wire) serveTTY(cancel func(), cmd *netns.Cmd, req *shellRequest) (int, error) {
 	master, slave, err := pty.Open()
 	if err != nil {
 		return 0, fmt.Errorf("open a terminal: %w", err)

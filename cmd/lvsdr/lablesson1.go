@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // localOnServer is the lesson about clients on a real server.
@@ -88,7 +89,7 @@ func (s *lessonShow) directEvenly(ctx context.Context) error {
 
 // balanceOnServer runs lvsdr realserver start on rs1.
 func balanceOnServer(ctx context.Context, s *lessonShow) error {
-	dir, release, err := netlab.TempDir()
+	dir, release, err := netns.TempDir()
 	if err != nil {
 		return fmt.Errorf("start the real server: %w", err)
 	}

@@ -130,7 +130,7 @@ func (s *lessonShow) printSockets(hosts ...*netlab.Node) (open bool, err error) 
 		if err != nil {
 			return false, err
 		}
-		sockets, err := n.Listening()
+		sockets, err := netlab.Listening(n.Host)
 		if err != nil {
 			return false, err
 		}

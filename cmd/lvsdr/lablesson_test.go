@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 // part is a part of a lesson.
@@ -18,7 +19,7 @@ func nothing(context.Context, *lessonShow) error { return nil }
 // A lesson that shows no problem, or whose remedy does not help, says so and
 // fails.
 func TestALessonThatDoesNotComeOutFails(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	evenly := func(ctx context.Context, s *lessonShow) error { return s.directEvenly(ctx) }
 	sticky := func(ctx context.Context, s *lessonShow) error {
 		return s.director.Reload(ctx, s.Config(netlab.Service{Port: labPort}))

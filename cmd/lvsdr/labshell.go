@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 func newLabShell() *cobra.Command {
@@ -38,7 +39,7 @@ shell, and its exit code is shell's.`,
 			}
 			ctx, stop := shellContext(cmd.Context())
 			defer stop()
-			if !netlab.Inside() || os.Getenv(labVariable) != "" {
+			if !netns.Inside() || os.Getenv(labVariable) != "" {
 				code, err := joinLab(req, spec.given())
 				if os.Getenv(labVariable) != "" || !errors.Is(err, errNoLab) {
 					return exitWith(code, err)
@@ -175,7 +176,7 @@ func listenLab() (l net.Listener, release func() error, err error) {
 	if err := ownLabDir(); err != nil {
 		return nil, nil, err
 	}
-	release, err = netlab.HoldDir(labDir())
+	release, err = netns.HoldDir(labDir())
 	if err != nil {
 		return nil, nil, fmt.Errorf("hold the lab's folder, which another lab may have: %w", err)
 	}
@@ -190,7 +191,7 @@ func listenLab() (l net.Listener, release func() error, err error) {
 }
 
 // shellCommand is what req asks for, on host.
-func shellCommand(ctx context.Context, host *netlab.Node, req shellRequest, socket string) *netlab.Cmd {
+func shellCommand(ctx context.Context, host *netlab.Node, req shellRequest, socket string) *netns.Cmd {
 	argv := req.Command
 	if len(argv) == 0 {
 		argv = []string{defaultShell()}

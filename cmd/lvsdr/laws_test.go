@@ -77,7 +77,7 @@ func (s source) imports() []string {
 func level(dir string) int {
 	top, _, _ := strings.Cut(dir, "/")
 	switch {
-	case strings.HasPrefix(dir, "dataplane/frame"), dir == "scheduler":
+	case strings.HasPrefix(dir, "dataplane/frame"), dir == "scheduler", dir == "bench/netns":
 		return 0
 	case dir == "conntrack", top == "arp":
 		return 1
@@ -109,6 +109,19 @@ func TestImportsGoDownOnly(t *testing.T) {
 			sameRoom := from == below && from != 0 && topOf(s.dir) == topOf(to) || strings.HasPrefix(s.dir, to+"/") && from == below
 			if below >= from && !sameRoom {
 				t.Errorf("%s/%s (level %d) imports %s (level %d)", s.dir, s.name, from, to, below)
+			}
+		}
+	}
+}
+
+// The namespace lab imports nothing of ours, so every test may use it. The
+// product itself has no use for it but in the lab and the benchmarks.
+func TestTheNamespaceLabIsForTestsAndLabs(t *testing.T) {
+	const lab = "bench/netns"
+	for _, s := range sources(t) {
+		for _, imp := range s.imports() {
+			if to, ours := strings.CutPrefix(imp, "lvsdr/"); ours && (s.dir == lab || to == lab && level(s.dir) < 5) {
+				t.Errorf("%s/%s imports %s", s.dir, s.name, imp)
 			}
 		}
 	}

@@ -10,10 +10,11 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/localclient"
 )
 
-func TestMain(m *testing.M) { os.Exit(netlab.RunTests(m)) }
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
 // ours describes what a gate has left in the current namespace: its rules, the
 // routes in its tables, its interfaces.
@@ -53,19 +54,19 @@ func ours(t *testing.T) []string {
 // fd00::10; the first and the last are the sources of the VIPs f is given.
 func inHost(t *testing.T, f func(eth0 int, v4, v6 localclient.VIP)) {
 	t.Helper()
-	netlab.Require(t)
-	h, err := netlab.NewHost("director", netlab.HostConfig{IPv6: true})
+	netns.Require(t)
+	h, err := netns.NewHost("director", netns.HostConfig{IPv6: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	sw, err := netlab.NewSwitch("switch")
+	sw, err := netns.NewSwitch("switch")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sw.Close()
 	own4, own6 := netip.MustParsePrefix("192.0.2.10/24"), netip.MustParsePrefix("fd00::10/64")
-	cable := netlab.Cable{Ifname: "eth0", MAC: netlab.MAC(netlab.RoleDirector, 1),
+	cable := netns.Cable{Ifname: "eth0", MAC: netlab.MAC(netlab.RoleDirector, 1),
 		Addrs: []netip.Prefix{own4, netip.MustParsePrefix("192.0.2.11/24"), own6}}
 	if err := sw.Connect(t.Context(), h, cable); err != nil {
 		t.Fatal(err)

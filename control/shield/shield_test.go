@@ -13,10 +13,11 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/shield"
 )
 
-func TestMain(m *testing.M) { os.Exit(netlab.RunTests(m)) }
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
 // ours counts the rules and routes of the shield in the current namespace.
 func ours(t *testing.T) (rules, routes int) {
@@ -39,8 +40,8 @@ func ours(t *testing.T) (rules, routes int) {
 // inHost runs f in the namespace of a fresh host.
 func inHost(t *testing.T, f func()) {
 	t.Helper()
-	netlab.Require(t)
-	h, err := netlab.NewHost("director", netlab.HostConfig{IPv6: true})
+	netns.Require(t)
+	h, err := netns.NewHost("director", netns.HostConfig{IPv6: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func tables(t *testing.T) (n int) {
 // With the shield the kernel is silent even about a VIP that is its own, in
 // both families, and about nothing else; without, it refuses.
 func TestIngressHidesAnAddressFromTheKernel(t *testing.T) {
-	netlab.Require(t)
+	netns.Require(t)
 	for _, network := range []string{"192.168.1.0/24", "fd00:1::/64"} {
 		lab, err := netlab.Build(t.Context(), netlab.Spec{Net: netip.MustParsePrefix(network)})
 		if err != nil {

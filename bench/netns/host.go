@@ -1,15 +1,11 @@
-package netlab
+package netns
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -195,98 +191,9 @@ func currentNS() (*os.File, error) { return os.Open("/proc/thread-self/ns/net") 
 // must not be closed by the caller.
 func (h *Host) Netlink() *netlink.Handle { return h.nl }
 
-// Sysctl writes a setting of the host, such as net.ipv4.conf.all.arp_ignore.
-// As with sysctl(8), a key with slashes may have dots in its parts:
-// net/ipv4/conf/eth0.10/arp_ignore. Only settings below net are the host's
-// own.
-func (h *Host) Sysctl(key, value string) error {
-	err := h.Do(func() error { return os.WriteFile(sysctlPath(key), []byte(value), 0) })
-	if errors.Is(err, unix.EROFS) {
-		err = fmt.Errorf("%w: /proc/sys is read-only in this container; run it with --privileged or --security-opt systempaths=unconfined", err)
-	}
-	if err != nil {
-		return fmt.Errorf("set %s=%s on %s: %w", key, value, h.name, err)
-	}
-	return nil
-}
-
-// ReadSysctl reads a setting of the host; key is as in Sysctl.
-func (h *Host) ReadSysctl(key string) (string, error) {
-	var b []byte
-	err := h.Do(func() (err error) {
-		b, err = os.ReadFile(sysctlPath(key))
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("read %s on %s: %w", key, h.name, err)
-	}
-	return strings.TrimSpace(string(b)), nil
-}
-
-// sysctlPath is the file of a setting.
-func sysctlPath(key string) string {
-	if !strings.Contains(key, "/") {
-		key = strings.ReplaceAll(key, ".", "/")
-	}
-	return "/proc/sys/" + key
-}
-
-// AddAddr gives an interface of the host one more address, usable at once if
-// the interface is up.
-func (h *Host) AddAddr(ifname string, p netip.Prefix) error {
-	link, err := h.nl.LinkByName(ifname)
-	if err != nil {
-		return fmt.Errorf("find %s of %s: %w", ifname, h.name, err)
-	}
-	a := &netlink.Addr{IPNet: ipNet(p), Scope: unix.RT_SCOPE_UNIVERSE}
-	if p.Addr().Is6() {
-		a.Flags = unix.IFA_F_NODAD
-	}
-	if err := h.nl.AddrAdd(link, a); err != nil {
-		return fmt.Errorf("add %s to %s of %s: %w", p, ifname, h.name, err)
-	}
-	if link.Attrs().Flags&net.FlagUp != 0 {
-		return h.waitLocal(context.Background(), p.Addr())
-	}
-	return nil
-}
-
-// SetNeighbour makes a permanent neighbour entry: addr is at mac on ifname.
-func (h *Host) SetNeighbour(ifname string, addr netip.Addr, mac net.HardwareAddr) error {
-	link, err := h.nl.LinkByName(ifname)
-	if err != nil {
-		return fmt.Errorf("find %s of %s: %w", ifname, h.name, err)
-	}
-	err = h.nl.NeighSet(&netlink.Neigh{
-		LinkIndex: link.Attrs().Index, IP: addr.AsSlice(), HardwareAddr: mac, State: netlink.NUD_PERMANENT,
-	})
-	if err != nil {
-		return fmt.Errorf("set neighbour %s at %s on %s of %s: %w", addr, mac, ifname, h.name, err)
-	}
-	return nil
-}
-
-// forget takes the neighbour entry of addr away, if there is one.
-func (h *Host) forget(ifname string, addr netip.Addr) error {
-	link, err := h.nl.LinkByName(ifname)
-	if err != nil {
-		return fmt.Errorf("find %s of %s: %w", ifname, h.name, err)
-	}
-	err = h.nl.NeighDel(&netlink.Neigh{LinkIndex: link.Attrs().Index, IP: addr.AsSlice()})
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("forget neighbour %s of %s: %w", addr, h.name, err)
-	}
-	return nil
-}
-
-// ipNet is p as the netlink library wants it, host part kept.
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
-}
-
-// keep remembers fn, to be called by Close. The returned forget makes Close
+// Keep remembers fn, to be called by Close. The returned forget makes Close
 // leave it out. An error means that the host is closed.
-func (h *Host) keep(fn func() error) (forget func(), err error) {
+func (h *Host) Keep(fn func() error) (forget func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.keepLocked(fn)

@@ -1,4 +1,4 @@
-package netlab
+package netns
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
 	cmd.WaitDelay = time.Second // a grandchild may hold the output open
 	c := &Cmd{Cmd: cmd, host: h}
-	cmd.Cancel = c.kill
+	cmd.Cancel = c.Kill
 	return c
 }
 
@@ -44,7 +44,7 @@ func (c *Cmd) Start() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	forget, err := h.keepLocked(func() error {
-		err := c.kill()
+		err := c.Kill()
 		if errors.Is(err, os.ErrProcessDone) {
 			err = nil
 		}
@@ -64,8 +64,8 @@ func (c *Cmd) Start() error {
 	return nil
 }
 
-// kill ends the process, and its group if it leads one.
-func (c *Cmd) kill() error {
+// Kill ends the process, and its group if it leads one.
+func (c *Cmd) Kill() error {
 	if c.SysProcAttr != nil && c.SysProcAttr.Setpgid && c.SysProcAttr.Pgid == 0 {
 		_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
 	}

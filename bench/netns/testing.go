@@ -1,4 +1,4 @@
-package netlab
+package netns
 
 import (
 	"context"
@@ -7,20 +7,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // refused is the environment variable in which RunTests leaves the reason for
 // Require when no world could be entered.
-const refused = "LVSDR_NETLAB_REFUSED"
+const refused = "LVSDR_NETNS_REFUSED"
 
 // A Runner is a *testing.M.
 type Runner interface{ Run() int }
 
-// A T is the part of testing.TB that Require needs.
+// A T is the part of testing.TB that this package needs.
 type T interface {
 	Helper()
-	Skipf(format string, args ...any)
+	Cleanup(fn func())
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
+	Skipf(format string, args ...any)
 }
 
 // RunTests runs a test binary inside a world and returns its exit code; call
@@ -92,10 +95,46 @@ func Require(t T) {
 	why := os.Getenv(refused)
 	switch {
 	case why == "":
-		t.Fatalf("needs a lab world: TestMain must call netlab.RunTests")
+		t.Fatalf("needs a lab world: TestMain must call netns.RunTests")
 	case os.Getenv("CI") == "true":
 		t.Fatalf("CI=true and %s", why)
 	default:
 		t.Skipf("%s", why)
 	}
 }
+
+// NewTestHost is NewHost for a test that needs a world. The host is closed when
+// the test ends.
+func NewTestHost(t T, name string, c HostConfig) *Host {
+	t.Helper()
+	Require(t)
+	h, err := NewHost(name, c)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("%v", err)
+		}
+	})
+	return h
+}
+
+// patience bounds waits that normally end at once; it decides nothing.
+const patience = 20 * time.Second
+
+// Eventually waits for cond, for what the kernel or another process does by
+// itself. It asks again and again, and ends the test after a time in which
+// nothing can be hoped for any more.
+func Eventually(t T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !cond(); time.Sleep(eventuallyPoll) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// eventuallyPoll is how often Eventually asks: it leaves the CPU to those it
+// waits for.
+const eventuallyPoll = 200 * time.Microsecond

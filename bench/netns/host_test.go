@@ -1,4 +1,4 @@
-package netlab
+package netns
 
 import (
 	"bufio"
@@ -17,13 +17,7 @@ import (
 
 func newHost(t *testing.T, name string) *Host {
 	t.Helper()
-	Require(t)
-	h, err := NewHost(name, HostConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeOK(t, h) })
-	return h
+	return NewTestHost(t, name, HostConfig{})
 }
 
 func closeOK(t *testing.T, c io.Closer) {
@@ -103,9 +97,8 @@ func TestAClosedHostSaysSo(t *testing.T) {
 	}
 	_, dialErr := h.Dial(t.Context(), "tcp", "127.0.0.1:1")
 	_, listenErr := h.Listen("tcp", "127.0.0.1:0")
-	_, captureErr := h.Capture("lo", CaptureConfig{})
 	for what, err := range map[string]error{
-		"Do": h.Do(func() error { return nil }), "Dial": dialErr, "Listen": listenErr, "Capture": captureErr,
+		"Do": h.Do(func() error { return nil }), "Dial": dialErr, "Listen": listenErr,
 		"Start": h.Command(t.Context(), "/proc/self/exe").Start(), "Sysctl": h.Sysctl("net.ipv4.ip_forward", "0"),
 	} {
 		if !errors.Is(err, os.ErrClosed) {
@@ -178,7 +171,7 @@ func TestCommandOutlivesTheThreadOfItsStarter(t *testing.T) {
 	}
 	go starter()
 	task := fmt.Sprintf("/proc/self/task/%d", <-tid)
-	eventually(t, "the starter's thread ends", func() bool {
+	Eventually(t, "the starter's thread ends", func() bool {
 		_, err := os.Stat(task)
 		return errors.Is(err, os.ErrNotExist)
 	})

@@ -1,4 +1,4 @@
-package netlab
+package netns
 
 import (
 	"bufio"
@@ -12,13 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// patience bounds waits that normally end at once; it decides nothing.
-const patience = 20 * time.Second
 
 // outsider is the test binary as helper what, believing to be in no world.
 func outsider(t *testing.T, what string) *exec.Cmd {
@@ -120,7 +116,7 @@ func TestWorldDiesWithItsParent(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	if os.Getpid() == 1 { // then the orphan is ours
-		eventually(t, "the orphaned world is gone", func() bool {
+		Eventually(t, "the orphaned world is gone", func() bool {
 			_, err := unix.Wait4(-1, nil, 0, nil)
 			return errors.Is(err, unix.ECHILD)
 		})
@@ -228,6 +224,8 @@ func TestRefusalNamesTheSettingThatForbids(t *testing.T) {
 type fakeT struct{ skipped, failed string }
 
 func (f *fakeT) Helper()                      {}
+func (f *fakeT) Cleanup(func())               {}
+func (f *fakeT) Errorf(string, ...any)        {}
 func (f *fakeT) Skipf(_ string, args ...any)  { f.skipped, _ = args[0].(string); runtime.Goexit() }
 func (f *fakeT) Fatalf(s string, args ...any) { f.failed = s; runtime.Goexit() }
 

@@ -1,4 +1,4 @@
-package netlab
+package netns
 
 import (
 	"context"
@@ -95,7 +95,7 @@ func (h *Host) HTTPClient(o HTTPOptions) *http.Client {
 		MaxIdleConnsPerHost: 256,
 	}
 	// A closed host fails the first request; there is nothing to keep then.
-	_, _ = h.keep(func() error {
+	_, _ = h.Keep(func() error {
 		tr.CloseIdleConnections()
 		return nil
 	})

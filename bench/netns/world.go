@@ -1,4 +1,4 @@
-package netlab
+package netns
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // marker is the environment variable that tells a process it is inside a
 // world. Its value is the network namespace the world was entered from, so
 // that a variable that leaked to a process outside is not believed.
-const marker = "LVSDR_NETLAB_WORLD"
+const marker = "LVSDR_NETNS_WORLD"
 
 // Namespaces of a world. The process-id namespace makes the kernel end
 // everything in the world together with its first process.

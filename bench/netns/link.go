@@ -1,63 +1,28 @@
-package netlab
+package netns
 
 import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// A Role is what a host is in the topology. Its value is the byte that makes a
-// MAC address readable.
-type Role byte
+// A Kind is what a MAC address belongs to: the byte that makes it readable.
+type Kind byte
 
-// The roles.
+// The kinds that this package gives addresses to; other values are the caller's.
 const (
-	RoleClient   Role = 0xcc
-	RoleDirector Role = 0xdd
-	RoleServer   Role = 0x55 // "SS"
-	RoleSwitch   Role = 0xbb // a bridge and its ports
-	RoleRouter   Role = 0xee
-	RoleOther    Role = 0x0e
+	KindSwitch Kind = 0xbb // a bridge and its ports
+	KindOther  Kind = 0x0e // the end of a Cable without a MAC of its own
 )
 
-// String is the role in words.
-func (r Role) String() string {
-	switch r {
-	case RoleClient:
-		return "client"
-	case RoleDirector:
-		return "director"
-	case RoleServer:
-		return "real server"
-	case RoleSwitch:
-		return "switch"
-	case RoleRouter:
-		return "router"
-	case RoleOther:
-		return "host"
-	}
-	return "role?"
-}
-
-// MAC is the locally administered address of the n-th host of a role,
-// counting from 1: 02:00:00:00:dd:01 is the director, 02:00:00:00:cc:02 the
-// second client, 02:00:00:00:55:03 the third real server.
-func MAC(r Role, n int) net.HardwareAddr {
-	return net.HardwareAddr{0x02, 0, 0, byte(n >> 8), byte(r), byte(n)}
-}
-
-// portMAC is the address of the port-th interface, from 0, of the n-th host of a
-// role: 02:00:01:00:dd:01 is the director's second one.
-func portMAC(r Role, n, port int) net.HardwareAddr {
-	mac := MAC(r, n)
-	mac[2] = byte(port)
-	return mac
+// MAC is the locally administered address of the n-th interface of a kind, from
+// 0: 02:00:00:00:bb:01 is the first port of a switch.
+func MAC(k Kind, n int) net.HardwareAddr {
+	return net.HardwareAddr{0x02, 0, 0, byte(n >> 8), byte(k), byte(n)}
 }
 
 // upTimeout is how long a link may take to come up.
@@ -94,20 +59,6 @@ func (h *Host) WaitUp(ctx context.Context, ifname string) error {
 	return h.poll(ctx, ifname+" to be up", func() (bool, error) {
 		link, err := h.nl.LinkByName(ifname)
 		return err == nil && link.Attrs().OperState == netlink.OperUp, err
-	})
-}
-
-// waitLocal waits until addr has its local route. For IPv6 the kernel makes it
-// in a work item after the address was added or its link came up; until then
-// the address can be bound to, but not reached.
-func (h *Host) waitLocal(ctx context.Context, addr netip.Addr) error {
-	if addr.Is4() {
-		return nil
-	}
-	return h.poll(ctx, addr.String()+" to be reachable", func() (bool, error) {
-		routes, err := h.nl.RouteGet(addr.AsSlice())
-		local := slices.ContainsFunc(routes, func(r netlink.Route) bool { return r.Type == unix.RTN_LOCAL })
-		return err == nil && local, nil // an error is "no route" so far
 	})
 }
 

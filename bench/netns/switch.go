@@ -1,4 +1,4 @@
-package netlab
+package netns
 
 import (
 	"context"
@@ -38,7 +38,7 @@ type Switch struct {
 type Cable struct {
 	// Ifname is the interface's name in the host. Default eth0.
 	Ifname string
-	// MAC is its address. Default MAC(RoleOther, number of the port).
+	// MAC is its address. Default MAC(KindOther, number of the port).
 	MAC net.HardwareAddr
 	// MTU in bytes, of both ends. Default 1500.
 	MTU int
@@ -55,7 +55,7 @@ func NewSwitch(name string) (*Switch, error) {
 	off, age := false, ageingTime
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = BridgeName
-	attrs.HardwareAddr = MAC(RoleSwitch, 0) // else it changes with every new port
+	attrs.HardwareAddr = MAC(KindSwitch, 0) // else it changes with every new port
 	err = h.nl.LinkAdd(&netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &off, AgeingTime: &age})
 	if err == nil {
 		err = setUp(h.nl, BridgeName)
@@ -77,7 +77,7 @@ func (s *Switch) Connect(ctx context.Context, h *Host, c Cable) error {
 		c.Ifname = "eth0"
 	}
 	if c.MAC == nil {
-		c.MAC = MAC(RoleOther, n)
+		c.MAC = MAC(KindOther, n)
 	}
 	if c.MTU == 0 {
 		c.MTU = 1500
@@ -108,7 +108,7 @@ func (s *Switch) connect(ctx context.Context, h *Host, c Cable, n int) error {
 		return err
 	}
 	for _, a := range c.Addrs {
-		if err := h.waitLocal(ctx, a.Addr()); err != nil {
+		if err := h.WaitLocal(ctx, a.Addr()); err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (s *Switch) addPort(h *Host, c Cable, n int) (string, error) {
 	if _, err := s.nl.LinkByName(h.name); err != nil && len(h.name) <= maxIfname {
 		attrs.Name = h.name
 	}
-	attrs.HardwareAddr = MAC(RoleSwitch, n)
+	attrs.HardwareAddr = MAC(KindSwitch, n)
 	attrs.MTU = c.MTU
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName, veth.PeerHardwareAddr, veth.PeerMTU = c.Ifname, c.MAC, uint32(c.MTU)
