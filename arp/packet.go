@@ -9,13 +9,13 @@ import (
 
 // Layout of an Ethernet header (IEEE 802.3) and the EtherTypes used.
 const (
-	etherLen = 14
-	vlanLen  = 4  // an IEEE 802.1Q tag
+	etherLen = frame.EtherLen
+	vlanLen  = frame.TagLen
 	etherMin = 60 // shortest frame without its check sequence; shorter ones are padded
-	typeARP  = 0x0806
-	typeVLAN = 0x8100
-	typeIPv4 = 0x0800
-	typeIPv6 = 0x86dd
+	typeARP  = frame.EtherTypeARP
+	typeVLAN = frame.EtherTypeVLAN
+	typeIPv4 = frame.EtherTypeIPv4
+	typeIPv6 = frame.EtherTypeIPv6
 	vidMask  = 0x0fff
 )
 

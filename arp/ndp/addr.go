@@ -47,10 +47,10 @@ func LinkLocal(m frame.MAC) netip.Addr {
 
 // Layout of an Ethernet header with an optional IEEE 802.1Q tag.
 const (
-	etherLen = 14
-	vlanLen  = 4
-	typeVLAN = 0x8100
-	typeIPv6 = 0x86dd
+	etherLen = frame.EtherLen
+	vlanLen  = frame.TagLen
+	typeVLAN = frame.EtherTypeVLAN
+	typeIPv6 = frame.EtherTypeIPv6
 )
 
 // Wanted reports whether the Ethernet frame f is for the inbox of package arp:

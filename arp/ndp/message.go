@@ -26,15 +26,15 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// Layout of an IPv6 header (RFC 8200 section 3), and of both messages (RFC 4861
-// sections 4.3 and 4.4) in front of their options.
+// Layout of an IPv6 header, and of both messages (RFC 4861 sections 4.3 and 4.4)
+// in front of their options.
 const (
-	headerLen  = 40
-	payloadLen = 4 // u16
-	nextHeader = 6 // u8
-	hopLimit   = 7 // u8
-	srcAddr    = 8
-	dstAddr    = 24
+	headerLen  = frame.IPv6Len
+	payloadLen = frame.Off6Len  // u16
+	nextHeader = frame.Off6Next // u8
+	hopLimit   = frame.Off6Hops // u8
+	srcAddr    = frame.Off6Src
+	dstAddr    = frame.Off6Dst
 
 	messageLen = 24 // type, code, checksum, flags, target
 	codeAt     = 1

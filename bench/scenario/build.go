@@ -23,9 +23,9 @@ func (p *Packet) frames(id uint16) ([][]byte, error) {
 	if p.Frag == 0 {
 		return [][]byte{f}, nil
 	}
-	headers := 14 + 20
+	headers := frame.EtherLen + frame.IPv4Len
 	if !p.Src.Is4() {
-		headers = 14 + 40
+		headers = frame.EtherLen + frame.IPv6Len
 	}
 	if p.Frag < 0 || p.Frag%8 != 0 || p.Frag >= len(f)-headers {
 		return nil, fmt.Errorf("frag %d: not a multiple of 8 within the packet", p.Frag)

@@ -5,17 +5,18 @@ import (
 	"net/netip"
 
 	"golang.org/x/net/bpf"
+
+	"lvsdr/dataplane/frame"
 )
 
 // Where an Ethernet frame has what, in bytes.
 const (
-	atType     = 12
-	at4Proto   = 23
-	at4Src     = 26
-	at4Dst     = 30
-	at6Next    = 20
-	at6SrcTail = 34 // the last four bytes
-	at6DstTail = 50
+	at4Proto   = frame.EtherLen + frame.Off4Proto
+	at4Src     = frame.EtherLen + frame.Off4Src
+	at4Dst     = frame.EtherLen + frame.Off4Dst
+	at6Next    = frame.EtherLen + frame.Off6Next
+	at6SrcTail = frame.EtherLen + frame.Off6Src + 12 // the last four bytes
+	at6DstTail = frame.EtherLen + frame.Off6Dst + 12
 )
 
 // filterAddrs is how many addresses the filter tells apart: a program has at
@@ -40,17 +41,17 @@ func concerning(addrs []netip.Addr) []bpf.Instruction {
 			v6 = append(v6, word)
 		}
 	}
-	ip4 := family(at4Proto, 1, at4Src, at4Dst, v4)
-	ip6 := family(at6Next, 58, at6SrcTail, at6DstTail, v6)
+	ip4 := family(at4Proto, uint32(frame.ProtoICMP), at4Src, at4Dst, v4)
+	ip6 := family(at6Next, uint32(frame.ProtoICMPv6), at6SrcTail, at6DstTail, v6)
 	prog := []bpf.Instruction{
-		bpf.LoadAbsolute{Off: atType, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x0806, SkipFalse: 1},
+		bpf.LoadAbsolute{Off: frame.OffEtherType, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeARP, SkipFalse: 1},
 		all,
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x0800, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeIPv4, SkipTrue: 1},
 		bpf.Jump{Skip: uint32(len(ip4))},
 	}
 	prog = append(prog, ip4...)
-	prog = append(prog, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x86dd, SkipTrue: 1}, bpf.RetConstant{Val: 0})
+	prog = append(prog, bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeIPv6, SkipTrue: 1}, bpf.RetConstant{Val: 0})
 	return append(prog, ip6...)
 }
 

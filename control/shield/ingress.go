@@ -11,6 +11,8 @@ import (
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/dataplane/frame"
 )
 
 // IngressTable is the shield's table of nftables, of family netdev:
@@ -79,17 +81,11 @@ func interfaces(guards []Guard) []string {
 	return all
 }
 
-// Where the destination address is in the IP header (RFC 791, RFC 8200).
-const (
-	offDst4 = 16
-	offDst6 = 24
-)
-
 // drop is the rule that drops what goes to vip.
 func drop(vip netip.Addr) []expr.Any {
-	protocol, offset := uint16(unix.ETH_P_IP), uint32(offDst4)
+	protocol, offset := uint16(unix.ETH_P_IP), uint32(frame.Off4Dst)
 	if vip.Is6() {
-		protocol, offset = unix.ETH_P_IPV6, offDst6
+		protocol, offset = unix.ETH_P_IPV6, frame.Off6Dst
 	}
 	addr := vip.AsSlice()
 	return []expr.Any{

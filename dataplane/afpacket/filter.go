@@ -7,17 +7,14 @@ import (
 	"slices"
 
 	"golang.org/x/net/bpf"
+
+	"lvsdr/dataplane/frame"
 )
 
 // Offsets and values the filter compares; the frame starts at its Ethernet
 // header, and a VLAN tag was stripped by the kernel before.
 const (
-	offEtherType = 12
-	offIPv4Dst   = 14 + 16 // RFC 791 section 3.1
-
-	etherTypeIPv4 = 0x0800
-	etherTypeARP  = 0x0806
-	etherTypeIPv6 = 0x86dd
+	offIPv4Dst = frame.EtherLen + frame.Off4Dst
 
 	pktMulticast = 2 // PACKET_MULTICAST, <linux/if_packet.h>; OTHERHOST is 3, OUTGOING 4
 
@@ -88,10 +85,10 @@ func addressFilter(vips []netip.Addr, neighbours bool) ([]bpf.Instruction, error
 	slices.Sort(v4)
 	ipv4 := append([]bpf.Instruction{bpf.LoadAbsolute{Off: offIPv4Dst, Size: 4}}, searchFilter(slices.Compact(v4))...)
 	prog := []bpf.Instruction{
-		bpf.LoadAbsolute{Off: offEtherType, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherTypeARP, SkipFalse: 1},
+		bpf.LoadAbsolute{Off: frame.OffEtherType, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeARP, SkipFalse: 1},
 		bpf.RetConstant{Val: acceptBytes},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherTypeIPv4, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeIPv4, SkipTrue: 1},
 		bpf.Jump{Skip: uint32(len(ipv4))}, // the accumulator still holds the EtherType
 	}
 	prog = append(prog, ipv4...)

@@ -8,17 +8,19 @@ import (
 	"slices"
 
 	"golang.org/x/net/bpf"
+
+	"lvsdr/dataplane/frame"
 )
 
-// Offsets and values of IPv6 the filter compares, RFC 8200 section 3. Next
+// Offsets and values of IPv6 that the filter compares. Next
 // header and hop limit are neighbours and are loaded together.
 const (
-	offIPv6Next = 14 + 6
-	offIPv6Dst  = 14 + 24
-	offICMPv6   = 14 + 40 // right behind the IPv6 header
+	offIPv6Next = frame.EtherLen + frame.Off6Next
+	offIPv6Dst  = frame.EtherLen + frame.Off6Dst
+	offICMPv6   = frame.EtherLen + frame.IPv6Len // right behind the IPv6 header
 
 	// RFC 4861 section 4: of neighbour discovery the hop limit is 255.
-	icmpv6Neighbours = 58<<8 | 255
+	icmpv6Neighbours = uint32(frame.ProtoICMPv6)<<8 | 255
 	neighbourFirst   = 133 // router solicitation
 	neighbourLast    = 137 // redirect
 )
@@ -38,7 +40,7 @@ func wordsOf(a netip.Addr) (w words) {
 // out neighbour discovery, and IPv6 frames to one of vips.
 func ipv6Filter(vips []words) []bpf.Instruction {
 	prog := []bpf.Instruction{
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherTypeIPv6, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeIPv6, SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
 		bpf.LoadAbsolute{Off: offIPv6Next, Size: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: icmpv6Neighbours, SkipFalse: 4},

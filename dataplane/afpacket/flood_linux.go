@@ -72,7 +72,7 @@ func OpenFlood(ifi *net.Interface, frames [][]byte, segment int) (*Flood, error)
 }
 
 // udpHeads are the bytes before the payload: Ethernet, IPv4 and UDP.
-const udpHeads = etherLen + 20 + 8
+const udpHeads = etherLen + frame.IPv4Len + frame.UDPLen
 
 // askToSegment writes the struct virtio_net_hdr (<linux/virtio_net.h>) of the
 // UDP frame behind it, for segments of that many bytes of payload.
@@ -82,10 +82,10 @@ func askToSegment(buf []byte, segment int) {
 	buf[vnetFlags], buf[vnetGSOType] = vnetNeedsCsum, gsoUDPL4
 	binary.NativeEndian.PutUint16(buf[vnetHdrLen:], udpHeads)
 	binary.NativeEndian.PutUint16(buf[vnetGSOSize:], uint16(segment))
-	binary.NativeEndian.PutUint16(buf[vnetCsumStart:], etherLen+20)
+	binary.NativeEndian.PutUint16(buf[vnetCsumStart:], etherLen+frame.IPv4Len)
 	binary.NativeEndian.PutUint16(buf[vnetCsumStart+2:], sumOffset)
 	// An unfinished checksum is the sum of the pseudo header, RFC 768.
-	ip, udp := buf[vnetLen+etherLen:], buf[vnetLen+etherLen+20:]
+	ip, udp := buf[vnetLen+etherLen:], buf[vnetLen+etherLen+frame.IPv4Len:]
 	sum := uint32(unix.IPPROTO_UDP) + uint32(binary.BigEndian.Uint16(udp[4:]))
 	for i := 12; i < 20; i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(ip[i:]))

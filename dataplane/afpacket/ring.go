@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
 )
 
 // Offsets in struct tpacket2_hdr, from <linux/if_packet.h>; host byte order.
@@ -45,10 +46,10 @@ const (
 )
 
 const (
-	etherLen     = 14
-	macsLen      = 12 // both addresses, before the EtherType
-	vlanTagLen   = 4
-	etherTypeTag = 0x8100 // IEEE 802.1Q, what a tag has if the kernel does not say
+	etherLen     = frame.EtherLen
+	macsLen      = frame.MACsLen
+	vlanTagLen   = frame.TagLen
+	etherTypeTag = frame.EtherTypeVLAN // what a tag has if the kernel does not say
 )
 
 // reserve is PACKET_RESERVE: room the kernel leaves before the frame. With it

@@ -11,7 +11,7 @@ func SrcMAC(f []byte) MAC { return MAC(f[6:12]) }
 // Addrs4 is the source and the destination address of f, an IPv4 packet without
 // Fault whose header is h, as one little-endian number: the source in its lower
 // half.
-func Addrs4(f []byte, h *Header) uint64 { return binary.LittleEndian.Uint64(f[h.L3+offSrc:]) }
+func Addrs4(f []byte, h *Header) uint64 { return binary.LittleEndian.Uint64(f[h.L3+Off4Src:]) }
 
 // SetMACs writes both addresses of f, which holds an Ethernet header.
 func SetMACs(f []byte, dst, src MAC) {
@@ -34,11 +34,11 @@ func DecrementTTL(f []byte, h *Header) {
 	ip := f[h.L3:]
 	h.TTL--
 	if h.Kind == IPv6 {
-		ip[off6Hops] = h.TTL
+		ip[Off6Hops] = h.TTL
 		return
 	}
-	ip[offTTL] = h.TTL
+	ip[Off4TTL] = h.TTL
 	// HC' = ~(~HC + ~m + m'), and m' is m less 0x100.
-	sum := binary.BigEndian.Uint16(ip[offSum:])
-	binary.BigEndian.PutUint16(ip[offSum:], ^Fold(uint32(^sum)+0xfeff))
+	sum := binary.BigEndian.Uint16(ip[Off4Sum:])
+	binary.BigEndian.PutUint16(ip[Off4Sum:], ^Fold(uint32(^sum)+0xfeff))
 }

@@ -62,22 +62,22 @@ func AppendFragment(dst, f []byte, h *Header, off, n int) []byte {
 	if off == 0 {
 		out = append(out, f[:l4]...)
 	} else {
-		out = append(out, f[:l3+ipv4Len]...)
-		out = appendCopied(out, f[l3+ipv4Len:l4])
+		out = append(out, f[:l3+IPv4Len]...)
+		out = appendCopied(out, f[l3+IPv4Len:l4])
 	}
 	ihl := len(out) - at - l3
 	out = append(out, payload[off:off+n]...)
 
 	ip := out[at+l3:]
 	ip[0] = 4<<4 | byte(ihl/4)
-	binary.BigEndian.PutUint16(ip[offTotal:], uint16(ihl+n))
-	word := binary.BigEndian.Uint16(ip[offFrag:]) + uint16(off/8)
+	binary.BigEndian.PutUint16(ip[Off4Total:], uint16(ihl+n))
+	word := binary.BigEndian.Uint16(ip[Off4Frag:]) + uint16(off/8)
 	if !last {
 		word |= flagMF
 	}
-	binary.BigEndian.PutUint16(ip[offFrag:], word)
-	ip[offSum], ip[offSum+1] = 0, 0
-	binary.BigEndian.PutUint16(ip[offSum:], ^Fold(Sum(ip[:ihl], 0)))
+	binary.BigEndian.PutUint16(ip[Off4Frag:], word)
+	ip[Off4Sum], ip[Off4Sum+1] = 0, 0
+	binary.BigEndian.PutUint16(ip[Off4Sum:], ^Fold(Sum(ip[:ihl], 0)))
 	return out
 }
 

@@ -2,19 +2,6 @@ package frame
 
 import "encoding/binary"
 
-// ipv6Len is the length of the fixed header, in bytes.
-const ipv6Len = 40
-
-// Where the IPv6 header keeps what, in bytes from its start (RFC 8200 section
-// 3).
-const (
-	off6Len  = 4 // of the payload, which begins after the fixed header
-	off6Next = 6
-	off6Hops = 7
-	off6Src  = 8
-	off6Dst  = 24
-)
-
 // The extension headers that are stepped over (IANA, Protocol Numbers). All
 // others are taken for the upper layer: what follows Encapsulating Security
 // Payload cannot be read, the rest is not for a host that serves TCP and UDP,
@@ -42,17 +29,17 @@ const (
 // parseIPv6 reads the packet ip, which Ethernet padding may follow. h.L3 is
 // set.
 func parseIPv6(ip []byte, h *Header) Fault {
-	if len(ip) < ipv6Len {
+	if len(ip) < IPv6Len {
 		return TooShort
 	}
 	if !h.set6Addrs(ip) {
 		return BadHeader
 	}
-	payload := int(binary.BigEndian.Uint16(ip[off6Len:]))
-	if payload > len(ip)-ipv6Len {
+	payload := int(binary.BigEndian.Uint16(ip[Off6Len:]))
+	if payload > len(ip)-IPv6Len {
 		return BadHeader
 	}
-	ip = ip[:ipv6Len+payload]
+	ip = ip[:IPv6Len+payload]
 	if !h.walk(ip, payload) {
 		return BadHeader
 	}
@@ -68,7 +55,7 @@ func (h *Header) set6Addrs(ip []byte) bool {
 	if ip[0]>>4 != 6 {
 		return false
 	}
-	src, dst := Addr(ip[off6Src:]), Addr(ip[off6Dst:])
+	src, dst := Addr(ip[Off6Src:]), Addr(ip[Off6Dst:])
 	if src.Is4() || dst.Is4() {
 		return false
 	}
@@ -81,11 +68,31 @@ func (h *Header) set6Addrs(ip []byte) bool {
 // sets what is left of h up to the transport header, but for End. When it
 // reports false h is as it was.
 //
+//	fixed header, 40          up to maxExt extension headers           h.L4
+//	┌─ ─┬──────┬─ ─ ─ ─ ─ ─ ┐┌──────┬─────┬─ ─ ─┐   ┌──────┬─────┬─ ─ ─┐┌─ ─ ─
+//	│   │ next │            ││ next │ len │     │...│ next │ len │     ││ TCP ...
+//	└─ ─┴───┼──┴─ ─ ─ ─ ─ ─ ┘└───┼──┴─────┴─ ─ ─┘   └───┼──┴─────┴─ ─ ─┘└─ ─ ─
+//	        └──── names it ──▲   └────── names it ──▲   └── h.Proto ─────▲
+//
+//	 0               1               2               3
+//	+---------------+---------------+---------------+---------------+
+//	|     next      |      len      |     type      | segments left |  routing
+//	+---------------+---------------+---------------+---------------+
+//	routing, hop-by-hop and destination options: 8 + 8*len bytes
+//
+//	+---------------+---------------+-------------------------+---+-+
+//	|     next      |       0       |       offset / 8        | 0 |M|  fragment,
+//	+---------------+---------------+-------------------------+---+-+  8 bytes
+//	|                        identification                         |
+//	+---------------------------------------------------------------+
+//
+//	authentication: next and len as above, 8 + 4*len bytes
+//
 // A jumbogram (RFC 2675) has a payload length of zero before a hop-by-hop
 // header, which is then found to be missing.
 func (h *Header) walk(ip []byte, payload int) bool {
 	var frag fragment
-	next, at := ip[off6Next], ipv6Len
+	next, at := ip[Off6Next], IPv6Len
 	for n := 0; isExt(next) && frag.off == 0; n++ {
 		if n == maxExt || len(ip)-at < extUnit {
 			return false
@@ -106,7 +113,7 @@ func (h *Header) walk(ip []byte, payload int) bool {
 			ok = e[1] != 0
 		case extFragment:
 			size = extUnit
-			ok = frag.set(e, at-ipv6Len, payload)
+			ok = frag.set(e, at-IPv6Len, payload)
 		}
 		if !ok || size > len(e) {
 			return false
@@ -115,7 +122,7 @@ func (h *Header) walk(ip []byte, payload int) bool {
 	}
 	h.L4 = h.L3 + uint16(at) // at most 40 + 8*2048
 	h.Proto = Proto(next)
-	h.TTL = ip[off6Hops]
+	h.TTL = ip[Off6Hops]
 	h.DF = true // RFC 8200 section 5: routers do not fragment
 	h.FragID, h.FragOff, h.More = frag.id, frag.off, frag.more
 	return true

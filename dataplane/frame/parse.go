@@ -2,41 +2,6 @@ package frame
 
 import "encoding/binary"
 
-// Lengths of the fixed headers, in bytes.
-const (
-	etherLen = 14
-	tagLen   = 4
-	arpLen   = 28 // Ethernet and IPv4 addresses
-	ipv4Len  = 20
-	tcpLen   = 20
-	udpLen   = 8
-	icmpLen  = 8
-	sctpLen  = 12
-)
-
-// EtherTypes (IANA).
-const (
-	typeIPv4  = 0x0800
-	typeARP   = 0x0806
-	typeIPv6  = 0x86dd
-	typeVLAN  = 0x8100 // IEEE 802.1Q
-	typeSVLAN = 0x88a8 // IEEE 802.1ad
-)
-
-// Where the IPv4 header keeps what, in bytes from its start (RFC 791 section
-// 3.1).
-const (
-	offTOS   = 1
-	offTotal = 2
-	offID    = 4
-	offFrag  = 6
-	offTTL   = 8
-	offProto = 9
-	offSum   = 10
-	offSrc   = 12
-	offDst   = 16
-)
-
 // The flags in the first bits of the fragment word (RFC 791 section 3.1).
 const (
 	flagDF   = 0x4000
@@ -67,14 +32,14 @@ const tcpFlags = FIN | SYN | RST | PSH | ACK | URG
 // and Dst are addresses a packet may have is not looked at; see MayAnswer.
 func Parse(f []byte, h *Header) {
 	*h = Header{}
-	if len(f) < etherLen {
+	if len(f) < EtherLen {
 		h.Fault = TooShort
 		return
 	}
 	etherType := binary.BigEndian.Uint16(f[12:])
-	l3 := etherLen
-	if etherType == typeVLAN || etherType == typeSVLAN {
-		l3 = etherLen + tagLen
+	l3 := EtherLen
+	if etherType == EtherTypeVLAN || etherType == EtherTypeQinQ {
+		l3 = EtherLen + TagLen
 		if len(f) < l3 {
 			h.Fault = TooShort
 			return
@@ -82,16 +47,16 @@ func Parse(f []byte, h *Header) {
 		etherType = binary.BigEndian.Uint16(f[16:])
 	}
 	switch etherType {
-	case typeIPv4:
+	case EtherTypeIPv4:
 		h.Kind = IPv4
 		h.L3 = uint16(l3)
 		h.Fault = parseIPv4(f[l3:], h)
-	case typeIPv6:
+	case EtherTypeIPv6:
 		h.Kind = IPv6
 		h.L3 = uint16(l3)
 		h.Fault = parseIPv6(f[l3:], h)
-	case typeARP:
-		if len(f) < l3+arpLen {
+	case EtherTypeARP:
+		if len(f) < l3+ARPLen {
 			h.Fault = TooShort
 			return
 		}
@@ -103,7 +68,7 @@ func Parse(f []byte, h *Header) {
 // parseIPv4 reads the packet ip, which Ethernet padding may follow. h.L3 is
 // set.
 func parseIPv4(ip []byte, h *Header) Fault {
-	if len(ip) < ipv4Len {
+	if len(ip) < IPv4Len {
 		return TooShort
 	}
 	// RFC 1122 section 3.2.1.1: a datagram whose version number is not 4 is
@@ -111,28 +76,21 @@ func parseIPv4(ip []byte, h *Header) Fault {
 	if ip[0]>>4 != 4 {
 		return BadHeader
 	}
-	setAddr(&h.Src, ip[offSrc:])
-	setAddr(&h.Dst, ip[offDst:])
+	setAddr(&h.Src, ip[Off4Src:])
+	setAddr(&h.Dst, ip[Off4Dst:])
 	// RFC 791 section 3.1: IHL counts 32-bit words and is at least 5; total
 	// length counts the header too and may be less than the bytes received,
 	// because Ethernet pads short frames. It is at most 65535, also in a
 	// segmentation-offload super-frame.
 	ihl := int(ip[0]&0x0f) * 4
-	total := int(binary.BigEndian.Uint16(ip[offTotal:]))
-	if ihl < ipv4Len || total < ihl || total > len(ip) {
+	total := int(binary.BigEndian.Uint16(ip[Off4Total:]))
+	if ihl < IPv4Len || total < ihl || total > len(ip) {
 		return BadHeader
 	}
 	ip = ip[:total:total]
 
-	h.L4 = h.L3 + uint16(ihl)
+	h.setIPv4(ip, ihl)
 	h.End = uint32(h.L3) + uint32(total)
-	h.TTL = ip[offTTL]
-	h.Proto = Proto(ip[offProto])
-	h.FragID = uint32(binary.BigEndian.Uint16(ip[offID:]))
-	frag := binary.BigEndian.Uint16(ip[offFrag:])
-	h.DF = frag&flagDF != 0
-	h.More = frag&flagMF != 0
-	h.FragOff = frag & fragMask * 8
 
 	// RFC 1122 section 3.2.1.2: a host MUST verify the header checksum and
 	// silently discard what fails.
@@ -140,6 +98,19 @@ func parseIPv4(ip []byte, h *Header) Fault {
 		return BadChecksum
 	}
 	return parseL4(ip[ihl:], h)
+}
+
+// setIPv4 reads what the header at ip, of ihl bytes, says beside addresses and
+// length. h.L3 is set.
+func (h *Header) setIPv4(ip []byte, ihl int) {
+	h.L4 = h.L3 + uint16(ihl)
+	h.TTL = ip[Off4TTL]
+	h.Proto = Proto(ip[Off4Proto])
+	h.FragID = uint32(binary.BigEndian.Uint16(ip[Off4ID:]))
+	frag := binary.BigEndian.Uint16(ip[Off4Frag:])
+	h.DF = frag&flagDF != 0
+	h.More = frag&flagMF != 0
+	h.FragOff = frag & fragMask * 8
 }
 
 // parseL4 reads the payload of an IP packet as far as ports, flags and ICMP
@@ -158,11 +129,11 @@ func parseL4(p []byte, h *Header) Fault {
 		// RFC 9293 section 3.1: data offset counts 32-bit words and is at
 		// least 5. The fixed header must be in the first fragment (RFC 1858
 		// section 3.2.1, RFC 7112 section 5), the options need not be.
-		if len(p) < tcpLen {
+		if len(p) < TCPLen {
 			return BadL4
 		}
 		off := int(p[12]>>4) * 4
-		if off < tcpLen || off > len(p) && !h.More {
+		if off < TCPLen || off > len(p) && !h.More {
 			return BadL4
 		}
 		h.Flags = p[13] & tcpFlags
@@ -170,16 +141,16 @@ func parseL4(p []byte, h *Header) Fault {
 		// RFC 768: length counts the header too, so it is at least 8; zero
 		// means "too long to say" in IPv6 jumbograms only. In a first fragment
 		// it is that of the whole datagram.
-		if len(p) < udpLen {
+		if len(p) < UDPLen {
 			return BadL4
 		}
 		n := int(binary.BigEndian.Uint16(p[4:]))
-		if n < udpLen || n > len(p) && !h.More {
+		if n < UDPLen || n > len(p) && !h.More {
 			return BadL4
 		}
 	case ProtoSCTP:
 		// RFC 9260 section 3.1: the common header is 12 bytes.
-		if len(p) < sctpLen {
+		if len(p) < SCTPLen {
 			return BadL4
 		}
 	case ProtoICMP, ProtoICMPv6:
@@ -187,7 +158,7 @@ func parseL4(p []byte, h *Header) Fault {
 		if !h.isICMP() {
 			return NoFault
 		}
-		if len(p) < icmpLen {
+		if len(p) < ICMPLen {
 			return BadL4
 		}
 		h.ICMPType, h.ICMPCode = p[0], p[1]
@@ -221,7 +192,7 @@ func headerSumOK(hdr []byte) bool {
 		uint64(binary.LittleEndian.Uint32(hdr[8:])) +
 		uint64(binary.LittleEndian.Uint32(hdr[4:])) +
 		uint64(binary.LittleEndian.Uint32(hdr[0:]))
-	for hdr = hdr[ipv4Len:]; len(hdr) >= 4; hdr = hdr[4:] {
+	for hdr = hdr[IPv4Len:]; len(hdr) >= 4; hdr = hdr[4:] {
 		sum += uint64(binary.LittleEndian.Uint32(hdr))
 	}
 	// 15 words of 32 bits at most, which fold to 20 bits, and then to less than

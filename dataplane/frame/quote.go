@@ -30,7 +30,7 @@ func Inner(f []byte, h *Header, in *Header) bool {
 	if !quotes(h) {
 		return false
 	}
-	at := h.L4 + icmpLen
+	at := h.L4 + ICMPLen
 	q := f[at:h.End]
 	in.Kind, in.L3 = h.Kind, at
 	ok := false
@@ -65,25 +65,18 @@ func quotes(h *Header) bool {
 // quoted4 reads the IPv4 header of the quotation q. The rules are those of
 // parseIPv4, except that the packet may be longer than what is here.
 func (h *Header) quoted4(q []byte) bool {
-	if len(q) < ipv4Len || q[0]>>4 != 4 {
+	if len(q) < IPv4Len || q[0]>>4 != 4 {
 		return false
 	}
 	ihl := int(q[0]&0x0f) * 4
-	total := int(binary.BigEndian.Uint16(q[offTotal:]))
-	if ihl < ipv4Len || ihl > len(q) || total < ihl || !headerSumOK(q[:ihl]) {
+	total := int(binary.BigEndian.Uint16(q[Off4Total:]))
+	if ihl < IPv4Len || ihl > len(q) || total < ihl || !headerSumOK(q[:ihl]) {
 		return false
 	}
-	setAddr(&h.Src, q[offSrc:])
-	setAddr(&h.Dst, q[offDst:])
-	h.L4 = h.L3 + uint16(ihl)
+	setAddr(&h.Src, q[Off4Src:])
+	setAddr(&h.Dst, q[Off4Dst:])
+	h.setIPv4(q, ihl)
 	h.End = uint32(h.L3) + uint32(min(total, len(q)))
-	h.TTL = q[offTTL]
-	h.Proto = Proto(q[offProto])
-	h.FragID = uint32(binary.BigEndian.Uint16(q[offID:]))
-	frag := binary.BigEndian.Uint16(q[offFrag:])
-	h.DF = frag&flagDF != 0
-	h.More = frag&flagMF != 0
-	h.FragOff = frag & fragMask * 8
 	return true
 }
 
@@ -91,11 +84,11 @@ func (h *Header) quoted4(q []byte) bool {
 // which must all be there. The rules are those of parseIPv6, except that the
 // packet may be longer than what is here.
 func (h *Header) quoted6(q []byte) bool {
-	if len(q) < ipv6Len || !h.set6Addrs(q) {
+	if len(q) < IPv6Len || !h.set6Addrs(q) {
 		return false
 	}
-	payload := int(binary.BigEndian.Uint16(q[off6Len:]))
-	q = q[:min(len(q), ipv6Len+payload)]
+	payload := int(binary.BigEndian.Uint16(q[Off6Len:]))
+	q = q[:min(len(q), IPv6Len+payload)]
 	h.End = uint32(h.L3) + uint32(len(q))
 	return h.walk(q, payload)
 }

@@ -136,8 +136,8 @@ func AppendEchoReply(dst, f []byte, h *Header) []byte {
 	}
 	r := ipReply{tos: tos(f, h), proto: h.Proto, n: len(msg)}
 	if h.Kind == IPv4 {
-		r.id = binary.BigEndian.Uint16(f[h.L3+offID:])
-		r.frag = binary.BigEndian.Uint16(f[h.L3+offFrag:]) & flagDF
+		r.id = binary.BigEndian.Uint16(f[h.L3+Off4ID:])
+		r.frag = binary.BigEndian.Uint16(f[h.L3+Off4Frag:]) & flagDF
 	}
 	out, p := appendIP(dst, f, h, r)
 	copy(p, msg)
@@ -164,7 +164,7 @@ func AppendReset(dst, f []byte, h *Header) []byte {
 		tos:   tos(f, h) &^ 0x03, // RFC 3168: only segments with data are ECN-capable
 		frag:  flagDF,            // RFC 6864 section 4.1: so that the ID may be 0
 		proto: ProtoTCP,
-		n:     tcpLen,
+		n:     TCPLen,
 	})
 	binary.BigEndian.PutUint16(p[0:], h.DstPort)
 	binary.BigEndian.PutUint16(p[2:], h.SrcPort)
@@ -178,8 +178,8 @@ func AppendReset(dst, f []byte, h *Header) []byte {
 		binary.BigEndian.PutUint32(p[8:], seq+segLen(seg, h.Flags))
 		p[13] = RST | ACK
 	}
-	p[12] = tcpLen / 4 << 4
-	sum := Sum(p, PseudoSum(h.Dst, h.Src, ProtoTCP, tcpLen))
+	p[12] = TCPLen / 4 << 4
+	sum := Sum(p, PseudoSum(h.Dst, h.Src, ProtoTCP, TCPLen))
 	binary.BigEndian.PutUint16(p[16:], ^Fold(sum))
 	return out
 }
@@ -217,18 +217,18 @@ func AppendICMPError(dst, f []byte, h *Header, typ, code uint8, mtu uint16) []by
 	r := ipReply{proto: ProtoICMPv6}
 	most, tellMTU := maxError6, typ == icmp6TooBig
 	if h.Kind == IPv4 {
-		id := binary.BigEndian.Uint16(quote[offID:]) // as in AppendEchoReply
+		id := binary.BigEndian.Uint16(quote[Off4ID:]) // as in AppendEchoReply
 		r = ipReply{proto: ProtoICMP, tos: errorTOS, id: id}
 		most, tellMTU = maxError4, typ == icmpUnreachable && code == codeFragNeeded
 	}
-	quote = quote[:min(len(quote), most-h.replyHeader()-icmpLen)]
-	r.n = icmpLen + len(quote)
+	quote = quote[:min(len(quote), most-h.replyHeader()-ICMPLen)]
+	r.n = ICMPLen + len(quote)
 	out, p := appendIP(dst, f, h, r)
 	p[0], p[1] = typ, code
 	if tellMTU { // RFC 1191 has two bytes for it, RFC 4443 four
 		binary.BigEndian.PutUint16(p[6:], mtu)
 	}
-	copy(p[icmpLen:], quote)
+	copy(p[ICMPLen:], quote)
 	putICMPSum(p, h)
 	return out
 }

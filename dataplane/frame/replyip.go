@@ -20,16 +20,16 @@ func tos(f []byte, h *Header) uint8 {
 	if h.Kind == IPv6 {
 		return ip[0]<<4 | ip[1]>>4
 	}
-	return ip[offTOS]
+	return ip[Off4TOS]
 }
 
 // replyHeader is the length of the IP header of an answer to h, which has no
 // options and no extension headers, in bytes.
 func (h *Header) replyHeader() int {
 	if h.Kind == IPv6 {
-		return ipv6Len
+		return IPv6Len
 	}
-	return ipv4Len
+	return IPv4Len
 }
 
 // appendIP appends to dst a frame back to the sender of f, which is IPv4 or
@@ -56,16 +56,16 @@ func appendIP(dst, f []byte, h *Header, r ipReply) (out, payload []byte) {
 
 // putIPv4 writes the IPv4 header ip, which is zero.
 func putIPv4(ip []byte, h *Header, r ipReply) {
-	ip[0] = 4<<4 | ipv4Len/4
-	ip[offTOS] = r.tos
-	binary.BigEndian.PutUint16(ip[offTotal:], uint16(ipv4Len+r.n))
-	binary.BigEndian.PutUint16(ip[offID:], r.id)
-	binary.BigEndian.PutUint16(ip[offFrag:], r.frag)
-	ip[offTTL] = replyTTL
-	ip[offProto] = byte(r.proto)
-	copy(ip[offSrc:], h.Dst[12:])
-	copy(ip[offDst:], h.Src[12:])
-	binary.BigEndian.PutUint16(ip[offSum:], ^Fold(Sum(ip, 0)))
+	ip[0] = 4<<4 | IPv4Len/4
+	ip[Off4TOS] = r.tos
+	binary.BigEndian.PutUint16(ip[Off4Total:], uint16(IPv4Len+r.n))
+	binary.BigEndian.PutUint16(ip[Off4ID:], r.id)
+	binary.BigEndian.PutUint16(ip[Off4Frag:], r.frag)
+	ip[Off4TTL] = replyTTL
+	ip[Off4Proto] = byte(r.proto)
+	copy(ip[Off4Src:], h.Dst[12:])
+	copy(ip[Off4Dst:], h.Src[12:])
+	binary.BigEndian.PutUint16(ip[Off4Sum:], ^Fold(Sum(ip, 0)))
 }
 
 // putIPv6 writes the IPv6 header ip, which is zero. The flow label stays 0: the
@@ -73,9 +73,9 @@ func putIPv4(ip []byte, h *Header, r ipReply) {
 func putIPv6(ip []byte, h *Header, r ipReply) {
 	ip[0] = 6<<4 | r.tos>>4
 	ip[1] = r.tos << 4
-	binary.BigEndian.PutUint16(ip[off6Len:], uint16(r.n))
-	ip[off6Next] = byte(r.proto)
-	ip[off6Hops] = replyTTL
-	copy(ip[off6Src:], h.Dst[:])
-	copy(ip[off6Dst:], h.Src[:])
+	binary.BigEndian.PutUint16(ip[Off6Len:], uint16(r.n))
+	ip[Off6Next] = byte(r.proto)
+	ip[Off6Hops] = replyTTL
+	copy(ip[Off6Src:], h.Dst[:])
+	copy(ip[Off6Dst:], h.Src[:])
 }
