@@ -15,7 +15,7 @@ import (
 // ports are the ports of one interface, each with its worker.
 type ports struct {
 	name    string
-	all     []*afpacket.Port
+	all     []*afpacket.NIC
 	workers sync.WaitGroup
 	lost    func(error) // takes a worker's failure; nil: it ends the director
 }
@@ -72,7 +72,7 @@ func (m *manager) openGroup(cfg afpacket.Config, n int, lost func(error)) error 
 // work starts the workers of ps.
 func (m *manager) work(ps *ports) {
 	for i, port := range ps.all {
-		w := &dataplane.Worker{Director: m.director, Port: port, ARP: m.arp.Inbox(), Now: m.now, Index: i}
+		w := &dataplane.Worker{Director: m.director, NIC: port, ARP: m.arp.Inbox(), Now: m.now, Index: i}
 		ps.workers.Add(1)
 		m.task(func() error {
 			err := w.Run()

@@ -23,7 +23,7 @@ func (p *oneFrame) Recv(b *Batch) error {
 func (*oneFrame) Send(*Batch) error { return nil }
 func (*oneFrame) Stop()             {}
 func (*oneFrame) Close() error      { return nil }
-func (*oneFrame) Stats() PortStats  { return PortStats{} }
+func (*oneFrame) Stats() NICStats   { return NICStats{} }
 
 // Each reload that opened or closed an interface left the scratch of a worker
 // behind, with its room for answers.
@@ -34,7 +34,7 @@ func TestAWorkerThatEndedLeavesItsCountsOnly(t *testing.T) {
 	}
 	const workers = 5
 	for range workers {
-		w := &Worker{Director: d, Port: &oneFrame{}, Now: func() int64 { return 1 }}
+		w := &Worker{Director: d, NIC: &oneFrame{}, Now: func() int64 { return 1 }}
 		if err := w.Run(); err != nil {
 			t.Fatal(err)
 		}

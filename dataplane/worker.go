@@ -13,11 +13,11 @@ type ARPSink interface {
 	Put(frame []byte, in int32) bool
 }
 
-// A Worker moves frames from a port through a director and back. Several
-// workers, each with a port of its own, may share a director.
+// A Worker moves frames from a NIC through a director and back. Several
+// workers, each with a NIC of its own, may share a director.
 type Worker struct {
 	Director *Director
-	Port     Port
+	NIC      NIC
 	ARP      ARPSink      // nil: ARP frames are dropped
 	Now      func() int64 // monotonic nanoseconds; read once a batch
 	Index    int          // its number: see Director.NewScratch
@@ -26,7 +26,7 @@ type Worker struct {
 	scratch *Scratch
 }
 
-// Run works until the port is stopped, and then returns nil, or until it
+// Run works until the NIC is stopped, and then returns nil, or until it
 // fails. It keeps its thread to itself.
 func (w *Worker) Run() error {
 	runtime.LockOSThread()
@@ -45,7 +45,7 @@ func (w *Worker) Run() error {
 
 // step moves one batch.
 func (w *Worker) step() error {
-	if err := w.Port.Recv(w.batch); err != nil {
+	if err := w.NIC.Recv(w.batch); err != nil {
 		return err
 	}
 	w.Director.Process(w.scratch, w.batch, w.Now())
@@ -56,5 +56,5 @@ func (w *Worker) step() error {
 			}
 		}
 	}
-	return w.Port.Send(w.batch)
+	return w.NIC.Send(w.batch)
 }

@@ -20,7 +20,7 @@ type scripted struct {
 	sent    []string // what was forwarded or answered
 }
 
-var _ dataplane.Port = (*scripted)(nil)
+var _ dataplane.NIC = (*scripted)(nil)
 
 func (p *scripted) Recv(b *dataplane.Batch) error {
 	if len(p.batches) == 0 {
@@ -46,9 +46,9 @@ func (p *scripted) Send(b *dataplane.Batch) error {
 	return p.sendErr
 }
 
-func (p *scripted) Stop()                      {}
-func (p *scripted) Close() error               { return nil }
-func (p *scripted) Stats() dataplane.PortStats { return dataplane.PortStats{} }
+func (p *scripted) Stop()                     {}
+func (p *scripted) Close() error              { return nil }
+func (p *scripted) Stats() dataplane.NICStats { return dataplane.NICStats{} }
 
 // arpBox copies what it is given.
 type arpBox struct {
@@ -62,8 +62,8 @@ func (a *arpBox) Put(f []byte, in int32) bool {
 	return !a.full
 }
 
-func (l *lab) worker(p dataplane.Port, sink dataplane.ARPSink) *dataplane.Worker {
-	return &dataplane.Worker{Director: l.d, Port: p, ARP: sink, Now: func() int64 { return l.now }}
+func (l *lab) worker(p dataplane.NIC, sink dataplane.ARPSink) *dataplane.Worker {
+	return &dataplane.Worker{Director: l.d, NIC: p, ARP: sink, Now: func() int64 { return l.now }}
 }
 
 func TestWorkerMovesFrames(t *testing.T) {

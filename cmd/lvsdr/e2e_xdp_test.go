@@ -22,7 +22,7 @@ import (
 // A burst sends full batches of datagrams to the VIP that need nothing finished,
 // as from another machine.
 type burst struct {
-	port  *afpacket.Port
+	port  *afpacket.NIC
 	batch *dataplane.Batch
 }
 

@@ -50,7 +50,7 @@ type Status struct {
 }
 
 // PortStats are the counters of an interface's ports.
-type PortStats = dataplane.PortStats
+type PortStats = dataplane.NICStats
 
 // A Table is how full the connection table is.
 type Table struct {

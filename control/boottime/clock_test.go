@@ -10,10 +10,10 @@ import (
 
 // A host is a fake of the host's clock: the test's time and what it slept.
 type host struct {
-	mu    sync.Mutex
+	mu     sync.Mutex
 	booted time.Time
-	slept time.Duration
-	err   error
+	slept  time.Duration
+	err    error
 }
 
 func (h *host) read() (int64, error) {

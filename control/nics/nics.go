@@ -17,7 +17,7 @@ import (
 
 // A Port is a port as afpacket has them.
 type Port interface {
-	dataplane.Port
+	dataplane.NIC
 	// SetVIPs replaces the addresses whose frames are handed out.
 	SetVIPs([]netip.Addr) error
 	// SetVisible says whether captures must see everything that is sent.
@@ -71,8 +71,8 @@ type NICs struct {
 
 // A state is never changed, only replaced.
 type state struct {
-	groups map[int]*group                 // by interface index
-	closed map[string]dataplane.PortStats // counters of ports that were closed, by interface name
+	groups map[int]*group                // by interface index
+	closed map[string]dataplane.NICStats // counters of ports that were closed, by interface name
 }
 
 // A group is the ports of one interface, each with its worker.
@@ -101,7 +101,7 @@ func New(c Config) *NICs {
 	}
 	c.Workers = max(c.Workers, 1)
 	n := &NICs{cfg: c}
-	n.state.Store(&state{groups: map[int]*group{}, closed: map[string]dataplane.PortStats{}})
+	n.state.Store(&state{groups: map[int]*group{}, closed: map[string]dataplane.NICStats{}})
 	return n
 }
 
@@ -179,7 +179,7 @@ func (n *NICs) open(w *Wish) error {
 	g := &group{index: w.Index, name: w.Name, local: w.Local, ports: ports, vips: slices.Clone(w.VIPs)}
 	for i, p := range ports {
 		p.SetVisible(true) // until Look was called
-		work := dataplane.Worker{Director: n.cfg.Director, Port: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i}
+		work := dataplane.Worker{Director: n.cfg.Director, NIC: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i}
 		g.workers.Go(func() { n.work(g, &work) })
 	}
 	n.change(func(s *state) { s.groups[g.index] = g })

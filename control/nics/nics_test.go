@@ -22,7 +22,7 @@ import (
 
 // A port is a fake: its frames come from memory.
 type port struct {
-	*memport.Port
+	*memport.NIC
 	host *machine
 	cfg  afpacket.Config
 
@@ -31,7 +31,7 @@ type port struct {
 	visible bool
 	closed  bool
 	broken  error // what Recv fails with
-	stats   dataplane.PortStats
+	stats   dataplane.NICStats
 }
 
 func (p *port) SetVIPs(vips []netip.Addr) error {
@@ -48,7 +48,7 @@ func (p *port) SetVisible(on bool) { p.visible = on }
 func (p *port) XDPError() error    { return p.host.xdp }
 
 func (p *port) Recv(b *dataplane.Batch) error {
-	err := p.Port.Recv(b)
+	err := p.NIC.Recv(b)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if errors.Is(err, os.ErrClosed) && p.broken != nil {
@@ -62,15 +62,15 @@ func (p *port) fail(err error) {
 	p.mu.Lock()
 	p.broken = err
 	p.mu.Unlock()
-	p.Port.Stop()
+	p.NIC.Stop()
 }
 
 func (p *port) Close() error {
 	p.closed = true
-	return errors.Join(p.host.fails("close "+p.cfg.Interface.Name), p.Port.Close())
+	return errors.Join(p.host.fails("close "+p.cfg.Interface.Name), p.NIC.Close())
 }
 
-func (p *port) Stats() dataplane.PortStats { return p.stats }
+func (p *port) Stats() dataplane.NICStats { return p.stats }
 
 // A machine is a host whose ports are fakes. It answers as Host does.
 type machine struct {
@@ -96,7 +96,7 @@ func (m *machine) open(c afpacket.Config, n int) ([]Port, error) {
 	}
 	var all []Port
 	for range n {
-		p := &port{Port: memport.New(memport.Config{Index: int32(c.Interface.Index)}), host: m, cfg: c, vips: c.VIPs}
+		p := &port{NIC: memport.New(memport.Config{Index: int32(c.Interface.Index)}), host: m, cfg: c, vips: c.VIPs}
 		m.ports = append(m.ports, p)
 		all = append(all, p)
 	}
@@ -258,7 +258,7 @@ func TestAWorkerThatFailsIsToldOnceAndReplaced(t *testing.T) {
 func TestCountersOutliveTheirPorts(t *testing.T) {
 	m := &machine{}
 	n, _ := newNICs(t, m, 2)
-	ones := dataplane.PortStats{Received: 1, Missed: 1, Truncated: 1, Sent: 1, SentXDP: 1, SendFull: 1, SendError: 1}
+	ones := dataplane.NICStats{Received: 1, Missed: 1, Truncated: 1, Sent: 1, SentXDP: 1, SendFull: 1, SendError: 1}
 	for round := uint64(1); round <= 3; round++ {
 		if err := n.Set([]Wish{eth0(), eth1()}); err != nil {
 			t.Fatal(err)
@@ -274,7 +274,7 @@ func TestCountersOutliveTheirPorts(t *testing.T) {
 				}
 			}
 			st := n.Stats()["eth0"]
-			if st != (dataplane.PortStats{Received: want, Missed: want, Truncated: want, Sent: want, SentXDP: want, SendFull: want, SendError: want}) {
+			if st != (dataplane.NICStats{Received: want, Missed: want, Truncated: want, Sent: want, SentXDP: want, SendFull: want, SendError: want}) {
 				t.Errorf("round %d, closed %v: %+v, want %d of each", round, closed, st, want)
 			}
 		}

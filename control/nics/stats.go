@@ -8,7 +8,7 @@ import (
 
 // Stats are the counters by interface, since New, those of ports that are closed
 // by now included.
-func (n *NICs) Stats() map[string]dataplane.PortStats {
+func (n *NICs) Stats() map[string]dataplane.NICStats {
 	s := n.state.Load()
 	all := maps.Clone(s.closed)
 	for _, g := range s.groups {
@@ -18,15 +18,15 @@ func (n *NICs) Stats() map[string]dataplane.PortStats {
 }
 
 // stats sums up the ports of an interface.
-func (g *group) stats() dataplane.PortStats {
-	var sum dataplane.PortStats
+func (g *group) stats() dataplane.NICStats {
+	var sum dataplane.NICStats
 	for _, p := range g.ports {
 		sum = add(sum, p.Stats())
 	}
 	return sum
 }
 
-func add(a, b dataplane.PortStats) dataplane.PortStats {
+func add(a, b dataplane.NICStats) dataplane.NICStats {
 	a.Received += b.Received
 	a.Missed += b.Missed
 	a.Truncated += b.Truncated

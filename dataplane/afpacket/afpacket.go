@@ -1,4 +1,4 @@
-// Package afpacket is the live [dataplane.Port] on Linux: an AF_PACKET socket
+// Package afpacket is the live [dataplane.NIC] on Linux: an AF_PACKET socket
 // with a TPACKET_V2 receive ring, a classic BPF filter in the kernel and
 // batched sends, virtio_net_hdr before every frame in both directions.
 //
@@ -43,7 +43,7 @@ const (
 	maxSlots    = 1 << 16
 )
 
-// A Config says how a port is opened. The zero value of a field means its
+// A Config says how a NIC is opened. The zero value of a field means its
 // default.
 type Config struct {
 	// Interface is where frames are received; required. It is found again by
@@ -116,20 +116,20 @@ type Config struct {
 	// on the interface they leave by: half as fast again. They pass neither
 	// traffic control nor egress hooks, and are not seen by packet sockets such
 	// as tcpdump's; SetVisible switches it off while there is one. Where the
-	// kernel refuses such a socket, or has no queue left for this port, frames
+	// kernel refuses such a socket, or has no queue left for this NIC, frames
 	// go as ever.
 	XDP bool
 
 	// Fanout is the number of the fan-out group to join, unique in the network
-	// namespace. 0 lets the kernel choose a free one if several ports are
-	// opened (OpenGroup), and joins none for a single port.
+	// namespace. 0 lets the kernel choose a free one if several NICs are
+	// opened (OpenGroup), and joins none for a single NIC.
 	Fanout uint16
 }
 
 // withDefaults fills in the defaults and checks the bounds.
 func (c Config) withDefaults() (Config, error) {
 	if c.Interface == nil {
-		return c, fmt.Errorf("open port: no interface given")
+		return c, fmt.Errorf("open NIC: no interface given")
 	}
 	if c.MaxFrame == 0 {
 		c.MaxFrame = DefaultMaxFrame
@@ -142,13 +142,13 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	switch {
 	case c.Slots < 0 || c.Slots > maxSlots:
-		return c, fmt.Errorf("open port on %s: %d slots, want 1 to %d", c.Interface.Name, c.Slots, maxSlots)
+		return c, fmt.Errorf("open NIC %s: %d slots, want 1 to %d", c.Interface.Name, c.Slots, maxSlots)
 	case c.SlotFrame < 0 || c.SlotFrame > maxMaxFrame:
-		return c, fmt.Errorf("open port on %s: slots for %d bytes, want at most %d", c.Interface.Name, c.SlotFrame, maxMaxFrame)
+		return c, fmt.Errorf("open NIC %s: slots for %d bytes, want at most %d", c.Interface.Name, c.SlotFrame, maxMaxFrame)
 	case c.MaxFrame < minMaxFrame || c.MaxFrame > maxMaxFrame:
-		return c, fmt.Errorf("open port on %s: frames of %d bytes, want %d to %d", c.Interface.Name, c.MaxFrame, minMaxFrame, maxMaxFrame)
+		return c, fmt.Errorf("open NIC %s: frames of %d bytes, want %d to %d", c.Interface.Name, c.MaxFrame, minMaxFrame, maxMaxFrame)
 	case c.SendBuffer < 0:
-		return c, fmt.Errorf("open port on %s: send buffer of %d bytes", c.Interface.Name, c.SendBuffer)
+		return c, fmt.Errorf("open NIC %s: send buffer of %d bytes", c.Interface.Name, c.SendBuffer)
 	}
 	return c, nil
 }

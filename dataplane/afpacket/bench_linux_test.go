@@ -88,9 +88,9 @@ func threadTime(b *testing.B) time.Duration {
 // the frames and drops them at once, at little cost to the sender's thread.
 func nobody() net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, 1} }
 
-// BenchmarkVethPort is the port under a forwarder that only rewrites MACs, one
+// BenchmarkVethNIC is the NIC under a forwarder that only rewrites MACs, one
 // batch an operation.
-func BenchmarkVethPort(b *testing.B) {
+func BenchmarkVethNIC(b *testing.B) {
 	l := newLab(b)
 	p := open(b, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	flood(b, l)

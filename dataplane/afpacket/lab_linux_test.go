@@ -247,8 +247,8 @@ func within(t testing.TB, ns netns.NsHandle, f func()) {
 	f()
 }
 
-// open opens a port that ends with the test. A test that hangs is stopped.
-func open(t testing.TB, cfg Config) *Port {
+// open opens a NIC that ends with the test. A test that hangs is stopped.
+func open(t testing.TB, cfg Config) *NIC {
 	t.Helper()
 	p, err := Open(cfg)
 	if err != nil {
@@ -264,8 +264,8 @@ func open(t testing.TB, cfg Config) *Port {
 	return p
 }
 
-// openIn opens a port on ifi in ns, to send with.
-func openIn(t testing.TB, ns netns.NsHandle, ifi *net.Interface, vips ...netip.Addr) (p *Port) {
+// openIn opens a NIC on ifi in ns, to send with.
+func openIn(t testing.TB, ns netns.NsHandle, ifi *net.Interface, vips ...netip.Addr) (p *NIC) {
 	t.Helper()
 	within(t, ns, func() {
 		p = open(t, Config{Interface: ifi, VIPs: vips, Slots: 31})
@@ -317,8 +317,8 @@ func numberOf(f []byte) int {
 	return int(f[42])<<16 | int(f[43])<<8 | int(f[44])
 }
 
-// transmit sends frames by ifi as frames of the port's own.
-func transmit(t testing.TB, p *Port, ifi *net.Interface, frames ...[]byte) {
+// transmit sends frames by ifi as frames of the NIC's own.
+func transmit(t testing.TB, p *NIC, ifi *net.Interface, frames ...[]byte) {
 	t.Helper()
 	b := dataplane.NewBatch()
 	for _, f := range frames {

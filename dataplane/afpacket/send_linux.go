@@ -65,13 +65,13 @@ func (s *sender) add(head, frame []byte, etherType []byte, out int32) {
 	s.n++
 }
 
-// Send implements [dataplane.Port]. A forwarded frame goes out with the
+// Send implements [dataplane.NIC]. A forwarded frame goes out with the
 // virtio_net_hdr it came with, so that the kernel finishes checksums and
 // segments super-frames, or by an AF_XDP socket where nothing is left to do.
 //
 // What the device queue refuses is tried again after a short wait, at most
 // maxWaits times for the whole batch, then counted as SendFull.
-func (p *Port) Send(b *dataplane.Batch) error {
+func (p *NIC) Send(b *dataplane.Batch) error {
 	waits := maxWaits
 	if !p.sendXDP(b, &waits) {
 		if err := p.addForwarded(b, &waits); err != nil {
@@ -93,7 +93,7 @@ func (p *Port) Send(b *dataplane.Batch) error {
 }
 
 // addForwarded adds the frames of b that are to be forwarded.
-func (p *Port) addForwarded(b *dataplane.Batch, waits *int) error {
+func (p *NIC) addForwarded(b *dataplane.Batch, waits *int) error {
 	for i := range b.Packets {
 		k := &b.Packets[i]
 		if k.Verdict != dataplane.Forward {
@@ -112,7 +112,7 @@ func (p *Port) addForwarded(b *dataplane.Batch, waits *int) error {
 	return nil
 }
 
-func (p *Port) flushFull(waits *int) error {
+func (p *NIC) flushFull(waits *int) error {
 	if p.tx.n < maxMessages {
 		return nil
 	}
@@ -126,7 +126,7 @@ const (
 
 // flush sends the messages filled in. The kernel stops at the first it refuses;
 // that one is tried again or given up, and the rest goes on.
-func (p *Port) flush(waits *int) error {
+func (p *NIC) flush(waits *int) error {
 	var sent, full, failed uint64
 	var fatal error
 	cleared := false // the socket's pending error was met for this message
@@ -160,7 +160,7 @@ func (p *Port) flush(waits *int) error {
 			failed++
 		case unix.EBADF, unix.ENOTSOCK:
 			failed += uint64(p.tx.n - at)
-			fatal = fmt.Errorf("send by port of %s: %w", p.name, os.NewSyscallError("sendmmsg", errno))
+			fatal = fmt.Errorf("send by NIC %s: %w", p.name, os.NewSyscallError("sendmmsg", errno))
 			at = p.tx.n
 		default:
 			failed++
@@ -179,7 +179,7 @@ func (p *Port) flush(waits *int) error {
 
 // waitSend waits until the socket has room again (EAGAIN), or, since nobody
 // tells when a device queue has (ENOBUFS), a moment.
-func (p *Port) waitSend(errno unix.Errno) {
+func (p *NIC) waitSend(errno unix.Errno) {
 	if errno == unix.ENOBUFS {
 		p.pause(waitMS)
 		return

@@ -11,19 +11,19 @@ import (
 	"lvsdr/dataplane"
 )
 
-var _ dataplane.Port = (*Port)(nil)
+var _ dataplane.NIC = (*NIC)(nil)
 
-// A Port exists on Linux only; there is no way to get one elsewhere.
-type Port struct{}
+// A NIC exists on Linux only; there is no way to get one elsewhere.
+type NIC struct{}
 
 // Open is not implemented on this system.
-func Open(cfg Config) (*Port, error) {
+func Open(cfg Config) (*NIC, error) {
 	_, err := OpenGroup(cfg, 1)
 	return nil, err
 }
 
 // OpenGroup is not implemented on this system.
-func OpenGroup(cfg Config, _ int) ([]*Port, error) {
+func OpenGroup(cfg Config, _ int) ([]*NIC, error) {
 	if _, err := cfg.withDefaults(); err != nil {
 		return nil, err
 	}
@@ -31,28 +31,28 @@ func OpenGroup(cfg Config, _ int) ([]*Port, error) {
 }
 
 // SetVIPs is not implemented on this system.
-func (*Port) SetVIPs([]netip.Addr) error { return errors.ErrUnsupported }
+func (*NIC) SetVIPs([]netip.Addr) error { return errors.ErrUnsupported }
 
 // SetVisible does nothing.
-func (*Port) SetVisible(bool) {}
+func (*NIC) SetVisible(bool) {}
 
 // ProbeXDP says that there are none.
 func ProbeXDP() error { return errors.ErrUnsupported }
 
 // XDPError is nil.
-func (*Port) XDPError() error { return nil }
+func (*NIC) XDPError() error { return nil }
 
 // Recv is not implemented on this system.
-func (*Port) Recv(*dataplane.Batch) error { return errors.ErrUnsupported }
+func (*NIC) Recv(*dataplane.Batch) error { return errors.ErrUnsupported }
 
 // Send is not implemented on this system.
-func (*Port) Send(*dataplane.Batch) error { return errors.ErrUnsupported }
+func (*NIC) Send(*dataplane.Batch) error { return errors.ErrUnsupported }
 
 // Stop does nothing.
-func (*Port) Stop() {}
+func (*NIC) Stop() {}
 
 // Close does nothing.
-func (*Port) Close() error { return nil }
+func (*NIC) Close() error { return nil }
 
 // Stats are zero.
-func (*Port) Stats() dataplane.PortStats { return dataplane.PortStats{} }
+func (*NIC) Stats() dataplane.NICStats { return dataplane.NICStats{} }

@@ -2,7 +2,7 @@ package afpacket
 
 // A spinner decides whether watching an empty ring is worth it, from how often
 // it was lately. After k misses in a row the next 2^k - 1 chances are let go,
-// k at most maxMisses: a port that waits for rare frames spins for one in 64 of
+// k at most maxMisses: a NIC that waits for rare frames spins for one in 64 of
 // them, one in a quick exchange for every one. It knows no clock; the zero
 // value is ready.
 type spinner struct {

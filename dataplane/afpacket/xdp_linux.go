@@ -26,7 +26,7 @@ const (
 type xdp struct {
 	out     int32
 	fd      int                     // -1: it could not be opened, or failed
-	again   uint32                  // then: at which batch of the port to try again
+	again   uint32                  // then: at which batch of the NIC to try again
 	call    func(fd int) unix.Errno // kickXDP
 	umem    []byte
 	free    []uint64 // places that are nobody's
@@ -198,7 +198,7 @@ func (r *xdpRing) entry(position uint32, size int) []byte {
 // order. It leaves alone what is too little to be worth it, what is not finished
 // (checksums, super-frames), what leaves by several interfaces, and all while
 // somebody captures.
-func (p *Port) sendXDP(b *dataplane.Batch, waits *int) bool {
+func (p *NIC) sendXDP(b *dataplane.Batch, waits *int) bool {
 	for _, x := range p.xdps {
 		if x.pending > 0 {
 			p.kick(x, waits)
@@ -236,7 +236,7 @@ func (p *Port) sendXDP(b *dataplane.Batch, waits *int) bool {
 
 // xdpOf is the socket that sends by the interface out, opened when it is first
 // needed; nil if there is none, or it is behind.
-func (p *Port) xdpOf(out int32) *xdp {
+func (p *NIC) xdpOf(out int32) *xdp {
 	var x *xdp
 	for _, have := range p.xdps {
 		if have.out == out {
@@ -264,9 +264,9 @@ func (p *Port) xdpOf(out int32) *xdp {
 	return x
 }
 
-// XDPError is why the port has no AF_XDP socket for what it would have sent by
+// XDPError is why the NIC has no AF_XDP socket for what it would have sent by
 // one; nil: it has, or has not needed one.
-func (p *Port) XDPError() error {
+func (p *NIC) XDPError() error {
 	if err := p.xdpError.Load(); err != nil {
 		return *err
 	}
@@ -275,7 +275,7 @@ func (p *Port) XDPError() error {
 
 // kick sends what is pending, waits for room as flush does, and counts. A socket
 // that fails is closed; another is opened statsEvery batches later.
-func (p *Port) kick(x *xdp, waits *int) {
+func (p *NIC) kick(x *xdp, waits *int) {
 	for {
 		sent, dropped, errno := x.kick()
 		p.sent.Add(uint64(sent))

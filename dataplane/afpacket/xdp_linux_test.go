@@ -13,11 +13,11 @@ import (
 	"lvsdr/dataplane"
 )
 
-// A pass sends numbered frames from the client, and the port forwards them, in
+// A pass sends numbered frames from the client, and the NIC forwards them, in
 // one batch, to the server.
 type pass struct {
 	*lab
-	p, client, server *Port
+	p, client, server *NIC
 	b                 *dataplane.Batch
 	number            int
 }

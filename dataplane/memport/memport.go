@@ -1,5 +1,5 @@
-// Package memport is a [dataplane.Port] in memory, for tests and benchmarks of
-// what stands on a port: frames are fed in and what was sent is collected, or
+// Package memport is a [dataplane.NIC] in memory, for tests and benchmarks of
+// what stands on a NIC: frames are fed in and what was sent is collected, or
 // only counted.
 package memport
 
@@ -12,12 +12,12 @@ import (
 	"lvsdr/dataplane"
 )
 
-var _ dataplane.Port = (*Port)(nil)
+var _ dataplane.NIC = (*NIC)(nil)
 
 // DefaultCapacity is the default of [Config.Capacity].
 const DefaultCapacity = 4096
 
-// A Config says how a port behaves. The zero value of a field means its
+// A Config says how a NIC behaves. The zero value of a field means its
 // default.
 type Config struct {
 	// Index is the interface the frames come in by, default 0.
@@ -40,7 +40,7 @@ type Config struct {
 	Repeat bool
 }
 
-// A Frame is a frame with what a port knows about it.
+// A Frame is a frame with what a NIC knows about it.
 type Frame struct {
 	Data    []byte // from the Ethernet header on
 	GSOSize uint16 // see dataplane.Packet
@@ -50,40 +50,40 @@ type Frame struct {
 	Reply   bool   // of a frame sent: it was one of our own
 }
 
-// A Port hands out what Feed put in. Recv and Send are for one goroutine, the
+// A NIC hands out what Feed put in. Recv and Send are for one goroutine, the
 // other methods for any.
-type Port struct {
+type NIC struct {
 	cfg Config
 
 	mu      sync.Mutex
 	change  sync.Cond // something was fed, Recv began to wait, or Stop
-	queue   []Frame   // a ring of cfg.Capacity; Data are buffers of the port
+	queue   []Frame   // a ring of cfg.Capacity; Data are buffers of the NIC
 	first   int       // the oldest frame in queue
 	waiting int       // how many frames are in queue
 	idle    bool      // Recv waits
 	stopped bool
 	sent    []Frame
-	stats   dataplane.PortStats
+	stats   dataplane.NICStats
 
 	out [][]byte // buffers handed out by Recv, one for each packet of a batch
 }
 
-// New makes a port.
-func New(cfg Config) *Port {
+// New makes a NIC.
+func New(cfg Config) *NIC {
 	if cfg.Capacity <= 0 {
 		cfg.Capacity = DefaultCapacity
 	}
 	if cfg.Batch <= 0 || cfg.Batch > dataplane.MaxBatch {
 		cfg.Batch = dataplane.MaxBatch
 	}
-	p := &Port{cfg: cfg, queue: make([]Frame, cfg.Capacity), out: make([][]byte, cfg.Batch)}
+	p := &NIC{cfg: cfg, queue: make([]Frame, cfg.Capacity), out: make([][]byte, cfg.Batch)}
 	p.change.L = &p.mu
 	return p
 }
 
 // Feed puts copies of frames in, as ordinary frames with finished checksums,
 // and says how many found room.
-func (p *Port) Feed(frames ...[]byte) int {
+func (p *NIC) Feed(frames ...[]byte) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
@@ -98,14 +98,14 @@ func (p *Port) Feed(frames ...[]byte) int {
 
 // FeedFrame puts a copy of f in, with its GSOSize, Partial and Mark, and says
 // whether it found room.
-func (p *Port) FeedFrame(f Frame) bool {
+func (p *NIC) FeedFrame(f Frame) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.change.Broadcast()
 	return p.feed(f)
 }
 
-func (p *Port) feed(f Frame) bool {
+func (p *NIC) feed(f Frame) bool {
 	if p.waiting == len(p.queue) {
 		p.stats.Missed++
 		return false
@@ -117,8 +117,8 @@ func (p *Port) feed(f Frame) bool {
 	return true
 }
 
-// Recv implements [dataplane.Port].
-func (p *Port) Recv(b *dataplane.Batch) error {
+// Recv implements [dataplane.NIC].
+func (p *NIC) Recv(b *dataplane.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b.Packets, b.Replies, b.In = b.Packets[:0], b.Replies[:0], p.cfg.Index
@@ -145,7 +145,7 @@ func (p *Port) Recv(b *dataplane.Batch) error {
 
 // hand makes k the oldest frame, in buffer i, and takes it out of the queue, or
 // to its end.
-func (p *Port) hand(k *dataplane.Packet, i int) {
+func (p *NIC) hand(k *dataplane.Packet, i int) {
 	q := &p.queue[p.first]
 	p.out[i] = append(p.out[i][:0], q.Data...)
 	k.Data, k.Slot, k.Out, k.Verdict = p.out[i], uint32(i), 0, dataplane.Drop
@@ -161,8 +161,8 @@ func (p *Port) hand(k *dataplane.Packet, i int) {
 	p.first = (p.first + 1) % len(p.queue)
 }
 
-// Send implements [dataplane.Port]. It never fails.
-func (p *Port) Send(b *dataplane.Batch) error {
+// Send implements [dataplane.NIC]. It never fails.
+func (p *NIC) Send(b *dataplane.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range b.Packets {
@@ -176,7 +176,7 @@ func (p *Port) Send(b *dataplane.Batch) error {
 	return nil
 }
 
-func (p *Port) send(f Frame) {
+func (p *NIC) send(f Frame) {
 	p.stats.Sent++
 	if p.cfg.Collect {
 		f.Data = bytes.Clone(f.Data)
@@ -186,7 +186,7 @@ func (p *Port) send(f Frame) {
 
 // Sent gives what was sent since the last call, in order, and forgets it. The
 // frames are the caller's.
-func (p *Port) Sent() []Frame {
+func (p *NIC) Sent() []Frame {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.sent
@@ -195,11 +195,11 @@ func (p *Port) Sent() []Frame {
 }
 
 // Drain waits until everything fed has been handed out and dealt with: Recv
-// waits again. It returns os.ErrClosed if the port is stopped before, and an
+// waits again. It returns os.ErrClosed if the NIC is stopped before, and an
 // error at once if it repeats.
-func (p *Port) Drain() error {
+func (p *NIC) Drain() error {
 	if p.cfg.Repeat {
-		return fmt.Errorf("drain a port that repeats its frames")
+		return fmt.Errorf("drain a NIC that repeats its frames")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,23 +212,23 @@ func (p *Port) Drain() error {
 	return nil
 }
 
-// Stop implements [dataplane.Port].
-func (p *Port) Stop() {
+// Stop implements [dataplane.NIC].
+func (p *NIC) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopped = true
 	p.change.Broadcast()
 }
 
-// Close implements [dataplane.Port]. It stops the port; what was sent can still
+// Close implements [dataplane.NIC]. It stops the NIC; what was sent can still
 // be read.
-func (p *Port) Close() error {
+func (p *NIC) Close() error {
 	p.Stop()
 	return nil
 }
 
-// Stats implements [dataplane.Port].
-func (p *Port) Stats() dataplane.PortStats {
+// Stats implements [dataplane.NIC].
+func (p *NIC) Stats() dataplane.NICStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stats

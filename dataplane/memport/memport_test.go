@@ -17,7 +17,7 @@ func frameOf(n int) []byte {
 
 func number(f []byte) int { return int(f[0])<<8 | int(f[1]) }
 
-func recv(t *testing.T, p *Port, b *dataplane.Batch) {
+func recv(t *testing.T, p *NIC, b *dataplane.Batch) {
 	t.Helper()
 	if err := p.Recv(b); err != nil {
 		t.Fatal(err)

@@ -28,21 +28,21 @@ func (v Verdict) String() string {
 	return "verdict?"
 }
 
-// A Packet is one frame on its way through a batch. The port fills Data,
+// A Packet is one frame on its way through a batch. The NIC fills Data,
 // GSOSize and Partial; Process fills the rest.
 type Packet struct {
 	// Data is the frame from its Ethernet header on, a stripped VLAN tag put
-	// back. It belongs to the port and is valid until its next Recv; Process
+	// back. It belongs to the NIC and is valid until its next Recv; Process
 	// edits it in place when the verdict is Forward.
 	Data []byte
-	// Slot is the port's own mark for the frame.
+	// Slot is the NIC's own mark for the frame.
 	Slot uint32
 	// Out is the index of the interface a forwarded frame leaves by.
 	Out int32
 	// GSOSize is the segment size of a segmentation-offload super-frame,
 	// which may be longer than the MTU; 0 for an ordinary frame.
 	GSOSize uint16
-	// Mark is the firewall mark, where the port knows one.
+	// Mark is the firewall mark, where the NIC knows one.
 	Mark uint32
 	// Partial says that the transport checksum is not finished yet
 	// (CHECKSUM_PARTIAL; VIRTIO_NET_HDR_F_NEEDS_CSUM) or was already verified:
@@ -88,16 +88,16 @@ func NewBatch() *Batch {
 	return &Batch{Packets: make([]Packet, 0, MaxBatch), Replies: make([]Reply, 0, maxReplies)}
 }
 
-// A Port is where frames come from and go to. One worker uses a port; only
+// A NIC is where frames come from and go to. One worker uses a NIC; only
 // Stop, Close and Stats may be called from other goroutines.
-type Port interface {
+type NIC interface {
 	// Recv waits until there are frames, or Stop is called, and sets
 	// b.Packets and b.In. It may return no frames. After Stop it returns
 	// os.ErrClosed.
 	Recv(b *Batch) error
 	// Send transmits every packet of b with verdict Forward by the interface
 	// Packet.Out, and b.Replies by theirs. What cannot be sent is counted in
-	// Stats and is not an error; an error means that the port is of no use
+	// Stats and is not an error; an error means that the NIC is of no use
 	// any more.
 	Send(b *Batch) error
 	// Stop makes a waiting Recv, and every later one, return os.ErrClosed at
@@ -105,15 +105,15 @@ type Port interface {
 	Stop()
 	// Close gives everything back. Recv and Send must have ended.
 	Close() error
-	// Stats are the port's counters so far.
-	Stats() PortStats
+	// Stats are the NIC's counters so far.
+	Stats() NICStats
 }
 
-// PortStats are the counters of a port, in frames.
-type PortStats struct {
+// NICStats are the counters of a NIC, in frames.
+type NICStats struct {
 	Received  uint64 `json:"received"`   // handed out by Recv
 	Missed    uint64 `json:"missed"`     // the kernel had no room for them (PACKET_STATISTICS)
-	Truncated uint64 `json:"truncated"`  // longer than the port takes, or than it had room for; not handed out
+	Truncated uint64 `json:"truncated"`  // longer than the NIC takes, or than it had room for; not handed out
 	Sent      uint64 `json:"sent"`       // taken by the kernel
 	SentXDP   uint64 `json:"sent_xdp"`   // of them by an AF_XDP socket, unseen by captures
 	SendFull  uint64 `json:"send_full"`  // refused: the device queue stayed full (ENOBUFS, EAGAIN)

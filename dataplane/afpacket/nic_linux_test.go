@@ -19,7 +19,7 @@ import (
 )
 
 // collect receives until until is true of a frame, and gives copies of all.
-func collect(t testing.TB, p *Port, b *dataplane.Batch, until func(f []byte) bool) (frames [][]byte) {
+func collect(t testing.TB, p *NIC, b *dataplane.Batch, until func(f []byte) bool) (frames [][]byte) {
 	t.Helper()
 	for {
 		if err := p.Recv(b); err != nil {
@@ -116,7 +116,7 @@ func TestSetVIPsTakesEffectOnTheLiveSocket(t *testing.T) {
 
 // forward moves everything from p to out, with the MAC addresses given, until p
 // is stopped.
-func forward(p *Port, out *net.Interface, dst net.HardwareAddr, done chan<- error) {
+func forward(p *NIC, out *net.Interface, dst net.HardwareAddr, done chan<- error) {
 	b := dataplane.NewBatch()
 	for {
 		if err := p.Recv(b); err != nil {
@@ -257,7 +257,7 @@ func TestStopWakesABlockedRecv(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Stop()
-	if err := p.SetVIPs(nil); !errors.Is(err, os.ErrClosed) || p.Stats() != (dataplane.PortStats{}) {
+	if err := p.SetVIPs(nil); !errors.Is(err, os.ErrClosed) || p.Stats() != (dataplane.NICStats{}) {
 		t.Fatalf("after close: %v, stats %+v", err, p.Stats())
 	}
 }
@@ -450,7 +450,7 @@ func TestADeletedInterfaceIsAnError(t *testing.T) {
 
 func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
 	l := newLab(t)
-	ports, err := OpenGroup(Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}}, 2)
+	nics, err := OpenGroup(Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -458,7 +458,7 @@ func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
 	const flows = 64
 	type arrival struct{ flow, port int }
 	arrivals := make(chan arrival)
-	for i, p := range ports {
+	for i, p := range nics {
 		go func() {
 			b := dataplane.NewBatch()
 			for p.Recv(b) == nil {
@@ -479,7 +479,7 @@ func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
 	seen, owner, share := map[int]int{}, map[int]int{}, [2]int{}
 	take := func(a arrival) {
 		if o, ok := owner[a.flow]; ok && o != a.port {
-			t.Errorf("flow %d came to both ports", a.flow)
+			t.Errorf("flow %d came to both NICs", a.flow)
 		}
 		owner[a.flow] = a.port
 		seen[a.flow]++
@@ -488,10 +488,10 @@ func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
 	for range 3 * flows {
 		take(<-arrivals)
 	}
-	for _, p := range ports {
+	for _, p := range nics {
 		p.Stop()
 	}
-	for range ports {
+	for range nics {
 		for a := <-arrivals; a.flow >= 0; a = <-arrivals {
 			take(a)
 		}
@@ -504,7 +504,7 @@ func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
 	if share[0] == 0 || share[1] == 0 {
 		t.Errorf("shares are %v", share)
 	}
-	for _, p := range ports {
+	for _, p := range nics {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
@@ -515,7 +515,7 @@ func TestAPortOfAGroupCanJoinByNumber(t *testing.T) {
 	l := newLab(t)
 	a := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
 	b := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
-	for _, p := range []*Port{a, b} {
+	for _, p := range []*NIC{a, b} {
 		if v, err := unix.GetsockoptInt(p.fd, unix.SOL_PACKET, unix.PACKET_FANOUT); err != nil || v&0xffff != 77 {
 			t.Errorf("group %#x, %v", v, err)
 		}
@@ -590,7 +590,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 	}
 	l := newLab(t)
 	if _, err := Open(Config{Interface: l.d0, VIPs: []netip.Addr{netip.MustParseAddr("fe80::1%d0")}}); err == nil {
-		t.Error("a port for an address with a zone was opened")
+		t.Error("a NIC for an address with a zone was opened")
 	}
 	if _, err := Open(Config{Interface: &net.Interface{Index: 9999, Name: "eth8"}}); err == nil || !strings.Contains(err.Error(), "eth8") {
 		t.Errorf("an interface that is not there: %v", err)

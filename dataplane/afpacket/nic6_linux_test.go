@@ -147,13 +147,13 @@ func TestTheSolicitedNodeGroupsOfTheVIPsAreJoined(t *testing.T) {
 	}
 	p := open(t, Config{Interface: l.d0, VIPs: vips("10.9.0.100", "2001:db8::12:3456", "2001:db8:1::12:3456")})
 	check("two VIPs of one group", "3333ff123456×1")
-	ports, err := OpenGroup(Config{Interface: l.d0, VIPs: vips("2001:db8::12:3456")}, 2)
+	nics, err := OpenGroup(Config{Interface: l.d0, VIPs: vips("2001:db8::12:3456")}, 2)
 	must(err)
 	must(p.SetVIPs(vips("2001:db8::12:3456", "2001:db8::ff00:1", "::ffff:10.0.0.1")))
-	check("one more group, and two more ports", "3333ff123456×3 3333ff000001×1")
+	check("one more group, and two more NICs", "3333ff123456×3 3333ff000001×1")
 	must(p.SetVIPs(vips("2001:db8::ff00:1")))
-	check("the first no longer wanted by one port", "3333ff123456×2 3333ff000001×1")
-	for _, p := range ports {
+	check("the first no longer wanted by one NIC", "3333ff123456×2 3333ff000001×1")
+	for _, p := range nics {
 		must(p.Close())
 	}
 	check("nor by the others", "3333ff000001×1")
@@ -268,12 +268,12 @@ func TestSolicitationsPassADeviceThatFilters(t *testing.T) {
 // A sighting is where the fragments of a datagram came out.
 type sighting struct {
 	pieces int
-	ports  [2]bool
+	nics   [2]bool
 }
 
-// watchFragments forwards everything from p, port number n of a group, and
+// watchFragments forwards everything from p, NIC number n of a group, and
 // notes the fragments until p is stopped.
-func watchFragments(l *lab, p *Port, n int, mu *sync.Mutex, seen map[uint32]sighting) error {
+func watchFragments(l *lab, p *NIC, n int, mu *sync.Mutex, seen map[uint32]sighting) error {
 	b := dataplane.NewBatch()
 	for {
 		if err := p.Recv(b); err != nil {
@@ -284,7 +284,7 @@ func watchFragments(l *lab, p *Port, n int, mu *sync.Mutex, seen map[uint32]sigh
 			if h := frametest.Parse(b.Packets[i].Data); h.More || h.FragOff != 0 {
 				s := seen[h.FragID]
 				s.pieces++
-				s.ports[n] = true
+				s.nics[n] = true
 				seen[h.FragID] = s
 			}
 		}
@@ -301,19 +301,19 @@ func TestFragmentsPassAGroupWholeAndInOnePort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.addIPv6(t)
-			ports, err := OpenGroup(Config{Interface: l.d0, VIPs: []netip.Addr{vip}}, 2)
+			nics, err := OpenGroup(Config{Interface: l.d0, VIPs: []netip.Addr{vip}}, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var mu sync.Mutex
 			var workers sync.WaitGroup
 			seen := map[uint32]sighting{}
-			for i, p := range ports {
+			for i, p := range nics {
 				workers.Go(func() { _ = watchFragments(l, p, i, &mu, seen) })
 			}
 			const datagrams = 16 // of a flow each: were ports hashed, 1 in 65536 runs would not see it
 			exchangeDatagrams(t, l, vip, datagrams, 4000)
-			for _, p := range ports {
+			for _, p := range nics {
 				p.Stop()
 			}
 			workers.Wait()
@@ -321,11 +321,11 @@ func TestFragmentsPassAGroupWholeAndInOnePort(t *testing.T) {
 				t.Errorf("fragments of %d datagrams came, want %d", len(seen), datagrams)
 			}
 			for id, s := range seen {
-				if s.pieces != 3 || s.ports[0] == s.ports[1] {
-					t.Errorf("datagram %#x: %d pieces in ports %v, want 3 in one", id, s.pieces, s.ports)
+				if s.pieces != 3 || s.nics[0] == s.nics[1] {
+					t.Errorf("datagram %#x: %d pieces in NICs %v, want 3 in one", id, s.pieces, s.nics)
 				}
 			}
-			for _, p := range ports {
+			for _, p := range nics {
 				if s := p.Stats(); s.SendError+s.Truncated+s.Missed != 0 {
 					t.Errorf("stats %+v", s)
 				}

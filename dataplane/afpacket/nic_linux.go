@@ -14,12 +14,12 @@ import (
 	"lvsdr/dataplane"
 )
 
-var _ dataplane.Port = (*Port)(nil)
+var _ dataplane.NIC = (*NIC)(nil)
 
-// A Port receives on one interface and sends by any. Recv and Send are for one
+// A NIC receives on one interface and sends by any. Recv and Send are for one
 // goroutine, best locked to its thread; Stop, Stats, SetVIPs and Close may be
 // called from others, Close only after Recv and Send have ended.
-type Port struct {
+type NIC struct {
 	name  string
 	index int
 	fd    int // packet socket, not known to Go's network poller
@@ -57,59 +57,59 @@ type Port struct {
 	groups []group // joined; sorted
 }
 
-// Open opens one port. It needs CAP_NET_RAW, see packet(7).
-func Open(cfg Config) (*Port, error) {
-	ports, err := OpenGroup(cfg, 1)
+// Open opens one NIC. It needs CAP_NET_RAW, see packet(7).
+func Open(cfg Config) (*NIC, error) {
+	nics, err := OpenGroup(cfg, 1)
 	if err != nil {
 		return nil, err
 	}
-	return ports[0], nil
+	return nics[0], nil
 }
 
-// OpenGroup opens n ports that share the frames of the interface by the
+// OpenGroup opens n NICs that share the frames of the interface by the
 // kernel's flow hash (PACKET_FANOUT_HASH): each frame is handed out by exactly
 // one of them, all frames of a flow by the same. Fragments, of which only the
 // first has ports, are hashed by addresses and protocol alone, the first too:
-// all of a datagram come to one port, as they are, but not always to the one
+// all of a datagram come to one NIC, as they are, but not always to the one
 // that gets the whole datagrams of the flow (__skb_get_hash_symmetric in
 // net/core/flow_dissector.c).
 //
-// Each port has to be closed. A group loses the share of a port that is closed
+// Each NIC has to be closed. A group loses the share of a NIC that is closed
 // or not read, so use and close them together.
-func OpenGroup(cfg Config, n int) ([]*Port, error) {
+func OpenGroup(cfg Config, n int) ([]*NIC, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if n < 1 {
-		return nil, fmt.Errorf("open %d ports on %s", n, cfg.Interface.Name)
+		return nil, fmt.Errorf("open %d NICs on %s", n, cfg.Interface.Name)
 	}
-	ports := make([]*Port, 0, n)
-	if err := openAll(cfg, n, &ports); err != nil {
-		for _, p := range ports {
+	nics := make([]*NIC, 0, n)
+	if err := openAll(cfg, n, &nics); err != nil {
+		for _, p := range nics {
 			_ = p.Close()
 		}
 		return nil, err
 	}
-	return ports, nil
+	return nics, nil
 }
 
-// openAll opens n ports, and opens their filters only after all have joined the
+// openAll opens n NICs, and opens their filters only after all have joined the
 // group: before that each would get every frame.
-func openAll(cfg Config, n int, ports *[]*Port) error {
+func openAll(cfg Config, n int, nics *[]*NIC) error {
 	for range n {
-		p, err := newPort(cfg)
+		p, err := newNIC(cfg)
 		if err != nil {
 			return err
 		}
-		*ports = append(*ports, p)
+		*nics = append(*nics, p)
 	}
 	if n > 1 || cfg.Fanout != 0 {
-		if err := joinAll(*ports, cfg.Fanout); err != nil {
-			return fmt.Errorf("ports on %s: %w", cfg.Interface.Name, err)
+		if err := joinAll(*nics, cfg.Fanout); err != nil {
+			return fmt.Errorf("NICs of %s: %w", cfg.Interface.Name, err)
 		}
 	}
-	for _, p := range *ports {
+	for _, p := range *nics {
 		if err := p.SetVIPs(cfg.VIPs); err != nil {
 			return err
 		}
@@ -117,11 +117,11 @@ func openAll(cfg Config, n int, ports *[]*Port) error {
 	return nil
 }
 
-// joinAll makes ports members of fan-out group id; 0: of a new one. What the
-// kernel chose is not compared with 0, which it may be: ports that took it for
+// joinAll makes NICs members of fan-out group id; 0: of a new one. What the
+// kernel chose is not compared with 0, which it may be: NICs that took it for
 // "choose one" once were in a group each, and each frame came out of all.
-func joinAll(ports []*Port, id uint16) (err error) {
-	for i, p := range ports {
+func joinAll(nics []*NIC, id uint16) (err error) {
+	for i, p := range nics {
 		if i == 0 && id == 0 {
 			id, err = createFanout(p.fd)
 		} else {
@@ -134,13 +134,13 @@ func joinAll(ports []*Port, id uint16) (err error) {
 	return nil
 }
 
-// newPort opens a port whose filter lets nothing in yet.
-func newPort(cfg Config) (*Port, error) {
+// newNIC opens a NIC whose filter lets nothing in yet.
+func newNIC(cfg Config) (*NIC, error) {
 	fd, mem, l, err := openSocket(cfg)
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem,
+	p := &NIC{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem,
 		spinFor: cfg.Spin, neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
 	p.tx.init()
 	p.queue.init(fd, l.slots(), cfg.MaxFrame)
@@ -152,7 +152,7 @@ func newPort(cfg Config) (*Port, error) {
 	p.ring = *r
 	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		_ = p.Close()
-		return nil, fmt.Errorf("open port on %s: %w", cfg.Interface.Name, os.NewSyscallError("eventfd", err))
+		return nil, fmt.Errorf("open NIC %s: %w", cfg.Interface.Name, os.NewSyscallError("eventfd", err))
 	}
 	p.polled = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(p.wake), Events: unix.POLLIN}}
 	return p, nil
@@ -162,10 +162,10 @@ func newPort(cfg Config) (*Port, error) {
 // without losing a frame of those that stay. The groups of new addresses are
 // joined before, those of addresses that go are left after. On an error nothing
 // has changed.
-func (p *Port) SetVIPs(vips []netip.Addr) error {
+func (p *NIC) SetVIPs(vips []netip.Addr) error {
 	prog, err := newFilter(vips, p.neighbours)
 	if err != nil {
-		return fmt.Errorf("port on %s: %w", p.name, err)
+		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
 	want := solicitedGroups(vips)
 	p.mu.Lock()
@@ -175,11 +175,11 @@ func (p *Port) SetVIPs(vips []netip.Addr) error {
 	}
 	fresh := without(want, p.groups)
 	if err := joinGroups(p.fd, p.index, fresh); err != nil {
-		return fmt.Errorf("port on %s: %w", p.name, err)
+		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
 	if err := attach(p.fd, prog); err != nil {
 		leaveGroups(p.fd, p.index, fresh)
-		return fmt.Errorf("port on %s: %w", p.name, err)
+		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
 	leaveGroups(p.fd, p.index, without(p.groups, want))
 	p.groups = want
@@ -194,7 +194,7 @@ const statsEvery = 1 << 16
 // waiting for the first frame: first by watching the ring, if that paid
 // lately, then in poll(2). An interface that goes down is waited for; one that
 // was deleted is an error.
-func (p *Port) Recv(b *dataplane.Batch) error {
+func (p *NIC) Recv(b *dataplane.Batch) error {
 	p.release()
 	b.Packets, b.Replies, b.In = b.Packets[:0], b.Replies[:0], int32(p.index)
 	if p.batches++; p.batches%statsEvery == 0 {
@@ -224,7 +224,7 @@ func (p *Port) Recv(b *dataplane.Batch) error {
 }
 
 // take is those of pkts that it has filled with the frames that are there.
-func (p *Port) take(pkts []dataplane.Packet) []dataplane.Packet {
+func (p *NIC) take(pkts []dataplane.Packet) []dataplane.Packet {
 	t := p.ring.take(pkts, queueRoom)
 	if t.cut > 0 {
 		p.truncated.Add(uint64(t.cut))
@@ -245,14 +245,14 @@ func (p *Port) take(pkts []dataplane.Packet) []dataplane.Packet {
 }
 
 // release gives the frames of the last batch back.
-func (p *Port) release() {
+func (p *NIC) release() {
 	p.ring.release()
 	p.queue.used = 0
 }
 
 // message is the virtio_net_hdr and the frame of k, where they lie; nil if k is
 // not a frame of the last batch.
-func (p *Port) message(k *dataplane.Packet) []byte {
+func (p *NIC) message(k *dataplane.Packet) []byte {
 	if i := int(k.Slot) - len(p.ring.offs); i >= 0 {
 		return p.queue.message(i, k)
 	}
@@ -260,7 +260,7 @@ func (p *Port) message(k *dataplane.Packet) []byte {
 }
 
 // watch looks at the ring until a frame comes or the time is over.
-func (p *Port) watch() bool {
+func (p *NIC) watch() bool {
 	const looks = 64 // between two looks at the clock, which cost 40 ns each
 	start := time.Now()
 	for time.Since(start) < p.spinFor && !p.stopped.Load() {
@@ -280,8 +280,8 @@ const (
 )
 
 // sleep waits until there may be frames, or Stop is called, or the state of the
-// interface has to be looked at. An error ends the port.
-func (p *Port) sleep() error {
+// interface has to be looked at. An error ends the NIC.
+func (p *NIC) sleep() error {
 	timeout := -1
 	if p.down {
 		timeout = downPoll
@@ -315,7 +315,7 @@ func (p *Port) sleep() error {
 
 // checkExists finds out whether the interface was deleted: then the socket is
 // bound to index -1 (packet_notifier in net/packet/af_packet.c).
-func (p *Port) checkExists() error {
+func (p *NIC) checkExists() error {
 	sa, err := unix.Getsockname(p.fd)
 	if err != nil {
 		return fmt.Errorf("receive on %s: %w", p.name, os.NewSyscallError("getsockname", err))
@@ -328,13 +328,13 @@ func (p *Port) checkExists() error {
 
 // SetVisible says whether all that is sent is to be seen by who captures on the
 // interface: what goes by the AF_XDP socket of [Config.XDP] is not.
-func (p *Port) SetVisible(on bool) { p.visible.Store(on) }
+func (p *NIC) SetVisible(on bool) { p.visible.Store(on) }
 
 // pause waits for ms milliseconds, or until Stop is called.
-func (p *Port) pause(ms int) { _, _ = unix.Poll(p.polled[1:], ms) }
+func (p *NIC) pause(ms int) { _, _ = unix.Poll(p.polled[1:], ms) }
 
-// Stop implements [dataplane.Port].
-func (p *Port) Stop() {
+// Stop implements [dataplane.NIC].
+func (p *NIC) Stop() {
 	p.stopped.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -346,7 +346,7 @@ func (p *Port) Stop() {
 
 // Close gives the ring and the socket back. Frames handed out are no longer
 // valid. A second call does nothing.
-func (p *Port) Close() error {
+func (p *NIC) Close() error {
 	p.stopped.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -364,27 +364,27 @@ func (p *Port) Close() error {
 		errs = append(errs, unix.Close(p.wake))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("close port on %s: %w", p.name, err)
+		return fmt.Errorf("close NIC %s: %w", p.name, err)
 	}
 	return nil
 }
 
 // readMissed moves the kernel's drop counter, which reading resets, to ours.
-func (p *Port) readMissed() {
+func (p *NIC) readMissed() {
 	if st, err := unix.GetsockoptTpacketStats(p.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
 		p.missed.Add(uint64(st.Drops))
 	}
 }
 
-// Stats implements [dataplane.Port]. The counters are read one after the other,
+// Stats implements [dataplane.NIC]. The counters are read one after the other,
 // not at one moment.
-func (p *Port) Stats() dataplane.PortStats {
+func (p *NIC) Stats() dataplane.NICStats {
 	p.mu.Lock()
 	if !p.closed {
 		p.readMissed()
 	}
 	p.mu.Unlock()
-	return dataplane.PortStats{
+	return dataplane.NICStats{
 		Received:  p.received.Load(),
 		Missed:    p.missed.Load(),
 		Truncated: p.truncated.Load(),
