@@ -24,6 +24,7 @@ type HostConfig struct {
 // os.ErrClosed.
 type Host struct {
 	name    string
+	own     bool // the program's own namespace, from Here
 	nl      *netlink.Handle
 	stamper *os.File // see openStamper; nil if the host did not get that far
 
@@ -46,8 +47,21 @@ type closer struct{ fn func() error }
 // and nothing is forwarded or filtered. Settings a namespace may inherit from
 // the machine (ip_forward, rp_filter, arp_*) are set to the kernel's defaults.
 // The name is used in captures, drawings and errors.
-func NewHost(name string, c HostConfig) (*Host, error) {
-	h := &Host{name: name, jobs: make(chan func()), gone: make(chan error, 1)}
+func NewHost(name string, c HostConfig) (*Host, error) { return newHost(name, c, false) }
+
+// Here is the host that the program itself is in, with the settings of a new
+// one: for code under test that opens its sockets on threads of its own. It
+// must be called Inside a world. Close removes the cables that Lay has laid to
+// it.
+func Here(name string, c HostConfig) (*Host, error) {
+	if !Inside() {
+		return nil, fmt.Errorf("make host %s: not inside a world", name)
+	}
+	return newHost(name, c, true)
+}
+
+func newHost(name string, c HostConfig, own bool) (*Host, error) {
+	h := &Host{name: name, own: own, jobs: make(chan func()), gone: make(chan error, 1)}
 	born := make(chan error)
 	go func() { h.gone <- h.live(born) }()
 	if err := <-born; err != nil {
@@ -60,7 +74,7 @@ func NewHost(name string, c HostConfig) (*Host, error) {
 	return h, nil
 }
 
-// live makes the namespace, reports to born, and serves jobs in it until jobs
+// live makes the namespace where it is not the own one, reports to born, and serves jobs in it until jobs
 // is closed.
 func (h *Host) live(born chan<- error) error {
 	runtime.LockOSThread()
@@ -71,10 +85,12 @@ func (h *Host) live(born chan<- error) error {
 		return nil
 	}
 	defer home.Close()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		born <- fmt.Errorf("new network namespace: %w", err)
-		return nil
+	if !h.own {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			runtime.UnlockOSThread()
+			born <- fmt.Errorf("new network namespace: %w", err)
+			return nil
+		}
 	}
 	if h.ns, err = currentNS(); err == nil {
 		h.nl, err = newNetlink()

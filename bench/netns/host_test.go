@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func newHost(t *testing.T, name string) *Host {
+func testHost(t *testing.T, name string) *Host {
 	t.Helper()
 	return NewTestHost(t, name, HostConfig{})
 }
@@ -38,7 +38,7 @@ func nsID(t *testing.T) string {
 }
 
 func TestDoEntersNestsAndReturns(t *testing.T) {
-	a, b := newHost(t, "a"), newHost(t, "b")
+	a, b := testHost(t, "a"), testHost(t, "b")
 	home := nsID(t)
 	var inA, inB, again string
 	wrong := errors.New("wrong")
@@ -60,7 +60,7 @@ func TestDoEntersNestsAndReturns(t *testing.T) {
 }
 
 func TestDoReturnsAlsoFromAPanic(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	runtime.LockOSThread() // look at the thread that was in the host
 	defer runtime.UnlockOSThread()
 	home := nsID(t)
@@ -74,7 +74,7 @@ func TestDoReturnsAlsoFromAPanic(t *testing.T) {
 }
 
 func TestSysctlsBelongToTheHost(t *testing.T) {
-	a, b := newHost(t, "a"), newHost(t, "b")
+	a, b := testHost(t, "a"), testHost(t, "b")
 	const key = "net.ipv4.ip_forward"
 	if err := a.Sysctl(key, "1"); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestSysctlsBelongToTheHost(t *testing.T) {
 }
 
 func TestAClosedHostSaysSo(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func command(t *testing.T, h *Host, what string) *Cmd {
 }
 
 func TestCommandRunsInTheHost(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	if err := h.AddAddr("lo", netip.MustParsePrefix("10.9.8.7/32")); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestCommandRunsInTheHost(t *testing.T) {
 // A child with a death signal is killed when the thread that started it ends.
 // Here the goroutine that calls Start takes its thread with it.
 func TestCommandOutlivesTheThreadOfItsStarter(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	c := command(t, h, "echo")
 	in, err := c.StdinPipe()
 	if err != nil {
@@ -186,7 +186,7 @@ func TestCommandOutlivesTheThreadOfItsStarter(t *testing.T) {
 }
 
 func TestCloseKillsCommands(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	c := command(t, h, "echo")
 	in, err := c.StdinPipe()
 	if err != nil {
@@ -205,7 +205,7 @@ func TestCloseKillsCommands(t *testing.T) {
 }
 
 func TestListenAndDialMeetInTheHostOnly(t *testing.T) {
-	a, b := newHost(t, "a"), newHost(t, "b")
+	a, b := testHost(t, "a"), testHost(t, "b")
 	l, err := a.Listen("tcp", "127.0.0.1:8080")
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestListenAndDialMeetInTheHostOnly(t *testing.T) {
 }
 
 func TestUDPFromAChosenAddress(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	p, err := h.ListenPacket("udp", "127.0.0.1:5353")
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestCounterCountsWhatWasDelivered(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	count := func() uint64 {
 		n, err := h.Counter("Ip", "InDelivers")
 		if err != nil {
@@ -34,7 +34,7 @@ func TestCounterCountsWhatWasDelivered(t *testing.T) {
 }
 
 func TestPingWithoutAnAnswerIsAnError(t *testing.T) {
-	h := newHost(t, "h")
+	h := testHost(t, "h")
 	if err := h.Ping(t.Context(), netip.MustParseAddr("192.0.2.1")); err == nil {
 		t.Error("an address without a route answers")
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"os"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -32,18 +29,6 @@ type Switch struct {
 
 	mu    sync.Mutex // guards ports
 	ports int        // made so far
-}
-
-// A Cable says how a host is connected to a switch.
-type Cable struct {
-	// Ifname is the interface's name in the host. Default eth0.
-	Ifname string
-	// MAC is its address. Default MAC(KindOther, number of the port).
-	MAC net.HardwareAddr
-	// MTU in bytes, of both ends. Default 1500.
-	MTU int
-	// Addrs are its addresses, with the prefix length of the network.
-	Addrs []netip.Prefix
 }
 
 // NewSwitch makes a switch.
@@ -93,26 +78,13 @@ func (s *Switch) connect(ctx context.Context, h *Host, c Cable, n int) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range c.Addrs {
-		if err := h.AddAddr(c.Ifname, a); err != nil {
-			return err
-		}
-	}
-	if err := setUp(h.nl, c.Ifname); err != nil {
+	if err := h.plugIn(c); err != nil {
 		return err
 	}
 	if err := s.WaitUp(ctx, port); err != nil {
 		return err
 	}
-	if err := h.WaitUp(ctx, c.Ifname); err != nil {
-		return err
-	}
-	for _, a := range c.Addrs {
-		if err := h.WaitLocal(ctx, a.Addr()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return h.waitPlugged(ctx, c)
 }
 
 // addPort makes the veth pair, its far end in h, and puts the near end, whose
@@ -122,28 +94,16 @@ func (s *Switch) addPort(h *Host, c Cable, n int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", BridgeName, err)
 	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = fmt.Sprintf("port%d", n)
+	port := Cable{Ifname: fmt.Sprintf("port%d", n), MAC: MAC(KindSwitch, n), MTU: c.MTU}
 	if _, err := s.nl.LinkByName(h.name); err != nil && len(h.name) <= maxIfname {
-		attrs.Name = h.name
+		port.Ifname = h.name
 	}
-	attrs.HardwareAddr = MAC(KindSwitch, n)
-	attrs.MTU = c.MTU
-	veth := netlink.NewVeth(attrs)
-	veth.PeerName, veth.PeerHardwareAddr, veth.PeerMTU = c.Ifname, c.MAC, uint32(c.MTU)
-
-	// The descriptor must stay open until the kernel has looked at it.
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ns == nil {
-		return "", fmt.Errorf("use host %s: %w", h.name, os.ErrClosed)
-	}
-	veth.PeerNamespace = netlink.NsFd(int(h.ns.Fd()))
-	if err := s.nl.LinkAdd(veth); err != nil {
-		return "", fmt.Errorf("make cable: %w", err)
+	veth, err := addVeth(s.Host, port, h, c)
+	if err != nil {
+		return "", err
 	}
 	if err := s.nl.LinkSetMaster(veth, bridge); err != nil {
-		return "", fmt.Errorf("put %s into %s: %w", attrs.Name, BridgeName, err)
+		return "", fmt.Errorf("put %s into %s: %w", port.Ifname, BridgeName, err)
 	}
-	return attrs.Name, setUp(s.nl, attrs.Name)
+	return port.Ifname, setUp(s.nl, port.Ifname)
 }

@@ -107,8 +107,19 @@ func Require(t T) {
 // the test ends.
 func NewTestHost(t T, name string, c HostConfig) *Host {
 	t.Helper()
+	return forTest(t, name, c, NewHost)
+}
+
+// NewTestHere is Here for a test, as NewTestHost is NewHost.
+func NewTestHere(t T, name string, c HostConfig) *Host {
+	t.Helper()
+	return forTest(t, name, c, Here)
+}
+
+func forTest(t T, name string, c HostConfig, makeHost func(string, HostConfig) (*Host, error)) *Host {
+	t.Helper()
 	Require(t)
-	h, err := NewHost(name, c)
+	h, err := makeHost(name, c)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

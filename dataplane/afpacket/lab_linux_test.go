@@ -1,61 +1,21 @@
 package afpacket
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"runtime"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/frametest"
 )
 
-// insideEnv is set in the environment of the tests' second run, which is alone
-// in a user and a network namespace of its own.
-const insideEnv = "AFPACKET_TEST_INSIDE"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(insideEnv) == "" && !fuzzing() {
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), insideEnv+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-			Pdeathsig:   syscall.SIGKILL,
-		}
-		err := cmd.Run()
-		if exit := (*exec.ExitError)(nil); err == nil || errors.As(err, &exit) {
-			os.Exit(cmd.ProcessState.ExitCode())
-		}
-		// No namespace for us: the tests that need one are skipped.
-	}
-	os.Exit(m.Run())
-}
-
-// fuzzing reports whether this process talks to or is a fuzz worker, whose
-// pipes a second run would not have.
-func fuzzing() bool {
-	for _, a := range os.Args[1:] {
-		if strings.HasPrefix(a, "-test.fuzz") && !strings.HasPrefix(a, "-test.fuzzcachedir") {
-			return true
-		}
-	}
-	return false
-}
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
 // A lab is a director between a client and a server:
 //
@@ -64,7 +24,7 @@ func fuzzing() bool {
 // The kernels speak no IPv6 on these interfaces unless addIPv6 is called, and
 // none of their own accord even then, so that tests can count frames.
 type lab struct {
-	client, server netns.NsHandle
+	client, server *netns.Host
 	c0, d0, d1, s0 *net.Interface
 }
 
@@ -80,171 +40,77 @@ var (
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	if os.Getenv(insideEnv) == "" {
-		t.Skip("needs a user and a network namespace of its own (CLONE_NEWUSER refused; see kernel.unprivileged_userns_clone)")
+	director := netns.NewTestHere(t, "director", netns.HostConfig{})
+	l := &lab{client: netns.NewTestHost(t, "client", netns.HostConfig{}), server: netns.NewTestHost(t, "server", netns.HostConfig{})}
+	for _, c := range []struct {
+		near        string
+		far         *netns.Host
+		ifname      string
+		addr        netip.Addr
+		here, there **net.Interface
+	}{
+		{"d0", l.client, "c0", labClient, &l.d0, &l.c0},
+		{"d1", l.server, "s0", labServer, &l.d1, &l.s0},
+	} {
+		at := netns.Cable{Ifname: c.ifname, Addrs: []netip.Prefix{netip.PrefixFrom(c.addr, 24)}}
+		must(t, netns.Lay(t.Context(), director, netns.Cable{Ifname: c.near}, c.far, at))
+		var err error
+		*c.here, err = net.InterfaceByName(c.near)
+		must(t, err)
+		within(t, c.far, func() {
+			*c.there, err = net.InterfaceByName(c.ifname)
+			must(t, err)
+		})
 	}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	runtime.LockOSThread()
-	home, err := netns.Get()
-	must(err)
-	l := &lab{}
-	l.client, err = netns.New()
-	must(err)
-	l.server, err = netns.New()
-	must(err)
-	must(netns.Set(home))
-	runtime.UnlockOSThread()
-	must(home.Close())
-	must(os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0))
-	setIPv6(t, "default", "disable_ipv6", "1")
-	within(t, l.client, func() { setIPv6(t, "default", "disable_ipv6", "1") })
-	within(t, l.server, func() { setIPv6(t, "default", "disable_ipv6", "1") })
-
-	l.d0, l.c0 = l.veth(t, "d0", "c0", l.client)
-	l.d1, l.s0 = l.veth(t, "d1", "s0", l.server)
-	awaitUp(t, "d0", "d1")
-	within(t, l.client, func() { awaitUp(t, "c0") })
-	within(t, l.server, func() { awaitUp(t, "s0") })
-	l.configure(t, l.client, l.c0, labClient.String()+"/24", labVIP, l.d0)
-	l.configure(t, l.server, l.s0, labServer.String()+"/24", labClient, l.d1)
-	l.configure(t, l.server, nil, labVIP.String()+"/32", netip.Addr{}, nil)
-	t.Cleanup(func() {
-		l.remove(t, "d0")
-		l.remove(t, "d1")
-		_ = l.client.Close()
-		_ = l.server.Close()
-	})
+	l.finds(t, labVIP, labClient)
+	must(t, l.server.AddAddr("lo", netip.PrefixFrom(labVIP, 32)))
 	return l
 }
 
-// setIPv6 sets a sysctl of IPv6 for an interface of this thread's namespace.
-func setIPv6(t testing.TB, ifname, name, value string) {
+// finds tells the client and the server that vip and client are to be found at
+// the director's interfaces.
+func (l *lab) finds(t testing.TB, vip, client netip.Addr) {
 	t.Helper()
-	err := os.WriteFile("/proc/sys/net/ipv6/conf/"+ifname+"/"+name, []byte(value), 0)
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6 is silent anyway
-		t.Fatal(err)
-	}
+	must(t, l.client.SetNeighbour("c0", vip, l.d0.HardwareAddr))
+	must(t, l.server.SetNeighbour("s0", client, l.d1.HardwareAddr))
 }
 
 // addIPv6 gives client and server IPv6 addresses, beside their IPv4 ones.
 func (l *lab) addIPv6(t testing.TB) {
 	t.Helper()
-	for ns, ifname := range map[netns.NsHandle]string{l.client: "c0", l.server: "s0"} {
-		within(t, ns, func() {
-			setIPv6(t, ifname, "addr_gen_mode", "1") // no link-local address to find and announce
-			setIPv6(t, ifname, "disable_ipv6", "0")
-		})
+	for ifname, h := range map[string]*netns.Host{"c0": l.client, "s0": l.server} {
+		must(t, h.Sysctl("net.ipv6.conf."+ifname+".addr_gen_mode", "1")) // no link-local address to find and announce
+		for _, at := range []string{"all", ifname} {
+			must(t, h.Sysctl("net.ipv6.conf."+at+".disable_ipv6", "0"))
+		}
 	}
-	l.configure(t, l.client, l.c0, labClient6.String()+"/64", labVIP6, l.d0)
-	l.configure(t, l.server, l.s0, labServer6.String()+"/64", labClient6, l.d1)
-	l.configure(t, l.server, nil, labVIP6.String()+"/128", netip.Addr{}, nil)
+	must(t, l.client.AddAddr("c0", netip.PrefixFrom(labClient6, 64)))
+	must(t, l.server.AddAddr("s0", netip.PrefixFrom(labServer6, 64)))
+	must(t, l.server.AddAddr("lo", netip.PrefixFrom(labVIP6, 128)))
+	l.finds(t, labVIP6, labClient6)
 }
 
-// veth makes a pair, name here and peer in ns, both up.
-func (l *lab) veth(t testing.TB, name, peer string, ns netns.NsHandle) (here, there *net.Interface) {
+// within runs f on a thread in h.
+func within(t testing.TB, h *netns.Host, f func()) {
 	t.Helper()
-	v := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: peer, PeerNamespace: netlink.NsFd(int(ns))}
-	v.Name = name
-	if err := netlink.LinkAdd(v); err != nil {
-		t.Fatal(err)
-	}
-	if err := netlink.LinkSetUp(v); err != nil {
-		t.Fatal(err)
-	}
-	here, err := net.InterfaceByName(name)
+	must(t, h.Do(func() error { f(); return nil }))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	within(t, ns, func() {
-		link, err := netlink.LinkByName(peer)
-		if err == nil {
-			err = netlink.LinkSetUp(link)
-		}
-		if err == nil {
-			there, err = net.InterfaceByName(peer)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	return here, there
 }
 
 // awaitUp waits until the kernel's link watch has seen the carrier: until then
 // frames are dropped silently by the noop queueing discipline.
-func awaitUp(t testing.TB, names ...string) {
+func awaitUp(t testing.TB, name string) {
 	t.Helper()
-	for _, name := range names {
-		eventually(t, name+" comes up", func() bool {
-			link, err := netlink.LinkByName(name)
-			return err == nil && link.Attrs().OperState == netlink.OperUp
-		})
-	}
-}
-
-// configure gives ifi (nil: lo) in ns an address and, if gw is given, tells it
-// that neighbour is to be found there.
-func (l *lab) configure(t testing.TB, ns netns.NsHandle, ifi *net.Interface, addr string, neighbour netip.Addr, gw *net.Interface) {
-	t.Helper()
-	within(t, ns, func() {
-		name := "lo"
-		if ifi != nil {
-			name = ifi.Name
-		}
+	netns.Eventually(t, name+" comes up", func() bool {
 		link, err := netlink.LinkByName(name)
-		if err == nil {
-			err = netlink.LinkSetUp(link)
-		}
-		a, perr := netlink.ParseAddr(addr)
-		if err == nil && perr == nil {
-			if a.IP.To4() == nil {
-				a.Flags = unix.IFA_F_NODAD
-			}
-			err = netlink.AddrAdd(link, a)
-		}
-		if err == nil && gw != nil {
-			err = netlink.NeighAdd(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
-				IP: neighbour.AsSlice(), HardwareAddr: gw.HardwareAddr})
-		}
-		if err := errors.Join(err, perr); err != nil {
-			t.Fatal(err)
-		}
+		return err == nil && link.Attrs().OperState == netlink.OperUp
 	})
-}
-
-// remove deletes the interface if it is still there.
-func (l *lab) remove(t testing.TB, name string) {
-	if link, err := netlink.LinkByName(name); err == nil {
-		if err := netlink.LinkDel(link); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// within runs f on a thread in ns.
-func within(t testing.TB, ns netns.NsHandle, f func()) {
-	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer home.Close()
-	if err := netns.Set(ns); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := netns.Set(home); err != nil {
-			panic(fmt.Sprintf("back to the namespace of the tests: %v", err))
-		}
-	}()
-	f()
 }
 
 // open opens a NIC that ends with the test. A test that hangs is stopped.
@@ -264,10 +130,10 @@ func open(t testing.TB, cfg Config) *NIC {
 	return p
 }
 
-// openIn opens a NIC on ifi in ns, to send with.
-func openIn(t testing.TB, ns netns.NsHandle, ifi *net.Interface, vips ...netip.Addr) (p *NIC) {
+// openIn opens a NIC on ifi in h, to send with.
+func openIn(t testing.TB, h *netns.Host, ifi *net.Interface, vips ...netip.Addr) (p *NIC) {
 	t.Helper()
-	within(t, ns, func() {
+	within(t, h, func() {
 		p = open(t, Config{Interface: ifi, VIPs: vips, Slots: 31})
 	})
 	return p
@@ -326,15 +192,5 @@ func transmit(t testing.TB, p *NIC, ifi *net.Interface, frames ...[]byte) {
 	}
 	if err := p.Send(b); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// eventually waits for what the kernel does by itself.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/frametest"
@@ -243,7 +244,7 @@ func TestSolicitationsPassADeviceThatFilters(t *testing.T) {
 	if err := netlink.LinkAdd(m); err != nil {
 		t.Skipf("needs macvlan: %v", err)
 	}
-	t.Cleanup(func() { l.remove(t, "m0") })
+	// m0 goes with d0.
 	setLink(t, "m0", netlink.LinkSetUp)
 	ifi, err := net.InterfaceByName("m0")
 	if err != nil {
@@ -395,7 +396,7 @@ func TestBIGTCPSuperFramesAreCountedAsTruncated(t *testing.T) {
 		for _, err := conn.Write(buf); err == nil; _, err = conn.Write(buf) {
 		}
 	}()
-	eventually(t, "a super-frame does not fit", func() bool { return there.Stats().Truncated > 0 })
+	netns.Eventually(t, "a super-frame does not fit", func() bool { return there.Stats().Truncated > 0 })
 	there.Stop()
 	back.Stop()
 	<-done

@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -272,7 +273,7 @@ func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
 		frames = append(frames, frameTo(l.c0, l.d0.HardwareAddr, labVIP, i, 60))
 	}
 	transmit(t, c, l.c0, frames...)
-	eventually(t, "the kernel counts what found no slot", func() bool { return p.Stats().Missed == 200-slots })
+	netns.Eventually(t, "the kernel counts what found no slot", func() bool { return p.Stats().Missed == 200-slots })
 	got := collect(t, p, dataplane.NewBatch(), isNumber(int(slots)-1))
 	if uint64(len(got)) != slots || p.Stats().Missed != 200-slots {
 		t.Fatalf("%d frames in %d slots, stats %+v", len(got), slots, p.Stats())

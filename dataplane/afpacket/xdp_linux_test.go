@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane"
 )
 
@@ -42,7 +43,7 @@ func (x *pass) receive(t *testing.T, n, size int) {
 		x.number++
 	}
 	transmit(t, x.client, x.c0, frames...)
-	eventually(t, "all frames are in the ring", func() bool {
+	netns.Eventually(t, "all frames are in the ring", func() bool {
 		r := &x.p.ring
 		return readShared(r.mem, r.offs[(r.next+n-1)%len(r.offs)]+slotStatus)&statusUser != 0
 	})
@@ -212,7 +213,7 @@ func TestXDPEndsWithTheInterfaceAndBeginsAgain(t *testing.T) {
 	if s := x.p.Stats(); s.SentXDP != 20 || s.Sent != 40 {
 		t.Fatalf("stats %+v after the interface came up", s)
 	}
-	eventually(t, "a batch goes by AF_XDP again", func() bool { // the kernel frees the queue some time after
+	netns.Eventually(t, "a batch goes by AF_XDP again", func() bool { // the kernel frees the queue some time after
 		x.p.batches += statsEvery
 		send()
 		x.arrive(t, 20, 60)
