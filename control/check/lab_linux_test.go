@@ -7,89 +7,53 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netns"
 )
 
-// insideEnv is set in the child process that has its own namespaces.
-const insideEnv = "LVSDR_CHECK_TEST_INSIDE"
-
-// inNamespaces runs the calling test once more in a child process with a user
-// and a network namespace of its own and reports whether this is the child.
-func inNamespaces(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(insideEnv) != "" {
-		return true
-	}
-	t.Parallel() // the children have nothing in common
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), insideEnv+"=1",
-		"GORACE=atexit_sleep_ms=0") // the race detector sleeps a second before it ends
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
-	}
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil && strings.Contains(string(out), "--- SKIP"):
-		t.Fatalf("a test was skipped inside the namespaces:\n%s", out)
-	case err == nil:
-		t.Logf("%s", out)
-	case errors.As(err, &exit):
-		t.Fatalf("inside the namespaces: %v\n%s", err, out)
-	case os.Getenv("CI") == "true":
-		t.Fatalf("make namespaces: %v", err)
-	default:
-		t.Skipf("needs user namespaces (CLONE_NEWUSER), or CAP_SYS_ADMIN: %v", err)
-	}
-	return false
-}
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
 // A lab is the director's namespace, which is the process's own, and two real
 // servers on one bridge. The VIP is on no interface yet.
 type lab struct {
-	t       *testing.T
-	vip     netip.Addr
-	dir     netip.Addr
-	ifindex int // of the bridge, "br0"
-	rs      [2]host
+	t        *testing.T
+	director *netns.Host
+	vip      netip.Addr
+	dir      netip.Addr
+	ifindex  int // of the bridge, "br0"
+	rs       [2]host
 }
 
 // A host is a real server in its namespace.
 type host struct {
+	*netns.Host
 	t    *testing.T
-	ns   netns.NsHandle
-	nl   *netlink.Handle
 	addr netip.Addr
 }
 
 // newLab builds the lab with addresses of either family.
 func newLab(t *testing.T, v6 bool) *lab {
+	t.Helper()
 	net, bits := "192.168.1.1", 24
 	if v6 {
 		net, bits = "2001:db8::1", 64
 	}
 	l := &lab{t: t, vip: netip.MustParseAddr(net + "00"), dir: netip.MustParseAddr(net + "0")}
+	l.director = netns.NewTestHere(t, "director", netns.HostConfig{IPv6: true})
 	br := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
 	l.do("add bridge", netlink.LinkAdd(br))
 	t.Cleanup(func() { netlink.LinkDel(br) })
-	sysctl(t, "ipv4/neigh/br0/retrans_time_ms", "100") // a lost request shall not cost a second
-	sysctl(t, "ipv6/neigh/br0/retrans_time_ms", "100")
-	lo, err := netlink.LinkByName("lo")
-	l.do("find lo", err)
-	l.do("set lo up", netlink.LinkSetUp(lo))
+	for _, family := range []string{"ipv4", "ipv6"} {
+		// A lost request shall not cost a second.
+		l.do("hasten questions", l.director.Sysctl("net."+family+".neigh.br0.retrans_time_ms", "100"))
+	}
 	l.do("set bridge up", netlink.LinkSetUp(br))
 	l.ifindex = br.Attrs().Index
 	l.do("add address", netlink.AddrAdd(br, addr(l.dir, bits)))
@@ -125,51 +89,32 @@ func (l *lab) awake(h host) {
 
 // newHost makes real server i and plugs it into the bridge.
 func (l *lab) newHost(i int, a netip.Addr, bits int) host {
-	h := host{t: l.t, addr: a}
-	onThread(func() {
-		var err error
-		h.ns, err = netns.New()
-		l.do("make namespace", err)
-	})
-	var err error
-	h.nl, err = netlink.NewHandleAt(h.ns)
-	l.do("open netlink", err)
-	l.t.Cleanup(func() { h.nl.Close(); h.ns.Close() })
+	l.t.Helper()
 	name := fmt.Sprintf("rs%d", i)
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: "p" + name, PeerNamespace: netlink.NsFd(int(h.ns))}
-	l.do("add veth", netlink.LinkAdd(veth))
-	l.t.Cleanup(func() { netlink.LinkDel(veth) })
-	for _, n := range []string{"lo", "p" + name} {
-		link, err := h.nl.LinkByName(n)
-		l.do("find "+n, err)
-		l.do("set up "+n, h.nl.LinkSetUp(link))
-		if n != "lo" {
-			l.do("add address", h.nl.AddrAdd(link, addr(a, bits)))
-		}
-	}
-	br, err := netlink.LinkByName("br0")
+	h := host{Host: netns.NewTestHost(l.t, name, netns.HostConfig{IPv6: true}), t: l.t, addr: a}
+	at := netns.Cable{Ifname: serverIfname, Addrs: []netip.Prefix{netip.PrefixFrom(a, bits)}}
+	l.do("connect "+name, netns.Lay(l.t.Context(), l.director, netns.Cable{Ifname: name}, h.Host, at))
+	port, err := netlink.LinkByName(name)
+	l.do("find "+name, err)
+	br, err := netlink.LinkByIndex(l.ifindex)
 	l.do("find bridge", err)
-	l.do("join bridge", netlink.LinkSetMaster(veth, br))
-	l.do("set veth up", netlink.LinkSetUp(veth))
+	l.do("join bridge", netlink.LinkSetMaster(port, br))
 	return h
 }
+
+// serverIfname is the interface of a real server.
+const serverIfname = "eth0"
 
 // addVIP gives the host the VIP on its loopback.
 func (h host) addVIP(vip netip.Addr) {
 	h.t.Helper()
-	lo, err := h.nl.LinkByName("lo")
-	if err == nil {
-		err = h.nl.AddrAdd(lo, addr(vip, vip.BitLen()))
-	}
-	if err != nil {
-		h.t.Fatalf("add VIP to %s: %v", h.addr, err)
-	}
+	must(h.t, h.AddAddr("lo", netip.PrefixFrom(vip, vip.BitLen())))
 }
 
 // blackhole makes the host unable to answer a, as a firewall would.
 func (h host) blackhole(a netip.Addr) {
 	h.t.Helper()
-	if err := h.nl.RouteAdd(&netlink.Route{Dst: prefix(a, a.BitLen()), Type: unix.RTN_BLACKHOLE}); err != nil {
+	if err := h.Netlink().RouteAdd(&netlink.Route{Dst: prefix(a, a.BitLen()), Type: unix.RTN_BLACKHOLE}); err != nil {
 		h.t.Fatalf("blackhole %s at %s: %v", a, h.addr, err)
 	}
 }
@@ -178,17 +123,13 @@ func (h host) blackhole(a netip.Addr) {
 // tells their senders of the shorter way.
 func (h host) forward(vip, to netip.Addr, redirects string) {
 	h.t.Helper()
-	links, err := h.nl.LinkList()
-	if err != nil {
-		h.t.Fatal(err)
+	dev, err := h.Netlink().LinkByName(serverIfname)
+	must(h.t, err)
+	must(h.t, h.Sysctl("net.ipv4.ip_forward", "1"))
+	for _, at := range []string{"all", serverIfname} {
+		must(h.t, h.Sysctl("net.ipv4.conf."+at+".send_redirects", redirects))
 	}
-	dev := links[slices.IndexFunc(links, func(x netlink.Link) bool { return x.Type() == "veth" })].Attrs()
-	h.enter(func() {
-		sysctl(h.t, "ipv4/ip_forward", "1")
-		sysctl(h.t, "ipv4/conf/all/send_redirects", redirects)
-		sysctl(h.t, "ipv4/conf/"+dev.Name+"/send_redirects", redirects)
-	})
-	err = h.nl.RouteAdd(&netlink.Route{Dst: prefix(vip, 32), Gw: to.AsSlice(), LinkIndex: dev.Index})
+	err = h.Netlink().RouteAdd(&netlink.Route{Dst: prefix(vip, 32), Gw: to.AsSlice(), LinkIndex: dev.Attrs().Index})
 	if err != nil {
 		h.t.Fatalf("route %s at %s: %v", vip, h.addr, err)
 	}
@@ -203,12 +144,8 @@ type visit struct {
 // serve listens in the host's namespace until the test ends or stop is called.
 func (h host) serve(at netip.AddrPort) (visits <-chan visit, stop func()) {
 	h.t.Helper()
-	var l net.Listener
-	var err error
-	h.enter(func() { l, err = net.Listen("tcp", at.String()) })
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	l, err := h.Listen("tcp", at.String())
+	must(h.t, err)
 	h.t.Cleanup(func() { l.Close() })
 	seen := make(chan visit, 100)
 	go func() {
@@ -223,17 +160,6 @@ func (h host) serve(at netip.AddrPort) (visits <-chan visit, stop func()) {
 		}
 	}()
 	return seen, func() { l.Close() }
-}
-
-// enter runs f on a thread in the host's namespace.
-func (h host) enter(f func()) {
-	onThread(func() {
-		if err := netns.Set(h.ns); err != nil {
-			h.t.Errorf("enter the namespace of %s: %v", h.addr, err)
-			return
-		}
-		f()
-	})
 }
 
 // onThread runs f on a thread of its own, which ends with it.
@@ -280,14 +206,6 @@ func routing(t *testing.T) []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// sysctl sets one of /proc/sys/net of the calling thread's namespace.
-func sysctl(t *testing.T, name, value string) {
-	t.Helper()
-	if err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // isEOF says how a visit ended: with FIN, or not.

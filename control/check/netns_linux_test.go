@@ -44,9 +44,6 @@ func wantText(t *testing.T, err, target error, want string) {
 }
 
 func TestTCPProbe(t *testing.T) {
-	if !inNamespaces(t) {
-		return
-	}
 	l := newLab(t, false)
 	web := netip.AddrPortFrom(l.rs[0].addr, 80)
 	visits, stop := l.rs[0].serve(web)
@@ -146,9 +143,6 @@ func (l *lab) pair(i int, r *drroute.Router) Pair {
 }
 
 func TestDRProbe(t *testing.T) {
-	if !inNamespaces(t) {
-		return
-	}
 	for _, c := range []struct {
 		name     string
 		v6       bool
@@ -160,7 +154,7 @@ func TestDRProbe(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, c.v6)
-			sysctl(t, "ipv4/conf/all/rp_filter", c.rpFilter)
+			must(t, l.director.Sysctl("net.ipv4.conf.all.rp_filter", c.rpFilter))
 			if !c.v6 {
 				l.shield()
 			}
@@ -194,9 +188,6 @@ func TestDRProbe(t *testing.T) {
 }
 
 func TestPairNamesWhatIsWrong(t *testing.T) {
-	if !inNamespaces(t) {
-		return
-	}
 	const hint = "real server 192.168.1.11 answers on its own address but not for VIP 192.168.1.100:80: " +
 		"is the VIP on its loopback, and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11: "
 	own := func(l *lab) { l.rs[0].serve(netip.AddrPortFrom(l.rs[0].addr, 80)) }
@@ -234,9 +225,6 @@ func TestPairNamesWhatIsWrong(t *testing.T) {
 // forwards it to a container of its own that has the VIP. From there an answer
 // must not come with the default TTL; one hop behind the real server it must.
 func TestDRProbeEndsBeforeItComesBack(t *testing.T) {
-	if !inNamespaces(t) {
-		return
-	}
 	l := newLab(t, false)
 	r := newRouter(t)
 	p := l.pair(0, r).DR
@@ -260,7 +248,7 @@ func TestDRProbeEndsBeforeItComesBack(t *testing.T) {
 	p.TTL = 0
 	must(t, try(t, p, time.Minute)) // one hop behind the real server
 
-	l.do("forget the route", l.rs[0].nl.RouteDel(&netlink.Route{Dst: prefix(l.vip, 32)}))
+	l.do("forget the route", l.rs[0].Netlink().RouteDel(&netlink.Route{Dst: prefix(l.vip, 32)}))
 	l.rs[0].forward(l.vip, l.rs[1].addr, "0")
 	l.rs[1].forward(l.vip, third.addr, "0")
 	p.TTL = 3
@@ -274,9 +262,6 @@ func TestDRProbeEndsBeforeItComesBack(t *testing.T) {
 // the director's kernel keeps in mind for minutes. A DR check of the server
 // must not be answered by somebody else for this, neither at once nor later.
 func TestDRProbeIsNotRedirected(t *testing.T) {
-	if !inNamespaces(t) {
-		return
-	}
 	l := newLab(t, false)
 	r := newRouter(t)
 	p, other := l.pair(0, r).DR, l.pair(1, r).DR
@@ -307,18 +292,15 @@ func TestDRProbeIsNotRedirected(t *testing.T) {
 		t.Fatalf("got  %v\nwant %s", err, want)
 	}
 	must(t, try(t, other, time.Minute))
-	l.rs[0].enter(func() { sysctl(t, "ipv4/ip_forward", "0") })
+	must(t, l.rs[0].Sysctl("net.ipv4.ip_forward", "0"))
 	wantText(t, try(t, p, patience), os.ErrDeadlineExceeded, "connect 192.168.1.100:80 at 192.168.1.11: no answer: i/o timeout")
-	l.do("forget the route", l.rs[0].nl.RouteDel(&netlink.Route{Dst: prefix(l.vip, 32)}))
+	l.do("forget the route", l.rs[0].Netlink().RouteDel(&netlink.Route{Dst: prefix(l.vip, 32)}))
 	l.rs[0].addVIP(l.vip)
 	l.rs[0].serve(netip.AddrPortFrom(l.vip, 80))
 	must(t, try(t, p, time.Minute))
 }
 
 func TestRouter(t *testing.T) {
-	if !inNamespaces(t) {
-		return
-	}
 	l := newLab(t, false)
 	v6 := path(netip.MustParseAddr("2001:db8::100"), netip.MustParseAddr("2001:db8::11"), l.ifindex)
 	a, b := l.pair(0, nil).DR.Path(), l.pair(1, nil).DR.Path()
