@@ -7,7 +7,6 @@ import (
 
 // A Policy says how the results of a server's checks become its state.
 type Policy struct {
-	Weight int // as configured, 0 to MaxWeight
 	// Rise and Fall are how many results in a row turn a check that is down up,
 	// and one that is up down. 0 and 1 mean that the first one does, as when
 	// whoever makes the check has repeated it already.
@@ -127,6 +126,11 @@ func (s Server) settled(before Server, now time.Duration) Server {
 	return s
 }
 
+// Equal reports whether s and o are in the same state.
+func (s Server) Equal(o Server) bool {
+	return s.policy == o.policy && s.growing == o.growing && s.since == o.since && slices.Equal(s.checks, o.checks)
+}
+
 // Check is the state of check number i.
 func (s Server) Check(i int) Check { return s.checks[i] }
 
@@ -150,16 +154,17 @@ func (s Server) Reason() string {
 // back grows. Each is an edit of the director.
 const rampSteps = 20
 
-// Weight is the weight of the server at now, whether it is up or not. Of several
-// checks that set it the last one counts, and what others add is added in their
-// order. A server that is growing has at least 1, unless it is to have 0.
-func (s Server) Weight(now time.Duration) int {
-	w := s.policy.Weight
+// Weight is the weight of the server at now, whether it is up or not; configured
+// is what it has without its checks, 0 to MaxWeight. Of several checks that set
+// it the last one counts, and what others add is added in their order. A server
+// that is growing has at least 1, unless it is to have 0.
+func (s Server) Weight(configured int, now time.Duration) int {
+	w := configured
 	for _, c := range s.checks {
 		w = c.weight.of(w)
 	}
 	if step := s.step(now); step < rampSteps && w > 0 {
-		w = max(1, int(int64(w)*int64(step)/rampSteps))
+		w = max(1, int(int64(w)*step/rampSteps))
 	}
 	return w
 }

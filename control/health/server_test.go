@@ -31,7 +31,7 @@ func slowUp(start bool, results []bool, rise, fall int) bool {
 
 func TestAServerIsUpWhenTheLastRowsOfAllItsChecksSaySo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := Policy{Weight: 3, Rise: rapid.IntRange(0, 3).Draw(t, "rise"), Fall: rapid.IntRange(0, 3).Draw(t, "fall")}
+		p := Policy{Rise: rapid.IntRange(0, 3).Draw(t, "rise"), Fall: rapid.IntRange(0, 3).Draw(t, "fall")}
 		n := rapid.IntRange(0, 3).Draw(t, "checks")
 		alpha := make([]bool, n)
 		seen := make([][]bool, n)
@@ -113,15 +113,15 @@ func TestChecksChangeTheWeight(t *testing.T) {
 		{"it is never less than 0", []Weight{add(-11)}, 0},
 		{"nor more than there is room for", []Weight{set(MaxWeight), add(MaxWeight)}, MaxWeight},
 	} {
-		s := NewServer(Policy{Weight: 10}, make([]Check, len(c.weights)))
+		s := NewServer(Policy{}, make([]Check, len(c.weights)))
 		for i, w := range c.weights {
 			s = s.Result(i, Result{Up: true, Weight: w}, 0)
 		}
-		if got := s.Weight(0); got != c.want {
+		if got := s.Weight(10, 0); got != c.want {
 			t.Errorf("%s: %d, want %d", c.law, got, c.want)
 		}
 		if len(c.weights) > 0 {
-			if got := s.Result(0, Result{Reason: "refused"}, 0).Weight(0); got != c.want {
+			if got := s.Result(0, Result{Reason: "refused"}, 0).Weight(10, 0); got != c.want {
 				t.Errorf("%s: a failure makes it %d", c.law, got)
 			}
 		}
@@ -146,12 +146,12 @@ func TestAServerThatComesBackGetsItsWeightByAndBy(t *testing.T) {
 		slow := time.Duration(rapid.IntRange(1, 60).Draw(t, "slow start")) * time.Second
 		w := rapid.IntRange(0, 1000).Draw(t, "weight")
 		back := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "back"))
-		s := NewServer(Policy{Weight: w, SlowStart: slow}, []Check{NewCheck(true, "not yet")}).Result(0, Result{Up: true}, back)
+		s := NewServer(Policy{SlowStart: slow}, []Check{NewCheck(true, "not yet")}).Result(0, Result{Up: true}, back)
 		last := 0
 		at, growing := s.Next(back)
 		for growing {
 			for _, now := range []time.Duration{at - 1, at} {
-				got := s.Weight(now)
+				got := s.Weight(w, now)
 				if want := slowWeight(w, slow, back, now); got != want || got < last {
 					t.Fatalf("%v after it came back the weight is %d, want %d; before it was %d", now-back, got, want, last)
 				}
@@ -167,7 +167,7 @@ func TestAServerThatComesBackGetsItsWeightByAndBy(t *testing.T) {
 
 func TestSlowStartCaseByCase(t *testing.T) {
 	const slow = 20 * time.Second
-	p := Policy{Weight: 100, SlowStart: slow}
+	p := Policy{SlowStart: slow}
 	up, down := Result{Up: true}, Result{Reason: "refused"}
 	start := NewServer(p, []Check{{}, {}})
 	failed := start.Result(0, down, 0)
@@ -187,10 +187,10 @@ func TestSlowStartCaseByCase(t *testing.T) {
 		{"a relapse begins anew", back.Result(1, down, time.Minute).Result(1, up, time.Hour), time.Hour + slow/4, 25},
 		{"a reload goes on where it was", back.Renew(p, []Check{{}}, time.Hour), time.Minute + slow/2, 50},
 		{"a reload that takes the failed check away brings it back", failed.Renew(p, nil, time.Hour), time.Hour + slow/2, 50},
-		{"a reload without slow start ends it", back.Renew(Policy{Weight: 100}, []Check{{}}, time.Hour), time.Minute, 100},
-		{"less time than there are steps", failed.Renew(Policy{Weight: 100, SlowStart: 1}, nil, 0), 20, 100},
+		{"a reload without slow start ends it", back.Renew(Policy{}, []Check{{}}, time.Hour), time.Minute, 100},
+		{"less time than there are steps", failed.Renew(Policy{SlowStart: 1}, nil, 0), 20, 100},
 	} {
-		if got := c.s.Weight(c.now); got != c.want {
+		if got := c.s.Weight(100, c.now); got != c.want {
 			t.Errorf("%s: %d, want %d", c.law, got, c.want)
 		}
 	}

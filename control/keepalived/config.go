@@ -118,7 +118,10 @@ type RealServer struct {
 	Weight           uint32 // 0 to 2147483647; 0 takes no new connections
 	Upper, Lower     uint32 // connection thresholds; 0 is none
 	InhibitOnFailure bool   // a failed server stays, with weight 0
-	Timing                  // for checks that say nothing else
+	// SlowStart is how long the weight grows after the server came back; 0: not
+	// at all. No word of the language sets it yet.
+	SlowStart time.Duration
+	Timing    // for checks that say nothing else
 	// Checks must all be good for the server to be up; without any it always is.
 	// Where one real_server block stands behind several services, of a group, and
 	// all its checks are the same for them, its RealServers have the same Check

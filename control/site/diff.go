@@ -12,15 +12,18 @@ import (
 // a service's servers is part of the content, because schedulers go by it. Who
 // owns what is not.
 //
-// It costs what differs: what the tables share is passed over. What goes comes
-// first, so that there is room for what is new.
+// It costs what differs: what the tables share is passed over. What is new comes
+// before what goes, so that a service is not without servers between two edits;
+// where there is no room for that, it is the other way round.
 func Diff(old, new *Table) []Edit {
-	var gone, rest edits
+	var come, gone edits
 	for _, c := range tree.Diff(old.all(), new.all()) {
-		gone.removals(c.Old, c.New)
-		rest.additions(c.Old, c.New)
+		differences(&come, &gone, c.Old, c.New)
 	}
-	return append(gone, rest...)
+	if old.count()+len(come) > maxServers {
+		return append(gone, come...)
+	}
+	return append(come, gone...)
 }
 
 // edits are collected one by one.
@@ -32,53 +35,39 @@ func (l *edits) server(op Op, k dataplane.ServiceKey, c dataplane.ServerConfig) 
 	*l = append(*l, Edit{Op: op, Service: dataplane.ServiceConfig{Key: k}, Server: c})
 }
 
-// removals add the edits that remove what new has not, or elsewhere in its list.
-// nil is no service.
-func (l *edits) removals(old, new *Service) {
-	if old == nil {
-		return
-	}
-	k := old.Config.Key
+// differences adds the edits that lead from old to new: to come those that add
+// and change, to gone those that remove what new does not have. nil is no
+// service.
+func differences(come, gone *edits, old, new *Service) {
 	if new == nil {
-		l.service(DelService, dataplane.ServiceConfig{Key: k})
+		gone.service(DelService, dataplane.ServiceConfig{Key: old.Config.Key})
 		return
 	}
-	stay := staying(old.Servers, new.Servers)
-	at := len(new.Servers) - stay
-	for i := range old.Servers {
-		if at < len(new.Servers) && old.Servers[i].same(new.Servers[at].Config) {
-			at++
-			continue
-		}
-		l.server(DelServer, k, old.Servers[i].Config)
-	}
-}
-
-// additions add the edits that change and add what old has otherwise, or not at
-// all.
-func (l *edits) additions(old, new *Service) {
 	switch {
-	case new == nil:
-		return
 	case old == nil:
-		l.service(AddService, new.Config)
-		old = &Service{Config: new.Config}
+		come.service(AddService, new.Config)
+		old = &Service{}
 	case old.Config != new.Config:
-		l.service(EditService, new.Config)
+		come.service(EditService, new.Config)
 	}
 	k := new.Config.Key
 	first := len(new.Servers) - staying(old.Servers, new.Servers)
-	at := 0 // in old, which has the ones that stay in the same order
-	for _, s := range new.Servers[first:] {
-		for !old.Servers[at].same(s.Config) {
-			at++
-		}
-		if old.Servers[at].Config != s.Config {
-			l.server(EditServer, k, s.Config)
+	stay := new.Servers[first:] // in the same order in old, with others between
+	for _, s := range old.Servers {
+		switch {
+		case len(stay) > 0 && stay[0].same(s.Config):
+			if stay[0].Config != s.Config {
+				come.server(EditServer, k, stay[0].Config)
+			}
+			stay = stay[1:]
+		case new.find(s.Config) < 0:
+			gone.server(DelServer, k, s.Config)
+		default: // it enters again, at the head
+			come.server(DelServer, k, s.Config)
 		}
 	}
 	for _, s := range slices.Backward(new.Servers[:first]) {
-		l.server(AddServer, k, s.Config)
+		come.server(AddServer, k, s.Config)
 	}
 }
 

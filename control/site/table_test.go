@@ -138,7 +138,7 @@ func TestDifferencesCaseByCase(t *testing.T) {
 		{"one that comes further down makes those in front of it new", table(3, 1), table(3, 2, 1), "delete server 3, add server 2, add server 3"},
 		{"another weight is an edit in place", table(3, 2, 1), table(3, 102, 1), "edit server 2"},
 		{"of two that change places, one is put in again", table(2, 1), table(1, 2), "delete server 1, add server 1"},
-		{"what goes, goes first", table(4, 3, 2), table(5, 103, 2), "delete server 4, edit server 3, add server 5"},
+		{"what goes, goes last", table(4, 3, 2), table(5, 103, 2), "edit server 3, add server 5, delete server 4"},
 	} {
 		var got string
 		for _, e := range Diff(c.old, c.new) {
@@ -243,6 +243,15 @@ func TestATableHasRoomForAsManyServersAsADirectorCanNumber(t *testing.T) {
 	}
 	if table = table.without(full); table.count() != 0 || (*Table)(nil).count() != 0 {
 		t.Errorf("%d servers are left", table.count())
+	}
+}
+
+func TestWhatGoesGoesFirstWhereThereIsNoRoomForBoth(t *testing.T) {
+	full := &Service{Config: dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 1}, Scheduler: "rr"}, Servers: make([]Server, maxServers)}
+	other := &Service{Config: dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 2}, Scheduler: "rr"}, Servers: make([]Server, 1)}
+	edits := Diff((*Table)(nil).with(full), (*Table)(nil).with(other))
+	if len(edits) != 3 || edits[0].Op != DelService || edits[2].Op != AddServer {
+		t.Errorf("%v", edits)
 	}
 }
 

@@ -1,0 +1,64 @@
+package site
+
+import (
+	"fmt"
+
+	"lvsdr/dataplane"
+)
+
+func (e Admin) apply(s *State) ([]Notice, error) {
+	var notices []Notice
+	refusals, refused := make(Refusals, len(e.Edits)), false
+	for i, edit := range e.Edits {
+		old := s.table
+		if refusals[i] = s.admit(edit); refusals[i] != nil {
+			refused = true
+			continue
+		}
+		if edit.Op != EditService && edit.Op != EditServer {
+			s.layout++
+		}
+		notices = append(notices, s.follow(old)...)
+	}
+	if refused {
+		return notices, refusals
+	}
+	return notices, nil
+}
+
+// admit makes an edit of ipvsadm's. Besides what a director refuses, it refuses
+// what has no place on this host.
+func (s *State) admit(e Edit) error {
+	next, err := s.table.Do(e, Runtime)
+	if err != nil {
+		return err
+	}
+	switch e.Op {
+	case AddService:
+		err = s.admitVIP(e.Service.Key)
+	case AddServer:
+		addr := e.Server.Addr.IP()
+		if _, err = s.serverPlace(addr); err != nil {
+			err = fmt.Errorf("real server %v: %w", addr, err)
+		}
+	}
+	if err == nil {
+		s.table = next
+	}
+	return err
+}
+
+// admitVIP refuses a service whose address cannot be served here.
+func (s *State) admitVIP(k dataplane.ServiceKey) error {
+	if k.Mark != 0 {
+		return nil
+	}
+	addr := k.Addr.IP()
+	if s.placed(addr) {
+		return fmt.Errorf("virtual address %v: it is the address of a real server", addr)
+	}
+	if _, err := s.host.VIP(addr, s.ifname()); err != nil {
+		return fmt.Errorf("virtual address %v: %w", addr, err)
+	}
+	return nil
+}

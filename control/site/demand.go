@@ -1,0 +1,146 @@
+package site
+
+import (
+	"net/netip"
+	"slices"
+
+	"lvsdr/control/health"
+	"lvsdr/control/site/tree"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+)
+
+// A demand is what the file and the health of its servers ask of the table for
+// one service.
+type demand struct {
+	file   *fileService
+	health health.Service
+	wish   *Service
+}
+
+type demands = tree.Map[key, demand]
+
+// demand is what f asks for now; before is what it has asked for, the zero
+// demand nothing.
+func (s *State) demand(f *fileService, before demand) demand {
+	servers := make([]dataplane.ServerConfig, 0, len(f.servers)+1)
+	up := make([]bool, 0, len(f.servers)) // of servers
+	var live int64
+	for i := range f.servers {
+		switch c, st := s.standing(&f.servers[i]); st {
+		case serving:
+			live += int64(c.Weight)
+			fallthrough
+		case inhibited:
+			servers, up = append(servers, c), append(up, st == serving)
+		}
+	}
+	d := demand{file: f, health: before.health}
+	quorum := health.Quorum{Weight: int64(f.source.Quorum), Hysteresis: int64(f.source.Hysteresis)}
+	if before.wish == nil {
+		d.health = health.NewService(quorum, live)
+	} else {
+		d.health = before.health.Renew(quorum).Live(live)
+	}
+	if f.sorry != nil && s.placed(f.sorry.Addr.IP()) {
+		servers = f.withSorry(servers, up, d.health.Up())
+	}
+	d.wish = wish(before.wish, f.config, servers)
+	return d
+}
+
+// A standing is what the health of a server of the file means for its service.
+type standing uint8
+
+const (
+	out       standing = iota // it is not to be in the table
+	inhibited                 // with weight 0
+	serving                   // with its weight
+)
+
+// standing is how r is to be in the table now.
+func (s *State) standing(r *fileServer) (dataplane.ServerConfig, standing) {
+	c := r.config
+	if !s.placed(r.source.Addr) {
+		return c, out
+	}
+	if r.probed == unchecked {
+		return c, serving
+	}
+	h := s.healthOf(r.probed)
+	switch {
+	case h.Up():
+		c.Weight = h.Weight(c.Weight, s.now)
+		return c, serving
+	case r.source.InhibitOnFailure:
+		c.Weight = 0
+		return c, inhibited
+	}
+	return c, out
+}
+
+// placed reports whether the real server addr can be reached.
+func (s *State) placed(addr netip.Addr) bool {
+	p, ok := s.places.Get(addr)
+	return ok && p.ok()
+}
+
+// withSorry is servers with the sorry server. Without the quorum it serves in
+// place of those that are up; with it, it is there, with weight 0, if it is
+// inhibited.
+func (f *fileService) withSorry(servers []dataplane.ServerConfig, up []bool, quorum bool) []dataplane.ServerConfig {
+	sorry := *f.sorry
+	same := func(c dataplane.ServerConfig) bool { return c.Addr == sorry.Addr && c.Port == sorry.Port }
+	switch {
+	case !quorum:
+		var rest []dataplane.ServerConfig
+		for i, c := range servers {
+			if !up[i] && !same(c) {
+				rest = append(rest, c)
+			}
+		}
+		return append(rest, sorry)
+	case f.source.SorryServer.Inhibit && !slices.ContainsFunc(servers, same):
+		sorry.Weight = 0
+		return append(servers, sorry)
+	}
+	return servers
+}
+
+// A serverID names a server within its service.
+type serverID struct {
+	addr frame.Addr
+	port uint16
+}
+
+func idOf(c dataplane.ServerConfig) serverID { return serverID{c.Addr, c.Port} }
+
+// wish is the service that the file asks for: with these servers, which are in
+// the order of the file. Those that old has keep their order, and the others
+// enter at the head. It is old where that is the same; nil is none.
+func wish(old *Service, c dataplane.ServiceConfig, servers []dataplane.ServerConfig) *Service {
+	next := &Service{Config: c, Servers: make([]Server, 0, len(servers))}
+	wanted := make(map[serverID]dataplane.ServerConfig, len(servers))
+	for _, r := range servers {
+		wanted[idOf(r)] = r
+	}
+	var kept []Server
+	if old != nil {
+		for _, r := range old.Servers {
+			if c, ok := wanted[idOf(r.Config)]; ok {
+				kept = append(kept, Server{Config: c})
+				delete(wanted, idOf(r.Config))
+			}
+		}
+	}
+	for _, r := range slices.Backward(servers) {
+		if _, fresh := wanted[idOf(r)]; fresh {
+			next.Servers = append(next.Servers, Server{Config: r})
+		}
+	}
+	next.Servers = append(next.Servers, kept...)
+	if old != nil && old.Config == c && slices.Equal(old.Servers, next.Servers) {
+		return old
+	}
+	return next
+}

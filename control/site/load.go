@@ -1,0 +1,87 @@
+package site
+
+import (
+	"errors"
+
+	"lvsdr/control/health"
+	"lvsdr/control/site/tree"
+)
+
+func (e Loaded) apply(s *State) ([]Notice, error) {
+	if e.Config == nil {
+		return nil, errors.New("a configuration was loaded that is none")
+	}
+	old := *s
+	s.passed(e.At)
+	s.plan, s.host = newPlan(e.Config), hostOrNone(e.Host)
+	s.loading = Loading{At: e.At, Tried: s.loading.Tried + 1}
+	s.refused = nil
+	s.layout++
+	if t := s.plan.timeouts(); t != old.plan.timeouts() {
+		s.timeouts = t
+	}
+	s.placeServers()
+	s.placeVIPs()
+	notices := s.carry(&old)
+	notices = append(notices, s.demandAll(&old)...)
+	return append(notices, s.follow(old.table)...), nil
+}
+
+// timeouts are those that the file sets.
+func (p *plan) timeouts() Timeouts {
+	t := p.config.Global.Timeouts
+	return Timeouts{int(t.TCP), int(t.TCPFin), int(t.UDP)}
+}
+
+// demandAll changes the table as the demands of the file have changed.
+func (s *State) demandAll(old *State) []Notice {
+	var notices []Notice
+	s.demands = demands{}
+	for _, f := range s.plan.services {
+		before, _ := old.demands.Get(f.key())
+		notices = append(notices, s.demandNow(f, before, byFile)...)
+	}
+	for k, before := range old.demands.All() {
+		if _, still := s.demands.Get(k); !still {
+			s.impose(before.wish, nil, byFile)
+		}
+	}
+	return notices
+}
+
+// carry keeps the health of the servers whose checks were there before: a server
+// that is down does not come back by a change of the file. A check is the same as
+// before if it has its name, as with check.Runner.
+func (s *State) carry(old *State) []Notice {
+	s.health, s.growing = tree.Map[index, *health.Server]{}, tree.Map[index, bool]{}
+	var notices []Notice
+	for i := range s.plan.probed {
+		p := &s.plan.probed[i]
+		was, h, known := p.carried(s, old)
+		if !known || !s.placed(p.addr) {
+			continue
+		}
+		s.setHealth(i, h)
+		notices = append(notices, p.notices(was, h)...)
+	}
+	return notices
+}
+
+// carried is the health of the server p, and what it was before; known is false
+// if none of its checks was there before.
+func (p *probed) carried(s, old *State) (was, h health.Server, known bool) {
+	checks := make([]health.Check, len(p.checks))
+	for i := range p.checks {
+		at, there := old.plan.checks[p.checks[i].id]
+		if !there {
+			checks[i] = p.start.Check(i)
+			continue
+		}
+		before := old.healthOf(at.server)
+		checks[i] = before.Check(at.check)
+		if !known {
+			was, known = before, true
+		}
+	}
+	return was, was.Renew(p.policy, checks, s.now), known
+}

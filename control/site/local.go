@@ -1,0 +1,83 @@
+package site
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"lvsdr/dataplane/frame"
+)
+
+// A LocalVIP is a virtual address as clients on this host use it.
+type LocalVIP struct {
+	Addr netip.Addr
+	// Source is the address that clients get which choose none; the real servers
+	// must be able to answer it.
+	Source netip.Addr
+	// Replies are the indexes of the interfaces by which answers come in.
+	Replies []int
+}
+
+// LocalVIPs are the virtual addresses for the clients on this host, and the
+// greatest packet in bytes that all links carry. lacking says which cannot be
+// served to them, and why.
+func (s *State) LocalVIPs() (vips []LocalVIP, mtu int, lacking []string) {
+	for v := range s.placedVIPs() {
+		if v.Place.Local != "" {
+			continue // this host is asked itself; Place.Warning says so
+		}
+		local := LocalVIP{Addr: v.Addr, Replies: []int{v.Place.Link.Index}}
+		for at := range s.reachedBy(v.Addr) {
+			if !local.Source.IsValid() {
+				local.Source = at.Source
+			}
+			if !slices.Contains(local.Replies, at.Link.Index) {
+				local.Replies = append(local.Replies, at.Link.Index)
+			}
+		}
+		if !local.Source.IsValid() {
+			local.Source = v.Place.Source
+		}
+		if !local.Source.IsValid() {
+			lacking = append(lacking, fmt.Sprintf("this host has no address on the network of the real servers of %v; "+
+				"give it one: ip addr add ADDRESS/BITS dev %s", v.Addr, v.Place.Link.Name))
+			continue
+		}
+		vips = append(vips, local)
+	}
+	for _, n := range s.NICs() {
+		if mtu == 0 || n.Link.MTU < mtu {
+			mtu = n.Link.MTU
+		}
+	}
+	return vips, mtu, lacking
+}
+
+// reachedBy are the places of the real servers of a virtual address: of each
+// service first those of the file, in its order, also while they are down.
+func (s *State) reachedBy(vip netip.Addr) func(func(place) bool) {
+	return func(yield func(place) bool) {
+		for service := range s.table.On(frame.AddrFrom(vip)) {
+			for _, addr := range s.addresses(service) {
+				if p, ok := s.places.Get(addr); ok && p.ok() && !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// addresses are those of the real servers of a service: first those of the file,
+// then those of the table, the oldest first.
+func (s *State) addresses(service *Service) []netip.Addr {
+	var all []netip.Addr
+	if d, ok := s.demands.Get(key(service.Config.Key)); ok {
+		for i := range d.file.servers {
+			all = append(all, d.file.servers[i].source.Addr)
+		}
+	}
+	for _, r := range slices.Backward(service.Servers) {
+		all = append(all, r.Config.Addr.IP())
+	}
+	return all
+}

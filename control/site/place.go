@@ -1,0 +1,191 @@
+package site
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"lvsdr/control/hostnet"
+	"lvsdr/dataplane/frame"
+)
+
+// A vip is the state of a virtual address. It is there as long as a service has
+// the address.
+//
+//	          ┌──────── no place any more ────────┐
+//	          ▼                                   │
+//	service ▶ no place ── HostChanged ──▶ placed ─┤
+//	          ▲                             │ ▲   │
+//	          │                    Activate │ │ Activate, false
+//	          │                             ▼ │   │
+//	          └──── no place any more ───── active
+type vip struct {
+	place  hostnet.Place
+	err    string // why it has no place
+	active bool
+}
+
+// A place is where a real server is reached.
+type place struct {
+	hostnet.Place
+	err string // why it has none
+}
+
+func (p place) ok() bool { return p.err == "" }
+
+// A neighbour is the MAC address that a real server has on an interface.
+type neighbour struct {
+	ifindex int
+	mac     frame.MAC
+}
+
+func (e HostChanged) apply(s *State) ([]Notice, error) {
+	s.host = hostOrNone(e.Host)
+	s.placeVIPs()
+	if s.placeServers() {
+		return s.reconsider(), nil
+	}
+	return nil, nil
+}
+
+func (e Activate) apply(s *State) ([]Notice, error) {
+	for addr, v := range s.vips.All() {
+		if (e.VIP == addr || !e.VIP.IsValid()) && v.err == "" {
+			v.active = e.Active
+			s.vips = s.vips.Put(addr, v)
+		}
+	}
+	return nil, nil
+}
+
+func (e Neighbour) apply(s *State) ([]Notice, error) {
+	// It may have been under way when the server moved to another interface.
+	if p, ok := s.places.Get(e.Addr); ok && p.ok() && p.Link.Index == e.Ifindex {
+		s.setMAC(e.Addr, neighbour{e.Ifindex, e.MAC})
+	}
+	return nil, nil
+}
+
+// ifname is the interface on which VIPs are received; empty: the one on whose
+// network each is.
+func (s *State) ifname() string {
+	if s.options.Interface != "" {
+		return s.options.Interface
+	}
+	return s.plan.config.Global.DefaultInterface
+}
+
+// placeVIPs finds the places of the virtual addresses anew.
+func (s *State) placeVIPs() {
+	for addr := range s.vips.All() {
+		s.placeVIP(addr)
+	}
+}
+
+// placeVIP finds the place of the virtual address addr.
+func (s *State) placeVIP(addr netip.Addr) {
+	v, _ := s.vips.Get(addr)
+	at, err := s.host.VIP(addr, s.ifname())
+	if err != nil {
+		v = vip{err: err.Error()}
+	} else {
+		v.place, v.err = at, ""
+	}
+	s.vips = s.vips.Put(addr, v)
+}
+
+// isVIP reports whether addr is a virtual address, of the file or of ipvsadm.
+func (s *State) isVIP(addr netip.Addr) bool {
+	if s.plan.vips[addr] {
+		return true
+	}
+	for service := range s.table.On(frame.AddrFrom(addr)) {
+		if service.Owner == Runtime {
+			return true
+		}
+	}
+	return false
+}
+
+// placeServers finds the places of all real servers anew, and reports whether
+// one of the file has got a place, or has lost it.
+func (s *State) placeServers() (changed bool) {
+	for addr := range s.places.All() {
+		if s.placeServer(addr) {
+			changed = true
+		}
+	}
+	for addr := range s.plan.servers {
+		if s.placeServer(addr) {
+			changed = true
+		}
+	}
+	return changed
+}
+
+// placeServer finds the place of a real server, or forgets it if it is none any
+// more. It reports whether a server of the file has got a place, or has lost it.
+func (s *State) placeServer(addr netip.Addr) (changed bool) {
+	old, had := s.places.Get(addr)
+	_, inFile := s.plan.servers[addr]
+	if added, _ := s.runtime.Get(addr); !inFile && added == 0 {
+		s.setMAC(addr, neighbour{})
+		s.setPlace(addr, nil)
+		return false
+	}
+	at, err := s.serverPlace(addr)
+	p := place{Place: at}
+	if err != nil {
+		p.err = err.Error()
+	}
+	if !p.ok() || p.Link.Index != old.Link.Index {
+		s.setMAC(addr, neighbour{})
+	}
+	s.setPlace(addr, &p)
+	return inFile && p.ok() != (had && old.ok())
+}
+
+// serverPlace is where a real server is reached.
+func (s *State) serverPlace(addr netip.Addr) (hostnet.Place, error) {
+	switch {
+	case s.isVIP(addr):
+		return hostnet.Place{}, fmt.Errorf("%v is a virtual address; give the server's own", addr)
+	case addr.Is6() && addr.IsLinkLocalUnicast():
+		return hostnet.Place{}, errors.New("a link-local address; give one of the whole network")
+	}
+	return s.host.Server(addr)
+}
+
+// setPlace puts the real server addr at p; nil: it is none any more.
+func (s *State) setPlace(addr netip.Addr, p *place) {
+	s.missing -= s.lacksMAC(addr)
+	if p == nil {
+		s.places = s.places.Delete(addr)
+	} else {
+		s.places = s.places.Put(addr, *p)
+	}
+	s.missing += s.lacksMAC(addr)
+}
+
+// setMAC notes the MAC address of the real server addr; a zero one is not known.
+func (s *State) setMAC(addr netip.Addr, n neighbour) {
+	s.missing -= s.lacksMAC(addr)
+	if n.mac == (frame.MAC{}) {
+		s.macs = s.macs.Delete(addr)
+	} else {
+		s.macs = s.macs.Put(addr, n)
+	}
+	s.missing += s.lacksMAC(addr)
+}
+
+// lacksMAC is 1 for a real server that has a place but no MAC address.
+func (s *State) lacksMAC(addr netip.Addr) int {
+	p, ok := s.places.Get(addr)
+	if !ok || !p.ok() {
+		return 0
+	}
+	if _, known := s.macs.Get(addr); known {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,119 @@
+package site
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"lvsdr/control/health"
+	"lvsdr/control/keepalived"
+	"lvsdr/control/site/tree"
+)
+
+// Options say what a site is like, apart from its file.
+type Options struct {
+	// Interface is where VIPs are received, by name; empty: default_interface of
+	// the file, or the interface whose network has the VIP.
+	Interface string
+	// LocalInterface is where this host's own clients come in; empty: they are
+	// not served.
+	LocalInterface string
+	// DRChecks says that checks by Direct Routing can be made.
+	DRChecks bool
+}
+
+// A State is all that is decided about a site. It never changes; events lead to
+// others.
+type State struct {
+	options Options
+	host    Host
+	now     time.Duration // the latest that an event said
+	loading Loading
+
+	plan    *plan
+	demands demands // the services of the file
+	// health is that of the probed servers whose health is not as at the start,
+	// by their index in plan.probed.
+	health tree.Map[index, *health.Server]
+	// growing are those of them whose weight grows by itself.
+	growing tree.Map[index, bool]
+
+	table    *Table
+	refused  []string // what the table refused of the file
+	vips     tree.Map[netip.Addr, vip]
+	places   tree.Map[netip.Addr, place]     // of real servers
+	macs     tree.Map[netip.Addr, neighbour] // likewise
+	runtime  tree.Map[netip.Addr, int]       // how many servers that ipvsadm added have this address
+	missing  int                             // places whose MAC address is not known
+	layout   uint64                          // changes with what is configured, not with health
+	timeouts Timeouts
+}
+
+// An index orders the probed servers.
+type index int
+
+// Compare is for tree.Map.
+func (i index) Compare(o index) int { return int(i - o) }
+
+// Loading is how the reading of the file went.
+type Loading struct {
+	At    time.Duration // when the file in force was read
+	Tried int           // how often one was read
+	Err   string        // why the last one was refused; empty: it is in force
+}
+
+// New is a site without services, on a host of which nothing is known.
+func New(o Options) *State {
+	return &State{options: o, host: noHost{}, plan: newPlan(&keepalived.Config{})}
+}
+
+// Apply is s after e, with what is to be told about it. An error says that e was
+// refused, and s is returned; where it is of type Refusals, a part was.
+func (s *State) Apply(e Event) (*State, []Notice, error) {
+	next := *s
+	notices, err := e.apply(&next)
+	if _, partly := err.(Refusals); err != nil && !partly {
+		return s, nil, err
+	}
+	return &next, notices, err
+}
+
+// The apply methods of the events change a State that nobody else knows yet.
+// What it shares with the one before does not change.
+
+func (e LoadFailed) apply(s *State) ([]Notice, error) {
+	s.passed(e.At)
+	s.loading.Tried++
+	s.loading.Err = fmt.Sprint(e.Err)
+	return nil, nil
+}
+
+func (e TimeoutsSet) apply(s *State) ([]Notice, error) {
+	for _, t := range []struct {
+		in  *int
+		set int
+	}{{&s.timeouts.TCP, e.TCP}, {&s.timeouts.TCPFin, e.TCPFin}, {&s.timeouts.UDP, e.UDP}} {
+		if t.set < 0 {
+			return nil, fmt.Errorf("timeout of %d seconds: negative", t.set)
+		}
+		if t.set > 0 {
+			*t.in = t.set
+		}
+	}
+	return nil, nil
+}
+
+// passed notes how late it is. Time does not go back.
+func (s *State) passed(now time.Duration) { s.now = max(s.now, now) }
+
+// Config is the configuration in force; before the first it is an empty one.
+func (s *State) Config() *keepalived.Config { return s.plan.config }
+
+// Loading is how the reading of the file went.
+func (s *State) Loading() Loading { return s.loading }
+
+// Table is what the director is to have.
+func (s *State) Table() *Table { return s.table }
+
+// Timeouts are the timeouts that are to be in force.
+func (s *State) Timeouts() Timeouts { return s.timeouts }

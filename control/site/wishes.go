@@ -1,0 +1,270 @@
+package site
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+
+	"lvsdr/control/hostnet"
+	"lvsdr/control/keepalived"
+	"lvsdr/control/site/tree"
+	"lvsdr/dataplane/frame"
+)
+
+// The methods of this file say what the actors around the director are to have:
+// each the whole of it, in a fixed order. Compare says which of them may have
+// changed.
+
+// A VIP is a virtual address that has a place.
+type VIP struct {
+	Addr   netip.Addr
+	Place  hostnet.Place
+	Active bool // it is answered for, and its packets are taken
+}
+
+// VIPs are the virtual addresses that have a place.
+func (s *State) VIPs() []VIP {
+	return slices.Collect(s.placedVIPs())
+}
+
+func (s *State) placedVIPs() iter.Seq[VIP] {
+	return func(yield func(VIP) bool) {
+		for addr, v := range s.vips.All() {
+			if v.err == "" && !yield(VIP{addr, v.place, v.active}) {
+				return
+			}
+		}
+	}
+}
+
+// Own are the addresses that are the director's own.
+func (s *State) Own() []frame.Addr {
+	var all []frame.Addr
+	for v := range s.placedVIPs() {
+		all = append(all, frame.AddrFrom(v.Addr))
+	}
+	return all
+}
+
+// A Guard keeps this host's kernel from a virtual address on an interface.
+type Guard struct {
+	VIP       netip.Addr
+	Interface string
+}
+
+// Guards are what this host's kernel is to be kept from.
+func (s *State) Guards() []Guard {
+	var all []Guard
+	for v := range s.placedVIPs() {
+		all = append(all, Guard{v.Addr, v.Place.Link.Name})
+		if s.options.LocalInterface != "" {
+			all = append(all, Guard{v.Addr, s.options.LocalInterface})
+		}
+	}
+	return all
+}
+
+// A NIC is an interface by which frames come and go.
+type NIC struct {
+	Link hostnet.Link
+	VIPs []netip.Addr // active ones, whose packets are taken here
+}
+
+// NICs are the interfaces of all virtual addresses and real servers, by index.
+func (s *State) NICs() []NIC {
+	nics := map[int]*NIC{}
+	add := func(l hostnet.Link) *NIC {
+		if nics[l.Index] == nil {
+			nics[l.Index] = &NIC{Link: l}
+		}
+		return nics[l.Index]
+	}
+	for v := range s.placedVIPs() {
+		if n := add(v.Place.Link); v.Active {
+			n.VIPs = append(n.VIPs, v.Addr)
+		}
+	}
+	for t := range s.targets() {
+		add(t.Link)
+	}
+	var all []NIC
+	for _, n := range nics {
+		all = append(all, *n)
+	}
+	slices.SortFunc(all, func(a, b NIC) int { return cmp.Compare(a.Link.Index, b.Link.Index) })
+	return all
+}
+
+// A Target is a real server whose MAC address is wanted.
+type Target struct {
+	Addr   netip.Addr
+	Link   hostnet.Link
+	Source netip.Addr // this host's own address there; the zero Addr: none
+}
+
+// Targets are the real servers that have a place.
+func (s *State) Targets() []Target { return slices.Collect(s.targets()) }
+
+func (s *State) targets() iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		for addr, p := range s.places.All() {
+			if p.ok() && !yield(Target{addr, p.Link, p.Source}) {
+				return
+			}
+		}
+	}
+}
+
+// A Hop is how a real server is reached.
+type Hop struct {
+	Addr netip.Addr
+	MAC  frame.MAC // zero: it is not known, or the server has no place
+	Link hostnet.Link
+}
+
+// Hops are how the real servers are reached that have a place.
+func (s *State) Hops() []Hop {
+	var all []Hop
+	for t := range s.targets() {
+		all = append(all, s.hop(t.Addr))
+	}
+	return all
+}
+
+// hop is how the real server addr is reached; one without a place has neither MAC
+// address nor link.
+func (s *State) hop(addr netip.Addr) Hop {
+	p, _ := s.places.Get(addr)
+	n, _ := s.macs.Get(addr)
+	return Hop{addr, n.mac, p.Link}
+}
+
+// MissingMACs is how many real servers have a place but no MAC address.
+func (s *State) MissingMACs() int { return s.missing }
+
+// A Check is a health check that is to be made.
+type Check struct {
+	ID     string // names the check; unique
+	Server string // names the real server, which is up when all its checks are
+	Spec   *keepalived.Check
+	// DR is the way on which the server must also answer, for the check to be
+	// good; nil: it is not asked for that.
+	DR     *DRPath
+	LogAll bool // every failure is logged
+}
+
+// A DRPath is a connection to a virtual service by way of one real server.
+type DRPath struct {
+	VIP     netip.AddrPort
+	Server  netip.Addr
+	Ifindex int // of the interface by which the server is reached
+}
+
+// Checks are the checks of the real servers of the file that have a place. Of
+// services that share a check, the first one at whose address the server can be
+// asked proves Direct Routing.
+func (s *State) Checks() []Check {
+	global := &s.plan.config.Global
+	var all []Check
+	for i := range s.plan.probed {
+		p := &s.plan.probed[i]
+		at, ok := s.places.Get(p.addr)
+		if !ok || !at.ok() {
+			continue
+		}
+		for _, c := range p.checks {
+			check := Check{ID: c.id, Server: p.name, Spec: c.source, LogAll: global.LogAllFailures}
+			if s.options.DRChecks && global.DRCheck {
+				check.DR = s.drPath(c.vips, p.addr, at.Link.Index)
+			}
+			all = append(all, check)
+		}
+	}
+	return all
+}
+
+// drPath is the way to the first of vips that can be asked for from here.
+func (s *State) drPath(vips []netip.AddrPort, server netip.Addr, ifindex int) *DRPath {
+	for _, vip := range vips {
+		if v, ok := s.vips.Get(vip.Addr()); ok && v.err == "" && v.place.Local == "" {
+			return &DRPath{vip, server, ifindex}
+		}
+	}
+	return nil
+}
+
+// Problems are what cannot be served, or not as it should, with the remedy.
+func (s *State) Problems() []string {
+	var all []string
+	for addr, v := range s.vips.All() {
+		if text := cmp.Or(v.err, v.place.Warning); text != "" {
+			all = append(all, fmt.Sprintf("%s: %s", s.mentionVIP(addr), text))
+		}
+	}
+	for addr, p := range s.places.All() {
+		if !p.ok() {
+			all = append(all, fmt.Sprintf("%s is left out: %s", s.mentionServer(addr), p.err))
+		}
+	}
+	return append(all, s.refused...)
+}
+
+// mentionVIP says where a virtual address comes from.
+func (s *State) mentionVIP(addr netip.Addr) string {
+	for service := range s.table.On(frame.AddrFrom(addr)) {
+		if d, ok := s.demands.Get(key(service.Config.Key)); ok && service.Owner == File {
+			return fmt.Sprintf("%v: virtual_server %s", d.file.source.Pos, d.file.source.Name())
+		}
+	}
+	return fmt.Sprintf("virtual address %v of ipvsadm", addr)
+}
+
+// mentionServer says where a real server's address comes from.
+func (s *State) mentionServer(addr netip.Addr) string {
+	if m, ok := s.plan.servers[addr]; ok {
+		return m.String()
+	}
+	return fmt.Sprintf("real server %v of ipvsadm", addr)
+}
+
+// A Changes says what there is to do about the difference of two States. The
+// actors' flags may be set without need; where one is not set, nothing changed.
+type Changes struct {
+	Edits []Edit // of the director's table
+	Hops  []Hop  // those that are others; without a MAC address: to be forgotten
+
+	Own, Guards, NICs, Targets, VIPs, Checks, Local, Timeouts, Problems bool
+}
+
+// Compare says what there is to do when new comes after old.
+func Compare(old, new *State) Changes {
+	vips, places := !old.vips.Same(new.vips), !old.places.Same(new.places)
+	plan, layout := old.plan != new.plan, old.layout != new.layout
+	return Changes{
+		Edits: Diff(old.table, new.table), Hops: hops(old, new),
+		Own: vips, Guards: vips, VIPs: vips, NICs: vips || places, Targets: places,
+		Checks: plan || vips || places, Local: vips || places || layout,
+		Timeouts: old.timeouts != new.timeouts, Problems: vips || places || plan,
+	}
+}
+
+// hops are the real servers that new reaches otherwise than old.
+func hops(old, new *State) []Hop {
+	changed := map[netip.Addr]bool{}
+	for addr := range tree.Diff(old.places, new.places) {
+		changed[addr] = true
+	}
+	for addr := range tree.Diff(old.macs, new.macs) {
+		changed[addr] = true
+	}
+	var all []Hop
+	for addr := range changed {
+		if h := new.hop(addr); h != old.hop(addr) {
+			all = append(all, h)
+		}
+	}
+	slices.SortFunc(all, func(a, b Hop) int { return a.Addr.Compare(b.Addr) })
+	return all
+}
