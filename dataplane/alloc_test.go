@@ -7,7 +7,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // A load is a batch that is processed again and again. Its frames are put back
@@ -46,7 +46,7 @@ func (w *load) turn() {
 			}
 			b[28], b[34], b[35] = byte(w.port>>16), byte(w.port>>8), byte(w.port)
 			b[24], b[25] = 0, 0
-			sum := frametest.Checksum(b[14:34])
+			sum := build.Checksum(b[14:34])
 			b[24], b[25] = byte(sum>>8), byte(sum)
 		}
 	}
@@ -68,8 +68,8 @@ func TestNoAllocations(t *testing.T) {
 	const n = 32
 	hit := func(i int) []byte { return tcp(uint16(1000+i), 80, "A") }
 	tcp6 := func(port, to uint16, flags string) []byte {
-		return frametest.TCP{Src: netip.AddrPortFrom(client6IP, port), Dst: netip.AddrPortFrom(vip6IP, to),
-			SrcMAC: clientMAC, DstMAC: directorMAC, Flags: flags}.Bytes()
+		return build.TCP{Src: netip.AddrPortFrom(client6IP, port), Dst: netip.AddrPortFrom(vip6IP, to),
+			IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Flags: flags}.Bytes()
 	}
 	udpFrom := func(src netip.Addr, to uint16) func(int) []byte {
 		return func(int) []byte { return gram{src: src, sport: 1, proto: frame.ProtoUDP, port: to, n: 9}.frame() }
@@ -77,7 +77,7 @@ func TestNoAllocations(t *testing.T) {
 	failure := func(src netip.Addr) func(int) []byte {
 		q := quoted{src: src, proto: frame.ProtoTCP, port: 80}
 		return func(int) []byte {
-			return q.failure(3, 0, 9, frametest.Quote(frametest.TCP{Src: netip.AddrPortFrom(vipFor(src), 80),
+			return q.failure(3, 0, 9, build.Quote(build.TCP{Src: netip.AddrPortFrom(vipFor(src), 80),
 				Dst: netip.AddrPortFrom(src, 1000), Flags: "A"}.Bytes(), 8))
 		}
 	}
@@ -92,17 +92,17 @@ func TestNoAllocations(t *testing.T) {
 		{"new UDP flows", dataplane.Scheduled, true, func(int) []byte { return udp(1, 53) }},
 		{"new connections by a template", dataplane.Persistent, true, func(int) []byte { return tcp(1, 443, "S") }},
 		{"ARP", dataplane.ARPSeen, false, func(int) []byte {
-			return frametest.ARP{SrcMAC: clientMAC, SenderIP: clientIP, TargetIP: vipIP}.Bytes()
+			return build.ARP{SrcMAC: clientMAC, SenderIP: clientIP, TargetIP: vipIP}.Bytes()
 		}},
 		{"resets", dataplane.ResetNoService, false, func(int) []byte { return tcp(1, 81, "S") }},
 		{"ICMP errors", dataplane.UnreachableNoService, false, func(int) []byte { return udp(1, 99) }},
 		{"echo replies", dataplane.EchoReplied, false, func(int) []byte {
-			return icmp(frametest.ICMP{Type: 8, Payload: make([]byte, 1400)}).Data
+			return icmp(build.ICMP{Type: 8, Payload: make([]byte, 1400)}).Data
 		}},
 		{"packets of known connections over IPv6", dataplane.Hit, false, func(i int) []byte { return tcp6(uint16(1000+i), 80, "A") }},
 		{"new connections over IPv6", dataplane.Scheduled, true, func(int) []byte { return tcp6(1, 80, "S") }},
 		{"new UDP flows over IPv6", dataplane.Scheduled, true, func(int) []byte {
-			return frametest.UDP{Src: netip.AddrPortFrom(client6IP, 1), Dst: netip.AddrPortFrom(vip6IP, 53), DstMAC: directorMAC}.Bytes()
+			return build.UDP{Src: netip.AddrPortFrom(client6IP, 1), Dst: netip.AddrPortFrom(vip6IP, 53), IP: build.IP{DstMAC: directorMAC}}.Bytes()
 		}},
 		{"new connections by a template over IPv6", dataplane.Persistent, true, func(int) []byte { return tcp6(1, 443, "S") }},
 		{"resets over IPv6", dataplane.ResetNoService, false, func(int) []byte { return tcp6(1, 81, "S") }},
@@ -115,7 +115,7 @@ func TestNoAllocations(t *testing.T) {
 		{"later fragments of a refused one", dataplane.FragmentOverlap, false, func(int) []byte { return frag4(9, 64, 8, true) }},
 		{"packets that have to be fragmented", dataplane.Fragmented, false, func(int) []byte { return big(clientIP, frame.ProtoUDP, 2000, false) }},
 		{"what is dropped", dataplane.NotOurs, false, func(int) []byte {
-			return tcpFrame(frametest.TCP{Flags: "S", Dst: at("192.0.2.9", 80)}).Data
+			return tcpFrame(build.TCP{Flags: "S", Dst: at("192.0.2.9", 80)}).Data
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -123,8 +123,8 @@ func TestNoAllocations(t *testing.T) {
 			for i := range byte(8) { // whom w.turn makes of the client of IPv6
 				src := client6IP.As16()
 				src[14] = i
-				l.send(frametest.TCP{Src: netip.AddrPortFrom(netip.AddrFrom16(src), 999), Dst: netip.AddrPortFrom(vip6IP, 443),
-					DstMAC: directorMAC, Flags: "S"}.Bytes())
+				l.send(build.TCP{Src: netip.AddrPortFrom(netip.AddrFrom16(src), 999), Dst: netip.AddrPortFrom(vip6IP, 443),
+					IP: build.IP{DstMAC: directorMAC}, Flags: "S"}.Bytes())
 			}
 			l.send(sctp(client6IP, 1000, frame.SCTPInit))
 			for _, src := range []string{"198.51.0.7", "198.51.100.7"} { // whom w.turn makes of the client, too

@@ -8,14 +8,14 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // sctp is a packet of the client's whose first chunk is of that type; -1: it
 // has none.
 func sctp(src netip.Addr, port uint16, chunk int) []byte {
-	s := frametest.SCTP{Src: netip.AddrPortFrom(src, port), Dst: netip.AddrPortFrom(vipFor(src), 9000),
-		SrcMAC: clientMAC, DstMAC: directorMAC, Tag: 1}
+	s := build.SCTP{Src: netip.AddrPortFrom(src, port), Dst: netip.AddrPortFrom(vipFor(src), 9000),
+		IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Tag: 1}
 	if chunk >= 0 {
 		s.Payload = []byte{byte(chunk), 0, 0, 8, 0, 0, 0, 0}
 	}

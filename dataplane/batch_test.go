@@ -12,6 +12,7 @@ import (
 	"lvsdr/conntrack"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -27,7 +28,7 @@ func traffic(r *rand.Rand) []byte {
 	case 1:
 		return udp(port, []uint16{53, 53, 54}[r.Intn(3)])
 	case 2:
-		return icmp(frametest.ICMP{Type: uint8(8 * r.Intn(2))}).Data
+		return icmp(build.ICMP{Type: uint8(8 * r.Intn(2))}).Data
 	}
 	return tcpFrom(src, port, to, []string{"S", "S", "A", "A", "A", "FA", "R", "", "SA", "SR"}[r.Intn(10)])
 }

@@ -6,6 +6,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -33,9 +34,9 @@ func Example() {
 	client := netip.MustParseAddrPort("198.51.100.7:40000")
 	b, s := dataplane.NewBatch(), d.NewScratch(0)
 	for _, port := range []uint16{80, 81} {
-		b.Packets = append(b.Packets, dataplane.Packet{Data: frametest.TCP{
+		b.Packets = append(b.Packets, dataplane.Packet{Data: build.TCP{
 			Src: client, Dst: netip.AddrPortFrom(vip, port), Flags: "S",
-			SrcMAC: frame.MAC{2, 0, 0, 0, 0, 7}, DstMAC: frame.MAC{2, 0, 0, 0, 0, 1},
+			IP: build.IP{SrcMAC: frame.MAC{2, 0, 0, 0, 0, 7}, DstMAC: frame.MAC{2, 0, 0, 0, 0, 1}},
 		}.Bytes()})
 	}
 	d.Process(s, b, 0)

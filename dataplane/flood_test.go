@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // A siege is a flood of SYNs among the packets of those whose connections were
@@ -51,7 +51,7 @@ func (s *siege) batch() {
 			b[26], b[27], b[28], b[29] = 1+byte(v)%100, byte(v>>8), byte(v>>16), byte(v>>24)
 			b[34], b[35] = 128|byte(v>>32), byte(v>>40)
 			b[24], b[25] = 0, 0
-			sum := frametest.Checksum(b[14:34])
+			sum := build.Checksum(b[14:34])
 			b[24], b[25] = byte(sum>>8), byte(sum)
 		}
 		s.l.batch.Packets = append(s.l.batch.Packets, dataplane.Packet{Data: b})

@@ -12,6 +12,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -40,18 +41,18 @@ func (g gram) frame() []byte {
 	for i := range payload {
 		payload[i] = byte(i * 7)
 	}
-	var ext []frametest.Ext
+	var ext []build.Ext
 	if g.src.Is6() {
-		ext = []frametest.Ext{frametest.FragmentHeader(0, false, uint32(g.id))}
+		ext = []build.Ext{build.FragmentHeader(0, false, uint32(g.id))}
 	}
 	switch g.proto {
 	case frame.ProtoUDP:
-		return frametest.UDP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, ID: g.id, Ext: ext, Payload: payload}.Bytes()
+		return build.UDP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, ID: g.id, Ext: ext}, Payload: payload}.Bytes()
 	case frame.ProtoSCTP:
 		copy(payload, []byte{frame.SCTPInit, 0, 0, 20})
-		return frametest.SCTP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, ID: g.id, Ext: ext, Payload: payload}.Bytes()
+		return build.SCTP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, ID: g.id, Ext: ext}, Payload: payload}.Bytes()
 	}
-	return frametest.TCP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, ID: g.id, Ext: ext, Flags: "S", Payload: payload}.Bytes()
+	return build.TCP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, ID: g.id, Ext: ext}, Flags: "S", Payload: payload}.Bytes()
 }
 
 // cut is f in fragments, cut at the given bytes of its payload, in order.
@@ -59,7 +60,7 @@ func cut(f []byte, at ...int) [][]byte {
 	var all [][]byte
 	done := 0
 	for _, n := range at {
-		two := frametest.Fragment(f, n-done)
+		two := build.Fragment(f, n-done)
 		all = append(all, two[0])
 		f, done = two[1], n
 	}
@@ -275,7 +276,7 @@ func TestKeptFragmentsGiveTheirRoomBack(t *testing.T) {
 		for id := range uint16(200) {
 			f := bytes.Clone(pieces[1])
 			f[15], f[18], f[19] = byte(l.now/1e9), byte(id>>8), byte(id) // TOS: of no meaning here
-			frametest.FixHeaderSum(f)
+			build.FixHeaderSum(f)
 			if r := l.send(f); r.reason == dataplane.FragmentLost {
 				n++
 			} else if r.reason != dataplane.FragmentHeld {
@@ -347,14 +348,14 @@ func TestFragmentsOfARemovedServer(t *testing.T) {
 
 // frag4 is a fragment of IPv4 UDP from the client, at off, of n bytes.
 func frag4(id uint16, off, n int, more bool) []byte {
-	f := frametest.Raw{Src: clientIP, Dst: vipIP, SrcMAC: clientMAC, DstMAC: directorMAC, ID: id, Proto: frame.ProtoUDP,
+	f := build.Raw{Src: clientIP, Dst: vipIP, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, ID: id}, Proto: frame.ProtoUDP,
 		Payload: append([]byte{1, 0, 0, 53, 0xff, 0xff, 0, 0}, make([]byte, 65000)...)[:n]}.Bytes()
 	word := off / 8
 	if more {
 		word |= 0x2000
 	}
 	f[20], f[21] = byte(word>>8), byte(word)
-	frametest.FixHeaderSum(f)
+	build.FixHeaderSum(f)
 	return f
 }
 
@@ -441,11 +442,11 @@ func TestAScatteredDatagram(t *testing.T) {
 func TestFragmentsOfICMP(t *testing.T) {
 	for _, src := range []netip.Addr{clientIP, client6IP} {
 		for _, typ := range []uint8{3, 8, 128} {
-			var ext []frametest.Ext
+			var ext []build.Ext
 			if src.Is6() {
-				ext = []frametest.Ext{frametest.FragmentHeader(0, false, 9)}
+				ext = []build.Ext{build.FragmentHeader(0, false, 9)}
 			}
-			f := frametest.ICMP{Src: src, Dst: vipFor(src), SrcMAC: clientMAC, DstMAC: directorMAC, Type: typ, Ext: ext, ID: 9,
+			f := build.ICMP{Src: src, Dst: vipFor(src), IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, Ext: ext, ID: 9}, Type: typ,
 				Payload: make([]byte, 200)}.Bytes()
 			l := dualLab(t)
 			for _, k := range []int{1, 0, 2} {
@@ -459,8 +460,7 @@ func TestFragmentsOfICMP(t *testing.T) {
 // first the upper layer's only where no options are in front of it (RFC 8200
 // section 4.5).
 func TestFragmentsWithOptionsInFront(t *testing.T) {
-	f := frametest.UDP{Src: netip.AddrPortFrom(client6IP, 4000), Dst: netip.AddrPortFrom(vip6IP, 55), SrcMAC: clientMAC,
-		DstMAC: directorMAC, Ext: []frametest.Ext{frametest.FragmentHeader(0, false, 9), frametest.DestOpts(1, 2, 0, 0)},
+	f := build.UDP{Src: netip.AddrPortFrom(client6IP, 4000), Dst: netip.AddrPortFrom(vip6IP, 55), IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, Ext: []build.Ext{build.FragmentHeader(0, false, 9), build.DestOpts(1, 2, 0, 0)}},
 		Payload: make([]byte, 200)}.Bytes()
 	r := rand.New(rand.NewSource(1))
 	for range 20 {
@@ -496,7 +496,7 @@ func TestFloodOfFragments(t *testing.T) {
 			sent++
 			b[18], b[19], b[28], b[29] = byte(sent>>8), byte(sent), byte(sent>>16), 51 // id and source
 			b[24], b[25] = 0, 0
-			sum := frametest.Checksum(b[14:34])
+			sum := build.Checksum(b[14:34])
 			b[24], b[25] = byte(sum>>8), byte(sum)
 		}
 		l.now += 1e6

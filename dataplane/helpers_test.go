@@ -10,6 +10,7 @@ import (
 	"lvsdr/conntrack"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -239,13 +240,13 @@ func (l *lab) checkCounters() {
 func tcp(port, to uint16, flags string) []byte { return tcpFrom(clientIP, port, to, flags) }
 
 func tcpFrom(src netip.Addr, port, to uint16, flags string) []byte {
-	return frametest.TCP{Src: netip.AddrPortFrom(src, port), Dst: netip.AddrPortFrom(vipIP, to),
-		SrcMAC: clientMAC, DstMAC: directorMAC, Flags: flags, Seq: 1000, Ack: 2000}.Bytes()
+	return build.TCP{Src: netip.AddrPortFrom(src, port), Dst: netip.AddrPortFrom(vipIP, to),
+		IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Flags: flags, Seq: 1000, Ack: 2000}.Bytes()
 }
 
 func udp(port, to uint16) []byte {
-	return frametest.UDP{Src: netip.AddrPortFrom(clientIP, port), Dst: netip.AddrPortFrom(vipIP, to),
-		SrcMAC: clientMAC, DstMAC: directorMAC, Payload: []byte("query")}.Bytes()
+	return build.UDP{Src: netip.AddrPortFrom(clientIP, port), Dst: netip.AddrPortFrom(vipIP, to),
+		IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Payload: []byte("query")}.Bytes()
 }
 
 // server is the status of server n in service k.

@@ -8,6 +8,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -66,7 +67,7 @@ func lawOfForwarding(in, out []byte) error {
 	if !bytes.Equal(want, out) {
 		return fmt.Errorf("forwarding changed more than MAC addresses, TTL and header checksum:\n%x\n%x", in, out)
 	}
-	if h.Kind == frame.IPv4 && frametest.Checksum(out[l3:h.L4]) != 0 {
+	if h.Kind == frame.IPv4 && build.Checksum(out[l3:h.L4]) != 0 {
 		return errors.New("the header checksum of the forwarded frame is wrong")
 	}
 	return nil
@@ -88,7 +89,7 @@ func lawOfFragmenting(in []byte, replies []dataplane.Reply) error {
 		case int(f.FragOff)-int(h.FragOff) != at || end:
 			return fmt.Errorf("fragment %d begins at byte %d, want %d", i, f.FragOff, at)
 		}
-		if f.Kind == frame.IPv4 && frametest.Checksum(r.Data[f.L3:f.L4]) != 0 {
+		if f.Kind == frame.IPv4 && build.Checksum(r.Data[f.L3:f.L4]) != 0 {
 			return fmt.Errorf("the header checksum of fragment %d is wrong", i)
 		}
 		at += copy(payload[at:], r.Data[f.L4:f.End])
@@ -229,12 +230,12 @@ func transportSumOK(f []byte, h frame.Header) bool {
 	seg := f[h.L4:h.End]
 	if h.Kind == frame.IPv6 {
 		pseudo := slices.Concat(h.Src[:], h.Dst[:], []byte{0, 0, byte(len(seg) >> 8), byte(len(seg)), 0, 0, 0, byte(h.Proto)})
-		return frametest.Checksum(append(pseudo, seg...)) == 0
+		return build.Checksum(append(pseudo, seg...)) == 0
 	}
 	if h.Proto == frame.ProtoICMP {
-		return frametest.Checksum(seg) == 0
+		return build.Checksum(seg) == 0
 	}
 	src, dst := h.Src.As4(), h.Dst.As4()
 	pseudo := append(append(append([]byte{}, src[:]...), dst[:]...), 0, byte(h.Proto), byte(len(seg)>>8), byte(len(seg)))
-	return frametest.Checksum(append(pseudo, seg...)) == 0
+	return build.Checksum(append(pseudo, seg...)) == 0
 }

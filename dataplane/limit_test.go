@@ -5,13 +5,13 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // The three kinds of answer have a bucket each, which holds a tenth of a second's
 // worth and refills by the clock; what is over is counted as limited.
 func TestAnswersAreLimited(t *testing.T) {
-	ping := icmp(frametest.ICMP{Type: 8}).Data
+	ping := icmp(build.ICMP{Type: 8}).Data
 	for _, c := range []struct {
 		name             string
 		f                []byte
@@ -58,7 +58,7 @@ func TestLimitsAreApart(t *testing.T) {
 	l.expect(tcp(4000, 81, "S"), dataplane.ResetLimited, 0)
 	l.expect(udp(4000, 54), dataplane.UnreachableNoService, 0)
 	l.expect(udp(4000, 54), dataplane.ICMPLimited, 0)
-	l.expect(icmp(frametest.ICMP{Type: 8}).Data, dataplane.EchoReplied, 0)
+	l.expect(icmp(build.ICMP{Type: 8}).Data, dataplane.EchoReplied, 0)
 	l.scratch = l.d.NewScratch(0)
 	l.expect(tcp(4000, 81, "S"), dataplane.ResetNoService, 0)
 	l.expect(udp(4000, 54), dataplane.UnreachableNoService, 0)
@@ -67,10 +67,10 @@ func TestLimitsAreApart(t *testing.T) {
 // What gets no answer for another reason takes nothing from the bucket.
 func TestBadFramesDoNotUseUpAnswers(t *testing.T) {
 	l := furnish(newLab(t, dataplane.Limits{Resets: 1, ICMP: 1, Echoes: 1}, 256))
-	l.expect(tcpFrame(frametest.TCP{Flags: "S", BadSum: true, Dst: at("192.0.2.1", 81)}).Data, dataplane.BadChecksum, 0)
+	l.expect(tcpFrame(build.TCP{Flags: "S", BadSum: true, Dst: at("192.0.2.1", 81)}).Data, dataplane.BadChecksum, 0)
 	l.expect(tcp(4000, 81, "R"), dataplane.ResetIgnored, 0)
 	l.expect(tcp(4000, 81, "S"), dataplane.ResetNoService, 0)
-	l.expect(udpFrame(frametest.UDP{SrcMAC: frame.MAC{1}, Dst: at("192.0.2.1", 54)}).Data, dataplane.NotAnswerable, 0)
+	l.expect(udpFrame(build.UDP{IP: build.IP{SrcMAC: frame.MAC{1}}, Dst: at("192.0.2.1", 54)}).Data, dataplane.NotAnswerable, 0)
 	l.expect(udp(4000, 54), dataplane.UnreachableNoService, 0)
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // A server that is the director itself is chosen in its turn, as IPVS does, and
@@ -22,8 +22,8 @@ func TestALocalServerRefuses(t *testing.T) {
 	l.expect(udp(1000, 53), dataplane.UnreachableNoService, 0)
 	l.expect(udp(1001, 53), dataplane.Scheduled, 1)
 
-	about := frametest.Quote(tcpReply(1000), 8)
-	icmp := frametest.ICMP{Src: clientIP, Dst: vipIP, SrcMAC: clientMAC, DstMAC: directorMAC, Type: 3, Code: 4, Payload: about}
+	about := build.Quote(tcpReply(1000), 8)
+	icmp := build.ICMP{Src: clientIP, Dst: vipIP, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Type: 3, Code: 4, Payload: about}
 	l.expect(icmp.Bytes(), dataplane.ICMPIgnored, 0)
 
 	// It was moved to a host of its own.
@@ -33,6 +33,6 @@ func TestALocalServerRefuses(t *testing.T) {
 
 // tcpReply is what a server answers to a client's port.
 func tcpReply(port uint16) []byte {
-	f := frametest.TCP{Src: netip.AddrPortFrom(vipIP, 80), Dst: netip.AddrPortFrom(clientIP, port), Flags: "A"}
+	f := build.TCP{Src: netip.AddrPortFrom(vipIP, 80), Dst: netip.AddrPortFrom(clientIP, port), Flags: "A"}
 	return f.Bytes()
 }

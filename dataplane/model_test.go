@@ -16,6 +16,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 	"lvsdr/scheduler"
 )
@@ -101,7 +102,7 @@ func (x *match) packet() *packet {
 func (p *packet) frame() []byte {
 	src, dst := netip.AddrPortFrom(p.src.IP(), p.sport), netip.AddrPortFrom(p.dst.IP(), p.dport)
 	if p.proto == frame.ProtoUDP {
-		return frametest.UDP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.ttl, DF: p.df,
+		return build.UDP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.ttl, DF: p.df},
 			Payload: make([]byte, p.payload)}.Bytes()
 	}
 	if p.proto == frame.ProtoSCTP {
@@ -109,9 +110,9 @@ func (p *packet) frame() []byte {
 		if payload[0] = byte(p.chunk); p.chunk < 0 {
 			payload = nil
 		}
-		return frametest.SCTP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.ttl, DF: p.df, Payload: payload}.Bytes()
+		return build.SCTP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.ttl, DF: p.df}, Payload: payload}.Bytes()
 	}
-	return frametest.TCP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.ttl, DF: p.df,
+	return build.TCP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.ttl, DF: p.df},
 		Flags: p.flagLetters, Payload: make([]byte, p.payload)}.Bytes()
 }
 

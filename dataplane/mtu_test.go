@@ -13,6 +13,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -39,14 +40,14 @@ func big(src netip.Addr, proto frame.Proto, n int, df bool) []byte {
 	switch proto {
 	case frame.ProtoUDP:
 		to = netip.AddrPortFrom(to.Addr(), 53)
-		return frametest.UDP{Src: from, Dst: to, SrcMAC: clientMAC, DstMAC: directorMAC, DF: df, ID: 99, Payload: payload(8)}.Bytes()
+		return build.UDP{Src: from, Dst: to, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, DF: df, ID: 99}, Payload: payload(8)}.Bytes()
 	case frame.ProtoSCTP:
 		to = netip.AddrPortFrom(to.Addr(), 9000)
 		b := payload(12)
 		copy(b, []byte{frame.SCTPInit, 0, 0, 20})
-		return frametest.SCTP{Src: from, Dst: to, SrcMAC: clientMAC, DstMAC: directorMAC, DF: df, ID: 99, Payload: b}.Bytes()
+		return build.SCTP{Src: from, Dst: to, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, DF: df, ID: 99}, Payload: b}.Bytes()
 	}
-	return frametest.TCP{Src: from, Dst: to, SrcMAC: clientMAC, DstMAC: directorMAC, DF: df, ID: 99, Flags: "S", Payload: payload(20)}.Bytes()
+	return build.TCP{Src: from, Dst: to, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, DF: df, ID: 99}, Flags: "S", Payload: payload(20)}.Bytes()
 }
 
 var mtuProtos = []frame.Proto{frame.ProtoTCP, frame.ProtoUDP, frame.ProtoSCTP}

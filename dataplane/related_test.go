@@ -10,6 +10,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -39,11 +40,11 @@ func (q quoted) reply(n int, from netip.Addr) []byte {
 	src, dst := netip.AddrPortFrom(from, q.port), netip.AddrPortFrom(q.src, 4000)
 	switch q.proto {
 	case frame.ProtoTCP:
-		return frametest.Quote(frametest.TCP{Src: src, Dst: dst, Flags: "A", Payload: make([]byte, 30)}.Bytes(), n)
+		return build.Quote(build.TCP{Src: src, Dst: dst, Flags: "A", Payload: make([]byte, 30)}.Bytes(), n)
 	case frame.ProtoUDP:
-		return frametest.Quote(frametest.UDP{Src: src, Dst: dst, Payload: make([]byte, 30)}.Bytes(), n)
+		return build.Quote(build.UDP{Src: src, Dst: dst, Payload: make([]byte, 30)}.Bytes(), n)
 	}
-	return frametest.Quote(frametest.SCTP{Src: src, Dst: dst, Payload: make([]byte, 30)}.Bytes(), n)
+	return build.Quote(build.SCTP{Src: src, Dst: dst, Payload: make([]byte, 30)}.Bytes(), n)
 }
 
 // router is who sends the errors.
@@ -55,7 +56,7 @@ func (q quoted) router() netip.Addr {
 }
 
 func (q quoted) failure(typ, code, ttl uint8, quote []byte) []byte {
-	return frametest.ICMP{Src: q.router(), Dst: vipFor(q.src), SrcMAC: clientMAC, DstMAC: directorMAC, TTL: ttl,
+	return build.ICMP{Src: q.router(), Dst: vipFor(q.src), IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: ttl},
 		Type: typ, Code: code, Payload: quote}.Bytes()
 }
 
@@ -132,7 +133,7 @@ func TestErrorsThatLie(t *testing.T) {
 				b[at] += by
 				if q.src.Is4() && at < 20 && at != 10 {
 					b[10], b[11] = 0, 0
-					sum := frametest.Checksum(b[:20])
+					sum := build.Checksum(b[:20])
 					b[10], b[11] = byte(sum>>8), byte(sum)
 				}
 				return b
@@ -154,12 +155,12 @@ func TestErrorsThatLie(t *testing.T) {
 			expect("7 bytes behind it", q.reply(7, vip), dataplane.ICMPIgnored)
 			expect("half an IP header", whole[:l4/2], dataplane.ICMPIgnored)
 			expect("nothing", nil, dataplane.ICMPIgnored)
-			expect("another protocol", frametest.Quote(frametest.Raw{Src: vip, Dst: q.src, Proto: 47, Payload: whole[l4:]}.Bytes(), 20), dataplane.ICMPIgnored)
-			ping := frametest.ICMP{Src: vip, Dst: q.src, Type: 0}.Bytes()
+			expect("another protocol", build.Quote(build.Raw{Src: vip, Dst: q.src, Proto: 47, Payload: whole[l4:]}.Bytes(), 20), dataplane.ICMPIgnored)
+			ping := build.ICMP{Src: vip, Dst: q.src, Type: 0}.Bytes()
 			if q.src.Is6() {
-				ping = frametest.ICMP{Src: vip, Dst: q.src, Type: 129}.Bytes()
+				ping = build.ICMP{Src: vip, Dst: q.src, Type: 129}.Bytes()
 			}
-			expect("a ping's answer", frametest.Quote(ping, 8), dataplane.ICMPIgnored)
+			expect("a ping's answer", build.Quote(ping, 8), dataplane.ICMPIgnored)
 			l.sameConns(before)
 		})
 	}
@@ -178,13 +179,13 @@ func TestErrorsAboutFragments(t *testing.T) {
 			copy(big[l3+8:], append(bytes.Clone(h.Dst[:]), h.Src[:]...))
 		} else {
 			copy(big[l3+12:], append(bytes.Clone(h.Dst[12:]), h.Src[12:]...))
-			frametest.FixHeaderSum(big)
+			build.FixHeaderSum(big)
 		}
 		ports := big[h.L4 : h.L4+4]
 		ports[0], ports[1], ports[2], ports[3] = ports[2], ports[3], ports[0], ports[1]
 		pieces := cut(big, 64)
-		l.expect(q.failure(3, 0, 9, frametest.Quote(pieces[0], 8)), dataplane.Related, server)
-		l.expect(q.failure(3, 0, 9, frametest.Quote(pieces[1], 8)), dataplane.ICMPIgnored, 0)
+		l.expect(q.failure(3, 0, 9, build.Quote(pieces[0], 8)), dataplane.Related, server)
+		l.expect(q.failure(3, 0, 9, build.Quote(pieces[1], 8)), dataplane.ICMPIgnored, 0)
 		for _, f := range cut(q.failure(3, 0, 9, q.reply(500, vipFor(q.src))), 24) {
 			l.expect(f, dataplane.Fragment, 0)
 		}
@@ -259,10 +260,10 @@ func TestErrorsAboutAnotherVIP(t *testing.T) {
 		other := vipFor(src).Next()
 		l.d.SetVIPs([]frame.Addr{vip, vip6, frame.AddrFrom(other)})
 		l.service(on(frame.AddrFrom(other), frame.ProtoTCP, 80), 0, 3)
-		f := frametest.TCP{Src: netip.AddrPortFrom(src, 4000), Dst: netip.AddrPortFrom(other, 80), SrcMAC: clientMAC, DstMAC: directorMAC, Flags: "S"}
+		f := build.TCP{Src: netip.AddrPortFrom(src, 4000), Dst: netip.AddrPortFrom(other, 80), IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Flags: "S"}
 		l.expect(f.Bytes(), dataplane.Scheduled, 3)
 		q := quoted{src: src, proto: frame.ProtoTCP, port: 80}
-		m := frametest.ICMP{Src: q.router(), Dst: vipFor(src), SrcMAC: clientMAC, DstMAC: directorMAC, Type: 3, Payload: q.reply(8, other)}
+		m := build.ICMP{Src: q.router(), Dst: vipFor(src), IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Type: 3, Payload: q.reply(8, other)}
 		l.expect(m.Bytes(), dataplane.ICMPIgnored, 0)
 		m.Dst = other
 		l.expect(m.Bytes(), dataplane.Related, 3)
@@ -276,9 +277,9 @@ func TestErrorsAboutLaterFragmentsAreNotScheduled(t *testing.T) {
 		l := dualLab(t)
 		l.tune(func(v *dataplane.Tunables) { v.ScheduleICMP = true })
 		l.service(on(frame.AddrFrom(vipFor(src)), frame.ProtoUDP, 0), time.Minute, 3)
-		f := frametest.UDP{Src: netip.AddrPortFrom(vipFor(src), 7), Dst: netip.AddrPortFrom(src, 4000), Payload: make([]byte, 200)}.Bytes()
+		f := build.UDP{Src: netip.AddrPortFrom(vipFor(src), 7), Dst: netip.AddrPortFrom(src, 4000), Payload: make([]byte, 200)}.Bytes()
 		q := quoted{src: src}
-		l.expect(q.failure(3, 0, 9, frametest.Quote(cut(f, 64)[1], 8)), dataplane.ICMPIgnored, 0)
-		l.expect(q.failure(3, 0, 9, frametest.Quote(cut(f, 64)[0], 8)), dataplane.Related, 3)
+		l.expect(q.failure(3, 0, 9, build.Quote(cut(f, 64)[1], 8)), dataplane.ICMPIgnored, 0)
+		l.expect(q.failure(3, 0, 9, build.Quote(cut(f, 64)[0], 8)), dataplane.Related, 3)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // oneFrame is a port with one frame.
@@ -17,7 +17,7 @@ func (p *oneFrame) Recv(b *Batch) error {
 		return fs.ErrClosed
 	}
 	p.done = true
-	b.Packets = append(b.Packets[:0], Packet{Data: frametest.ARP{SenderIP: netip.MustParseAddr("10.0.0.1"), TargetIP: netip.MustParseAddr("10.0.0.2")}.Bytes()})
+	b.Packets = append(b.Packets[:0], Packet{Data: build.ARP{SenderIP: netip.MustParseAddr("10.0.0.1"), TargetIP: netip.MustParseAddr("10.0.0.2")}.Bytes()})
 	return nil
 }
 func (*oneFrame) Send(*Batch) error { return nil }

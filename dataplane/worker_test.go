@@ -9,7 +9,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // A scripted port hands out its batches, and then fails with err.
@@ -67,7 +67,7 @@ func (l *lab) worker(p dataplane.NIC, sink dataplane.ARPSink) *dataplane.Worker 
 }
 
 func TestWorkerMovesFrames(t *testing.T) {
-	arp := frametest.ARP{SrcMAC: clientMAC, DstMAC: frame.MAC{255, 255, 255, 255, 255, 255}, SenderIP: clientIP, TargetIP: vipIP}.Bytes()
+	arp := build.ARP{SrcMAC: clientMAC, DstMAC: frame.MAC{255, 255, 255, 255, 255, 255}, SenderIP: clientIP, TargetIP: vipIP}.Bytes()
 	for _, full := range []bool{false, true} {
 		l := defaultLab(t)
 		p := &scripted{err: fmt.Errorf("receive: %w", os.ErrClosed), batches: [][][]byte{
@@ -90,7 +90,7 @@ func TestWorkerMovesFrames(t *testing.T) {
 
 func TestWorkerWithoutARPSide(t *testing.T) {
 	l := defaultLab(t)
-	p := &scripted{err: fs.ErrClosed, batches: [][][]byte{{frametest.ARP{SenderIP: clientIP, TargetIP: vipIP}.Bytes()}}}
+	p := &scripted{err: fs.ErrClosed, batches: [][][]byte{{build.ARP{SenderIP: clientIP, TargetIP: vipIP}.Bytes()}}}
 	if err := l.worker(p, nil).Run(); err != nil || len(p.sent) != 0 {
 		t.Errorf("%v, sent %v", err, p.sent)
 	}

@@ -13,6 +13,7 @@ import (
 	"lvsdr/conntrack"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -46,15 +47,15 @@ func (m *mixture) frame() []byte {
 		return m.frame()
 	case 4:
 		q := quoted{src: src, proto: frame.ProtoTCP, port: 80}
-		return q.failure([]uint8{1, 2, 3, 4, 11}[r.Intn(5)], 0, 9, frametest.Quote(frametest.TCP{
+		return q.failure([]uint8{1, 2, 3, 4, 11}[r.Intn(5)], 0, 9, build.Quote(build.TCP{
 			Src: netip.AddrPortFrom(vipFor(src), 80), Dst: netip.AddrPortFrom(src, port)}.Bytes(), 8))
 	case 5:
 		return sctp(src, port, []int{1, 1, 10, 0, 7, 6, 14, -1}[r.Intn(8)])
 	case 6, 7:
 		return gram{src: src, sport: port, proto: frame.ProtoUDP, port: uint16(52 + r.Intn(5)), n: r.Intn(1600)}.frame()
 	}
-	return frametest.TCP{Src: netip.AddrPortFrom(src, port), Dst: netip.AddrPortFrom(vipFor(src), []uint16{80, 80, 443, 81}[r.Intn(4)]),
-		SrcMAC: clientMAC, DstMAC: directorMAC, Flags: []string{"S", "S", "A", "A", "A", "FA", "R", ""}[r.Intn(8)]}.Bytes()
+	return build.TCP{Src: netip.AddrPortFrom(src, port), Dst: netip.AddrPortFrom(vipFor(src), []uint16{80, 80, 443, 81}[r.Intn(4)]),
+		IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Flags: []string{"S", "S", "A", "A", "A", "FA", "R", ""}[r.Intn(8)]}.Bytes()
 }
 
 // scatter adds a datagram, in fragments, to those to be sent.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -21,8 +22,8 @@ import (
 func captured() (all, wanted [][]byte) {
 	s := DefaultSetup(0)
 	wanted = [][]byte{slowFrame(s, 1, "S"), slowFrame(s, 2, "S"), slowFrame(s, 1, "A")}
-	other := frametest.UDP{Src: netip.MustParseAddrPort("192.0.2.1:53"), Dst: netip.MustParseAddrPort("10.0.0.1:80"), DstMAC: s.MAC}.Bytes()
-	arp := frametest.ARP{SenderIP: netip.MustParseAddr("192.0.2.1"), TargetIP: netip.MustParseAddr("192.0.2.2")}.Bytes()
+	other := build.UDP{Src: netip.MustParseAddrPort("192.0.2.1:53"), Dst: netip.MustParseAddrPort("10.0.0.1:80"), IP: build.IP{DstMAC: s.MAC}}.Bytes()
+	arp := build.ARP{SenderIP: netip.MustParseAddr("192.0.2.1"), TargetIP: netip.MustParseAddr("192.0.2.2")}.Bytes()
 	bad := slices.Clone(wanted[0])
 	bad[ipSum]++
 	return append([][]byte{other, arp, bad, bad, bad, bad}, wanted...), wanted

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // FrameSize is the length of a generated frame in bytes, the least that
@@ -54,7 +54,7 @@ type Frames struct {
 func NewFrames(s Setup, n int) *Frames {
 	src, vip := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100}), 1024), netip.AddrPortFrom(netip.AddrFrom4(s.VIP), s.Port)
 	f := &Frames{}
-	copy(f.tmpl[:], frametest.TCP{Src: src, Dst: vip, SrcMAC: frame.MAC{2, 0, 0, 0, 0xcc, 1}, DstMAC: s.MAC, Flags: "A", Pad: true}.Bytes())
+	copy(f.tmpl[:], build.TCP{Src: src, Dst: vip, IP: build.IP{SrcMAC: frame.MAC{2, 0, 0, 0, 0xcc, 1}, DstMAC: s.MAC, Pad: true}, Flags: "A"}.Bytes())
 	f.ip = f.without(ipSum, 0x6400)
 	f.tcp = f.without(tcpSum, 0x6400)
 	// Port and flags leave the sum of the segment as well.

@@ -17,7 +17,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // A filler makes something full of connections and returns how many it holds,
@@ -172,8 +172,8 @@ const ip6Src = 22
 
 // frame6 is a SYN of IPv6 of flow 0; client6 at ip6Src makes it another's.
 func frame6(s Setup) []byte {
-	return frametest.TCP{Src: netip.AddrPortFrom(netip.AddrFrom16(client6(0)), 1024), Dst: netip.AddrPortFrom(vip6, s.Port),
-		SrcMAC: frame.MAC{2, 0, 0, 0, 0xcc, 1}, DstMAC: s.MAC, Flags: "S"}.Bytes()
+	return build.TCP{Src: netip.AddrPortFrom(netip.AddrFrom16(client6(0)), 1024), Dst: netip.AddrPortFrom(vip6, s.Port),
+		IP: build.IP{SrcMAC: frame.MAC{2, 0, 0, 0, 0xcc, 1}, DstMAC: s.MAC}, Flags: "S"}.Bytes()
 }
 
 // fillDirector6 fills a director with connections of IPv6.

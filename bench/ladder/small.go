@@ -15,7 +15,7 @@ import (
 	"lvsdr/bench/netlab"
 	"lvsdr/dataplane/afpacket"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // The flood of the small-frame rung.
@@ -190,8 +190,8 @@ func newFlood(s *site) (f *afpacket.Flood, err error) {
 	client := s.Clients[0]
 	frames := make([][]byte, smallFlows)
 	for i := range frames {
-		frames[i] = frametest.UDP{Src: netip.AddrPortFrom(client.Addr, uint16(1024+i)), Dst: s.target,
-			SrcMAC: frame.MAC(client.MAC), DstMAC: frame.MAC(s.floodTo), Payload: make([]byte, smallBurst*smallPayload)}.Bytes()
+		frames[i] = build.UDP{Src: netip.AddrPortFrom(client.Addr, uint16(1024+i)), Dst: s.target,
+			IP: build.IP{SrcMAC: frame.MAC(client.MAC), DstMAC: frame.MAC(s.floodTo)}, Payload: make([]byte, smallBurst*smallPayload)}.Bytes()
 	}
 	err = client.Do(func() error {
 		if err := afpacket.SetTxChecksum(netlab.Ifname, false); err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // maxPayload bounds len, so that the packet fits IPv4.
@@ -30,7 +30,7 @@ func (p *Packet) frames(id uint16) ([][]byte, error) {
 	if p.Frag < 0 || p.Frag%8 != 0 || p.Frag >= len(f)-headers {
 		return nil, fmt.Errorf("frag %d: not a multiple of 8 within the packet", p.Frag)
 	}
-	two := frametest.Fragment(f, p.Frag)
+	two := build.Fragment(f, p.Frag)
 	if p.FragRev {
 		two[0], two[1] = two[1], two[0]
 	}
@@ -50,13 +50,13 @@ func (p *Packet) frame(id uint16) ([]byte, error) {
 	payload := make([]byte, p.Len)
 	switch proto, _ := frame.ParseProto(p.Proto); proto {
 	case frame.ProtoTCP:
-		return frametest.TCP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
+		return build.TCP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id},
 			Flags: p.Flags, Seq: 1000, Ack: 2000, Payload: payload, BadSum: p.BadSum}.Bytes(), nil
 	case frame.ProtoUDP:
-		return frametest.UDP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
+		return build.UDP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id},
 			Payload: payload, BadSum: p.BadSum}.Bytes(), nil
 	case frame.ProtoSCTP:
-		return frametest.SCTP{Src: src, Dst: dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
+		return build.SCTP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id},
 			Payload: payload}.Bytes(), nil
 	case frame.ProtoICMP:
 		return p.icmp(id, payload)
@@ -73,9 +73,9 @@ func (p *Packet) icmp(id uint16, payload []byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("inner: %w", err)
 		}
-		payload = frametest.Quote(inner, 8)
+		payload = build.Quote(inner, 8)
 	}
-	return frametest.ICMP{Src: p.Src, Dst: p.Dst, SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id,
+	return build.ICMP{Src: p.Src, Dst: p.Dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id},
 		Type: p.ICMPType, Code: p.ICMPCode, Rest: [4]byte{2: byte(p.ICMPMTU >> 8), 3: byte(p.ICMPMTU)},
 		Payload: payload, BadSum: p.BadSum}.Bytes(), nil
 }

@@ -17,7 +17,7 @@ import (
 
 	"lvsdr/bench/ladder"
 	"lvsdr/bench/netns"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // Every live rung has a number for every candidate, and the program leaves the
@@ -116,7 +116,7 @@ func TestBenchMeasuresACapture(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flags := range []string{"S", "A", "AP", "AF"} {
-		f := frametest.TCP{Src: netip.MustParseAddrPort("192.0.2.1:5000"), Dst: netip.MustParseAddrPort("198.51.100.7:443"), Flags: flags}.Bytes()
+		f := build.TCP{Src: netip.MustParseAddrPort("192.0.2.1:5000"), Dst: netip.MustParseAddrPort("198.51.100.7:443"), Flags: flags}.Bytes()
 		if err := w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(f), Length: len(f)}, f); err != nil {
 			t.Fatal(err)
 		}

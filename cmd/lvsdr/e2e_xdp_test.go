@@ -16,7 +16,7 @@ import (
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/afpacket"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // A burst sends full batches of datagrams to the VIP that need nothing finished,
@@ -47,8 +47,8 @@ func newBurst(t *testing.T, lab *network) *burst {
 		}
 	})
 	for i := range dataplane.MaxBatch {
-		f := frametest.UDP{Src: netip.AddrPortFrom(client.Addr, uint16(1024+i)), Dst: netip.AddrPortFrom(lab.Spec.VIP, port),
-			SrcMAC: frame.MAC(client.MAC), DstMAC: frame.MAC(lab.Director.MAC)}
+		f := build.UDP{Src: netip.AddrPortFrom(client.Addr, uint16(1024+i)), Dst: netip.AddrPortFrom(lab.Spec.VIP, port),
+			IP: build.IP{SrcMAC: frame.MAC(client.MAC), DstMAC: frame.MAC(lab.Director.MAC)}}
 		b.batch.Replies = append(b.batch.Replies, dataplane.Reply{Data: f.Bytes(), Out: int32(ifi.Index)})
 	}
 	return b

@@ -106,9 +106,25 @@ func TestImportsGoDownOnly(t *testing.T) {
 				continue
 			}
 			from, below := level(s.dir), level(to)
-			sameRoom := from == below && from != 0 && topOf(s.dir) == topOf(to) || strings.HasPrefix(s.dir, to+"/") && from == below
+			sameRoom := from == below && from != 0 && topOf(s.dir) == topOf(to) || strings.HasPrefix(s.dir, to+"/") && from == below ||
+				isTest(s.dir) && path.Dir(s.dir) == path.Dir(to) // a package for tests builds on its siblings
 			if below >= from && !sameRoom {
 				t.Errorf("%s/%s (level %d) imports %s (level %d)", s.dir, s.name, from, to, below)
+			}
+		}
+	}
+}
+
+// isTest reports whether a package is for tests: its name ends in "test".
+func isTest(dir string) bool { return strings.HasSuffix(path.Base(dir), "test") }
+
+// What a test needs is not in the program: only tests, and packages for tests,
+// import packages for tests.
+func TestProductionImportsNoTestPackage(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, imp := range s.imports() {
+			if isTest(imp) && !isTest(s.dir) {
+				t.Errorf("%s/%s imports %s", s.dir, s.name, imp)
 			}
 		}
 	}

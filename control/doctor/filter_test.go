@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/bpf"
 
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // The filter takes what it should by its definition, over random frames, some of
@@ -36,12 +36,12 @@ func TestTheFilterTakesWhatConcernsItsAddresses(t *testing.T) {
 			pool = pool6
 		}
 		src, dst := netip.AddrPortFrom(pool[r.IntN(3)], 1), netip.AddrPortFrom(pool[r.IntN(3)], 2)
-		f := frametest.TCP{Src: src, Dst: dst, Flags: "S"}.Bytes()
+		f := build.TCP{Src: src, Dst: dst, Flags: "S"}.Bytes()
 		switch r.IntN(3) {
 		case 0:
-			f = frametest.UDP{Src: src, Dst: dst}.Bytes()
+			f = build.UDP{Src: src, Dst: dst}.Bytes()
 		case 1:
-			f = frametest.ICMP{Src: src.Addr(), Dst: dst.Addr(), Type: 8}.Bytes()
+			f = build.ICMP{Src: src.Addr(), Dst: dst.Addr(), Type: 8}.Bytes()
 		}
 		n, err := vm.Run(f)
 		if err != nil {
@@ -57,7 +57,7 @@ func TestTheFilterTakesWhatConcernsItsAddresses(t *testing.T) {
 	if taken == 0 || taken == 2000 {
 		t.Errorf("%d of 2000 frames were taken: this test proves nothing", taken)
 	}
-	arp := frametest.ARP{SenderIP: ours, TargetIP: rs4}.Bytes()
+	arp := build.ARP{SenderIP: ours, TargetIP: rs4}.Bytes()
 	if n, err := vm.Run(arp); n == 0 || err != nil {
 		t.Errorf("ARP is not taken: %d, %v", n, err)
 	}

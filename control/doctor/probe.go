@@ -7,18 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
-
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 )
 
-// Lengths of headers in bytes.
+// Lengths of headers in bytes, and the TTL of a probe.
 const (
-	ipv4Len  = 20
-	ipv6Len  = 40
-	tcpLen   = 20
-	icmpLen  = 8
+	tcpLen   = frame.TCPLen
+	icmpLen  = frame.ICMPLen
 	shortTTL = 2
 )
 
@@ -37,59 +33,32 @@ const (
 	icmp6EchoReply    = 129
 )
 
-// ipHeaders are the headers in front of a probe.
-func (p Probe) ipHeaders(proto layers.IPProtocol) (*layers.Ethernet, gopacket.NetworkLayer) {
-	eth := &layers.Ethernet{SrcMAC: p.Link.MAC[:], DstMAC: p.MAC[:], EthernetType: layers.EthernetTypeIPv4}
-	if p.Dst.Is4() {
-		return eth, &layers.IPv4{Version: 4, TTL: shortTTL, Protocol: proto, Flags: layers.IPv4DontFragment,
-			SrcIP: p.Source.AsSlice(), DstIP: p.Dst.AsSlice()}
-	}
-	eth.EthernetType = layers.EthernetTypeIPv6
-	return eth, &layers.IPv6{Version: 6, HopLimit: shortTTL, NextHeader: proto, SrcIP: p.Source.AsSlice(), DstIP: p.Dst.AsSlice()}
+// header is what the headers in front of a probe say.
+func (p Probe) header() build.IP {
+	return build.IP{SrcMAC: p.Link.MAC, DstMAC: p.MAC, TTL: shortTTL, DF: true}
 }
 
-// segment is a TCP segment of a probe.
-func (p Probe) segment(t layers.TCP) []byte {
-	eth, ip := p.ipHeaders(layers.IPProtocolTCP)
-	if t.SYN {
-		mss := p.Link.MTU - p.ipLen() - tcpLen
-		t.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4,
-			OptionData: binary.BigEndian.AppendUint16(nil, uint16(min(mss, 0xffff)))}}
-		t.Window = 64240
+// segment is a TCP segment of a probe, between these ports.
+func (p Probe) segment(flags string, from, to uint16, seq uint32) []byte {
+	t := build.TCP{Src: netip.AddrPortFrom(p.Source, from), Dst: netip.AddrPortFrom(p.Dst, to), IP: p.header(), Flags: flags, Seq: seq}
+	if flags == "S" {
+		t.TCPOptions = build.MSS(uint16(min(p.Link.MTU-p.ipLen()-tcpLen, 0xffff)))
 	}
-	_ = t.SetNetworkLayerForChecksum(ip) // it is IP
-	return serialize(eth, ip.(gopacket.SerializableLayer), &t)
+	return t.Bytes()
 }
 
 // echo is an echo request with this identifier, in an IP packet of size bytes.
 func (p Probe) echo(id uint16, size int) []byte {
 	body := make([]byte, max(size-p.ipLen()-icmpLen, echoBytes))
-	const seq = 1
-	if p.Dst.Is4() {
-		eth, ip := p.ipHeaders(layers.IPProtocolICMPv4)
-		return serialize(eth, ip.(gopacket.SerializableLayer),
-			&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: id, Seq: seq}, gopacket.Payload(body))
-	}
-	eth, ip := p.ipHeaders(layers.IPProtocolICMPv6)
-	icmp := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(layers.ICMPv6TypeEchoRequest, 0)}
-	_ = icmp.SetNetworkLayerForChecksum(ip) // it is IP
-	return serialize(eth, ip.(gopacket.SerializableLayer), icmp, &layers.ICMPv6Echo{Identifier: id, SeqNumber: seq}, gopacket.Payload(body))
+	return build.Echo(p.Source, p.Dst, p.header(), id, 1, body).Bytes()
 }
 
 // ipLen is the length of the IP header of a probe.
 func (p Probe) ipLen() int {
 	if p.Dst.Is4() {
-		return ipv4Len
+		return frame.IPv4Len
 	}
-	return ipv6Len
-}
-
-func serialize(all ...gopacket.SerializableLayer) []byte {
-	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, all...); err != nil {
-		panic("doctor: make a probe: " + err.Error()) // all of its layers are ours
-	}
-	return b.Bytes()
+	return frame.IPv6Len
 }
 
 // A Sight is a frame seen on a link.

@@ -4,10 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/google/gopacket/layers"
-
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 var (
@@ -34,7 +32,7 @@ func sight(f []byte) *Sight {
 func TestProbesAreWellFormed(t *testing.T) {
 	for _, p := range []Probe{toVIP, toVIP6} {
 		for name, f := range map[string][]byte{
-			"a SYN":       p.segment(layers.TCP{SrcPort: 40000, DstPort: 80, SYN: true}),
+			"a SYN":       p.segment("S", 40000, 80, 0),
 			"a ping":      p.echo(7, 0),
 			"a long ping": p.echo(7, 1500),
 		} {
@@ -56,12 +54,12 @@ func TestProbesAreWellFormed(t *testing.T) {
 
 func TestAnswersAreRead(t *testing.T) {
 	from, to := netip.AddrPortFrom(ours, fromPort), netip.AddrPortFrom(vip4, 80)
-	syn := toVIP.segment(layers.TCP{SrcPort: layers.TCPPort(fromPort), DstPort: 80, SYN: true})
+	syn := toVIP.segment("S", fromPort, 80, 0)
 	tcp := func(flags string, src, dst netip.AddrPort) []byte {
-		return frametest.TCP{Src: src, Dst: dst, SrcMAC: rsMAC, DstMAC: ourMAC, Flags: flags, TCPOptions: []byte{1, 1, 2, 4, 5, 180}}.Bytes()
+		return build.TCP{Src: src, Dst: dst, IP: build.IP{SrcMAC: rsMAC, DstMAC: ourMAC}, Flags: flags, TCPOptions: []byte{1, 1, 2, 4, 5, 180}}.Bytes()
 	}
 	icmp := func(typ, code uint8, about []byte) []byte {
-		return frametest.ICMP{Src: rs4, Dst: ours, SrcMAC: rsMAC, DstMAC: ourMAC, Type: typ, Code: code, Payload: frametest.Quote(about, 8)}.Bytes()
+		return build.ICMP{Src: rs4, Dst: ours, IP: build.IP{SrcMAC: rsMAC, DstMAC: ourMAC}, Type: typ, Code: code, Payload: build.Quote(about, 8)}.Bytes()
 	}
 	back := append([]byte(nil), syn...)
 	frame.SetMACs(back, ourMAC, rsMAC)
@@ -107,10 +105,10 @@ func TestEchoRepliesAreRead(t *testing.T) {
 // Whatever comes in, reading it does not panic, and nothing that is not about
 // the probe is taken for its answer.
 func FuzzAnswers(f *testing.F) {
-	f.Add(toVIP.segment(layers.TCP{SrcPort: 40000, DstPort: 80, SYN: true}))
+	f.Add(toVIP.segment("S", 40000, 80, 0))
 	f.Add(toVIP.echo(7, 0))
 	f.Add(toVIP6.echo(7, 0))
-	f.Add(frametest.TCP{Src: netip.AddrPortFrom(vip4, 80), Dst: netip.AddrPortFrom(ours, 40000), Flags: "SA", TCPOptions: []byte{2, 4, 5, 180}}.Bytes())
+	f.Add(build.TCP{Src: netip.AddrPortFrom(vip4, 80), Dst: netip.AddrPortFrom(ours, 40000), Flags: "SA", TCPOptions: []byte{2, 4, 5, 180}}.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := sight(b)
 		for _, p := range []Probe{toVIP, toVIP6} {

@@ -5,15 +5,15 @@ import (
 	"testing"
 
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 var client = netip.MustParseAddrPort("192.168.1.50:5000")
 
 // sent is a client's segment for the VIP as this host forwards it.
 func sent(port uint16, flags string, bad bool) *Sight {
-	s := sight(frametest.TCP{Src: netip.AddrPortFrom(client.Addr(), port), Dst: netip.AddrPortFrom(vip4, 80),
-		SrcMAC: ourMAC, DstMAC: rsMAC, Flags: flags, BadSum: bad}.Bytes())
+	s := sight(build.TCP{Src: netip.AddrPortFrom(client.Addr(), port), Dst: netip.AddrPortFrom(vip4, 80),
+		IP: build.IP{SrcMAC: ourMAC, DstMAC: rsMAC}, Flags: flags, BadSum: bad}.Bytes())
 	s.Outgoing = true
 	return s
 }
@@ -56,7 +56,7 @@ func TestAWatchFindsWrongChecksumsOfWhatLeaves(t *testing.T) {
 func TestAWatchHearsWhoSpeaksInTheVIPsName(t *testing.T) {
 	w := newWatch([]netip.Addr{vip4})
 	arp := func(op uint16, mac frame.MAC, target netip.Addr) *Sight {
-		return sight(frametest.ARP{Op: op, SrcMAC: mac, SenderMAC: mac, SenderIP: vip4, TargetIP: target}.Bytes())
+		return sight(build.ARP{Op: op, SrcMAC: mac, SenderMAC: mac, SenderIP: vip4, TargetIP: target}.Bytes())
 	}
 	w.add(arp(2, rsMAC, ours))
 	w.add(arp(2, rsMAC, ours)) // known

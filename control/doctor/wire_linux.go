@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/gopacket/layers"
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -264,12 +263,12 @@ func (w *Wire) Connect(ctx context.Context, p Probe, port uint16) (Answer, error
 	}
 	defer hold.Close()
 	seq := rand.Uint32()
-	syn := p.segment(layers.TCP{SrcPort: layers.TCPPort(from), DstPort: layers.TCPPort(port), Seq: seq, SYN: true})
+	syn := p.segment("S", from, port, seq)
 	a, err := w.probe(ctx, p, syn, func(s *Sight) (Answer, bool) { return p.answerTCP(s, from, port) })
 	if err != nil || a.Outcome != Accepted {
 		return a, err
 	}
-	rst := p.segment(layers.TCP{SrcPort: layers.TCPPort(from), DstPort: layers.TCPPort(port), Seq: seq + 1, RST: true})
+	rst := p.segment("R", from, port, seq+1)
 	if _, err := w.conns[p.Link.Index].WriteTo(rst, &packet.Addr{HardwareAddr: p.MAC[:]}); err != nil {
 		return a, fmt.Errorf("give up a connection on %s: %w", p.Link.Name, err)
 	}

@@ -7,14 +7,14 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 // traced is a frame from 10.0.0.7:1000 to 192.0.2.1:80, sent to 10.0.1.1.
 func traced(t testing.TB) *dataplane.Traced {
 	t.Helper()
 	f := &dataplane.Traced{Verdict: dataplane.Forward, Reason: dataplane.Hit, Server: frame.AddrFrom4([4]byte{10, 0, 1, 1})}
-	frame.Parse(frametest.TCP{Src: netip.MustParseAddrPort("10.0.0.7:1000"), Dst: netip.MustParseAddrPort("192.0.2.1:80"), Flags: "S"}.Bytes(), &f.Header)
+	frame.Parse(build.TCP{Src: netip.MustParseAddrPort("10.0.0.7:1000"), Dst: netip.MustParseAddrPort("192.0.2.1:80"), Flags: "S"}.Bytes(), &f.Header)
 	if f.Header.Fault != frame.NoFault {
 		t.Fatal(f.Header.Fault)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -15,12 +16,12 @@ var client6 = netip.MustParseAddr("2001:db8:ffff::1")
 
 // tcpTo is a segment to dst.
 func tcpTo(dst netip.Addr) []byte {
-	return frametest.TCP{Src: netip.AddrPortFrom(client6, 4000), Dst: netip.AddrPortFrom(dst, 80), Flags: "S"}.Bytes()
+	return build.TCP{Src: netip.AddrPortFrom(client6, 4000), Dst: netip.AddrPortFrom(dst, 80), Flags: "S"}.Bytes()
 }
 
 // neighbour is an ICMPv6 message of any type to dst.
 func neighbour(dst netip.Addr, typ, hops uint8) []byte {
-	return frametest.ICMP{Src: client6, Dst: dst, TTL: hops, Type: typ, Payload: make([]byte, 16)}.Bytes()
+	return build.ICMP{Src: client6, Dst: dst, IP: build.IP{TTL: hops}, Type: typ, Payload: make([]byte, 16)}.Bytes()
 }
 
 // addrOf is the address made of four words.
@@ -188,8 +189,7 @@ func TestNeighbourDiscoveryPassesExactlyWhereIPv6IsWanted(t *testing.T) {
 				}
 			}
 		}
-		behind := frametest.ICMP{Src: client6, Dst: group, TTL: 255, Type: 135,
-			Ext: []frametest.Ext{frametest.HopByHop()}, Payload: make([]byte, 16)}.Bytes()
+		behind := build.ICMP{Src: client6, Dst: group, IP: build.IP{TTL: 255, Ext: []build.Ext{build.HopByHop()}}, Type: 135, Payload: make([]byte, 16)}.Bytes()
 		if n, err := vm.Run(behind); err != nil || n > 0 {
 			t.Errorf("%s: solicitation behind an extension header: %d bytes, %v", c.name, n, err)
 		}

@@ -8,13 +8,13 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
 // floodFrame is the n-th frame of a flood from the client, with that payload.
 func (l *lab) floodFrame(n int, payload []byte) []byte {
-	return frametest.UDP{Src: netip.AddrPortFrom(labClient, uint16(1024+n)), Dst: netip.AddrPortFrom(labVIP, 53), ID: uint16(n),
-		SrcMAC: frame.MAC(l.c0.HardwareAddr), DstMAC: frame.MAC(l.d0.HardwareAddr), Payload: payload}.Bytes()
+	return build.UDP{Src: netip.AddrPortFrom(labClient, uint16(1024+n)), Dst: netip.AddrPortFrom(labVIP, 53), IP: build.IP{ID: uint16(n), SrcMAC: frame.MAC(l.c0.HardwareAddr), DstMAC: frame.MAC(l.d0.HardwareAddr)}, Payload: payload}.Bytes()
 }
 
 // openFlood opens a flood in the client's namespace, where checksums are
@@ -138,7 +138,7 @@ func TestAFloodThatCannotBeIsRefused(t *testing.T) {
 	}{
 		"0 frames": {nil, 0},
 		"-1 bytes": {[][]byte{udp}, -1},
-		"not UDP":  {[][]byte{udp, frametest.TCP{Src: netip.AddrPortFrom(labClient, 1), Dst: netip.AddrPortFrom(labVIP, 2), Pad: true}.Bytes()}, 18},
+		"not UDP":  {[][]byte{udp, build.TCP{Src: netip.AddrPortFrom(labClient, 1), Dst: netip.AddrPortFrom(labVIP, 2), IP: build.IP{Pad: true}}.Bytes()}, 18},
 	} {
 		if f, err := OpenFlood(l.c0, c.frames, c.segment); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v, %v", name, f, err)

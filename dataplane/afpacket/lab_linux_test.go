@@ -12,7 +12,7 @@ import (
 	"lvsdr/bench/netns"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/frametest"
+	"lvsdr/dataplane/frame/build"
 )
 
 func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
@@ -145,8 +145,8 @@ func frameTo(ifi *net.Interface, dst net.HardwareAddr, to netip.Addr, number, si
 	if to.Is6() {
 		payload := make([]byte, max(size-62, 3))
 		payload[0], payload[1], payload[2] = byte(number>>16), byte(number>>8), byte(number)
-		return frametest.UDP{Src: netip.AddrPortFrom(labClient6, uint16(number)), Dst: netip.AddrPortFrom(to, 53),
-			SrcMAC: frame.MAC(ifi.HardwareAddr), DstMAC: frame.MAC(dst), Payload: payload}.Bytes()
+		return build.UDP{Src: netip.AddrPortFrom(labClient6, uint16(number)), Dst: netip.AddrPortFrom(to, 53),
+			IP: build.IP{SrcMAC: frame.MAC(ifi.HardwareAddr), DstMAC: frame.MAC(dst)}, Payload: payload}.Bytes()
 	}
 	f := make([]byte, max(size, 60))
 	copy(f, dst)

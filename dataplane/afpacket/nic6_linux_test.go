@@ -20,13 +20,14 @@ import (
 	"lvsdr/bench/netns"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
 // icmp6 is an ICMPv6 message from the client to MAC dst and address to.
 func (l *lab) icmp6(dst net.HardwareAddr, to netip.Addr, typ, hops uint8, number byte) []byte {
-	return frametest.ICMP{Src: labClient6, Dst: to, SrcMAC: frame.MAC(l.c0.HardwareAddr), DstMAC: frame.MAC(dst),
-		Type: typ, TTL: hops, Payload: append(make([]byte, 16), number)}.Bytes()
+	return build.ICMP{Src: labClient6, Dst: to, IP: build.IP{SrcMAC: frame.MAC(l.c0.HardwareAddr), DstMAC: frame.MAC(dst), TTL: hops},
+		Type: typ, Payload: append(make([]byte, 16), number)}.Bytes()
 }
 
 func TestOfIPv6OnlyTheVIPAndNeighbourDiscoveryArrive(t *testing.T) {

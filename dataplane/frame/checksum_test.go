@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -22,7 +23,7 @@ func TestSumEqualsTheDefinition(t *testing.T) {
 				b[i] = 0xff * byte(r.Intn(2))
 			}
 		}
-		if got, want := ^frame.Fold(frame.Sum(b, 0)), frametest.Checksum(b); got != want {
+		if got, want := ^frame.Fold(frame.Sum(b, 0)), build.Checksum(b); got != want {
 			t.Fatalf("got %#04x, want %#04x of % x", got, want, b)
 		}
 	}
@@ -75,21 +76,21 @@ func TestPseudoSumEqualsTheDefinition(t *testing.T) {
 			pseudo = append(append([]byte{}, src[12:]...), dst[12:]...)
 			pseudo = append(pseudo, 0, proto, byte(n>>8), byte(n))
 		}
-		if got, want := ^frame.Fold(frame.PseudoSum(src, dst, frame.Proto(proto), n)), frametest.Checksum(pseudo); got != want {
+		if got, want := ^frame.Fold(frame.PseudoSum(src, dst, frame.Proto(proto), n)), build.Checksum(pseudo); got != want {
 			t.Fatalf("%v > %v, protocol %d, %d bytes: got %#04x, want %#04x", src, dst, proto, n, got, want)
 		}
 	}
 }
 
 func TestL4ChecksumOK(t *testing.T) {
-	tcp := frametest.TCP{Src: client, Dst: vip, Flags: "S", Payload: []byte("odd")}
+	tcp := build.TCP{Src: client, Dst: vip, Flags: "S", Payload: []byte("odd")}
 	badTCP, padded := tcp, tcp
 	badTCP.BadSum = true
 	padded.Pad = true
-	udp := frametest.UDP{Src: client, Dst: vip, Payload: []byte("odd")}
+	udp := build.UDP{Src: client, Dst: vip, Payload: []byte("odd")}
 	badUDP, noneUDP := udp, udp
 	badUDP.BadSum, noneUDP.NoSum = true, true
-	icmp := frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Payload: []byte("odd")}
+	icmp := build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Payload: []byte("odd")}
 	badICMP := icmp
 	badICMP.BadSum = true
 	badTCP.Payload = make([]byte, 100)
@@ -100,22 +101,22 @@ func TestL4ChecksumOK(t *testing.T) {
 	short := with(udp.Bytes(), func(f []byte) { f[17]-- })
 	trailing := with(append(udp.Bytes(), 0x77), func(f []byte) { f[17]++ })
 
-	tcp6 := frametest.TCP{Src: client6, Dst: vip6, Flags: "S", Payload: []byte("odd")}
+	tcp6 := build.TCP{Src: client6, Dst: vip6, Flags: "S", Payload: []byte("odd")}
 	ext6, badTCP6 := tcp6, tcp6
-	ext6.Ext = []frametest.Ext{frametest.HopByHop(), frametest.DestOpts(1, 9)}
+	ext6.Ext = []build.Ext{build.HopByHop(), build.DestOpts(1, 9)}
 	badTCP6.BadSum, badTCP6.Payload = true, make([]byte, 100)
 	atomic6 := badTCP6
-	atomic6.Ext = []frametest.Ext{frametest.FragmentHeader(0, false, 1)}
-	udp6 := frametest.UDP{Src: client6, Dst: vip6, Payload: []byte("odd")}
+	atomic6.Ext = []build.Ext{build.FragmentHeader(0, false, 1)}
+	udp6 := build.UDP{Src: client6, Dst: vip6, Payload: []byte("odd")}
 	badUDP6, noneUDP6 := udp6, udp6
 	badUDP6.BadSum, noneUDP6.NoSum = true, true
-	icmp6 := frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 128, Payload: []byte("odd")}
+	icmp6 := build.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 128, Payload: []byte("odd")}
 	badICMP6 := icmp6
 	badICMP6.BadSum = true
 	// bare gives an ICMPv6 message the checksum that ICMP would have.
 	bare := func(f []byte) []byte {
 		f[56], f[57] = 0, 0
-		binary.BigEndian.PutUint16(f[56:], frametest.Checksum(f[54:]))
+		binary.BigEndian.PutUint16(f[56:], build.Checksum(f[54:]))
 		return f
 	}
 
@@ -136,9 +137,9 @@ func TestL4ChecksumOK(t *testing.T) {
 		{"UDP longer than the packet is a fault", short, false},
 		{"ICMP", icmp.Bytes(), true},
 		{"ICMP with a wrong checksum", badICMP.Bytes(), false},
-		{"SCTP cannot be told here", frametest.SCTP{Src: client, Dst: vip, BadSum: true}.Bytes(), true},
-		{"a first fragment cannot be told", frametest.Fragment(badTCP.Bytes(), 24)[0], true},
-		{"a later fragment cannot be told", frametest.Fragment(badTCP.Bytes(), 24)[1], true},
+		{"SCTP cannot be told here", build.SCTP{Src: client, Dst: vip, BadSum: true}.Bytes(), true},
+		{"a first fragment cannot be told", build.Fragment(badTCP.Bytes(), 24)[0], true},
+		{"a later fragment cannot be told", build.Fragment(badTCP.Bytes(), 24)[1], true},
 		{"a frame with a fault", badHeader.Bytes(), false},
 		{"TCP of IPv6", tcp6.Bytes(), true},
 		{"TCP of IPv6 behind extension headers", ext6.Bytes(), true},
@@ -149,10 +150,10 @@ func TestL4ChecksumOK(t *testing.T) {
 		{"ICMPv6", icmp6.Bytes(), true},
 		{"ICMPv6 with a wrong checksum", badICMP6.Bytes(), false},
 		{"ICMPv6 without the pseudo-header", bare(icmp6.Bytes()), false},
-		{"ICMP in IPv6 is nothing that is known", frametest.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 1, Payload: []byte{1, 2, 3}}.Bytes(), true},
+		{"ICMP in IPv6 is nothing that is known", build.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 1, Payload: []byte{1, 2, 3}}.Bytes(), true},
 		{"an atomic fragment is whole", atomic6.Bytes(), false},
-		{"a first fragment of IPv6 cannot be told", frametest.Fragment(badTCP6.Bytes(), 24)[0], true},
-		{"an ARP frame", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
+		{"a first fragment of IPv6 cannot be told", build.Fragment(badTCP6.Bytes(), 24)[0], true},
+		{"an ARP frame", build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := parse(c.f)
@@ -177,12 +178,12 @@ func TestL4ChecksumOKOfRandomFrames(t *testing.T) {
 // The ones' complement sum finds every single wrong bit.
 func TestL4ChecksumOKFindsEveryWrongBit(t *testing.T) {
 	for _, f := range [][]byte{
-		frametest.TCP{Src: client, Dst: vip, Flags: "SA", Payload: []byte("some bytes")}.Bytes(),
-		frametest.UDP{Src: client, Dst: vip, Payload: []byte("some bytes")}.Bytes(),
-		frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Payload: []byte("some bytes")}.Bytes(),
-		frametest.TCP{Src: client6, Dst: vip6, Flags: "SA", Payload: []byte("some bytes")}.Bytes(),
-		frametest.UDP{Src: client6, Dst: vip6, Payload: []byte("some bytes")}.Bytes(),
-		frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 128, Payload: []byte("some bytes")}.Bytes(),
+		build.TCP{Src: client, Dst: vip, Flags: "SA", Payload: []byte("some bytes")}.Bytes(),
+		build.UDP{Src: client, Dst: vip, Payload: []byte("some bytes")}.Bytes(),
+		build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Payload: []byte("some bytes")}.Bytes(),
+		build.TCP{Src: client6, Dst: vip6, Flags: "SA", Payload: []byte("some bytes")}.Bytes(),
+		build.UDP{Src: client6, Dst: vip6, Payload: []byte("some bytes")}.Bytes(),
+		build.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 128, Payload: []byte("some bytes")}.Bytes(),
 	} {
 		h := parse(f)
 		for bit := int(h.L4) * 8; bit < int(h.End)*8; bit++ {
@@ -197,8 +198,8 @@ func TestL4ChecksumOKFindsEveryWrongBit(t *testing.T) {
 
 func TestL4ChecksumOKAllocatesNothing(t *testing.T) {
 	for _, f := range [][]byte{
-		frametest.TCP{Src: client, Dst: vip, Payload: make([]byte, 1000)}.Bytes(),
-		frametest.TCP{Src: client6, Dst: vip6, Payload: make([]byte, 1000)}.Bytes(),
+		build.TCP{Src: client, Dst: vip, Payload: make([]byte, 1000)}.Bytes(),
+		build.TCP{Src: client6, Dst: vip6, Payload: make([]byte, 1000)}.Bytes(),
 	} {
 		h := parse(f)
 		if n := testing.AllocsPerRun(100, func() { frame.L4ChecksumOK(f, &h) }); n != 0 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -47,11 +48,11 @@ func TestDecrementTTLEqualsFullRecomputation(t *testing.T) {
 // written as 0x0000 and as 0xffff, and both verify. RFC 1624 section 3 tells how
 // the older equation went wrong there.
 func TestDecrementTTLIsRightWhereTheChecksumHasTwoZeroes(t *testing.T) {
-	f := frametest.TCP{Src: client, Dst: vip}.Bytes()
+	f := build.TCP{Src: client, Dst: vip}.Bytes()
 	// The ID takes up what is missing to all ones.
 	f = with(f, func(f []byte) {
 		f[18], f[19] = 0, 0
-		frametest.FixHeaderSum(f)
+		build.FixHeaderSum(f)
 		copy(f[18:20], f[24:26])
 	})
 	for _, sum := range []uint16{0x0000, 0xffff} {
@@ -70,8 +71,8 @@ func TestDecrementTTLIsRightWhereTheChecksumHasTwoZeroes(t *testing.T) {
 
 func TestDecrementTTLOfZeroPanics(t *testing.T) {
 	for name, f := range map[string][]byte{
-		"IPv4": with(frametest.TCP{Src: client, Dst: vip}.Bytes(), set(14+8, 0)),
-		"IPv6": with(frametest.TCP{Src: client6, Dst: vip6}.Bytes(), set(14+7, 0)),
+		"IPv4": with(build.TCP{Src: client, Dst: vip}.Bytes(), set(14+8, 0)),
+		"IPv6": with(build.TCP{Src: client6, Dst: vip6}.Bytes(), set(14+7, 0)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := parse(f)
@@ -86,7 +87,7 @@ func TestDecrementTTLOfZeroPanics(t *testing.T) {
 }
 
 func TestSetMACsChangesTwelveBytes(t *testing.T) {
-	f := frametest.TCP{Src: client, Dst: vip, SrcMAC: clientMAC, DstMAC: vipMAC, VLAN: 7}.Bytes()
+	f := build.TCP{Src: client, Dst: vip, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC, VLAN: 7}}.Bytes()
 	if frame.SrcMAC(f) != clientMAC || frame.DstMAC(f) != vipMAC {
 		t.Fatalf("from %x to %x", frame.SrcMAC(f), frame.DstMAC(f))
 	}
@@ -103,8 +104,8 @@ func TestSetMACsChangesTwelveBytes(t *testing.T) {
 
 func TestEditsAllocateNothing(t *testing.T) {
 	for _, f := range [][]byte{
-		frametest.TCP{Src: client, Dst: vip, TTL: 255}.Bytes(),
-		frametest.TCP{Src: client6, Dst: vip6, TTL: 255}.Bytes(),
+		build.TCP{Src: client, Dst: vip, IP: build.IP{TTL: 255}}.Bytes(),
+		build.TCP{Src: client6, Dst: vip6, IP: build.IP{TTL: 255}}.Bytes(),
 	} {
 		h := parse(f)
 		if n := testing.AllocsPerRun(100, func() {
@@ -117,7 +118,7 @@ func TestEditsAllocateNothing(t *testing.T) {
 }
 
 func BenchmarkRewrite(b *testing.B) {
-	f := frametest.TCP{Src: client, Dst: vip}.Bytes()
+	f := build.TCP{Src: client, Dst: vip}.Bytes()
 	h := parse(f)
 	b.ReportAllocs()
 	for b.Loop() {

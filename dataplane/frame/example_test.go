@@ -5,19 +5,18 @@ import (
 	"net/netip"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
 // A director reads a frame, and sends it on to a real server: MAC addresses and
 // TTL are all that changes.
 func Example() {
-	f := frametest.TCP{
-		Src:    netip.MustParseAddrPort("192.0.2.10:40000"),
-		Dst:    netip.MustParseAddrPort("198.51.100.1:80"),
-		SrcMAC: frame.MAC{2, 0, 0, 0, 0, 0x0c},
-		DstMAC: frame.MAC{2, 0, 0, 0, 0, 0x01},
-		Flags:  "S",
-		TTL:    64,
+	f := build.TCP{
+		Src:   netip.MustParseAddrPort("192.0.2.10:40000"),
+		Dst:   netip.MustParseAddrPort("198.51.100.1:80"),
+		IP:    build.IP{SrcMAC: frame.MAC{2, 0, 0, 0, 0, 0x0c}, DstMAC: frame.MAC{2, 0, 0, 0, 0, 0x01}, TTL: 64},
+		Flags: "S",
 	}.Bytes()
 
 	var h frame.Header
@@ -35,7 +34,7 @@ func Example() {
 
 // A SYN to a port nobody serves is answered with a reset.
 func ExampleAppendReset() {
-	f := frametest.TCP{
+	f := build.TCP{
 		Src:   netip.MustParseAddrPort("192.0.2.10:40000"),
 		Dst:   netip.MustParseAddrPort("198.51.100.1:81"),
 		Flags: "S",
@@ -54,17 +53,17 @@ func ExampleAppendReset() {
 // A router on the way from the server to the client says that a packet is too
 // long. What it quotes names the connection, seen from the server.
 func ExampleInner() {
-	quoted := frametest.TCP{
+	quoted := build.TCP{
 		Src:   netip.MustParseAddrPort("[2001:db8:2::1]:80"),
 		Dst:   netip.MustParseAddrPort("[2001:db8:1::10]:40000"),
 		Flags: "A",
 	}.Bytes()
-	f := frametest.ICMP{
+	f := build.ICMP{
 		Src:     netip.MustParseAddr("2001:db8:9::1"),
 		Dst:     netip.MustParseAddr("2001:db8:2::1"),
 		Type:    2,
 		Rest:    [4]byte{2: 1400 >> 8, 3: 1400 & 0xff},
-		Payload: frametest.Quote(quoted, 8),
+		Payload: build.Quote(quoted, 8),
 	}.Bytes()
 
 	var h, in frame.Header

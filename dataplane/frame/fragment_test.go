@@ -10,6 +10,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -36,7 +37,7 @@ func random4(r *rand.Rand, opts []byte) []byte {
 		}
 		if r.Intn(2) == 0 {
 			src, dst := h.Src.IP(), h.Dst.IP()
-			f = frametest.Raw{Src: src, Dst: dst, Proto: 47, ID: uint16(h.FragID), VLAN: 7, Options: opts, TTL: h.TTL, Payload: f[h.L4:h.End]}.Bytes()
+			f = build.Raw{Src: src, Dst: dst, Proto: 47, IP: build.IP{ID: uint16(h.FragID), VLAN: 7, Options: opts, TTL: h.TTL}, Payload: f[h.L4:h.End]}.Bytes()
 		}
 		return f
 	}
@@ -121,7 +122,7 @@ func TestGopacketReassemblesTheFragments(t *testing.T) {
 	payload := make([]byte, 3000)
 	r.Read(payload)
 	for _, mtu := range []int{68, 576, 1006, 1500, 2000} {
-		f := frametest.UDP{Src: client, Dst: vip, ID: 7, VLAN: 3, Payload: payload}.Bytes()
+		f := build.UDP{Src: client, Dst: vip, IP: build.IP{ID: 7, VLAN: 3}, Payload: payload}.Bytes()
 		h := parse(f)
 		defrag := ip4defrag.NewIPv4Defragmenter()
 		pieces := fragments(f, mtu)
@@ -143,14 +144,14 @@ func TestGopacketReassemblesTheFragments(t *testing.T) {
 // A packet that is cut in two by AppendFragment and by the reference looks the
 // same, whichever piece is cut again.
 func TestAppendFragmentEqualsTheReference(t *testing.T) {
-	f := frametest.TCP{Src: client, Dst: vip, Flags: "A", ID: 7, TOS: 3, VLAN: 5, Pad: true, Payload: make([]byte, 90)}.Bytes()
+	f := build.TCP{Src: client, Dst: vip, Flags: "A", IP: build.IP{ID: 7, TOS: 3, VLAN: 5, Pad: true}, Payload: make([]byte, 90)}.Bytes()
 	frames := [][]byte{f}
-	frames = append(frames, frametest.Fragment(f, 48)...)
+	frames = append(frames, build.Fragment(f, 48)...)
 	for i, f := range frames {
 		h := parse(f)
 		n := int(h.End) - int(h.L4)
 		for cut := 8; cut < n; cut += 8 {
-			want := frametest.Fragment(f, cut)
+			want := build.Fragment(f, cut)
 			for j, at := range [][2]int{{0, cut}, {cut, n - cut}} {
 				if got := frame.AppendFragment(nil, f, &h, at[0], at[1]); !bytes.Equal(got, want[j]) {
 					t.Errorf("frame %d cut at %d, piece %d:\n got % x\nwant % x", i, cut, j, got, want[j])
@@ -180,7 +181,7 @@ func TestLaterFragmentsHaveTheCopiedOptions(t *testing.T) {
 		{"forty bytes", bytes.Repeat([]byte{0x94, 4, 0, 0}, 10), bytes.Repeat([]byte{0x94, 4, 0, 0}, 10)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := frametest.UDP{Src: client, Dst: vip, Options: c.options, Payload: make([]byte, 40)}.Bytes()
+			f := build.UDP{Src: client, Dst: vip, IP: build.IP{Options: c.options}, Payload: make([]byte, 40)}.Bytes()
 			h := parse(f)
 			for i, want := range [][]byte{f[34:h.L4], c.want} {
 				g := frame.AppendFragment(nil, f, &h, 24*i, 24)
@@ -194,7 +195,7 @@ func TestLaterFragmentsHaveTheCopiedOptions(t *testing.T) {
 }
 
 func TestAppendFragmentAppends(t *testing.T) {
-	f := frametest.UDP{Src: client, Dst: vip, Payload: make([]byte, 40)}.Bytes()
+	f := build.UDP{Src: client, Dst: vip, Payload: make([]byte, 40)}.Bytes()
 	h := parse(f)
 	want := frame.AppendFragment(nil, f, &h, 8, 16)
 	buf := append(make([]byte, 0, 2000), "prefix"...)
@@ -210,7 +211,7 @@ func TestAppendFragmentAppends(t *testing.T) {
 // A fragment near the greatest offset, longer than the datagram may be, would
 // make one whose offset does not fit its field.
 func TestNoFragmentGoesBeyondTheLongestDatagram(t *testing.T) {
-	f := with(frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 17, Payload: make([]byte, 64)}.Bytes(),
+	f := with(build.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 17, Payload: make([]byte, 64)}.Bytes(),
 		func(f []byte) { f[20], f[21] = 0x1f, 0xff-2 }) // at 65512
 	h := parse(f)
 	if g := frame.AppendFragment(nil, f, &h, 0, 8); g != nil {
@@ -227,7 +228,7 @@ func TestNoFragmentGoesBeyondTheLongestDatagram(t *testing.T) {
 }
 
 func TestAppendFragmentPanicsAtMistakes(t *testing.T) {
-	udp := frametest.UDP{Src: client, Dst: vip, Payload: make([]byte, 41)}.Bytes()
+	udp := build.UDP{Src: client, Dst: vip, Payload: make([]byte, 41)}.Bytes()
 	for _, c := range []struct {
 		name   string
 		f      []byte
@@ -255,7 +256,7 @@ func TestAppendFragmentPanicsAtMistakes(t *testing.T) {
 }
 
 func TestFragmentSize(t *testing.T) {
-	plain := frametest.UDP{Src: client, Dst: vip, VLAN: 7}
+	plain := build.UDP{Src: client, Dst: vip, IP: build.IP{VLAN: 7}}
 	options := plain
 	options.Options = make([]byte, 40)
 	for _, c := range []struct {
@@ -287,7 +288,7 @@ func FuzzAppendFragment(f *testing.F) {
 		f.Add(random4(r, []byte{0x94, 4, 0, 0, 7, 3, 4}), uint16(576))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, mtu uint16) {
-		frametest.FixHeaderSum(b)
+		build.FixHeaderSum(b)
 		h := parse(b)
 		if frame.FragmentSize(&h, int(mtu)) == 0 {
 			return
@@ -313,7 +314,7 @@ func FuzzAppendFragment(f *testing.F) {
 }
 
 func BenchmarkAppendFragment(b *testing.B) {
-	f := frametest.UDP{Src: client, Dst: vip, Payload: make([]byte, 2000)}.Bytes()
+	f := build.UDP{Src: client, Dst: vip, Payload: make([]byte, 2000)}.Bytes()
 	h := parse(f)
 	buf := make([]byte, 0, 2048)
 	b.ReportAllocs()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -25,7 +26,7 @@ var (
 func with(f []byte, edit func(f []byte)) []byte {
 	f = bytes.Clone(f)
 	edit(f)
-	frametest.FixHeaderSum(f)
+	build.FixHeaderSum(f)
 	return f
 }
 
@@ -44,14 +45,14 @@ func parse(f []byte) frame.Header {
 
 func TestParseReadsEveryField(t *testing.T) {
 	src, dst := frame.AddrFrom(client.Addr()), frame.AddrFrom(vip.Addr())
-	tcp := frametest.TCP{Src: client, Dst: vip, Flags: "SA", DF: true, TTL: 61, Payload: []byte("abc")}
+	tcp := build.TCP{Src: client, Dst: vip, Flags: "SA", IP: build.IP{DF: true, TTL: 61}, Payload: []byte("abc")}
 	tagged := tcp
 	tagged.VLAN = 7
 	options := tcp
 	options.Options = []byte{0x94, 4, 0, 0, 1}
-	padded := frametest.UDP{Src: client, Dst: vip, Payload: []byte("abc"), Pad: true}
-	whole := frametest.UDP{Src: client, Dst: vip, ID: 0x4321, Payload: make([]byte, 40)}.Bytes()
-	pieces := frametest.Fragment(whole, 24)
+	padded := build.UDP{Src: client, Dst: vip, Payload: []byte("abc"), IP: build.IP{Pad: true}}
+	whole := build.UDP{Src: client, Dst: vip, IP: build.IP{ID: 0x4321}, Payload: make([]byte, 40)}.Bytes()
+	pieces := build.Fragment(whole, 24)
 
 	for _, c := range []struct {
 		name string
@@ -71,33 +72,33 @@ func TestParseReadsEveryField(t *testing.T) {
 		{"IP options move the transport header", options.Bytes(), frame.Header{
 			Kind: frame.IPv4, L3: 14, L4: 42, End: 65, Proto: 6, TTL: 61, DF: true,
 			Src: src, Dst: dst, SrcPort: 40000, DstPort: 80, Flags: frame.SYN | frame.ACK}},
-		{"the flags of ECN are left out", frametest.TCP{Src: client, Dst: vip, Flags: "SEC"}.Bytes(), frame.Header{
+		{"the flags of ECN are left out", build.TCP{Src: client, Dst: vip, Flags: "SEC"}.Bytes(), frame.Header{
 			Kind: frame.IPv4, L3: 14, L4: 34, End: 54, Proto: 6, TTL: 64,
 			Src: src, Dst: dst, SrcPort: 40000, DstPort: 80, Flags: frame.SYN}},
 		{"End cuts Ethernet padding", padded.Bytes(), frame.Header{
 			Kind: frame.IPv4, L3: 14, L4: 34, End: 45, Proto: 17, TTL: 64,
 			Src: src, Dst: dst, SrcPort: 40000, DstPort: 80}},
-		{"an SCTP packet", frametest.SCTP{Src: client, Dst: vip}.Bytes(), frame.Header{
+		{"an SCTP packet", build.SCTP{Src: client, Dst: vip}.Bytes(), frame.Header{
 			Kind: frame.IPv4, L3: 14, L4: 34, End: 46, Proto: 132, TTL: 64,
 			Src: src, Dst: dst, SrcPort: 40000, DstPort: 80}},
 		{"an ICMP message has type and code and no ports",
-			frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 4}.Bytes(), frame.Header{
+			build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 4}.Bytes(), frame.Header{
 				Kind: frame.IPv4, L3: 14, L4: 34, End: 42, Proto: 1, TTL: 64,
 				Src: src, Dst: dst, ICMPType: 3, ICMPCode: 4}},
 		{"another protocol has addresses only",
-			frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47, Payload: []byte{1, 2, 3, 4}}.Bytes(), frame.Header{
+			build.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47, Payload: []byte{1, 2, 3, 4}}.Bytes(), frame.Header{
 				Kind: frame.IPv4, L3: 14, L4: 34, End: 38, Proto: 47, TTL: 64, Src: src, Dst: dst}},
 		{"another protocol may have no payload at all",
-			frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47}.Bytes(), frame.Header{
+			build.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47}.Bytes(), frame.Header{
 				Kind: frame.IPv4, L3: 14, L4: 34, End: 34, Proto: 47, TTL: 64, Src: src, Dst: dst}},
 		{"a first fragment has ports, and a UDP length beyond its end", pieces[0], frame.Header{
 			Kind: frame.IPv4, L3: 14, L4: 34, End: 58, Proto: 17, TTL: 64, FragID: 0x4321, More: true,
 			Src: src, Dst: dst, SrcPort: 40000, DstPort: 80}},
 		{"a later fragment has none", pieces[1], frame.Header{
 			Kind: frame.IPv4, L3: 14, L4: 34, End: 58, Proto: 17, TTL: 64, FragID: 0x4321, FragOff: 24, Src: src, Dst: dst}},
-		{"an ARP packet", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(),
+		{"an ARP packet", build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(),
 			frame.Header{Kind: frame.ARP, L3: 14}},
-		{"a tagged ARP packet", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr(), VLAN: 7}.Bytes(),
+		{"a tagged ARP packet", build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr(), VLAN: 7}.Bytes(),
 			frame.Header{Kind: frame.ARP, L3: 18}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -110,15 +111,15 @@ func TestParseReadsEveryField(t *testing.T) {
 }
 
 func TestParseNamesTheFault(t *testing.T) {
-	tcp := frametest.TCP{Src: client, Dst: vip, Flags: "S", Payload: make([]byte, 40)}.Bytes()
-	udp := frametest.UDP{Src: client, Dst: vip, Payload: make([]byte, 40)}.Bytes()
-	options := frametest.TCP{Src: client, Dst: vip, Flags: "S", Options: []byte{1, 1, 1, 0}}.Bytes()
-	tagged := frametest.TCP{Src: client, Dst: vip, VLAN: 7}.Bytes()
-	arp := frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes()
+	tcp := build.TCP{Src: client, Dst: vip, Flags: "S", Payload: make([]byte, 40)}.Bytes()
+	udp := build.UDP{Src: client, Dst: vip, Payload: make([]byte, 40)}.Bytes()
+	options := build.TCP{Src: client, Dst: vip, Flags: "S", IP: build.IP{Options: []byte{1, 1, 1, 0}}}.Bytes()
+	tagged := build.TCP{Src: client, Dst: vip, IP: build.IP{VLAN: 7}}.Bytes()
+	arp := build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes()
 	raw := func(proto frame.Proto, n int) []byte {
-		return frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: proto, Payload: make([]byte, n)}.Bytes()
+		return build.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: proto, Payload: make([]byte, n)}.Bytes()
 	}
-	longOptions := frametest.TCP{Src: client, Dst: vip, Flags: "S", TCPOptions: make([]byte, 40)}.Bytes()
+	longOptions := build.TCP{Src: client, Dst: vip, Flags: "S", TCPOptions: make([]byte, 40)}.Bytes()
 	tcpAt := func(off int) []byte {
 		return with(tcp, func(f []byte) { binary.BigEndian.PutUint16(f[20:], uint16(off/8)) })
 	}
@@ -148,7 +149,7 @@ func TestParseNamesTheFault(t *testing.T) {
 		{"a packet longer than the frame by a byte", tcp[:len(tcp)-1], frame.IPv4, frame.BadHeader},
 		{"a total length of zero, as IPv4 BIG TCP has", with(tcp, func(f []byte) { f[16], f[17] = 0, 0 }), frame.IPv4, frame.BadHeader},
 
-		{"a wrong header checksum", frametest.TCP{Src: client, Dst: vip, BadIPSum: true}.Bytes(), frame.IPv4, frame.BadChecksum},
+		{"a wrong header checksum", build.TCP{Src: client, Dst: vip, IP: build.IP{BadIPSum: true}}.Bytes(), frame.IPv4, frame.BadChecksum},
 		{"a header checksum of zero that is not computed", func() []byte {
 			f := bytes.Clone(tcp)
 			f[24], f[25] = 0, 0
@@ -164,18 +165,18 @@ func TestParseNamesTheFault(t *testing.T) {
 		{"a data offset of 4", with(tcp, set(46, 0x40)), frame.IPv4, frame.BadL4},
 		{"a data offset to the end", with(tcp, set(46, 0xf0)), frame.IPv4, frame.NoFault},
 		{"a data offset beyond the end", with(tcp, func(f []byte) { f[46], f[17] = 0xf0, 20+59 }), frame.IPv4, frame.BadL4},
-		{"a first fragment with the TCP options in the second", frametest.Fragment(longOptions, 24)[0], frame.IPv4, frame.NoFault},
-		{"a tiny first fragment (RFC 1858)", frametest.Fragment(tcp, 16)[0], frame.IPv4, frame.BadL4},
+		{"a first fragment with the TCP options in the second", build.Fragment(longOptions, 24)[0], frame.IPv4, frame.NoFault},
+		{"a tiny first fragment (RFC 1858)", build.Fragment(tcp, 16)[0], frame.IPv4, frame.BadL4},
 		{"a TCP fragment at 8 (RFC 3128)", tcpAt(8), frame.IPv4, frame.BadL4},
 		{"a TCP fragment at 16", tcpAt(16), frame.IPv4, frame.NoFault},
-		{"a UDP fragment at 8", frametest.Fragment(udp, 8)[1], frame.IPv4, frame.NoFault},
+		{"a UDP fragment at 8", build.Fragment(udp, 8)[1], frame.IPv4, frame.NoFault},
 
 		{"7 bytes of UDP", raw(frame.ProtoUDP, 7), frame.IPv4, frame.BadL4},
 		{"a UDP length of 0", with(udp, set(39, 0)), frame.IPv4, frame.BadL4},
 		{"a UDP length of 7", with(udp, set(39, 7)), frame.IPv4, frame.BadL4},
 		{"a UDP length of 8 before more bytes", with(udp, set(39, 8)), frame.IPv4, frame.NoFault},
 		{"a UDP length beyond the end", with(udp, set(39, 49)), frame.IPv4, frame.BadL4},
-		{"a UDP datagram without data", frametest.UDP{Src: client, Dst: vip}.Bytes(), frame.IPv4, frame.NoFault},
+		{"a UDP datagram without data", build.UDP{Src: client, Dst: vip}.Bytes(), frame.IPv4, frame.NoFault},
 
 		{"11 bytes of SCTP", raw(frame.ProtoSCTP, 11), frame.IPv4, frame.BadL4},
 		{"7 bytes of ICMP", raw(frame.ProtoICMP, 7), frame.IPv4, frame.BadL4},
@@ -195,7 +196,7 @@ func TestParseNamesTheFault(t *testing.T) {
 // A super-frame of segmentation offload is longer than any MTU but not than
 // what total length can say.
 func TestParseTakesTheLongestSuperFrame(t *testing.T) {
-	f := frametest.TCP{Src: client, Dst: vip, Flags: "A", Payload: make([]byte, 65535-40)}.Bytes()
+	f := build.TCP{Src: client, Dst: vip, Flags: "A", Payload: make([]byte, 65535-40)}.Bytes()
 	h := parse(f)
 	if h.Fault != frame.NoFault || h.End != 14+65535 {
 		t.Errorf("fault %v, end %d; want none, %d", h.Fault, h.End, 14+65535)
@@ -265,7 +266,7 @@ func mutate(r *rand.Rand, f []byte) []byte {
 		}
 	}
 	if r.Intn(2) == 0 {
-		frametest.FixHeaderSum(f)
+		build.FixHeaderSum(f)
 	}
 	return f
 }
@@ -307,7 +308,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		check(t, b)
-		if frametest.FixHeaderSum(b) { // else nearly every input ends at the checksum
+		if build.FixHeaderSum(b) { // else nearly every input ends at the checksum
 			check(t, b)
 		}
 	})
@@ -346,7 +347,7 @@ func TestKindsAndFaultsHaveDifferentNames(t *testing.T) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	pad := frametest.TCP{Src: client, Dst: vip, Flags: "S", Pad: true}
+	pad := build.TCP{Src: client, Dst: vip, Flags: "S", IP: build.IP{Pad: true}}
 	tagged, options := pad, pad
 	tagged.VLAN = 7
 	options.Options = []byte{1, 1, 1, 0}
@@ -357,13 +358,13 @@ func BenchmarkParse(b *testing.B) {
 		{"TCP", pad.Bytes()},
 		{"TCPTagged", tagged.Bytes()},
 		{"TCPOptions", options.Bytes()},
-		{"UDP", frametest.UDP{Src: client, Dst: vip, Pad: true}.Bytes()},
-		{"SCTP", frametest.SCTP{Src: client, Dst: vip, Pad: true}.Bytes()},
-		{"ICMP", frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, Pad: true}.Bytes()},
-		{"ARP", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr(), Pad: true}.Bytes()},
-		{"TCP6", frametest.TCP{Src: client6, Dst: vip6, Flags: "S"}.Bytes()},
-		{"TCP6Ext", frametest.TCP{Src: client6, Dst: vip6, Flags: "S",
-			Ext: []frametest.Ext{frametest.HopByHop(), frametest.DestOpts()}}.Bytes()},
+		{"UDP", build.UDP{Src: client, Dst: vip, IP: build.IP{Pad: true}}.Bytes()},
+		{"SCTP", build.SCTP{Src: client, Dst: vip, IP: build.IP{Pad: true}}.Bytes()},
+		{"ICMP", build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 8, IP: build.IP{Pad: true}}.Bytes()},
+		{"ARP", build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr(), Pad: true}.Bytes()},
+		{"TCP6", build.TCP{Src: client6, Dst: vip6, Flags: "S"}.Bytes()},
+		{"TCP6Ext", build.TCP{Src: client6, Dst: vip6, Flags: "S",
+			IP: build.IP{Ext: []build.Ext{build.HopByHop(), build.DestOpts()}}}.Bytes()},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var h frame.Header

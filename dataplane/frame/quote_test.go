@@ -7,43 +7,44 @@ import (
 	"testing"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
 // inner is frame.Inner into a header full of rubbish.
 func inner(f []byte) (frame.Header, bool) {
 	h := parse(f)
-	in := parse(tcp6(frametest.FragmentHeader(0, true, 99)))
+	in := parse(tcp6(build.FragmentHeader(0, true, 99)))
 	ok := frame.Inner(f, &h, &in)
 	return in, ok
 }
 
 // quoting is an ICMP error of a router to the VIP about the packet in f, n
 // bytes of whose payload it quotes.
-func quoting(f []byte, n int) []byte { return errorWith(f, frametest.Quote(f, n)) }
+func quoting(f []byte, n int) []byte { return errorWith(f, build.Quote(f, n)) }
 
 // errorWith is an ICMP error of f's family with the given quotation.
 func errorWith(f, quotation []byte) []byte {
 	if parse(f).Kind == frame.IPv6 {
-		return frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 2, Rest: [4]byte{2: 5, 3: 0x14}, Payload: quotation}.Bytes()
+		return build.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: 2, Rest: [4]byte{2: 5, 3: 0x14}, Payload: quotation}.Bytes()
 	}
-	return frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 4, Rest: [4]byte{2: 5, 3: 0x14}, Payload: quotation}.Bytes()
+	return build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 4, Rest: [4]byte{2: 5, 3: 0x14}, Payload: quotation}.Bytes()
 }
 
 func TestInnerReadsWhatIsQuoted(t *testing.T) {
-	tcp := frametest.TCP{Src: vip, Dst: client, Flags: "SA", ID: 0x4321, DF: true, TTL: 1, Payload: make([]byte, 100)}
+	tcp := build.TCP{Src: vip, Dst: client, Flags: "SA", IP: build.IP{ID: 0x4321, DF: true, TTL: 1}, Payload: make([]byte, 100)}
 	options := tcp
 	options.Options = []byte{7, 7, 4, 0, 0, 0, 0}
-	big6 := frametest.TCP{Src: vip6, Dst: client6, Flags: "SA", TTL: 1, Payload: make([]byte, 100)}
+	big6 := build.TCP{Src: vip6, Dst: client6, Flags: "SA", IP: build.IP{TTL: 1}, Payload: make([]byte, 100)}
 	ext6 := big6
-	ext6.Ext = []frametest.Ext{frametest.HopByHop(), frametest.DestOpts(make([]byte, 10)...)}
-	pieces := frametest.Fragment(tcp.Bytes(), 24)
-	pieces6 := frametest.Fragment(big6.Bytes(), 24)
+	ext6.Ext = []build.Ext{build.HopByHop(), build.DestOpts(make([]byte, 10)...)}
+	pieces := build.Fragment(tcp.Bytes(), 24)
+	pieces6 := build.Fragment(big6.Bytes(), 24)
 	id6 := frametest.Parse(pieces6[0]).FragID
-	udp := frametest.UDP{Src: vip, Dst: client, Payload: make([]byte, 100)}.Bytes()
-	sctp := frametest.SCTP{Src: vip6, Dst: client6}.Bytes()
-	ping := frametest.ICMP{Src: vip.Addr(), Dst: client.Addr(), Type: 8, Code: 1}.Bytes()
-	ping6 := frametest.ICMP{Src: vip6.Addr(), Dst: client6.Addr(), Type: 128, Code: 1}.Bytes()
+	udp := build.UDP{Src: vip, Dst: client, Payload: make([]byte, 100)}.Bytes()
+	sctp := build.SCTP{Src: vip6, Dst: client6}.Bytes()
+	ping := build.ICMP{Src: vip.Addr(), Dst: client.Addr(), Type: 8, Code: 1}.Bytes()
+	ping6 := build.ICMP{Src: vip6.Addr(), Dst: client6.Addr(), Type: 128, Code: 1}.Bytes()
 
 	// four and six are what a quoted TCP segment gives, which starts 14+20+8
 	// or 14+40+8 bytes into the frame.
@@ -70,12 +71,12 @@ func TestInnerReadsWhatIsQuoted(t *testing.T) {
 		{"thirteen have none either", quoting(tcp.Bytes(), 13), four(func(h *frame.Header) { h.End += 5 })},
 		{"fourteen have", quoting(tcp.Bytes(), 14), four(func(h *frame.Header) { h.End, h.Flags = 76, synAck })},
 		{"all of the segment", quoting(tcp.Bytes(), 1000), four(func(h *frame.Header) { h.End, h.Flags = 62+120, synAck })},
-		{"zeroes after a short packet are not of it", errorWith(ping, append(frametest.Quote(ping, 8), make([]byte, 100)...)),
+		{"zeroes after a short packet are not of it", errorWith(ping, append(build.Quote(ping, 8), make([]byte, 100)...)),
 			four(func(h *frame.Header) {
 				h.Proto, h.FragID, h.DF, h.TTL, h.ICMPType, h.ICMPCode, h.SrcPort, h.DstPort = 1, 0, false, 64, 8, 1, 0, 0
 			})},
 		{"IP options", quoting(options.Bytes(), 8), four(func(h *frame.Header) { h.L4, h.End = 70, 78 })},
-		{"a TTL of 0, as some routers quote", errorWith(udp, frametest.Quote(with(tcp.Bytes(), set(14+8, 0)), 8)),
+		{"a TTL of 0, as some routers quote", errorWith(udp, build.Quote(with(tcp.Bytes(), set(14+8, 0)), 8)),
 			four(func(h *frame.Header) { h.TTL = 0 })},
 		{"UDP", quoting(udp, 8), four(func(h *frame.Header) { h.Proto, h.FragID, h.DF, h.TTL = 17, 0, false, 64 })},
 		{"a first fragment", quoting(pieces[0], 8), four(func(h *frame.Header) { h.More = true })},
@@ -103,17 +104,17 @@ func TestInnerReadsWhatIsQuoted(t *testing.T) {
 }
 
 func TestInnerRefuses(t *testing.T) {
-	tcp := frametest.TCP{Src: vip, Dst: client, Flags: "SA", Payload: make([]byte, 100)}.Bytes()
-	six := frametest.TCP{Src: vip6, Dst: client6, Flags: "SA", Payload: make([]byte, 100), Ext: []frametest.Ext{frametest.DestOpts(make([]byte, 14)...)}}
+	tcp := build.TCP{Src: vip, Dst: client, Flags: "SA", Payload: make([]byte, 100)}.Bytes()
+	six := build.TCP{Src: vip6, Dst: client6, Flags: "SA", Payload: make([]byte, 100), IP: build.IP{Ext: []build.Ext{build.DestOpts(make([]byte, 14)...)}}}
 	routed, mapped := six, six
-	routed.Ext = []frametest.Ext{frametest.Routing(0, 1, client6.Addr())}
-	q4, q6 := frametest.Quote(tcp, 8), frametest.Quote(six.Bytes(), 8)
+	routed.Ext = []build.Ext{build.Routing(0, 1, client6.Addr())}
+	q4, q6 := build.Quote(tcp, 8), build.Quote(six.Bytes(), 8)
 	mapped.Src = netip.MustParseAddrPort("[::ffff:198.51.100.1]:80")
 	icmp := func(typ uint8) []byte {
-		return frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: typ, Payload: q4}.Bytes()
+		return build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: typ, Payload: q4}.Bytes()
 	}
 	icmp6 := func(typ uint8) []byte {
-		return frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: typ, Payload: q6}.Bytes()
+		return build.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: typ, Payload: q6}.Bytes()
 	}
 	edited := func(q []byte, edit func([]byte)) []byte {
 		q = bytes.Clone(q)
@@ -123,7 +124,7 @@ func TestInnerRefuses(t *testing.T) {
 	// checked is q with its header checksum put right.
 	checked := func(q []byte) []byte {
 		f := append(bytes.Clone(tcp[:14]), q...)
-		frametest.FixHeaderSum(f)
+		build.FixHeaderSum(f)
 		return f[14:]
 	}
 	short := checked(edited(q4, func(q []byte) { q[2], q[3] = 0, 27 }))
@@ -148,11 +149,11 @@ func TestInnerRefuses(t *testing.T) {
 		{"an error nobody knows", icmp6(5), false},
 		{"a type of 0 of ICMPv6", icmp6(0), false},
 		{"an ICMPv6 redirect", icmp6(137), false},
-		{"ICMP in IPv6", frametest.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 1, Payload: append([]byte{3, 1, 0, 0, 0, 0, 0, 0}, q6...)}.Bytes(), false},
+		{"ICMP in IPv6", build.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 1, Payload: append([]byte{3, 1, 0, 0, 0, 0, 0, 0}, q6...)}.Bytes(), false},
 		{"a TCP segment", tcp, false},
 		{"a frame with a fault", quoted4(q4)[:40], false},
-		{"a later fragment of an error", frametest.Fragment(quoted4(q4), 16)[1], false},
-		{"a first fragment of an error", frametest.Fragment(quoted4(frametest.Quote(tcp, 60)), 56)[0], true},
+		{"a later fragment of an error", build.Fragment(quoted4(q4), 16)[1], false},
+		{"a first fragment of an error", build.Fragment(quoted4(build.Quote(tcp, 60)), 56)[0], true},
 
 		{"nothing quoted", quoted4(nil), false},
 		{"19 bytes", quoted4(q4[:19]), false},
@@ -170,8 +171,8 @@ func TestInnerRefuses(t *testing.T) {
 		{"a chain that is not", quoted6(q6[:40+16+8]), true},
 		{"seven bytes of TCP behind it", quoted6(q6[:40+16+7]), false},
 		{"a packet that ends within its chain", quoted6(edited(q6, func(q []byte) { q[4], q[5] = 0, 15 })), false},
-		{"segments left", quoted6(frametest.Quote(routed.Bytes(), 8)), false},
-		{"an IPv4-mapped address", quoted6(frametest.Quote(mapped.Bytes(), 8)), false},
+		{"segments left", quoted6(build.Quote(routed.Bytes(), 8)), false},
+		{"an IPv4-mapped address", quoted6(build.Quote(mapped.Bytes(), 8)), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got, ok := inner(c.f); ok != c.want || !ok && got != (frame.Header{}) {
@@ -270,7 +271,7 @@ func FuzzInner(f *testing.F) {
 		f.Add(h.Kind == frame.IPv6, e[h.L4+8:h.End])
 	}
 	f.Fuzz(func(t *testing.T, six bool, quotation []byte) {
-		family := frametest.TCP{Src: vip, Dst: client}.Bytes()
+		family := build.TCP{Src: vip, Dst: client}.Bytes()
 		if six {
 			family = tcp6()
 		}
@@ -279,7 +280,7 @@ func FuzzInner(f *testing.F) {
 		}
 		checkInner(t, errorWith(family, quotation))
 		q := append(bytes.Clone(family[:14]), quotation...)
-		if frametest.FixHeaderSum(q) { // else nearly every input ends at the checksum
+		if build.FixHeaderSum(q) { // else nearly every input ends at the checksum
 			checkInner(t, errorWith(family, q[14:]))
 		}
 	})
@@ -287,8 +288,8 @@ func FuzzInner(f *testing.F) {
 
 func TestInnerAllocatesNothing(t *testing.T) {
 	for _, f := range [][]byte{
-		quoting(frametest.TCP{Src: vip, Dst: client}.Bytes(), 8),
-		quoting(tcp6(frametest.DestOpts()), 8),
+		quoting(build.TCP{Src: vip, Dst: client}.Bytes(), 8),
+		quoting(tcp6(build.DestOpts()), 8),
 	} {
 		h := parse(f)
 		var in frame.Header
@@ -302,7 +303,7 @@ func TestInnerAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkInner(b *testing.B) {
-	f := quoting(frametest.TCP{Src: vip, Dst: client}.Bytes(), 8)
+	f := quoting(build.TCP{Src: vip, Dst: client}.Bytes(), 8)
 	h := parse(f)
 	var in frame.Header
 	b.ReportAllocs()

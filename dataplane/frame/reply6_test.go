@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
 func TestMayAnswerIPv6(t *testing.T) {
-	tcp := frametest.TCP{Src: client6, Dst: vip6, SrcMAC: clientMAC, DstMAC: vipMAC, Flags: "S", Payload: make([]byte, 40)}
+	tcp := build.TCP{Src: client6, Dst: vip6, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC}, Flags: "S", Payload: make([]byte, 40)}
 	between := func(src, dst string) []byte {
 		s := tcp
 		s.Src = netip.AddrPortFrom(netip.MustParseAddr(src), 1)
@@ -18,10 +19,10 @@ func TestMayAnswerIPv6(t *testing.T) {
 	}
 	const host = "2001:db8::1"
 	icmp := func(typ uint8) []byte {
-		return frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: typ, Payload: frametest.Quote(tcp.Bytes(), 8)}.Bytes()
+		return build.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), Type: typ, Payload: build.Quote(tcp.Bytes(), 8)}.Bytes()
 	}
 	ext := tcp
-	ext.Ext = []frametest.Ext{frametest.HopByHop(), frametest.DestOpts()}
+	ext.Ext = []build.Ext{build.HopByHop(), build.DestOpts()}
 	for _, c := range []struct {
 		name string
 		f    []byte
@@ -29,8 +30,8 @@ func TestMayAnswerIPv6(t *testing.T) {
 	}{
 		{"a packet between two hosts", tcp.Bytes(), true},
 		{"a packet with extension headers", ext.Bytes(), true},
-		{"a first fragment", frametest.Fragment(tcp.Bytes(), 24)[0], true},
-		{"a later fragment", frametest.Fragment(tcp.Bytes(), 24)[1], false},
+		{"a first fragment", build.Fragment(tcp.Bytes(), 24)[0], true},
+		{"a later fragment", build.Fragment(tcp.Bytes(), 24)[1], false},
 		{"a frame to a multicast MAC address", with(tcp.Bytes(), set(0, 0x33)), false},
 		{"a frame from a multicast MAC address", with(tcp.Bytes(), set(6, 0x33)), false},
 		{"from the unspecified address", between("::", host), false},
@@ -52,10 +53,10 @@ func TestMayAnswerIPv6(t *testing.T) {
 		{"a neighbour solicitation", icmp(135), true},
 		{"a redirect", icmp(137), false},
 		{"an error of ICMP, which means nothing here",
-			frametest.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 1, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
+			build.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 1, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
 		{"a packet with segments left", func() []byte {
 			s := tcp
-			s.Ext = []frametest.Ext{frametest.Routing(0, 1, client6.Addr())}
+			s.Ext = []build.Ext{build.Routing(0, 1, client6.Addr())}
 			return s.Bytes()
 		}(), false},
 	} {
@@ -70,16 +71,16 @@ func TestMayAnswerIPv6(t *testing.T) {
 }
 
 func TestAppendEchoReplyIPv6(t *testing.T) {
-	ping := frametest.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), SrcMAC: clientMAC, DstMAC: vipMAC,
-		Type: 128, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd"), TTL: 3, TOS: 0xb9, Pad: true}
-	pong := frametest.ICMP{Src: vip6.Addr(), Dst: client6.Addr(), SrcMAC: vipMAC, DstMAC: clientMAC,
-		Type: 129, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd"), TOS: 0xb9}
+	ping := build.ICMP{Src: client6.Addr(), Dst: vip6.Addr(), IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC, TTL: 3, TOS: 0xb9, Pad: true},
+		Type: 128, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd")}
+	pong := build.ICMP{Src: vip6.Addr(), Dst: client6.Addr(), IP: build.IP{SrcMAC: vipMAC, DstMAC: clientMAC, TOS: 0xb9},
+		Type: 129, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd")}
 	tagged, taggedPong := ping, pong
 	tagged.VLAN, taggedPong.VLAN = 7, 7
 	ext, atomic, followed := ping, ping, ping
-	ext.Ext = []frametest.Ext{frametest.HopByHop(5, 2, 0, 0), frametest.DestOpts()}
-	atomic.Ext = []frametest.Ext{frametest.FragmentHeader(0, false, 77)}
-	followed.Ext = []frametest.Ext{frametest.Routing(0, 0, client6.Addr())}
+	ext.Ext = []build.Ext{build.HopByHop(5, 2, 0, 0), build.DestOpts()}
+	atomic.Ext = []build.Ext{build.FragmentHeader(0, false, 77)}
+	followed.Ext = []build.Ext{build.Routing(0, 0, client6.Addr())}
 	long, longPong := ping, pong
 	long.Payload = make([]byte, frame.MaxReply-14-40-8)
 	longPong.Payload = long.Payload
@@ -109,12 +110,12 @@ func TestAppendEchoReplyIPv6(t *testing.T) {
 		{"a code that means nothing", code.Bytes(), nil},
 		{"an echo reply", reply.Bytes(), nil},
 		{"an echo request of ICMP's number", v4.Bytes(), nil},
-		{"a first fragment of a ping", frametest.Fragment(big.Bytes(), 48)[0], nil},
-		{"a later fragment of a ping", frametest.Fragment(big.Bytes(), 48)[1], nil},
+		{"a first fragment of a ping", build.Fragment(big.Bytes(), 48)[0], nil},
+		{"a later fragment of a ping", build.Fragment(big.Bytes(), 48)[1], nil},
 		{"a ping to a group", group.Bytes(), nil},
 		{"a TCP segment", tcp6(), nil},
 		{"an echo request of ICMPv6's number in IPv4",
-			frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 128}.Bytes(), nil},
+			build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 128}.Bytes(), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := parse(c.f)
@@ -125,16 +126,16 @@ func TestAppendEchoReplyIPv6(t *testing.T) {
 }
 
 func TestAppendResetIPv6(t *testing.T) {
-	in := func(flags string, payload int) frametest.TCP {
-		return frametest.TCP{Src: client6, Dst: vip6, SrcMAC: clientMAC, DstMAC: vipMAC, TTL: 3, TOS: 0xb3,
+	in := func(flags string, payload int) build.TCP {
+		return build.TCP{Src: client6, Dst: vip6, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC, TTL: 3, TOS: 0xb3},
 			Flags: flags, Seq: 0xfffffffe, Ack: 0x01020304, Payload: make([]byte, payload)}
 	}
 	out := func(flags string, seq, ack uint32) []byte {
-		return withoutWindow(t, frametest.TCP{Src: vip6, Dst: client6, SrcMAC: vipMAC, DstMAC: clientMAC, TOS: 0xb0,
+		return withoutWindow(t, build.TCP{Src: vip6, Dst: client6, IP: build.IP{SrcMAC: vipMAC, DstMAC: clientMAC, TOS: 0xb0},
 			Flags: flags, Seq: seq, Ack: ack})
 	}
 	ext := in("S", 5)
-	ext.Ext = []frametest.Ext{frametest.HopByHop(), frametest.DestOpts(make([]byte, 30)...)}
+	ext.Ext = []build.Ext{build.HopByHop(), build.DestOpts(make([]byte, 30)...)}
 
 	for _, c := range []struct {
 		name string
@@ -145,8 +146,8 @@ func TestAppendResetIPv6(t *testing.T) {
 		{"extension headers do not count, data does", ext.Bytes(), out("RA", 0, 4)},
 		{"an ACK tells the sequence number itself", in("A", 9).Bytes(), out("R", 0x01020304, 0)},
 		{"a reset is not answered", in("R", 0).Bytes(), nil},
-		{"nor a first fragment", frametest.Fragment(in("A", 40).Bytes(), 24)[0], nil},
-		{"nor a UDP datagram", frametest.UDP{Src: client6, Dst: vip6}.Bytes(), nil},
+		{"nor a first fragment", build.Fragment(in("A", 40).Bytes(), 24)[0], nil},
+		{"nor a UDP datagram", build.UDP{Src: client6, Dst: vip6}.Bytes(), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := parse(c.f)
@@ -157,10 +158,10 @@ func TestAppendResetIPv6(t *testing.T) {
 }
 
 func TestAppendICMPErrorIPv6(t *testing.T) {
-	udp := frametest.UDP{Src: client6, Dst: vip6, SrcMAC: clientMAC, DstMAC: vipMAC, Payload: []byte("who is there?"), TTL: 1, TOS: 0xb9, Pad: true}
-	out := func(typ, code uint8, rest [4]byte, quoted []byte, n int) frametest.ICMP {
-		return frametest.ICMP{Src: vip6.Addr(), Dst: client6.Addr(), SrcMAC: vipMAC, DstMAC: clientMAC,
-			Type: typ, Code: code, Rest: rest, Payload: frametest.Quote(quoted, n)}
+	udp := build.UDP{Src: client6, Dst: vip6, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC, TTL: 1, TOS: 0xb9, Pad: true}, Payload: []byte("who is there?")}
+	out := func(typ, code uint8, rest [4]byte, quoted []byte, n int) build.ICMP {
+		return build.ICMP{Src: vip6.Addr(), Dst: client6.Addr(), IP: build.IP{SrcMAC: vipMAC, DstMAC: clientMAC},
+			Type: typ, Code: code, Rest: rest, Payload: build.Quote(quoted, n)}
 	}
 	// 1280 bytes, of which 48 are ours and 40 the quoted header.
 	const most = 1280 - 48 - 40
@@ -168,10 +169,10 @@ func TestAppendICMPErrorIPv6(t *testing.T) {
 	long.Payload = make([]byte, 1400)
 	just.Payload = make([]byte, most-8)
 	ext := long
-	ext.Ext = []frametest.Ext{frametest.DestOpts(make([]byte, 14)...)}
+	ext.Ext = []build.Ext{build.DestOpts(make([]byte, 14)...)}
 	tagged, taggedOut := long, out(1, 4, [4]byte{}, long.Bytes(), most)
 	tagged.VLAN, taggedOut.VLAN = 7, 7
-	first := frametest.Fragment(long.Bytes(), 800)
+	first := build.Fragment(long.Bytes(), 800)
 
 	for _, c := range []struct {
 		name      string

@@ -10,6 +10,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 	"lvsdr/dataplane/frame/frametest"
 )
 
@@ -20,7 +21,7 @@ func hostUnreachable(dst, f []byte, h *frame.Header) []byte {
 }
 
 func TestMayAnswer(t *testing.T) {
-	tcp := frametest.TCP{Src: client, Dst: vip, SrcMAC: clientMAC, DstMAC: vipMAC, Flags: "S", Payload: make([]byte, 40)}
+	tcp := build.TCP{Src: client, Dst: vip, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC}, Flags: "S", Payload: make([]byte, 40)}
 	from := func(a string) []byte {
 		s := tcp
 		s.Src = netip.AddrPortFrom(netip.MustParseAddr(a), 1)
@@ -32,7 +33,7 @@ func TestMayAnswer(t *testing.T) {
 		return s.Bytes()
 	}
 	icmp := func(typ uint8) []byte {
-		return frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: typ, Payload: frametest.Quote(tcp.Bytes(), 8)}.Bytes()
+		return build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: typ, Payload: build.Quote(tcp.Bytes(), 8)}.Bytes()
 	}
 	for _, c := range []struct {
 		name string
@@ -40,8 +41,8 @@ func TestMayAnswer(t *testing.T) {
 		want bool
 	}{
 		{"a packet between two hosts", tcp.Bytes(), true},
-		{"a first fragment", frametest.Fragment(tcp.Bytes(), 24)[0], true},
-		{"a later fragment", frametest.Fragment(tcp.Bytes(), 24)[1], false},
+		{"a first fragment", build.Fragment(tcp.Bytes(), 24)[0], true},
+		{"a later fragment", build.Fragment(tcp.Bytes(), 24)[1], false},
 		{"a frame to the broadcast MAC address", with(tcp.Bytes(), func(f []byte) { copy(f, "\xff\xff\xff\xff\xff\xff") }), false},
 		{"a frame to a multicast MAC address", with(tcp.Bytes(), set(0, 0x01)), false},
 		{"a frame from a multicast MAC address", with(tcp.Bytes(), set(6, 0x33)), false},
@@ -67,11 +68,11 @@ func TestMayAnswer(t *testing.T) {
 		{"parameter problem", icmp(12), false},
 		{"a timestamp request", icmp(13), true},
 		{"a packet of another protocol with the bytes of an ICMP error", // as ICMPv6 is one in IPv4
-			frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 58, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
+			build.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 58, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
 		{"a packet of a protocol nobody knows likewise",
-			frametest.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
-		{"a packet with a wrong header checksum", frametest.TCP{Src: client, Dst: vip, BadIPSum: true}.Bytes(), false},
-		{"an ARP frame", frametest.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
+			build.Raw{Src: client.Addr(), Dst: vip.Addr(), Proto: 47, Payload: []byte{3, 1, 0, 0, 0, 0, 0, 0}}.Bytes(), true},
+		{"a packet with a wrong header checksum", build.TCP{Src: client, Dst: vip, IP: build.IP{BadIPSum: true}}.Bytes(), false},
+		{"an ARP frame", build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
 		{"an empty frame", nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -85,10 +86,10 @@ func TestMayAnswer(t *testing.T) {
 }
 
 func TestAppendEchoReply(t *testing.T) {
-	ping := frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), SrcMAC: clientMAC, DstMAC: vipMAC,
-		Type: 8, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd"), TTL: 3, TOS: 0xb9, ID: 0x4321, DF: true, Pad: true}
-	pong := frametest.ICMP{Src: vip.Addr(), Dst: client.Addr(), SrcMAC: vipMAC, DstMAC: clientMAC,
-		Type: 0, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd"), TOS: 0xb9, ID: 0x4321, DF: true}
+	ping := build.ICMP{Src: client.Addr(), Dst: vip.Addr(), IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC, TTL: 3, TOS: 0xb9, ID: 0x4321, DF: true, Pad: true},
+		Type: 8, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd")}
+	pong := build.ICMP{Src: vip.Addr(), Dst: client.Addr(), IP: build.IP{SrcMAC: vipMAC, DstMAC: clientMAC, TOS: 0xb9, ID: 0x4321, DF: true},
+		Type: 0, Rest: [4]byte{0x12, 0x34, 0, 1}, Payload: []byte("odd")}
 	tagged, taggedPong := ping, pong
 	tagged.VLAN, taggedPong.VLAN = 7, 7
 	options := ping
@@ -122,10 +123,10 @@ func TestAppendEchoReply(t *testing.T) {
 		{"the longest ping with a tag on top", taggedLong.Bytes(), nil},
 		{"a code that means nothing", code.Bytes(), nil},
 		{"an echo reply", reply.Bytes(), nil},
-		{"a first fragment of a ping", frametest.Fragment(big.Bytes(), 48)[0], nil},
-		{"a later fragment of a ping", frametest.Fragment(big.Bytes(), 48)[1], nil},
+		{"a first fragment of a ping", build.Fragment(big.Bytes(), 48)[0], nil},
+		{"a later fragment of a ping", build.Fragment(big.Bytes(), 48)[1], nil},
 		{"a ping to everybody", with(ping.Bytes(), func(f []byte) { copy(f[30:], "\xff\xff\xff\xff") }), nil},
-		{"a TCP segment", frametest.TCP{Src: client, Dst: vip, Flags: "S"}.Bytes(), nil},
+		{"a TCP segment", build.TCP{Src: client, Dst: vip, Flags: "S"}.Bytes(), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := parse(c.f)
@@ -136,14 +137,14 @@ func TestAppendEchoReply(t *testing.T) {
 }
 
 func TestAppendReset(t *testing.T) {
-	in := func(flags string, payload int) frametest.TCP {
-		return frametest.TCP{Src: client, Dst: vip, SrcMAC: clientMAC, DstMAC: vipMAC, TTL: 3, TOS: 0x03,
+	in := func(flags string, payload int) build.TCP {
+		return build.TCP{Src: client, Dst: vip, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC, TTL: 3, TOS: 0x03},
 			Flags: flags, Seq: 0xfffffffe, Ack: 0x01020304, Payload: make([]byte, payload)}
 	}
-	out := func(flags string, seq, ack uint32) frametest.TCP {
-		return frametest.TCP{Src: vip, Dst: client, SrcMAC: vipMAC, DstMAC: clientMAC, DF: true, Flags: flags, Seq: seq, Ack: ack}
+	out := func(flags string, seq, ack uint32) build.TCP {
+		return build.TCP{Src: vip, Dst: client, IP: build.IP{SrcMAC: vipMAC, DstMAC: clientMAC, DF: true}, Flags: flags, Seq: seq, Ack: ack}
 	}
-	window := func(s frametest.TCP) []byte { return withoutWindow(t, s) }
+	window := func(s build.TCP) []byte { return withoutWindow(t, s) }
 	tagged, taggedOut := in("S", 0), out("RA", 0, 0xffffffff)
 	tagged.VLAN, taggedOut.VLAN = 7, 7
 	options := in("S", 0)
@@ -172,10 +173,10 @@ func TestAppendReset(t *testing.T) {
 		{"a reset is not answered", in("R", 0).Bytes(), nil},
 		{"nor a reset with an ACK", in("RA", 0).Bytes(), nil},
 		{"nor a SYN that is a reset as well", in("SR", 0).Bytes(), nil},
-		{"nor a first fragment", frametest.Fragment(in("A", 40).Bytes(), 24)[0], nil},
-		{"nor a later fragment", frametest.Fragment(in("A", 40).Bytes(), 24)[1], nil},
+		{"nor a first fragment", build.Fragment(in("A", 40).Bytes(), 24)[0], nil},
+		{"nor a later fragment", build.Fragment(in("A", 40).Bytes(), 24)[1], nil},
 		{"nor a SYN to a multicast MAC address", with(in("S", 0).Bytes(), set(0, 1)), nil},
-		{"nor a UDP datagram", frametest.UDP{Src: client, Dst: vip}.Bytes(), nil},
+		{"nor a UDP datagram", build.UDP{Src: client, Dst: vip}.Bytes(), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := parse(c.f)
@@ -186,10 +187,10 @@ func TestAppendReset(t *testing.T) {
 }
 
 func TestAppendICMPError(t *testing.T) {
-	udp := frametest.UDP{Src: client, Dst: vip, SrcMAC: clientMAC, DstMAC: vipMAC, Payload: []byte("who is there?"), ID: 0x4321, TTL: 1, Pad: true}
-	out := func(typ, code uint8, rest [4]byte, quoted []byte, n int) frametest.ICMP {
-		return frametest.ICMP{Src: vip.Addr(), Dst: client.Addr(), SrcMAC: vipMAC, DstMAC: clientMAC, TOS: 0xc0, ID: 0x4321,
-			Type: typ, Code: code, Rest: rest, Payload: frametest.Quote(quoted, n)}
+	udp := build.UDP{Src: client, Dst: vip, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC, ID: 0x4321, TTL: 1, Pad: true}, Payload: []byte("who is there?")}
+	out := func(typ, code uint8, rest [4]byte, quoted []byte, n int) build.ICMP {
+		return build.ICMP{Src: vip.Addr(), Dst: client.Addr(), IP: build.IP{SrcMAC: vipMAC, DstMAC: clientMAC, TOS: 0xc0, ID: 0x4321},
+			Type: typ, Code: code, Rest: rest, Payload: build.Quote(quoted, n)}
 	}
 	long := udp
 	long.Payload = make([]byte, 1400)
@@ -201,8 +202,8 @@ func TestAppendICMPError(t *testing.T) {
 	options.Options = make([]byte, 40)
 	tagged, taggedOut := udp, out(3, 3, [4]byte{}, udp.Bytes(), most)
 	tagged.VLAN, taggedOut.VLAN = 7, 7
-	first := frametest.Fragment(long.Bytes(), 800)[0]
-	inner := frametest.TCP{Src: vip, Dst: client}.Bytes()
+	first := build.Fragment(long.Bytes(), 800)[0]
+	inner := build.TCP{Src: vip, Dst: client}.Bytes()
 
 	for _, c := range []struct {
 		name      string
@@ -223,9 +224,9 @@ func TestAppendICMPError(t *testing.T) {
 		{"another type does not", udp.Bytes(), 11, 4, 1400, out(11, 4, [4]byte{}, udp.Bytes(), most).Bytes()},
 		{"time exceeded quotes the TTL that ran out", udp.Bytes(), 11, 0, 0, out(11, 0, [4]byte{}, udp.Bytes(), most).Bytes()},
 		{"a first fragment", first, 3, 3, 0, out(3, 3, [4]byte{}, first, most).Bytes()},
-		{"a later fragment", frametest.Fragment(long.Bytes(), 800)[1], 3, 3, 0, nil},
+		{"a later fragment", build.Fragment(long.Bytes(), 800)[1], 3, 3, 0, nil},
 		{"a packet to everybody", with(udp.Bytes(), func(f []byte) { copy(f[30:], "\xff\xff\xff\xff") }), 3, 3, 0, nil},
-		{"an ICMP error", frametest.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 3, Payload: frametest.Quote(inner, 8)}.Bytes(), 11, 0, 0, nil},
+		{"an ICMP error", build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 3, Payload: build.Quote(inner, 8)}.Bytes(), 11, 0, 0, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := parse(c.f)
@@ -237,7 +238,7 @@ func TestAppendICMPError(t *testing.T) {
 
 // withoutWindow is s's bytes with the window of a reset, 0, in place of the
 // builder's.
-func withoutWindow(t *testing.T, s frametest.TCP) []byte {
+func withoutWindow(t *testing.T, s build.TCP) []byte {
 	p := gopacket.NewPacket(s.Bytes(), layers.LayerTypeEthernet, gopacket.Default)
 	p.Layer(layers.LayerTypeTCP).(*layers.TCP).Window = 0
 	return reserialize(t, p)
@@ -394,7 +395,7 @@ func FuzzReplies(f *testing.F) {
 		f.Add(frametest.Random(r))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		frametest.FixHeaderSum(b)
+		build.FixHeaderSum(b)
 		checkReplies(t, b)
 	})
 }
@@ -405,8 +406,8 @@ func TestRepliesAllocateNothing(t *testing.T) {
 		src, dst netip.AddrPort
 		echo     uint8
 	}{{client, vip, 8}, {client6, vip6, 128}} {
-		tcp := frametest.TCP{Src: host.src, Dst: host.dst, Flags: "S", Payload: make([]byte, 1000)}.Bytes()
-		ping := frametest.ICMP{Src: host.src.Addr(), Dst: host.dst.Addr(), Type: host.echo, Payload: make([]byte, 1000)}.Bytes()
+		tcp := build.TCP{Src: host.src, Dst: host.dst, Flags: "S", Payload: make([]byte, 1000)}.Bytes()
+		ping := build.ICMP{Src: host.src.Addr(), Dst: host.dst.Addr(), Type: host.echo, Payload: make([]byte, 1000)}.Bytes()
 		for _, c := range []struct {
 			name string
 			f    []byte
@@ -428,7 +429,7 @@ func TestRepliesAllocateNothing(t *testing.T) {
 }
 
 func BenchmarkAppendReset(b *testing.B) {
-	f := frametest.TCP{Src: client, Dst: vip, Flags: "S"}.Bytes()
+	f := build.TCP{Src: client, Dst: vip, Flags: "S"}.Bytes()
 	h := parse(f)
 	buf := make([]byte, 0, frame.MaxReply)
 	b.ReportAllocs()

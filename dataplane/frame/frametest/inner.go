@@ -7,6 +7,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 )
 
 // Inner is what frame.Inner must find in f, by gopacket's decoders and the rules
@@ -44,7 +45,7 @@ func innerIPv4(quote []byte, in *frame.Header) bool {
 	var ip layers.IPv4
 	_ = ip.DecodeFromBytes(quote, gopacket.NilDecodeFeedback) // as in parseIPv4
 	total, header := int(binary.BigEndian.Uint16(quote[2:])), int(ip.IHL)*4
-	if ip.Version != 4 || header < 20 || header > len(quote) || header > total || Checksum(quote[:header]) != 0 {
+	if ip.Version != 4 || header < 20 || header > len(quote) || header > total || build.Checksum(quote[:header]) != 0 {
 		return false
 	}
 	in.Src, in.Dst = frame.AddrFrom4([4]byte(ip.SrcIP)), frame.AddrFrom4([4]byte(ip.DstIP))

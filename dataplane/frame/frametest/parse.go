@@ -7,6 +7,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 )
 
 // Parse is what frame.Parse must find in f, by gopacket's decoders and the
@@ -72,7 +73,7 @@ func parseIPv4(data []byte, h *frame.Header) frame.Fault {
 	h.DF = ip.Flags&layers.IPv4DontFragment != 0
 	h.More = ip.Flags&layers.IPv4MoreFragments != 0
 	h.FragOff = ip.FragOffset * 8
-	if Checksum(data[:header]) != 0 {
+	if build.Checksum(data[:header]) != 0 {
 		return frame.BadChecksum
 	}
 	if h.FragOff != 0 {

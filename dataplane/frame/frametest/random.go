@@ -5,9 +5,10 @@ import (
 	"net/netip"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/frame/build"
 )
 
-// Random is a valid frame of any kind this package builds: IPv4 or IPv6, any
+// Random is a valid frame of any kind that package build makes: IPv4 or IPv6, any
 // protocol, addresses and fields, with and without VLAN tag, IP options or
 // extension headers and padding, and now and then a fragment. The same r gives
 // the same frames.
@@ -15,40 +16,33 @@ func Random(r *rand.Rand) []byte {
 	var (
 		src, dst     = randomAddrPorts(r)
 		options, ext = randomOptions(r, src.Addr())
-		sm, dm       = randomMAC(r), randomMAC(r)
-		vlan         = uint16(sometimes(r, 3) * r.Intn(4096))
-		pad          = r.Intn(2) == 0
-		ttl, tos     = uint8(1 + r.Intn(255)), uint8(r.Intn(256))
-		id, df       = uint16(r.Intn(1 << 16)), r.Intn(2) == 0
-		payload      = randomBytes(r, r.Intn(1+sometimes(r, 2)*1400))
-		f            []byte
+		ip           = build.IP{Options: options, Ext: ext, SrcMAC: randomMAC(r), DstMAC: randomMAC(r), VLAN: randomVLAN(r), Pad: r.Intn(2) == 0,
+			TTL: uint8(1 + r.Intn(255)), TOS: uint8(r.Intn(256)), ID: uint16(r.Intn(1 << 16)), DF: r.Intn(2) == 0}
+		payload = randomBytes(r, r.Intn(1+sometimes(r, 2)*1400))
+		f       []byte
 	)
 	switch r.Intn(8) {
 	case 0:
 		if src.Addr().Is6() {
 			src, dst = randomAddrPort(r), randomAddrPort(r)
 		}
-		return ARP{SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, Op: uint16(1 + r.Intn(2)),
-			SenderMAC: sm, SenderIP: src.Addr(), TargetMAC: dm, TargetIP: dst.Addr()}.Bytes()
+		return build.ARP{SrcMAC: ip.SrcMAC, DstMAC: ip.DstMAC, VLAN: ip.VLAN, Pad: ip.Pad, Op: uint16(1 + r.Intn(2)),
+			SenderMAC: ip.SrcMAC, SenderIP: src.Addr(), TargetMAC: ip.DstMAC, TargetIP: dst.Addr()}.Bytes()
 	case 1:
-		f = UDP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Ext: ext, Payload: payload, NoSum: src.Addr().Is4() && r.Intn(4) == 0}.Bytes()
+		f = build.UDP{Src: src, Dst: dst, IP: ip, Payload: payload, NoSum: src.Addr().Is4() && r.Intn(4) == 0}.Bytes()
 	case 2:
-		f = SCTP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Ext: ext, Payload: payload, Tag: r.Uint32()}.Bytes()
+		f = build.SCTP{Src: src, Dst: dst, IP: ip, Payload: payload, Tag: r.Uint32()}.Bytes()
 	case 3:
-		f = ICMP{Src: src.Addr(), Dst: dst.Addr(), SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Ext: ext, Payload: payload, Type: randomICMP(r, src.Addr()), Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4))}.Bytes()
+		f = build.ICMP{Src: src.Addr(), Dst: dst.Addr(), IP: ip, Payload: payload,
+			Type: randomICMP(r, src.Addr()), Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4))}.Bytes()
 	case 4:
-		f = Raw{Src: src.Addr(), Dst: dst.Addr(), SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Ext: ext, Payload: payload, Proto: randomProto(r)}.Bytes()
+		f = build.Raw{Src: src.Addr(), Dst: dst.Addr(), IP: ip, Payload: payload, Proto: randomProto(r)}.Bytes()
 	default:
-		f = TCP{Src: src, Dst: dst, SrcMAC: sm, DstMAC: dm, VLAN: vlan, Pad: pad, TTL: ttl, TOS: tos, ID: id, DF: df,
-			Options: options, Ext: ext, Payload: payload, Flags: randomFlags(r), Seq: r.Uint32(), Ack: r.Uint32(),
+		f = build.TCP{Src: src, Dst: dst, IP: ip, Payload: payload, Flags: randomFlags(r), Seq: r.Uint32(), Ack: r.Uint32(),
 			TCPOptions: randomBytes(r, sometimes(r, 2)*r.Intn(41))}.Bytes()
 	}
 	if len(payload) > 48 && r.Intn(4) == 0 {
-		return Fragment(f, fragmentCut(ext)+8*r.Intn(3))[r.Intn(2)]
+		return build.Fragment(f, fragmentCut(ext)+8*r.Intn(3))[r.Intn(2)]
 	}
 	return f
 }
@@ -71,9 +65,9 @@ func RandomError(r *rand.Rand) []byte {
 			typ = uint8(1 + r.Intn(4))
 		}
 		options, ext := randomOptions(r, router.Addr())
-		return ICMP{Src: router.Addr(), Dst: in.Src.IP(), SrcMAC: randomMAC(r), DstMAC: randomMAC(r),
-			VLAN: uint16(sometimes(r, 3) * r.Intn(4096)), Pad: r.Intn(2) == 0, Options: options, Ext: ext,
-			Type: typ, Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4)), Payload: Quote(f, 8+sometimes(r, 2)*r.Intn(500))}.Bytes()
+		ip := build.IP{Options: options, Ext: ext, SrcMAC: randomMAC(r), DstMAC: randomMAC(r), VLAN: randomVLAN(r), Pad: r.Intn(2) == 0}
+		return build.ICMP{Src: router.Addr(), Dst: in.Src.IP(), IP: ip, Type: typ, Code: uint8(r.Intn(4)), Rest: [4]byte(randomBytes(r, 4)),
+			Payload: build.Quote(f, 8+sometimes(r, 2)*r.Intn(500))}.Bytes()
 	}
 }
 
@@ -87,7 +81,7 @@ func randomAddrPorts(r *rand.Rand) (src, dst netip.AddrPort) {
 
 // randomOptions are IP options or extension headers for the family of a, and
 // neither most of the time.
-func randomOptions(r *rand.Rand, a netip.Addr) ([]byte, []Ext) {
+func randomOptions(r *rand.Rand, a netip.Addr) ([]byte, []build.Ext) {
 	if a.Is6() {
 		return nil, randomExt(r)
 	}
@@ -104,11 +98,11 @@ func randomICMP(r *rand.Rand, a netip.Addr) uint8 {
 
 // fragmentCut is the least cut of a packet with ext that leaves 24 bytes of
 // transport header in the first fragment.
-func fragmentCut(ext []Ext) int {
+func fragmentCut(ext []build.Ext) int {
 	n := 24
 	for _, e := range ext {
 		if e.Type != 0 && e.Type != 43 && e.Type != 44 {
-			n += e.len()
+			n += e.Len()
 		}
 	}
 	return (n + 7) &^ 7
@@ -116,17 +110,17 @@ func fragmentCut(ext []Ext) int {
 
 // randomExt is up to four extension headers in the order of RFC 8200 section
 // 4.1, all of which a host accepts.
-func randomExt(r *rand.Rand) []Ext {
+func randomExt(r *rand.Rand) []build.Ext {
 	if r.Intn(3) != 0 {
 		return nil
 	}
-	var ext []Ext
-	for _, e := range []Ext{
-		HopByHop(randomBytes(r, r.Intn(20))...),
-		Routing(uint8(r.Intn(5)), 0, randomAddrPort6(r).Addr()),
-		FragmentHeader(0, false, r.Uint32()),
-		Auth(4 * r.Intn(4)),
-		DestOpts(randomBytes(r, r.Intn(20))...),
+	var ext []build.Ext
+	for _, e := range []build.Ext{
+		build.HopByHop(randomBytes(r, r.Intn(20))...),
+		build.Routing(uint8(r.Intn(5)), 0, randomAddrPort6(r).Addr()),
+		build.FragmentHeader(0, false, r.Uint32()),
+		build.Auth(4 * r.Intn(4)),
+		build.DestOpts(randomBytes(r, r.Intn(20))...),
 	} {
 		if r.Intn(3) == 0 {
 			ext = append(ext, e)
@@ -135,7 +129,7 @@ func randomExt(r *rand.Rand) []Ext {
 	return ext
 }
 
-// randomProto is a protocol that this package has no other builder for, and
+// randomProto is a protocol that package build has no other builder for, and
 // no next header at all now and then.
 func randomProto(r *rand.Rand) frame.Proto {
 	if r.Intn(8) == 0 {
@@ -164,6 +158,9 @@ func randomMAC(r *rand.Rand) frame.MAC {
 	m[0] = 2
 	return m
 }
+
+// randomVLAN is a VLAN number, most of the time 0: none.
+func randomVLAN(r *rand.Rand) uint16 { return uint16(sometimes(r, 3) * r.Intn(4096)) }
 
 // randomAddrPort has the address of one host, 1.0.0.0 to 126.255.255.255.
 func randomAddrPort(r *rand.Rand) netip.AddrPort {
