@@ -6,6 +6,7 @@ import (
 
 	"lvsdr/control/hostnet"
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
 )
 
 // A ServiceView is a service of the table as people are told of it.
@@ -35,7 +36,8 @@ type ServerView struct {
 	Reason    string
 	Checks    []string      // their IDs
 	Place     hostnet.Place // zero: none
-	Problem   string        // why it has none
+	MAC       frame.MAC     // zero: not known
+	Problem   string        // why it has no place
 }
 
 // View is the service with key k.
@@ -95,7 +97,7 @@ func (s *State) serverView(service *Service, c dataplane.ServerConfig) ServerVie
 		v.In, v.Owner, v.Effective = true, service.Servers[i].Owner, service.Servers[i].Config.Weight
 	}
 	if at, ok := s.places.Get(c.Addr.IP()); ok {
-		v.Place, v.Problem = at.Place, at.err
+		v.Place, v.Problem, v.MAC = at.Place, at.err, s.hop(c.Addr.IP()).MAC
 	}
 	return v
 }
