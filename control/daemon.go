@@ -153,7 +153,7 @@ func openRouter() (*drroute.Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Cleanup(); err != nil {
+	if err := r.Set(nil); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -294,7 +294,7 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	for vip, at := range p.vips {
 		guards = append(guards, shield.Guard{VIP: vip, Interface: at.link.Name})
 		if m.local.gate != nil {
-			guards = append(guards, shield.Guard{VIP: vip, Interface: localclient.Far})
+			guards = append(guards, shield.Guard{VIP: vip, Interface: localclient.DirectorEnd})
 		}
 		own = append(own, frame.AddrFrom(vip))
 	}
@@ -473,7 +473,7 @@ func (m *manager) close() error {
 		failed = errors.Join(failed, m.sender.Close())
 	}
 	if m.router != nil {
-		failed = errors.Join(failed, m.router.Cleanup(), m.router.Close())
+		failed = errors.Join(failed, m.router.Close())
 	}
 	if m.local.gate != nil {
 		failed = errors.Join(failed, m.local.gate.Close())

@@ -13,9 +13,9 @@ import (
 
 // local is how clients on this host are served.
 type local struct {
-	gate    *localclient.Gate // nil: they are not to be, or cannot be
-	ifindex int               // of the interface they come in by; 0: none
-	err     error             // why they are not served
+	gate    *localclient.Redirect // nil: they are not to be, or cannot be
+	ifindex int                   // of the interface they come in by; 0: none
+	err     error                 // why they are not served
 }
 
 // errLocalOff is the reason of an operator who does not want it.
@@ -38,18 +38,19 @@ const localSlots = 124
 // openGate makes ready for clients on this host, or cleans up after a
 // predecessor where they are not to be served.
 func (m *manager) openGate() {
-	gate, err := localclient.New()
-	switch {
-	case err != nil:
-		m.noLocal(err)
-	case m.o.LocalClients:
-		m.local.gate = gate
-	default:
+	if !m.o.LocalClients {
 		m.local.err = errLocalOff
-		if err := gate.Close(); err != nil {
-			m.log.Warn("a way for clients on this host is left behind", "error", err)
+		if err := localclient.Clean(); err != nil {
+			m.log.Warn("a redirect of clients on this host is left behind", "error", err)
 		}
+		return
 	}
+	gate, err := localclient.New()
+	if err != nil {
+		m.noLocal(err)
+		return
+	}
+	m.local.gate = gate
 }
 
 // serveLocal leads the clients on this host to the director, once the VIPs are
@@ -84,7 +85,11 @@ func (m *manager) openLocal(p *plan) error {
 	if len(vips) == 0 {
 		return errors.Join(lacking, m.local.gate.Set(nil))
 	}
-	far, err := m.local.gate.Open(mtu)
+	end, err := m.local.gate.Open(mtu)
+	var far *net.Interface
+	if err == nil {
+		far, err = net.InterfaceByName(end.Name)
+	}
 	if err == nil {
 		err = m.openLocalPort(far, vips)
 	}

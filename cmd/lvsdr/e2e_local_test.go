@@ -24,6 +24,7 @@ import (
 	"lvsdr/bench/netns"
 	"lvsdr/control/api"
 	"lvsdr/control/localclient"
+	"lvsdr/control/policyroute"
 	"lvsdr/dataplane/frame"
 )
 
@@ -222,9 +223,9 @@ func TestAnUploadFromTheDirectorsHostArrivesWhole(t *testing.T) {
 	if want := hex.EncodeToString(sum.Sum(nil)); got != want {
 		t.Errorf("%s received %s, sent was %s", name, got, want)
 	}
-	p := status(t, d).Ports[localclient.Far]
+	p := status(t, d).Ports[localclient.DirectorEnd]
 	if whole := uint64(size) / 1500; p.Received == 0 || p.Received >= whole {
-		t.Errorf("%d frames came in by %s: no super-frames, which would be %d or more of MTU size", p.Received, localclient.Far, whole)
+		t.Errorf("%d frames came in by %s: no super-frames, which would be %d or more of MTU size", p.Received, localclient.DirectorEnd, whole)
 	}
 }
 
@@ -274,8 +275,8 @@ func TestWhatServesClientsOnTheHostSurvivesACrashAndGoesWithAStop(t *testing.T) 
 			first := launch(t, lab, dir, config)
 			getByWeight(t, host)
 			running := footprint(t, lab.Director.Host)
-			if !strings.Contains(strings.Join(running, "\n"), "link "+localclient.Near) {
-				t.Errorf("no interface %s: this test proves nothing", localclient.Near)
+			if !strings.Contains(strings.Join(running, "\n"), "link "+localclient.HostEnd) {
+				t.Errorf("no interface %s: this test proves nothing", localclient.HostEnd)
 			}
 			first.end(t, unix.SIGKILL)
 			if left := footprint(t, lab.Director.Host); !slices.Equal(left, running) {
@@ -308,7 +309,7 @@ func TestClientsOnTheHostCanBeSwitchedOff(t *testing.T) {
 		t.Errorf("clients on the director's host: %q, want off", st.Local)
 	}
 	for _, s := range footprint(t, lab.Director.Host) {
-		for _, bad := range []string{localclient.Near, localclient.Far, fmt.Sprint(localclient.Table), fmt.Sprint(localclient.ReplyTable)} {
+		for _, bad := range []string{localclient.HostEnd, localclient.DirectorEnd, fmt.Sprint(policyroute.LocalTable), fmt.Sprint(policyroute.LocalReplyTable)} {
 			if strings.Contains(s, bad) {
 				t.Errorf("there is %q", s)
 			}
@@ -348,7 +349,7 @@ func TestALostPairIsNotTheEnd(t *testing.T) {
 	lab := newHTTPLab(t, netlab.Spec{})
 	config := lab.Config(rotating())
 	d := direct(t, lab, config)
-	near, err := lab.Director.Netlink().LinkByName(localclient.Near)
+	near, err := lab.Director.Netlink().LinkByName(localclient.HostEnd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +372,7 @@ func TestALostPairIsNotTheEnd(t *testing.T) {
 func TestAnInterfaceThatHasTheNameIsNotTouched(t *testing.T) {
 	lab := newHTTPLab(t, netlab.Spec{})
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = localclient.Near
+	attrs.Name = localclient.HostEnd
 	if err := lab.Director.Netlink().LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
 		t.Fatal(err)
 	}

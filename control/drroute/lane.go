@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"lvsdr/control/policyroute"
 )
 
@@ -24,14 +26,49 @@ func (p Path) String() string {
 // A lane is what policy routing needs for one real server: a mark, and a
 // table with a route for each of its VIPs.
 type lane struct {
-	n int // mark and table are policyroute.DRCheckBase+n
-	// vips holds the metric of the route to each VIP: 1, and 1 more after each
-	// time it had to be made anew.
-	vips map[netip.Addr]int
+	n    int // from 1
+	ipv6 bool
+	ways map[netip.Addr]*way // by VIP
 }
 
-// mark is the firewall mark, and the number of the table.
-func (e *lane) mark() uint32 { return uint32(policyroute.DRCheckBase + e.n) }
+// A way is the route to a VIP.
+type way struct {
+	// metric is 1, and 1 more after each time the route had to be made anew.
+	metric int
+	made   bool // by this Router: it may have been lost since
+}
+
+// mark is the firewall mark of a lane, and the number of its table.
+func (e *lane) mark() int { return policyroute.DRCheckBase + e.n }
+
+// rule leads marked packets to the lane's table.
+func (e *lane) rule() policyroute.Rule {
+	return policyroute.Rule{IPv6: e.ipv6, Pref: policyroute.DRCheckPref, IIF: "lo", Mark: uint32(e.mark()), Mask: 0xffffffff,
+		Table: e.mark(), Protocol: policyroute.Protocol}
+}
+
+// stop ends what the table has no other route for.
+func (e *lane) stop() policyroute.Route {
+	to := netip.IPv4Unspecified()
+	if e.ipv6 {
+		to = netip.IPv6Unspecified()
+	}
+	return policyroute.Route{To: netip.PrefixFrom(to, 0), Table: e.mark(), Type: unix.RTN_UNREACHABLE}
+}
+
+// route is that of p with a metric.
+func (e *lane) route(p Path, metric int) policyroute.Route {
+	return policyroute.Route{To: netip.PrefixFrom(p.VIP, p.VIP.BitLen()), Table: e.mark(), Links: []int{p.Ifindex}, Via: p.RS, Metric: metric}
+}
+
+// past are the rules that lead all other packets past those of the lanes.
+func past(ipv6 bool) []policyroute.Rule {
+	return []policyroute.Rule{
+		{IPv6: ipv6, Pref: policyroute.DRCheckEndPref, Protocol: policyroute.Protocol},
+		{IPv6: ipv6, Pref: policyroute.DRCheckSkipPref, Not: true, Mark: policyroute.DRCheckBase, Mask: policyroute.DRCheckMask,
+			Goto: policyroute.DRCheckEndPref, Protocol: policyroute.Protocol},
+	}
+}
 
 // A laneKey names a lane.
 type laneKey struct {
@@ -64,49 +101,93 @@ func (p Path) validate() error {
 	return nil
 }
 
-// ours reports whether a table is in Router's range.
-func ours(table int) bool {
-	return table > policyroute.DRCheckBase && table <= policyroute.DRCheckBase+policyroute.DRChecks
-}
-
-// find is the lane of p, nil if p was not added.
-func (l lanes) find(p Path) *lane {
-	if e := l[p.key()]; e != nil && e.vips[p.VIP] != 0 {
-		return e
+// find is the lane of p and its route, nil if p was not added.
+func (l lanes) find(p Path) (*lane, *way) {
+	if e := l[p.key()]; e != nil && e.ways[p.VIP] != nil {
+		return e, e.ways[p.VIP]
 	}
-	return nil
+	return nil, nil
 }
 
-// add makes a place for p and gives its lane.
-func (l lanes) add(p Path) (*lane, error) {
-	e := l[p.key()]
-	if e == nil {
-		n := l.free()
-		if n > policyroute.DRChecks {
-			return nil, fmt.Errorf("path %s: more than %d real servers", p, policyroute.DRChecks)
+// add makes lanes for the paths it does not have, with the least numbers that
+// are free.
+func (l lanes) add(paths []Path) []error {
+	free, errs := l.free(), []error(nil)
+	for _, p := range paths {
+		e := l[p.key()]
+		if e == nil {
+			n := free()
+			if n > policyroute.DRChecks {
+				errs = append(errs, fmt.Errorf("path %s: more than %d real servers", p, policyroute.DRChecks))
+				continue
+			}
+			e = &lane{n: n, ipv6: p.RS.Is6(), ways: map[netip.Addr]*way{}}
+			l[p.key()] = e
 		}
-		e = &lane{n: n, vips: make(map[netip.Addr]int)}
-		l[p.key()] = e
+		if e.ways[p.VIP] == nil {
+			e.ways[p.VIP] = &way{metric: 1}
+		}
 	}
-	if e.vips[p.VIP] == 0 {
-		e.vips[p.VIP] = 1
-	}
-	return e, nil
+	return errs
 }
 
-// free is the least number no lane has.
-func (l lanes) free() int {
+// free gives the numbers that no lane has, the least first.
+func (l lanes) free() (next func() int) {
 	used := make([]int, 0, len(l))
 	for _, e := range l {
 		used = append(used, e.n)
 	}
 	slices.Sort(used)
-	n := 1
-	for _, u := range used {
-		if u != n {
-			break
-		}
+	n := 0
+	return func() int {
 		n++
+		for len(used) > 0 && used[0] == n {
+			used = used[1:]
+			n++
+		}
+		return n
 	}
-	return n
+}
+
+// retain forgets the paths that are not wanted.
+func (l lanes) retain(wanted map[Path]bool) {
+	for k, e := range l {
+		for vip := range e.ways {
+			if !wanted[Path{VIP: vip, RS: k.rs, Ifindex: k.ifindex}] {
+				delete(e.ways, vip)
+			}
+		}
+		if len(e.ways) == 0 {
+			delete(l, k)
+		}
+	}
+}
+
+// policy is all that the lanes have made.
+func (l lanes) policy() policyroute.Policy {
+	var all policyroute.Policy
+	var families [2]bool
+	for k, e := range l {
+		made := false
+		for vip, w := range e.ways {
+			if w.made {
+				made = true
+				all.Routes = append(all.Routes, e.route(Path{VIP: vip, RS: k.rs, Ifindex: k.ifindex}, w.metric))
+			}
+		}
+		if made {
+			all.Routes, all.Rules = append(all.Routes, e.stop()), append(all.Rules, e.rule())
+		}
+		if e.ipv6 {
+			families[1] = true
+		} else {
+			families[0] = true
+		}
+	}
+	for k, is := range families {
+		if is {
+			all.Rules = append(all.Rules, past(k == 1)...)
+		}
+	}
+	return all
 }

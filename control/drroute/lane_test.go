@@ -15,11 +15,10 @@ func TestLanesAreUsedAgain(t *testing.T) {
 		return Path{netip.MustParseAddr("192.168.1.100"), netip.AddrFrom4([4]byte{192, 168, 1, n}), 3}
 	}
 	number := func(n byte) int {
-		e, err := l.add(path(n))
-		if err != nil {
-			t.Fatal(err)
+		if errs := l.add([]Path{path(n)}); errs != nil {
+			t.Fatal(errs)
 		}
-		return e.n
+		return l[path(n).key()].n
 	}
 	for n := byte(1); n <= 5; n++ {
 		if got := number(n); got != int(n) {
@@ -33,10 +32,7 @@ func TestLanesAreUsedAgain(t *testing.T) {
 	for n := len(l) + 1; n <= policyroute.DRChecks; n++ {
 		l[laneKey{path(0).RS, n}] = &lane{n: n}
 	}
-	if _, err := l.add(path(10)); err == nil {
-		t.Fatalf("%d real servers fit into %d numbers", len(l), policyroute.DRChecks)
-	}
-	if ours(policyroute.DRCheckBase) || !ours(policyroute.DRCheckBase+1) || !ours(policyroute.DRCheckBase+policyroute.DRChecks) || ours(policyroute.DRCheckBase+policyroute.DRChecks+1) {
-		t.Fatal("ours does not agree with the range of numbers")
+	if errs := l.add([]Path{path(10), path(11), path(1)}); len(errs) != 2 {
+		t.Fatalf("%d real servers and more fit into %d numbers: %v", len(l), policyroute.DRChecks, errs)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/control/policyroute"
 	"lvsdr/dataplane/frame"
 )
 
@@ -22,12 +23,12 @@ func Read() (*Snapshot, error) {
 	}
 	defer h.Close()
 	s := &Snapshot{}
-	links, err := Dump(h.LinkList)
+	links, err := policyroute.Dump(h.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list the interfaces: %w", err)
 	}
 	for _, l := range links {
-		s.Links = append(s.Links, linkOf(l))
+		s.Links = append(s.Links, LinkOf(l))
 	}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		if err := s.readFamily(h, family); err != nil {
@@ -37,23 +38,8 @@ func Read() (*Snapshot, error) {
 	return s, nil
 }
 
-// Dump repeats a listing that a change in the kernel interrupted, ten times at
-// most. A kernel without the family has nothing to list.
-func Dump[T any](list func() ([]T, error)) ([]T, error) {
-	all, err := list()
-	for range 10 {
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-		all, err = list()
-	}
-	if errors.Is(err, unix.EAFNOSUPPORT) {
-		return nil, nil
-	}
-	return all, err
-}
-
-func linkOf(l netlink.Link) Link {
+// LinkOf is a link of the netlink library as a value.
+func LinkOf(l netlink.Link) Link {
 	a := l.Attrs()
 	out := Link{Name: a.Name, Index: a.Index, MTU: a.MTU, Up: a.Flags&net.FlagUp != 0, Kind: l.Type()}
 	switch {
@@ -69,7 +55,7 @@ func linkOf(l netlink.Link) Link {
 }
 
 func (s *Snapshot) readFamily(h *netlink.Handle, family int) error {
-	addrs, err := Dump(func() ([]netlink.Addr, error) { return h.AddrList(nil, family) })
+	addrs, err := policyroute.Dump(func() ([]netlink.Addr, error) { return h.AddrList(nil, family) })
 	if err != nil {
 		return fmt.Errorf("list the addresses: %w", err)
 	}
@@ -78,7 +64,7 @@ func (s *Snapshot) readFamily(h *netlink.Handle, family int) error {
 			Tentative:  a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0 && a.Flags&unix.IFA_F_OPTIMISTIC == 0,
 			Deprecated: a.Flags&unix.IFA_F_DEPRECATED != 0})
 	}
-	rules, err := Dump(func() ([]netlink.Rule, error) { return h.RuleList(family) })
+	rules, err := policyroute.Dump(func() ([]netlink.Rule, error) { return h.RuleList(family) })
 	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
 		return fmt.Errorf("list the routing rules: %w", err)
 	}
@@ -87,7 +73,7 @@ func (s *Snapshot) readFamily(h *netlink.Handle, family int) error {
 	} else {
 		s.Tables6 = order
 	}
-	routes, err := Dump(func() ([]Route, error) { return readRoutes(h, family) })
+	routes, err := policyroute.Dump(func() ([]Route, error) { return readRoutes(h, family) })
 	if err != nil {
 		return fmt.Errorf("list the routes: %w", err)
 	}

@@ -9,19 +9,19 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
 	"lvsdr/control/localclient"
+	"lvsdr/control/policyroute"
 )
 
 func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
-// ours describes what a gate has left in the current namespace: its rules, the
+// ours describes what a Redirect has left in the current namespace: its rules, the
 // routes in its tables, its interfaces.
 func ours(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	tables := []int{localclient.Table, localclient.ReplyTable}
+	tables := []int{policyroute.LocalTable, policyroute.LocalReplyTable}
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		rules, err := netlink.RuleList(family)
 		if err != nil {
@@ -42,7 +42,7 @@ func ours(t *testing.T) []string {
 			}
 		}
 	}
-	for _, name := range []string{localclient.Near, localclient.Far} {
+	for _, name := range []string{localclient.HostEnd, localclient.DirectorEnd} {
 		if _, err := net.InterfaceByName(name); err == nil {
 			all = append(all, name)
 		}
@@ -66,8 +66,7 @@ func inHost(t *testing.T, f func(eth0 int, v4, v6 localclient.VIP)) {
 	}
 	defer sw.Close()
 	own4, own6 := netip.MustParsePrefix("192.0.2.10/24"), netip.MustParsePrefix("fd00::10/64")
-	cable := netns.Cable{Ifname: "eth0", MAC: netlab.MAC(netlab.RoleDirector, 1),
-		Addrs: []netip.Prefix{own4, netip.MustParsePrefix("192.0.2.11/24"), own6}}
+	cable := netns.Cable{Ifname: "eth0", Addrs: []netip.Prefix{own4, netip.MustParsePrefix("192.0.2.11/24"), own6}}
 	if err := sw.Connect(t.Context(), h, cable); err != nil {
 		t.Fatal(err)
 	}
@@ -86,8 +85,8 @@ func inHost(t *testing.T, f func(eth0 int, v4, v6 localclient.VIP)) {
 	}
 }
 
-// open makes a gate with its pair.
-func open(t *testing.T, mtu int) *localclient.Gate {
+// open makes a Redirect with its pair.
+func open(t *testing.T, mtu int) *localclient.Redirect {
 	t.Helper()
 	g, err := localclient.New()
 	if err != nil {
@@ -97,14 +96,14 @@ func open(t *testing.T, mtu int) *localclient.Gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if far.Name != localclient.Far || far.MTU != mtu || far.Flags&net.FlagUp == 0 {
+	if far.Name != localclient.DirectorEnd || far.MTU != mtu || !far.Up {
 		t.Errorf("the director's end is %+v", far)
 	}
 	return g
 }
 
 // set wants as many rules and routes as v4 and v6 need, and the two interfaces.
-func set(t *testing.T, g *localclient.Gate, vips ...localclient.VIP) {
+func set(t *testing.T, g *localclient.Redirect, vips ...localclient.VIP) {
 	t.Helper()
 	if err := g.Set(vips); err != nil {
 		t.Error(err)
@@ -128,7 +127,7 @@ func wantNothing(t *testing.T) {
 	}
 }
 
-func TestAGateIsAsItWasSetAndGoesWhole(t *testing.T) {
+func TestARedirectIsAsItWasSetAndGoesWhole(t *testing.T) {
 	inHost(t, func(_ int, v4, v6 localclient.VIP) {
 		g := open(t, 1500)
 		moved := v4
@@ -145,16 +144,16 @@ func TestAGateIsAsItWasSetAndGoesWhole(t *testing.T) {
 
 // The pair is the same one, so that a director that was killed comes back to
 // the interfaces its successor's routes name.
-func TestTheNextGateTakesOverWhatACrashLeft(t *testing.T) {
+func TestTheNextRedirectTakesOverWhatACrashLeft(t *testing.T) {
 	inHost(t, func(_ int, v4, v6 localclient.VIP) {
 		crashed := open(t, 1500)
 		set(t, crashed, v4, v6)
-		before, err := net.InterfaceByName(localclient.Far)
+		before, err := net.InterfaceByName(localclient.DirectorEnd)
 		if err != nil {
 			t.Fatal(err)
 		}
 		g := open(t, 9000)
-		after, err := net.InterfaceByName(localclient.Far)
+		after, err := net.InterfaceByName(localclient.DirectorEnd)
 		if err != nil || after.Index != before.Index {
 			t.Errorf("the pair is another one: %+v, %v", after, err)
 		}
@@ -167,15 +166,11 @@ func TestTheNextGateTakesOverWhatACrashLeft(t *testing.T) {
 	})
 }
 
-// A gate that is only closed removes what a crash left.
-func TestAGateThatIsNotWantedCleansUp(t *testing.T) {
+// A Redirect that is only closed removes what a crash left.
+func TestARedirectThatIsNotWantedIsCleanedUp(t *testing.T) {
 	inHost(t, func(_ int, v4, v6 localclient.VIP) {
 		set(t, open(t, 1500), v4, v6)
-		g, err := localclient.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := g.Close(); err != nil {
+		if err := localclient.Clean(); err != nil {
 			t.Error(err)
 		}
 		wantNothing(t)
@@ -184,7 +179,7 @@ func TestAGateThatIsNotWantedCleansUp(t *testing.T) {
 
 // Whoever asks where a VIP is, as the director itself at a reload, is told of
 // the network that it is on and not of the way of the clients.
-func TestAPlainLookUpIsNotLedAway(t *testing.T) {
+func TestAPlainLookUpIsNotRedirected(t *testing.T) {
 	inHost(t, func(eth0 int, v4, v6 localclient.VIP) {
 		g := open(t, 1500)
 		v4.Source = netip.MustParseAddr("192.0.2.11") // which the network's own route would not give
@@ -225,7 +220,7 @@ func TestSetInstallsAgainWhatWasLost(t *testing.T) {
 		set(t, g, v4, v6)
 		before := ours(t)
 		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-			rules, err := netlink.RuleListFiltered(family, &netlink.Rule{Table: localclient.Table}, netlink.RT_FILTER_TABLE)
+			rules, err := netlink.RuleListFiltered(family, &netlink.Rule{Table: policyroute.LocalTable}, netlink.RT_FILTER_TABLE)
 			if err != nil || len(rules) != 1 {
 				t.Fatalf("%v, %v", rules, err)
 			}
@@ -234,7 +229,7 @@ func TestSetInstallsAgainWhatWasLost(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		near, err := netlink.LinkByName(localclient.Near)
+		near, err := netlink.LinkByName(localclient.HostEnd)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +253,7 @@ func TestSetInstallsAgainWhatWasLost(t *testing.T) {
 func TestAnInterfaceOfSomebodyElseIsLeftAlone(t *testing.T) {
 	inHost(t, func(int, localclient.VIP, localclient.VIP) {
 		attrs := netlink.NewLinkAttrs()
-		attrs.Name = localclient.Near
+		attrs.Name = localclient.HostEnd
 		veth := netlink.NewVeth(attrs)
 		veth.PeerName = "another"
 		if err := netlink.LinkAdd(veth); err != nil {
@@ -269,13 +264,83 @@ func TestAnInterfaceOfSomebodyElseIsLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if far, err := g.Open(1500); err == nil {
-			t.Errorf("%s was taken: %+v", localclient.Near, far)
+			t.Errorf("%s was taken: %+v", localclient.HostEnd, far)
 		}
 		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := net.InterfaceByName(localclient.Near); err != nil {
-			t.Errorf("%s is gone: %v", localclient.Near, err)
+		if _, err := net.InterfaceByName(localclient.HostEnd); err != nil {
+			t.Errorf("%s is gone: %v", localclient.HostEnd, err)
 		}
+	})
+}
+
+// A look-up costs the same with a thousand VIPs as with one.
+func TestRulesDoNotGrowWithTheVIPs(t *testing.T) {
+	inHost(t, func(_ int, v4, v6 localclient.VIP) {
+		d := open(t, 1500)
+		var vips []localclient.VIP
+		for i := range 1000 {
+			a, b := v4, v6
+			a.Addr = netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
+			b.Addr = netip.AddrFrom16([16]byte{0xfd, 14: byte(i >> 8), 15: byte(i)})
+			vips = append(vips, a, b)
+		}
+		if err := d.Set(vips); err != nil {
+			t.Fatal(err)
+		}
+		if rules, routes := count(t); rules != 3 || routes != 3000 {
+			t.Errorf("%d rules and %d routes, want 3 and 3000", rules, routes)
+		}
+		if got := source(t, vips[999].Addr); got != vips[999].Source {
+			t.Errorf("a client of %s gets the address %s", vips[999].Addr, got)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		wantNothing(t)
+	})
+}
+
+// count counts our rules and routes in the current namespace.
+func count(t *testing.T) (rules, routes int) {
+	t.Helper()
+	k, err := policyroute.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	for _, ipv6 := range []bool{false, true} {
+		rs, err := k.Rules(ipv6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rs {
+			if policyroute.Local().HasRule(r) {
+				rules++
+			}
+		}
+		all, err := k.Routes(ipv6, policyroute.Local().HasTable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		routes += len(all)
+	}
+	return rules, routes
+}
+
+func TestClientsAreNotRedirectedToInterfacesThatAreNotThere(t *testing.T) {
+	inHost(t, func(_ int, v4, _ localclient.VIP) {
+		d, err := localclient.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Set([]localclient.VIP{v4}); err == nil {
+			t.Error("no error")
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		wantNothing(t)
 	})
 }
