@@ -2,24 +2,23 @@ package arp
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"lvsdr/arp/ndp"
 	"lvsdr/dataplane/frame"
 )
 
-// AnnounceTimes are the times of an Announcer. The zero value means the
-// defaults.
+// AnnounceTimes are the times at which VIPs are announced. The zero value means
+// the defaults.
 type AnnounceTimes struct {
-	// Rounds is the number of announcements when a VIP comes; default 5.
+	// Rounds is the number of announcements when a VIP becomes active; default 5.
 	Rounds int
 	// Spacing is the time between them; default 1.1 s. Kernels before 4.11
 	// ignore an update within 1 s of the last one (neigh locktime), so a
 	// shorter one loses announcements there.
 	Spacing time.Duration
 	// Every is the time between the announcements that follow for as long as
-	// the VIP is ours; default 60 s, negative: none. It must be shorter than
+	// the VIP is active; default 60 s, negative: none. It must be shorter than
 	// the ageing of switches (often 300 s): a switch that forgot us floods,
 	// and behind some routers drops, what is sent to the VIP.
 	Every time.Duration
@@ -42,59 +41,59 @@ func (t AnnounceTimes) withDefaults() AnnounceTimes {
 // defendInterval is DEFEND_INTERVAL of RFC 5227 section 1.1.
 const defendInterval = 10 * time.Second
 
-// An AnnounceKind is the form of an Announcement.
-type AnnounceKind uint8
+// An announceKind is the form of an announcement.
+type announceKind uint8
 
 // The kinds of announcement. Some stacks learn from ARP requests only and some
 // from replies only, so both are sent. IPv6 has one form.
 const (
-	AnnounceRequest AnnounceKind = iota // gratuitous ARP request, the form of RFC 5227
-	AnnounceReply                       // gratuitous ARP reply, unsolicited neighbour advertisement
-	Check                               // who else has the VIP?
+	announceRequest announceKind = iota // gratuitous ARP request, the form of RFC 5227
+	announceReply                       // gratuitous ARP reply, unsolicited neighbour advertisement
+	announceCheck                       // who else has the VIP?
 )
 
 // String is the kind in lower case.
-func (k AnnounceKind) String() string {
+func (k announceKind) String() string {
 	switch k {
-	case AnnounceRequest:
+	case announceRequest:
 		return "request"
-	case AnnounceReply:
+	case announceReply:
 		return "reply"
-	case Check:
+	case announceCheck:
 		return "check"
 	}
 	return "announce?"
 }
 
-// An Announcement is one packet to all about a VIP.
-type Announcement struct {
-	VIP  VIP
-	Kind AnnounceKind
+// An announcement is one packet to all hosts about a VIP.
+type announcement struct {
+	vip  VIP
+	kind announceKind
 }
 
-// Packet is what a says to everybody.
+// packet is the packet to all hosts.
 //
 // An announcement has the VIP as sender and as target: in ARP with the broadcast
 // address as target hardware address, in Neighbor Discovery an advertisement to
 // all nodes with the override flag.
 //
-// A Check in ARP is a probe (RFC 5227 section 2.1.1), which has no sender IP, so
-// that nobody learns from it. In Neighbor Discovery a probe would be answered to
+// A check in ARP is a probe (RFC 5227 section 2.1.1), which has no sender IP, so
+// that no host learns from it. In Neighbor Discovery a probe would be answered to
 // all nodes, and would make a host that is just taking the VIP give it up; so
-// there it is a question from the link-local address of our MAC, which both
-// leaves alone.
-func (a Announcement) Packet() Packet {
-	v := a.VIP
+// there it is a question from the link-local address of our MAC, which has
+// neither effect.
+func (a announcement) packet() Packet {
+	v := a.vip
 	p := Packet{
 		Dst: announcedAt(v.Addr), Src: v.MAC, Op: Request,
 		SenderMAC: v.MAC, SenderIP: v.Addr, TargetMAC: broadcast, TargetIP: v.Addr,
 	}
-	switch a.Kind {
-	case AnnounceReply:
+	switch a.kind {
+	case announceReply:
 		p.Op = Reply
-	case Check:
+	case announceCheck:
 		p.Dst, p.TargetMAC = askedAt(v.Addr), frame.MAC{}
-		p.SenderIP = nobody(v.Addr)
+		p.SenderIP = unspecified(v.Addr)
 		if v.Addr.Is6() {
 			p.SenderIP = ndp.LinkLocal(v.MAC)
 		}
@@ -103,103 +102,84 @@ func (a Announcement) Packet() Packet {
 }
 
 // forms are the announcements that make v known.
-func (v VIP) forms() []Announcement {
+func (v VIP) forms() []announcement {
 	if v.Addr.Is4() {
-		return []Announcement{{v, AnnounceRequest}, {v, AnnounceReply}}
+		return []announcement{{v, announceRequest}, {v, announceReply}}
 	}
-	return []Announcement{{v, AnnounceReply}}
+	return []announcement{{v, announceReply}}
 }
 
-// An Announcer keeps the times at which the VIPs are announced. There is no
-// jitter: round n of a VIP that came at t is due at t + n × Spacing, and after
-// the last the periodic ones at multiples of Every. It is not safe for
-// concurrent use.
+// An announcer keeps the times at which the active VIPs are announced. There is
+// no jitter: round n of a VIP that became active at t is due at t + n × Spacing,
+// and after the last the periodic ones at multiples of Every. It is not safe for
+// concurrent use. For each VIP:
 //
-//	silent ──SetActive(true), or a new VIP──▶ burst ──Rounds sent──▶ periodic
-//	   ▲                                        │                       │
-//	   └───────────SetActive(false)─────────────┴───────────────────────┘
-type Announcer struct {
-	times  AnnounceTimes
-	active bool
-	vips   []announced // by interface and address
+//	silent ──Active──▶ burst ──Rounds sent──▶ periodic
+//	   ▲                 │                       │
+//	   └──no longer──────┴───────────────────────┘
+type announcer struct {
+	times AnnounceTimes
+	vips  map[place]*announcing
+	due   agenda[*announcing]
 }
 
-type announced struct {
+// An announcing is a VIP with its times. The due of its task is the earlier of
+// announce and check.
+type announcing struct {
 	VIP
-	rounds int           // rounds of the burst that are left
-	due    time.Duration // next announcement; never: none
-	check  time.Duration // next probe; never: none
+	task
+	rounds   int           // rounds of the burst that are left
+	announce time.Duration // next announcement; never: none
+	check    time.Duration // next check; never: none
 
 	defended   bool
 	defendedAt time.Duration
 }
 
-// never is later than any moment.
-const never = time.Duration(1<<63 - 1)
-
-// NewAnnouncer makes an Announcer that is silent and has no VIPs.
-func NewAnnouncer(t AnnounceTimes) *Announcer {
-	return &Announcer{times: t.withDefaults()}
+// newAnnouncer makes an announcer without VIPs.
+func newAnnouncer(t AnnounceTimes) *announcer {
+	return &announcer{times: t.withDefaults()}
 }
 
-// SetVIPs replaces the VIPs at now. One that was there before with the same MAC
-// goes on as it was; a new one, if the Announcer is active, is announced in a
-// burst from now on. Of two entries for one address on one interface the last
-// counts. It does not keep vips.
-func (a *Announcer) SetVIPs(vips []VIP, now time.Duration) {
-	before := make(map[VIP]announced, len(a.vips))
-	for _, v := range a.vips {
-		before[v.VIP] = v
-	}
-	last := make(map[place]VIP, len(vips))
+// set replaces the VIPs at now. One that is as it was goes on as it was; one that
+// is active and was not, or not with this MAC, is announced in a burst from now
+// on. Of two entries for one address on one interface the last counts.
+func (a *announcer) set(vips []VIP, now time.Duration) {
+	before := a.vips
+	a.vips = make(map[place]*announcing, len(vips))
 	for _, v := range vips {
-		last[place{v.Ifindex, v.Addr}] = v
-	}
-	a.vips = make([]announced, 0, len(last))
-	for _, v := range last {
-		e, ok := before[v]
-		if !ok {
-			e = announced{VIP: v}
-			a.start(&e, now)
+		at := v.place()
+		e := before[at]
+		if e == nil || e.VIP != v {
+			e = &announcing{VIP: v, task: task{at: at}}
+			a.start(e, now)
 		}
-		a.vips = append(a.vips, e)
+		a.vips[at] = e
 	}
-	slices.SortFunc(a.vips, func(x, y announced) int {
-		return cmp.Or(cmp.Compare(x.Ifindex, y.Ifindex), x.Addr.Compare(y.Addr))
-	})
-}
-
-// SetActive starts the announcements of every VIP at now, or ends them. What is
-// already so is left as it is.
-func (a *Announcer) SetActive(active bool, now time.Duration) {
-	if a.active == active {
-		return
-	}
-	a.active = active
-	for i := range a.vips {
-		a.start(&a.vips[i], now)
+	a.due = agenda[*announcing]{}
+	for _, e := range a.vips {
+		a.due.add(e)
 	}
 }
 
 // start puts v at the beginning of its burst, or to rest.
-func (a *Announcer) start(v *announced, now time.Duration) {
-	v.rounds, v.due, v.check = 0, never, never
-	if !a.active {
-		return
+func (a *announcer) start(v *announcing, now time.Duration) {
+	v.rounds, v.announce, v.check = 0, never, never
+	if v.Active {
+		v.rounds, v.announce = a.times.Rounds, now
+		if a.times.CheckEvery > 0 {
+			v.check = now
+		}
 	}
-	v.rounds, v.due = a.times.Rounds, now
-	if a.times.CheckEvery > 0 {
-		v.check = now
-	}
+	v.due = min(v.announce, v.check)
 }
 
-// Due takes what is to be sent at now. A caller who comes late by more than a
-// whole interval gets what he missed once, not many times.
-func (a *Announcer) Due(now time.Duration) []Announcement {
-	var out []Announcement
-	for i := range a.vips {
-		v := &a.vips[i]
-		if v.due <= now {
+// take gives what is to be sent at now. A caller who comes late by more than a
+// whole interval gets once what was missed, not many times.
+func (a *announcer) take(now time.Duration) []announcement {
+	var out []announcement
+	for _, v := range a.due.take(now) {
+		if v.announce <= now {
 			out = append(out, v.forms()...)
 			if v.rounds > 0 {
 				v.rounds--
@@ -208,12 +188,14 @@ func (a *Announcer) Due(now time.Duration) []Announcement {
 			if v.rounds == 0 {
 				gap = a.times.Every
 			}
-			v.due = following(v.due, gap, now)
+			v.announce = following(v.announce, gap, now)
 		}
 		if v.check <= now {
-			out = append(out, Announcement{v.VIP, Check})
+			out = append(out, announcement{v.VIP, announceCheck})
 			v.check = following(v.check, a.times.CheckEvery, now)
 		}
+		v.due = min(v.announce, v.check)
+		a.due.add(v)
 	}
 	return out
 }
@@ -230,28 +212,18 @@ func following(due, gap, now time.Duration) time.Duration {
 	return due + gap
 }
 
-// Next is the moment Due has something to send; false: not until something is
+// next is the moment take has something to send; false: not until something is
 // set.
-func (a *Announcer) Next() (time.Duration, bool) {
-	next := never
-	for i := range a.vips {
-		next = min(next, a.vips[i].due, a.vips[i].check)
-	}
-	return next, next != never
-}
+func (a *announcer) next() (time.Duration, bool) { return a.due.next() }
 
-// Defend says whether vip may be defended at now with the Announcement it
+// defend says whether vip may be defended at now with the announcement it
 // returns: at most once in 10 seconds for each VIP, as RFC 5227 section 2.4 (c)
-// has it for a host that never gives up its address, so that two of them do
+// demands of a host that never gives up its address, so that two of them do
 // not flood the network.
-func (a *Announcer) Defend(vip VIP, now time.Duration) (Announcement, bool) {
-	i := slices.IndexFunc(a.vips, func(v announced) bool { return v.VIP == vip })
-	if i < 0 || !a.active {
-		return Announcement{}, false
-	}
-	v := &a.vips[i]
-	if v.defended && now-v.defendedAt < defendInterval {
-		return Announcement{}, false
+func (a *announcer) defend(vip VIP, now time.Duration) (announcement, bool) {
+	v := a.vips[vip.place()]
+	if v == nil || v.VIP != vip || !v.Active || v.defended && now-v.defendedAt < defendInterval {
+		return announcement{}, false
 	}
 	v.defended, v.defendedAt = true, now
 	return vip.forms()[0], true

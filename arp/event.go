@@ -15,15 +15,15 @@ type EventKind uint8
 const (
 	NoEvent EventKind = iota // the zero EventKind
 
-	// About a VIP. They come from Decide.
-	TakeoverAttempt     // somebody probes for the VIP (RFC 5227 section 2.1.1)
+	// About a VIP.
+	TakeoverAttempt     // a host probes for the VIP (RFC 5227 section 2.1.1)
 	Conflict            // an unknown MAC address uses the VIP
 	RealServerAnswers   // a real server answers ARP or solicitations for the VIP
 	RealServerAnnounces // a real server announces the VIP as its own
 	RealServerAsks      // a real server asks for the VIP: it does not have it
 	RealServerSource    // a real server uses the VIP as the source of its requests
 
-	// About a real server. They come from the Resolver.
+	// About a real server, or another Target.
 	RealServerFound // its MAC address is known now
 	RealServerMoved // its MAC address is another one
 	RealServerLost  // it does not answer; it has no usable MAC address
@@ -33,18 +33,18 @@ const (
 
 var eventNames = [numEventKinds]string{
 	NoEvent:             "none",
-	TakeoverAttempt:     "takeover_attempt",
+	TakeoverAttempt:     "takeover-attempt",
 	Conflict:            "conflict",
-	RealServerAnswers:   "real_server_answers",
-	RealServerAnnounces: "real_server_announces",
-	RealServerAsks:      "real_server_asks",
-	RealServerSource:    "real_server_source",
-	RealServerFound:     "real_server_found",
-	RealServerMoved:     "real_server_moved",
-	RealServerLost:      "real_server_lost",
+	RealServerAnswers:   "real-server-answers",
+	RealServerAnnounces: "real-server-announces",
+	RealServerAsks:      "real-server-asks",
+	RealServerSource:    "real-server-source",
+	RealServerFound:     "real-server-found",
+	RealServerMoved:     "real-server-moved",
+	RealServerLost:      "real-server-lost",
 }
 
-// String is the kind in lower case with underscores.
+// String is the kind in lower case with hyphens.
 func (k EventKind) String() string {
 	if k < numEventKinds {
 		return eventNames[k]
@@ -59,7 +59,7 @@ type Event struct {
 	Ifindex    int32
 	VIP        netip.Addr
 	RealServer netip.Addr
-	Name       string    // of the real server: Target.Name, or its address
+	Name       string    // of the real server: Target.Name or its default
 	MAC        frame.MAC // of the other side; of a lost real server zero
 	OldMAC     frame.MAC // what MAC was before, for RealServerMoved and RealServerLost
 
@@ -77,7 +77,7 @@ func (e *Event) text() string {
 	case TakeoverAttempt:
 		who := mac
 		if e.Name != "" {
-			who = fmt.Sprintf("real server %s (%s)", e.Name, mac)
+			who = fmt.Sprintf("%s (%s)", e.Name, mac)
 		}
 		return fmt.Sprintf("%s probes for VIP %s: it is about to take the address", who, e.VIP)
 	case Conflict:
@@ -85,16 +85,16 @@ func (e *Event) text() string {
 	case RealServerAnswers, RealServerAnnounces, RealServerSource:
 		return e.claimText()
 	case RealServerAsks:
-		return fmt.Sprintf("real server %s asks who has VIP %s: the VIP is not configured on it, or its own clients are routed here", e.Name, e.VIP)
+		return fmt.Sprintf("%s asks who has VIP %s: the VIP is not configured on it, or its own clients are routed here", e.Name, e.VIP)
 	case RealServerFound:
-		return fmt.Sprintf("real server %s is at %s", e.Name, mac)
+		return fmt.Sprintf("%s is at %s", e.Name, mac)
 	case RealServerMoved:
-		return fmt.Sprintf("real server %s moved from %s to %s", e.Name, e.OldMAC, mac)
+		return fmt.Sprintf("%s moved from %s to %s", e.Name, e.OldMAC, mac)
 	case RealServerLost:
 		if e.RealServer.Is6() {
-			return fmt.Sprintf("real server %s has no MAC: no neighbour advertisement", e.Name)
+			return fmt.Sprintf("%s has no MAC: no neighbour advertisement", e.Name)
 		}
-		return fmt.Sprintf("real server %s has no MAC: no ARP answer", e.Name)
+		return fmt.Sprintf("%s has no MAC: no ARP answer", e.Name)
 	}
 	return ""
 }
@@ -107,25 +107,25 @@ func (e *Event) text() string {
 // interface alone (unlike ARP), also by unicast, and takes the source of its own
 // ones from there. So a VIP on lo stays silent, and one that does not is on the
 // interface itself, on a macvlan of it, or has a proxy entry (ip -6 neigh add
-// proxy) on a host that forwards and has proxy_ndp set. A test holds this against the kernel.
+// proxy) on a host that forwards and has proxy_ndp set. A test compares this with the kernel.
 func (e *Event) claimText() string {
 	if e.VIP.Is6() {
 		const remedy = "IPv6 has no arp_ignore, the VIP must be on lo with /128 and not on the interface itself"
 		switch e.Kind {
 		case RealServerAnswers:
-			return fmt.Sprintf("real server %s answers neighbour discovery for VIP %s: %s, nor may there be a proxy entry for it", e.Name, e.VIP, remedy)
+			return fmt.Sprintf("%s answers neighbour discovery for VIP %s: %s, nor may there be a proxy entry for it", e.Name, e.VIP, remedy)
 		case RealServerAnnounces:
-			return fmt.Sprintf("real server %s announces VIP %s as its own (unsolicited neighbour advertisement): %s", e.Name, e.VIP, remedy)
+			return fmt.Sprintf("%s announces VIP %s as its own (unsolicited neighbour advertisement): %s", e.Name, e.VIP, remedy)
 		}
-		return fmt.Sprintf("real server %s uses VIP %s as the source of its neighbour solicitations: %s", e.Name, e.VIP, remedy)
+		return fmt.Sprintf("%s uses VIP %s as the source of its neighbour solicitations: %s", e.Name, e.VIP, remedy)
 	}
 	switch e.Kind {
 	case RealServerAnswers:
-		return fmt.Sprintf("real server %s answers ARP for VIP %s: arp_ignore is not 1 on all", e.Name, e.VIP)
+		return fmt.Sprintf("%s answers ARP for VIP %s: arp_ignore is not 1 on all", e.Name, e.VIP)
 	case RealServerAnnounces:
-		return fmt.Sprintf("real server %s announces VIP %s as its own (gratuitous ARP): its neighbours send to it past the director", e.Name, e.VIP)
+		return fmt.Sprintf("%s announces VIP %s as its own (gratuitous ARP): its neighbours send to it past the director", e.Name, e.VIP)
 	}
-	return fmt.Sprintf("real server %s uses VIP %s as the source of its ARP requests: arp_announce is not 2 on all", e.Name, e.VIP)
+	return fmt.Sprintf("%s uses VIP %s as the source of its ARP requests: arp_announce is not 2 on all", e.Name, e.VIP)
 }
 
 // eventEvery is the shortest time between two events of one kind and subject.
@@ -140,8 +140,8 @@ type subject struct {
 	rs      netip.Addr
 }
 
-// A limiter holds back events that repeat. Its size is bounded by the
-// VIPs and real servers configured of late.
+// A limiter holds back events that repeat. Its size is bounded by the VIPs and
+// targets of the last ten minutes.
 type limiter struct {
 	last  map[subject]lastEvent
 	swept time.Duration // when old subjects were last forgotten
@@ -153,7 +153,7 @@ type lastEvent struct {
 }
 
 // pass reports whether e may be told at now, and sets e.Suppressed. Found and
-// Lost always pass: the Resolver's own times keep a pair of them at least half
+// Lost always pass: the resolver's own times keep a pair of them at least half
 // a minute apart, and the last word in a log must be true.
 func (l *limiter) pass(e *Event, now time.Duration) bool {
 	if e.Kind == RealServerFound || e.Kind == RealServerLost {
@@ -172,8 +172,7 @@ func (l *limiter) pass(e *Event, now time.Duration) bool {
 	return true
 }
 
-// forgetAfter is how long a subject that nothing is heard of is remembered, for
-// its count.
+// forgetAfter is how long a subject without events is remembered, for its count.
 const forgetAfter = 10 * eventEvery
 
 // forget drops old subjects, once in a while.

@@ -1,6 +1,7 @@
 package arp_test
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 
@@ -8,30 +9,41 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A client asks who has the VIP, and later a real server answers that it has.
-func ExampleDecide() {
-	for _, net := range []string{"192.168.1.", "2001:db8::"} {
-		addr := func(host string) netip.Addr { return netip.MustParseAddr(net + host) }
-		vip := arp.VIP{Addr: addr("100"), Ifindex: 2, MAC: frame.MAC{2, 0, 0, 0, 0, 1}}
-		rs := arp.Known{Addr: addr("11"), MAC: frame.MAC{2, 0, 0, 0, 0, 0x11}, Name: "web1"}
-		view := arp.NewView(true, []arp.VIP{vip}, []arp.Known{rs}, nil)
+// A wire is a Sender that tells what it is given.
+type wire chan string
 
-		decide := func(op arp.Op, mac frame.MAC, sender, target string) arp.Action {
-			return arp.Decide(view, &arp.Input{Ifindex: 2, Packet: arp.Packet{
-				Dst: vip.MAC, Src: mac, Op: op,
-				SenderMAC: mac, SenderIP: addr(sender), TargetIP: addr(target),
-			}})
-		}
+func (w wire) Send(_ int32, f []byte) error {
+	p, _ := arp.Parse(f)
+	w <- fmt.Sprintf("%v: %v is at %v", p.Op, p.SenderIP, p.SenderMAC)
+	return nil
+}
 
-		a := decide(arp.Request, frame.MAC{2, 0, 0, 0, 0, 0x50}, "50", "100")
-		fmt.Println(a.Reason, "->", a.Answer.SenderIP, "is at", a.Answer.SenderMAC)
-
-		a = decide(arp.Reply, rs.MAC, "100", "50")
-		fmt.Println(a.Reason, "->", a.Event.Kind, "of", a.Event.Name, "defend:", a.Defend)
+// The VIP is announced when it becomes active, and a client that asks for it is
+// answered.
+func Example() {
+	sent := make(wire)
+	s, err := arp.New(arp.Config{Sender: sent, Announce: arp.AnnounceTimes{Rounds: 1, CheckEvery: -1}})
+	if err != nil {
+		panic(err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go s.Run(ctx)
+
+	const eth0 = 2
+	vip := arp.VIP{Addr: netip.MustParseAddr("192.168.1.100"), Ifindex: eth0, MAC: frame.MAC{2, 0, 0, 0, 0, 1}, Active: true}
+	if err := s.SetVIPs([]arp.VIP{vip}); err != nil {
+		panic(err)
+	}
+	fmt.Println(<-sent)
+	fmt.Println(<-sent)
+
+	client := arp.Target{IP: vip.Addr, SourceIP: netip.MustParseAddr("192.168.1.50"), SourceMAC: frame.MAC{2, 0, 0, 0, 0, 0x50}}
+	asks := client.Request()
+	s.Inbox().Put(asks.Frame(), eth0)
+	fmt.Println(<-sent)
 	// Output:
-	// answered_unicast -> 192.168.1.100 is at 02:00:00:00:00:01
-	// claimed_by_real_server -> real_server_answers of web1 defend: true
-	// answered_unicast -> 2001:db8::100 is at 02:00:00:00:00:01
-	// claimed_by_real_server -> real_server_answers of web1 defend: true
+	// request: 192.168.1.100 is at 02:00:00:00:00:01
+	// reply: 192.168.1.100 is at 02:00:00:00:00:01
+	// reply: 192.168.1.100 is at 02:00:00:00:00:01
 }

@@ -29,32 +29,28 @@ var (
 
 // bothVIPs are the VIPs of both families.
 func bothVIPs() []VIP {
-	return append(testVIPs(), VIP{Addr: vip6, Ifindex: eth0, MAC: ourMAC}, VIP{Addr: eth1VIP6, Ifindex: eth1, MAC: eth1MAC})
+	return append(testVIPs(),
+		VIP{Addr: vip6, Ifindex: eth0, MAC: ourMAC, Active: true},
+		VIP{Addr: eth1VIP6, Ifindex: eth1, MAC: eth1MAC, Active: true})
 }
 
 func testTarget6() Target {
 	return Target{IP: server6, Ifindex: eth0, SourceIP: our6, SourceMAC: ourMAC}
 }
 
-// bothView is a View in which the real server is known by both addresses.
-func bothView(active bool) *View {
-	return NewView(active, bothVIPs(), []Known{
-		{Addr: serverIP, MAC: serverMAC, Name: serverIP.String()},
-		{Addr: server6, MAC: serverMAC, Name: server6.String()},
-	}, nil)
+// testView is a view in which the real server is known by both addresses.
+func testView(active bool) *view {
+	return viewOf(active, known{place{eth0, serverIP}, serverMAC, testTarget().name()},
+		known{place{eth0, server6}, serverMAC, testTarget6().name()})
 }
 
-// newBothBench is newActiveBench with both families.
-func newBothBench(t testing.TB) *bench {
-	t.Helper()
-	b := newActiveBench(t)
-	if err := errorsOf(b.SetVIPs(bothVIPs()), b.SetRealServers([]Target{testTarget(), testTarget6()})); err != nil {
-		t.Fatal(err)
+// viewOf is a view in which servers are known.
+func viewOf(active bool, servers ...known) *view {
+	v := newView(with(active, bothVIPs()), nil)
+	for _, k := range servers {
+		v.learn(k)
 	}
-	b.hear(isAt6(serverMAC, server6, ourMAC, our6).build())
-	b.rec.take()
-	b.events, b.changes = nil, nil
-	return b
+	return v
 }
 
 // wire6 is a solicitation or an advertisement (adv) as the tests write it;
@@ -102,8 +98,8 @@ func (w wire6) build() []byte {
 	return slices.Clone(buf.Bytes())
 }
 
-// readWire6 is the inverse of build, by gopacket; it holds the frame against
-// build, so that no byte of it goes unlooked at.
+// readWire6 is the inverse of build, by gopacket; it compares the frame with what
+// build makes of the result, so that no byte of it is left unchecked.
 func readWire6(t *testing.T, b []byte) wire6 {
 	t.Helper()
 	p := gopacket.NewPacket(b, layers.LayerTypeEthernet, gopacket.Default)
@@ -156,4 +152,63 @@ func announces6(mac frame.MAC, ip netip.Addr) wire6 {
 func (w wire6) edit(f func(*wire6)) wire6 {
 	f(&w)
 	return w
+}
+
+// A family is the network of the tests as one of the two protocols sees it.
+type family struct {
+	name   string
+	vip    VIP
+	target Target
+	// wants is our request for the target from an address, to all or to one MAC.
+	wants func(from netip.Addr, to frame.MAC) said
+	// sourceless is what a host without an address asks from.
+	sourceless netip.Addr
+	found      said // the answer of the real server
+	claim      said // a stranger's announcement of the VIP
+	lost       string
+}
+
+var families = []family{
+	{
+		name: "IPv4", vip: bothVIPs()[0], target: testTarget(), sourceless: zeroIP,
+		wants: func(from netip.Addr, to frame.MAC) said {
+			if to == zeroMAC {
+				return request(ourMAC, from, serverIP)
+			}
+			return unicast(request(ourMAC, from, serverIP), to)
+		},
+		found: reply(serverMAC, serverIP, ourMAC, ourIP),
+		claim: request(strayMAC, vip, vip),
+		lost:  "real server 192.168.1.11 has no MAC: no ARP answer",
+	},
+	{
+		name: "IPv6", vip: bothVIPs()[2], target: testTarget6(), sourceless: netip.MustParseAddr("fe80::ff:fe00:1"),
+		wants: func(from netip.Addr, to frame.MAC) said {
+			if to == zeroMAC {
+				return wants6(from)
+			}
+			return wants6(from).edit(func(w *wire6) { w.dst, w.dip = to, server6 })
+		},
+		found: isAt6(serverMAC, server6, ourMAC, our6),
+		claim: announces6(strayMAC, vip6),
+		lost:  "real server 2001:db8::11 has no MAC: no neighbour advertisement",
+	},
+}
+
+// each runs f for both families.
+func each(t *testing.T, f func(t *testing.T, f family)) {
+	for _, fam := range families {
+		t.Run(fam.name, func(t *testing.T) { f(t, fam) })
+	}
+}
+
+// The group of the real server.
+var (
+	serverGroup    = netip.MustParseAddr("ff02::1:ff00:11")
+	serverGroupMAC = frame.MAC{0x33, 0x33, 0xff, 0, 0, 0x11}
+)
+
+// wants6 is our solicitation for the real server.
+func wants6(from netip.Addr) wire6 {
+	return wire6{dst: serverGroupMAC, src: ourMAC, sip: from, dip: serverGroup, target: server6, lla: ourMAC}
 }

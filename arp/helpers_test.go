@@ -37,16 +37,37 @@ const (
 	eth1 = 3
 )
 
+// testVIPs are active VIPs of IPv4.
 func testVIPs() []VIP {
-	return []VIP{{Addr: vip, Ifindex: eth0, MAC: ourMAC}, {Addr: eth1VIP, Ifindex: eth1, MAC: eth1MAC}}
+	return []VIP{
+		{Addr: vip, Ifindex: eth0, MAC: ourMAC, Active: true},
+		{Addr: eth1VIP, Ifindex: eth1, MAC: eth1MAC, Active: true},
+	}
+}
+
+// with are vips with Active as given.
+func with(active bool, vips []VIP) []VIP {
+	vips = slices.Clone(vips)
+	for i := range vips {
+		vips[i].Active = active
+	}
+	return vips
 }
 
 func testTarget() Target {
 	return Target{IP: serverIP, Ifindex: eth0, SourceIP: ourIP, SourceMAC: ourMAC}
 }
 
-func testView(active bool) *View {
-	return NewView(active, testVIPs(), []Known{{Addr: serverIP, MAC: serverMAC, Name: serverIP.String()}}, nil)
+// said is a frame as the tests write it: a wire or a wire6.
+type said interface{ build() []byte }
+
+// readSaid is what the frame b says.
+func readSaid(t *testing.T, b []byte) said {
+	t.Helper()
+	if len(b) > 12 && b[12] == 0x86 {
+		return readWire6(t, b)
+	}
+	return readWire(t, b)
 }
 
 // wire is an ARP frame as the tests write it; build is the slow reference for
@@ -105,6 +126,16 @@ func reply(mac frame.MAC, ip netip.Addr, toMAC frame.MAC, to netip.Addr) wire {
 
 func frameOf(p Packet) []byte { return p.Frame() }
 
+// mustParse is the packet in the frame f.
+func mustParse(t *testing.T, f []byte) Packet {
+	t.Helper()
+	p, r := parse(f)
+	if r != undecided {
+		t.Fatalf("parse = %v", r)
+	}
+	return p
+}
+
 // sent is one frame that a recorder was given.
 type sent struct {
 	ifindex int32
@@ -161,19 +192,44 @@ func newBench(t testing.TB, cfg Config) *bench {
 	return b
 }
 
-// newActiveBench is a bench that speaks for the VIPs, knows the real server's
-// MAC and has nothing due before the second second.
+// quiet are times at which almost nothing is announced.
+var quiet = AnnounceTimes{Rounds: 1, Every: -1, CheckEvery: -1}
+
+// newActiveBench is a bench that speaks for the VIPs of both families, knows the
+// real server's MAC by both and has nothing due before the second second.
 func newActiveBench(t testing.TB) *bench {
 	t.Helper()
-	b := newBench(t, Config{Announce: AnnounceTimes{Rounds: 1, Every: -1, CheckEvery: -1}})
-	if err := errorsOf(b.SetVIPs(testVIPs()), b.SetRealServers([]Target{testTarget()})); err != nil {
-		t.Fatal(err)
-	}
-	b.SetActive(true)
+	b := newBench(t, Config{Announce: quiet})
+	b.set(t, bothVIPs(), testTarget(), testTarget6())
 	b.hear(reply(serverMAC, serverIP, ourMAC, ourIP).build())
+	b.hear(isAt6(serverMAC, server6, ourMAC, our6).build())
 	b.rec.take()
 	b.events, b.changes = nil, nil
 	return b
+}
+
+// set sets the VIPs and the targets.
+func (b *bench) set(t testing.TB, vips []VIP, targets ...Target) {
+	t.Helper()
+	if err := errorsOf(b.SetVIPs(vips), b.SetTargets(targets)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// counted is how many frames ended with r.
+func (b *bench) counted(r reason) uint64 {
+	st := b.Stats()
+	return st.frames[r]
+}
+
+// said is what was sent since it was called last.
+func (b *bench) said(t *testing.T) []said {
+	t.Helper()
+	var all []said
+	for _, s := range b.rec.take() {
+		all = append(all, readSaid(t, s.frame))
+	}
+	return all
 }
 
 func errorsOf(errs ...error) error {

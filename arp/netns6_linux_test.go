@@ -2,8 +2,6 @@ package arp
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
@@ -13,34 +11,32 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-
-	"lvsdr/dataplane/frame"
 )
 
 func (l *lab) target6() Target {
-	return Target{IP: server6, Ifindex: int32(l.near.Index), SourceIP: our6, SourceMAC: l.nearMAC, Name: "web1"}
+	return Target{IP: server6, Ifindex: int32(l.near.Index), SourceIP: our6, SourceMAC: l.nearMAC, Name: "real server web1"}
 }
 
 // findsServer6 waits until the resolver has found the far side by t.
 func (l *lab) findsServer6(t Target) {
 	l.t.Helper()
-	l.must("set the real server", l.service.SetRealServers([]Target{t}))
+	l.must("set the real server", l.service.SetTargets([]Target{t}))
 	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.IP == server6 && c.New == l.farMAC })
 }
 
 // claims is the number of frames that claim a VIP.
 func (l *lab) claims() uint64 {
 	st := l.service.Stats()
-	return st.Frames[ClaimedByOther] + st.Frames[ClaimedByRealServer] + st.Frames[SourceOfRealServer]
+	return st.frames[claimedByOther] + st.frames[claimedByRealServer] + st.frames[sourceOfRealServer]
 }
 
 func testFarResolves6(_ *testing.T, l *lab) {
 	l.findsServer6(l.target6())
-	l.service.SetActive(true)
+	l.speak()
 	l.farSends(vip6)
 	l.event(RealServerAsks) // to the VIP's group, and it is answered
 	l.farLearns(vip6, l.nearMAC)
-	if n := l.service.Stats().Frames[AnsweredRealServer]; n == 0 {
+	if n := l.service.Stats().frames[answeredRealServer]; n == 0 {
 		l.t.Error("the far kernel learned it from something else than an answer")
 	}
 }
@@ -52,9 +48,9 @@ func testFarIsUpdated6(_ *testing.T, l *lab) {
 	}
 	l.must("make the far kernel believe another director", l.nl.NeighSet(stale))
 	l.farLearns(vip6, strayMAC)
-	l.service.SetActive(true)
+	l.speak()
 	l.farLearns(vip6, l.nearMAC)
-	if n := l.service.Stats().Answers; n != 0 {
+	if n := l.service.Stats().traffic[answersSent]; n != 0 {
 		l.t.Errorf("%d requests were answered; the update came from them", n)
 	}
 }
@@ -78,7 +74,7 @@ func testResolverWithoutAddress(_ *testing.T, l *lab) {
 func testFarHasVIP6(_ *testing.T, l *lab) {
 	l.findsServer6(l.target6())
 	l.must("give the far side the VIP", l.nl.AddrAdd(l.link, address(vip6, 128)))
-	l.service.SetActive(true)
+	l.speak()
 	e := l.event(RealServerAnswers)
 	const want = "real server web1 answers neighbour discovery for VIP 2001:db8::100: IPv6 has no arp_ignore, " +
 		"the VIP must be on lo with /128 and not on the interface itself, nor may there be a proxy entry for it"
@@ -96,8 +92,8 @@ func testFarIsProxy(_ *testing.T, l *lab) {
 	l.must("make the far side a proxy", l.nl.NeighAdd(&netlink.Neigh{
 		LinkIndex: l.link.Attrs().Index, Family: netlink.FAMILY_V6, Flags: netlink.NTF_PROXY, IP: vip6.AsSlice(),
 	}))
-	l.service.SetActive(true)
-	if e := l.event(RealServerAnswers); e.Name != "web1" {
+	l.speak()
+	if e := l.event(RealServerAnswers); e.Name != "real server web1" {
 		l.t.Errorf("event %v", e)
 	}
 }
@@ -111,9 +107,9 @@ func testFarIsRight6(_ *testing.T, l *lab) {
 	lo, err := l.nl.LinkByName("lo")
 	l.must("find lo", err)
 	l.must("give lo the VIP", l.nl.AddrAdd(lo, address(vip6, 128)))
-	l.service.SetActive(true)
-	l.farSendsFrom(vip6, our6)         // so it must ask for us first
-	for l.service.Stats().Checks < 6 { // of both families: three rounds
+	l.speak()
+	l.farSendsFrom(vip6, our6)                      // so it must ask for us first
+	for l.service.Stats().traffic[checksSent] < 6 { // of both families: three rounds
 		runtime.Gosched()
 	}
 	// The checks are sent before this question, and the wire keeps the order:
@@ -132,14 +128,14 @@ func testFarTakesVIP(_ *testing.T, l *lab) {
 	// It waits up to a second before it asks; an announcement of ours within
 	// that time would tell it that the VIP is taken, and it would not ask.
 	l.farSysctl6("router_solicitation_delay", "0")
-	l.service.SetActive(true)
-	for l.service.Stats().Announced < 3 { // the next are due in a second
+	l.speak()
+	for l.service.Stats().traffic[announced] < 3 { // the next are due in a second
 		runtime.Gosched()
 	}
 	a := address(vip6, 128)
 	a.Flags = 0 // with duplicate address detection
 	l.must("let the far side take the VIP", l.nl.AddrAdd(l.link, a))
-	if e := l.event(TakeoverAttempt); e.Name != "web1" || e.VIP != vip6 {
+	if e := l.event(TakeoverAttempt); e.Name != "real server web1" || e.VIP != vip6 {
 		l.t.Errorf("event %v", e)
 	}
 	for late := time.After(patience); ; {
@@ -171,92 +167,5 @@ func (l *lab) farSysctl6(name, value string) {
 	defer func() { l.must("go back", netns.Set(here)) }()
 	for _, at := range []string{"all", "far"} {
 		l.must("set "+name, os.WriteFile("/proc/sys/net/ipv6/conf/"+at+"/"+name, []byte(value), 0o644))
-	}
-}
-
-// joined reports whether an interface receives a group, by the kernel's list.
-func joined(t *testing.T, ifname string, g frame.MAC) bool {
-	t.Helper()
-	// It is the list of the namespace of the thread that opens it.
-	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/net/dev_mcast", unix.Gettid()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range bytes.Split(b, []byte("\n")) {
-		f := bytes.Fields(line) // index, name, users, global users, address
-		if len(f) == 5 && string(f[1]) == ifname && string(f[4]) == fmt.Sprintf("%x", g[:]) {
-			return true
-		}
-	}
-	return false
-}
-
-func testSenderJoins(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	const index, other = 78, 79
-	s := NewPacketSender()
-	add := func() netlink.Link {
-		d := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "joining", Index: index}, PeerName: "peer"}
-		if err := errorsOf(netlink.LinkAdd(d), netlink.LinkSetUp(d)); err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	a, b := Group{index, groupMAC}, Group{index, serverGroupMAC}
-	expectJoined := func(when string, wantA, wantB bool) {
-		t.Helper()
-		if gotA, gotB := joined(t, "joining", a.MAC), joined(t, "joining", b.MAC); gotA != wantA || gotB != wantB {
-			t.Errorf("%s: joined %v and %v, want %v and %v", when, gotA, gotB, wantA, wantB)
-		}
-	}
-	if err := s.Join([]Group{a}); err == nil || len(s.groups) != 0 {
-		t.Errorf("Join on no interface = %v, %v", err, s.groups)
-	}
-	d := add()
-	expectJoined("before", false, false)
-	steps := []struct {
-		when   string
-		groups []Group
-		ok     bool
-		a, b   bool
-	}{
-		{"one", []Group{a}, true, true, false},
-		{"the same again", []Group{a, a}, true, true, false},
-		{"another one as well", []Group{b, a}, true, true, true},
-		{"that one alone", []Group{b}, true, false, true},
-		{"refused because of another interface", []Group{a, {other, a.MAC}}, false, false, true},
-	}
-	for _, c := range steps {
-		if err := s.Join(c.groups); (err == nil) != c.ok {
-			t.Errorf("%s: Join = %v", c.when, err)
-		}
-		expectJoined(c.when, c.a, c.b)
-	}
-	if err := netlink.LinkDel(d); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Send(index, gratuitous(1).build()); err == nil {
-		t.Error("sent by an interface that is gone")
-	}
-	d = add()
-	expectJoined("on a new interface", false, false)
-	if err := s.Send(index, gratuitous(1).build()); err != nil {
-		t.Error(err)
-	}
-	expectJoined("after the next Send", false, true)
-	if err := s.Join(nil); err != nil {
-		t.Error(err)
-	}
-	expectJoined("after none", false, false)
-	if err := errorsOf(s.Join([]Group{a}), s.Close()); err != nil {
-		t.Error(err)
-	}
-	expectJoined("after Close", false, false)
-	if err := s.Join([]Group{a}); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("Join after Close = %v", err)
-	}
-	if err := netlink.LinkDel(d); err != nil {
-		t.Error(err)
 	}
 }

@@ -185,8 +185,8 @@ func (l *lab) serve() {
 	})
 	l.must("make the service", err)
 	ctx, cancel := context.WithCancel(context.Background())
-	l.listen(typeARP, func([]byte) bool { return true })
-	l.listen(typeIPv6, ndp.Wanted)
+	l.listen(frame.EtherTypeARP, func([]byte) bool { return true })
+	l.listen(frame.EtherTypeIPv6, ndp.Wanted)
 	ran := make(chan struct{})
 	go func() {
 		defer close(ran)
@@ -202,17 +202,30 @@ func (l *lab) serve() {
 			l.t.Errorf("Send after Close = %v", err)
 		}
 	})
-	at := VIP{Ifindex: int32(l.near.Index), MAC: l.nearMAC}
-	at4, at6 := at, at
-	at4.Addr, at6.Addr = vip, vip6
-	l.must("set the VIPs", l.service.SetVIPs([]VIP{at4, at6}))
+	l.must("set the VIPs", l.service.SetVIPs(l.vips(false)))
 }
 
-// listen puts those frames of an EtherType into the inbox that are wanted.
+// vips are the VIPs of both families on near.
+func (l *lab) vips(active bool) []VIP {
+	at := func(a netip.Addr) VIP {
+		return VIP{Addr: a, Ifindex: int32(l.near.Index), MAC: l.nearMAC, Active: active}
+	}
+	return []VIP{at(vip), at(vip6)}
+}
+
+// speak makes the VIPs active.
+func (l *lab) speak() {
+	l.t.Helper()
+	l.must("activate the VIPs", l.service.SetVIPs(l.vips(true)))
+}
+
+// listen puts those frames of an EtherType into the inbox that are wanted. Like
+// the data plane's ring it joins the group of the IPv6 VIP.
 func (l *lab) listen(typ int, wanted func([]byte) bool) {
 	l.t.Helper()
 	conn, err := packet.Listen(l.near, packet.Raw, typ, nil)
 	l.must("listen on near", err)
+	l.must("join the VIP's group", conn.JoinGroup(groupMAC[:]))
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -294,7 +307,7 @@ func expect[T any](t *testing.T, from <-chan T, what string, wanted func(T) bool
 }
 
 func (l *lab) target() Target {
-	return Target{IP: serverIP, Ifindex: int32(l.near.Index), SourceIP: ourIP, SourceMAC: l.nearMAC, Name: "web1"}
+	return Target{IP: serverIP, Ifindex: int32(l.near.Index), SourceIP: ourIP, SourceMAC: l.nearMAC, Name: "real server web1"}
 }
 
 // event waits for an event of a kind.
@@ -329,17 +342,16 @@ func testKernelNeighbours(t *testing.T) {
 	t.Run("the VIP is asked for through an interface that filters multicast", func(t *testing.T) {
 		testFarResolves6(t, newLab(t, true))
 	})
-	t.Run("groups are joined, kept by a new socket and left", testSenderJoins)
 }
 
 func testFarResolves(_ *testing.T, l *lab) {
-	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	l.must("set the real server", l.service.SetTargets([]Target{l.target()}))
 	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
-	l.service.SetActive(true)
+	l.speak()
 	l.farSends(vip)
 	l.farLearns(vip, l.nearMAC)
 	l.event(RealServerAsks) // it is a real server that should have the VIP itself
-	if n := l.service.Stats().Frames[AnsweredRealServer]; n == 0 {
+	if n := l.service.Stats().frames[answeredRealServer]; n == 0 {
 		l.t.Error("the far kernel learned it from something else than an answer")
 	}
 }
@@ -351,17 +363,17 @@ func testFarIsUpdated(_ *testing.T, l *lab) {
 	}
 	l.must("make the far kernel believe another director", l.nl.NeighSet(stale))
 	l.farLearns(vip, strayMAC)
-	l.service.SetActive(true)
+	l.speak()
 	l.farLearns(vip, l.nearMAC)
-	if n := l.service.Stats().Answers; n != 0 {
+	if n := l.service.Stats().traffic[answersSent]; n != 0 {
 		l.t.Errorf("%d requests were answered; the update came from them", n)
 	}
 }
 
 func testResolverLearns(_ *testing.T, l *lab) {
-	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	l.must("set the real server", l.service.SetTargets([]Target{l.target()}))
 	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
-	if n := l.service.Neighbours(); len(n) != 1 || n[0].MAC != l.farMAC || n[0].State != Reachable {
+	if n := l.service.Neighbours(); len(n) != 1 || n[0].MAC != l.farMAC || n[0].State != reachable {
 		l.t.Errorf("neighbours %v", n)
 	}
 	// The card is exchanged; the far host announces itself with its next
@@ -376,10 +388,10 @@ func testResolverLearns(_ *testing.T, l *lab) {
 }
 
 func testFarHasVIP(_ *testing.T, l *lab) {
-	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	l.must("set the real server", l.service.SetTargets([]Target{l.target()}))
 	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
 	l.must("give the far side the VIP", l.nl.AddrAdd(l.link, address(vip, 32)))
-	l.service.SetActive(true)
+	l.speak()
 	e := l.event(RealServerAnswers)
 	if want := "real server web1 answers ARP for VIP 192.168.1.100: arp_ignore is not 1 on all"; e.Text != want {
 		l.t.Errorf("text %q, want %q", e.Text, want)
@@ -392,15 +404,15 @@ func testFarIsRight(_ *testing.T, l *lab) {
 	lo, err := l.nl.LinkByName("lo")
 	l.must("find lo", err)
 	l.must("give lo the VIP", l.nl.AddrAdd(lo, address(vip, 32)))
-	l.service.SetActive(true)
+	l.speak()
 	// The check is sent before this question, and the wire keeps the order:
 	// when the question is answered, the check will not be any more.
-	for l.service.Stats().Checks == 0 {
+	for l.service.Stats().traffic[checksSent] == 0 {
 		runtime.Gosched()
 	}
-	l.must("set the real server", l.service.SetRealServers([]Target{l.target()}))
+	l.must("set the real server", l.service.SetTargets([]Target{l.target()}))
 	expect(l.t, l.learned, "the real server is found", func(c Change) bool { return c.New == l.farMAC })
-	if st := l.service.Stats(); st.Frames[ClaimedByOther]+st.Frames[ClaimedByRealServer] != 0 {
+	if st := l.service.Stats(); st.frames[claimedByOther]+st.frames[claimedByRealServer] != 0 {
 		l.t.Errorf("a conflict was seen: %+v", st)
 	}
 }

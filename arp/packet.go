@@ -7,15 +7,9 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// Layout of an Ethernet header (IEEE 802.3) and the EtherTypes used.
+// Parts of an Ethernet frame (IEEE 802.3, 802.1Q).
 const (
-	etherLen = frame.EtherLen
-	vlanLen  = frame.TagLen
 	etherMin = 60 // shortest frame without its check sequence; shorter ones are padded
-	typeARP  = frame.EtherTypeARP
-	typeVLAN = frame.EtherTypeVLAN
-	typeIPv4 = frame.EtherTypeIPv4
-	typeIPv6 = frame.EtherTypeIPv6
 	vidMask  = 0x0fff
 )
 
@@ -41,8 +35,8 @@ func (o Op) String() string {
 
 // A Packet is what ARP and Neighbor Discovery say alike, in the words of ARP.
 // All of its IP addresses are of one family, which says what it is on the wire.
-// The zero address of that family as SenderIP makes a request a probe: nobody
-// has it (RFC 5227 section 1.1, RFC 4862 section 5.4.2).
+// The zero address of that family as SenderIP makes a request a probe (RFC 5227
+// section 1.1, RFC 4862 section 5.4.2).
 type Packet struct {
 	Dst, Src frame.MAC // of the Ethernet header
 	Op       Op
@@ -66,53 +60,57 @@ type Packet struct {
 	Weak bool
 }
 
-// An Input is one packet as it came in.
-type Input struct {
-	Ifindex int32
+// An input is one packet as it came in.
+type input struct {
+	ifindex int32
 	Packet
 }
 
-// Mismatch reports whether the Ethernet source is not the sender's MAC address.
+// mismatch reports whether the Ethernet source is not the sender's MAC address.
 // A bridge that hides its stations, and a forger, make such frames; RFC 826
 // looks at the ARP packet alone, and so does this package.
-func (in *Input) Mismatch() bool { return in.Src != in.SenderMAC }
+func (p *Packet) mismatch() bool { return p.Src != p.SenderMAC }
 
-// Parse reads the Ethernet frame b that came in by the interface ifindex. The
-// Reason is Undecided if all is well, else it says why the frame is not looked
-// at any further. A tag with VLAN identifier 0 carries a priority only (IEEE
-// 802.1Q section 6.9) and is skipped; a frame of another VLAN belongs to
-// another interface. Parse does not keep b.
-func Parse(b []byte, ifindex int32) (Input, Reason) {
-	if len(b) < etherLen {
-		return Input{}, Short
+// Parse reads the Ethernet frame b. False means that it is not a sound packet of
+// either protocol for this link. It does not keep b.
+func Parse(b []byte) (Packet, bool) {
+	p, r := parse(b)
+	return p, r == undecided
+}
+
+// parse is Parse with the reason not to look at the frame any further; undecided
+// if all is well. A tag with VLAN identifier 0 carries a priority only (IEEE
+// 802.1Q section 6.9) and is skipped; a frame of another VLAN belongs to another
+// interface.
+func parse(b []byte) (p Packet, r reason) {
+	if len(b) < frame.EtherLen {
+		return p, short
 	}
-	in := Input{Ifindex: ifindex}
-	in.Dst, in.Src = frame.MAC(b[0:6]), frame.MAC(b[6:12])
-	typ, rest := binary.BigEndian.Uint16(b[12:]), b[etherLen:]
-	if typ == typeVLAN {
-		if len(rest) < vlanLen {
-			return in, Short
+	p.Dst, p.Src = frame.MAC(b[0:6]), frame.MAC(b[6:12])
+	typ, rest := binary.BigEndian.Uint16(b[12:]), b[frame.EtherLen:]
+	if typ == frame.EtherTypeVLAN {
+		if len(rest) < frame.TagLen {
+			return p, short
 		}
 		if binary.BigEndian.Uint16(rest)&vidMask != 0 {
-			return in, OtherVLAN
+			return p, otherVLAN
 		}
-		typ, rest = binary.BigEndian.Uint16(rest[2:]), rest[vlanLen:]
+		typ, rest = binary.BigEndian.Uint16(rest[2:]), rest[frame.TagLen:]
 	}
-	var r Reason
 	switch typ {
-	case typeARP:
-		r = in.parseARP(rest)
-	case typeIPv6:
-		r = in.parseNDP(rest)
+	case frame.EtherTypeARP:
+		r = p.parseARP(rest)
+	case frame.EtherTypeIPv6:
+		r = p.parseNDP(rest)
 	default:
-		r = NotARP
+		r = notARP
 	}
-	// RFC 1812 section 3.3.2: a group address is nobody's hardware address.
+	// RFC 1812 section 3.3.2: a group address is not a host's hardware address.
 	// An answer to one would be a broadcast.
-	if r == Undecided && !station(in.SenderMAC) {
-		r = BadSender
+	if r == undecided && !station(p.SenderMAC) {
+		r = badSender
 	}
-	return in, r
+	return p, r
 }
 
 // station reports whether m can be the address of one Ethernet station: not
@@ -120,22 +118,22 @@ func Parse(b []byte, ifindex int32) (Input, Reason) {
 func station(m frame.MAC) bool { return m != frame.MAC{} && m[0]&1 == 0 }
 
 // Frame is the Ethernet frame that carries p, from its SenderMAC, padded to the
-// shortest length Ethernet allows. What no protocol can say is a caller's bug
-// and panics.
+// shortest length Ethernet allows. A packet that its protocol cannot express is
+// a caller's bug and panics.
 func (p *Packet) Frame() []byte {
 	if p.SenderIP.Is4() {
-		return ethernet(p.Dst, p.SenderMAC, typeARP, p.marshalARP())
+		return ethernet(p.Dst, p.SenderMAC, frame.EtherTypeARP, p.marshalARP())
 	}
-	return ethernet(p.Dst, p.SenderMAC, typeIPv6, p.message().Packet())
+	return ethernet(p.Dst, p.SenderMAC, frame.EtherTypeIPv6, p.message().Packet())
 }
 
 // ethernet puts a header before body, and padding behind it.
 func ethernet(dst, src frame.MAC, typ uint16, body []byte) []byte {
-	b := make([]byte, max(etherLen+len(body), etherMin))
+	b := make([]byte, max(frame.EtherLen+len(body), etherMin))
 	copy(b[0:6], dst[:])
 	copy(b[6:12], src[:])
 	binary.BigEndian.PutUint16(b[12:], typ)
-	copy(b[etherLen:], body)
+	copy(b[frame.EtherLen:], body)
 	return b
 }
 
@@ -146,16 +144,16 @@ func resolvable(a netip.Addr) bool {
 	return a.IsValid() && !a.Is4In6() && a.Zone() == "" && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
 }
 
-// nobody is the sender address of a probe for a.
-func nobody(a netip.Addr) netip.Addr {
+// unspecified is the sender address of a probe for a.
+func unspecified(a netip.Addr) netip.Addr {
 	if a.Is4() {
 		return netip.IPv4Unspecified()
 	}
 	return netip.IPv6Unspecified()
 }
 
-// askedAt is where those are asked who may have a, and announcedAt is where
-// everybody hears of a.
+// askedAt is the Ethernet address that requests for a are sent to, and
+// announcedAt the one that announcements of a are sent to.
 func askedAt(a netip.Addr) frame.MAC {
 	if a.Is4() {
 		return broadcast

@@ -17,33 +17,33 @@ const (
 
 var broadcast = frame.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// parseARP reads the ARP packet b into in and holds it against RFC 826.
-func (in *Input) parseARP(b []byte) Reason {
+// parseARP reads the ARP packet b into p as RFC 826 says.
+func (p *Packet) parseARP(b []byte) reason {
 	// The lengths are compared before anything is read by them: the library
 	// believes any length the packet claims, and takes 16-byte addresses.
 	if len(b) < 8 {
-		return Short
+		return short
 	}
 	if b[4] != hwAddrLen || b[5] != ipv4AddrLen {
-		return BadLength
+		return badLength
 	}
-	var p mdarp.Packet
-	if p.UnmarshalBinary(b) != nil {
-		return Short
+	var a mdarp.Packet
+	if a.UnmarshalBinary(b) != nil {
+		return short
 	}
-	if p.HardwareType != hwEthernet {
-		return BadHardware
+	if a.HardwareType != hwEthernet {
+		return badHardware
 	}
-	if p.ProtocolType != typeIPv4 {
-		return BadProtocol
+	if a.ProtocolType != frame.EtherTypeIPv4 {
+		return badProtocol
 	}
-	if p.Operation != mdarp.OperationRequest && p.Operation != mdarp.OperationReply {
-		return BadOperation
+	if a.Operation != mdarp.OperationRequest && a.Operation != mdarp.OperationReply {
+		return badOperation
 	}
-	in.Op = Op(p.Operation)
-	in.SenderMAC, in.SenderIP = frame.MAC(p.SenderHardwareAddr), p.SenderIP
-	in.TargetMAC, in.TargetIP = frame.MAC(p.TargetHardwareAddr), p.TargetIP
-	return Undecided
+	p.Op = Op(a.Operation)
+	p.SenderMAC, p.SenderIP = frame.MAC(a.SenderHardwareAddr), a.SenderIP
+	p.TargetMAC, p.TargetIP = frame.MAC(a.TargetHardwareAddr), a.TargetIP
+	return undecided
 }
 
 // marshalARP is the ARP packet that says p; both addresses must be IPv4, which

@@ -10,43 +10,43 @@ import (
 // solicited is where solicitations for a are sent.
 func solicited(a netip.Addr) frame.MAC { return ndp.GroupMAC(ndp.Group(a)) }
 
-// allNodes is where advertisements that nobody asked for are sent.
+// allNodes is where unsolicited advertisements are sent.
 func allNodes() frame.MAC { return ndp.GroupMAC(netip.IPv6LinkLocalAllNodes()) }
 
-// parseNDP reads the IPv6 packet b into in and holds it against RFC 4861.
-func (in *Input) parseNDP(b []byte) Reason {
+// parseNDP reads the IPv6 packet b into p as RFC 4861 says.
+func (p *Packet) parseNDP(b []byte) reason {
 	m, f := ndp.Parse(b)
 	switch f {
 	case ndp.NoFault:
 	case ndp.Short:
-		return Short
+		return short
 	case ndp.NotND:
-		return NotND
+		return notND
 	case ndp.BadHopLimit:
-		return BadHopLimit
+		return badHopLimit
 	case ndp.BadChecksum:
-		return BadChecksum
+		return badChecksum
 	case ndp.BadOption:
-		return BadOption
+		return badOption
 	default:
-		return BadMessage
+		return badMessage
 	}
-	in.SenderMAC, in.Weak = m.LinkAddr, false
+	p.SenderMAC, p.Weak = m.LinkAddr, false
 	if m.LinkAddr == (frame.MAC{}) {
-		// RFC 4861 section 7.2.4 would have us ask for the address of somebody
-		// who asks without the option; his frame tells it as well.
-		in.SenderMAC, in.Weak = in.Src, true
+		// RFC 4861 section 7.2.4 wants us to ask for the address of a host that
+		// asks without the option; its frame tells it as well.
+		p.SenderMAC, p.Weak = p.Src, true
 	}
 	if m.Kind == ndp.Solicitation {
-		in.Op, in.SenderIP, in.TargetIP = Request, m.Src, m.Target
-		return Undecided
+		p.Op, p.SenderIP, p.TargetIP = Request, m.Src, m.Target
+		return undecided
 	}
-	in.Op, in.SenderIP, in.TargetIP = Reply, m.Target, m.Dst
+	p.Op, p.SenderIP, p.TargetIP = Reply, m.Target, m.Dst
 	if !m.Solicited {
-		in.TargetIP = m.Target
+		p.TargetIP = m.Target
 	}
-	in.Weak = in.Weak || !m.Override
-	return Undecided
+	p.Weak = p.Weak || !m.Override
+	return undecided
 }
 
 // message is the message that says p, whose addresses must be IPv6.

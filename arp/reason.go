@@ -1,84 +1,105 @@
 package arp
 
-// A Reason says what became of one frame. Every frame taken from the inbox
-// ends in exactly one and is counted under it, see Stats.
-type Reason uint8
-
-// The reasons.
-const (
-	Undecided Reason = iota // the zero Reason; no frame ends with it
-
-	// A reply was sent. What is said of ARP here holds for the solicitations and
-	// advertisements of Neighbor Discovery too.
-	Answered           // a request to all for a VIP
-	AnsweredUnicast    // a request sent to our own MAC: a neighbour refreshes its entry
-	AnsweredProbe      // a probe (RFC 5227; RFC 4862: duplicate address detection): its sender is about to take the VIP
-	AnsweredRealServer // a real server asks for the VIP it should have itself
-
-	// Somebody else uses a VIP as his own address.
-	ClaimedByOther      // by a MAC address that is no real server's
-	ClaimedByRealServer // a reply or an announcement of a real server
-	SourceOfRealServer  // a real server asks for another address with the VIP as its own
-
-	// Nothing was to be done.
-	NotVIP         // no VIP of ours is asked for or used
-	OtherInterface // the VIP is announced on another interface (no ARP flux)
-	OtherVLAN      // tagged for a VLAN; the VLAN's own interface sees it too
-	OtherHost      // a request for a VIP sent to somebody else's MAC
-	Backup         // it concerns a VIP, but the service is not active
-	Own            // sent by ourselves
-
-	// The frame cannot be used.
-	NotARP       // another EtherType
-	Short        // it ends before its packet does, or is longer than the inbox keeps
-	BadLength    // address lengths are not 6 and 4
-	BadHardware  // the hardware type is not Ethernet
-	BadProtocol  // the protocol type is not IPv4
-	BadOperation // neither request nor reply
-	BadSender    // the sender's MAC address is zero or a group address
-	NotND        // IPv6, but no neighbour solicitation or advertisement
-	BadHopLimit  // not 255: it is from another link
-	BadChecksum  // the ICMPv6 checksum is wrong
-	BadMessage   // a message whose parts contradict each other (RFC 4861 section 7.1)
-	BadOption    // an option of it is malformed
-
-	// NumReasons is the number of reasons, for arrays of counters.
-	NumReasons
+import (
+	"iter"
+	"slices"
 )
 
-var reasonNames = [NumReasons]string{
-	Undecided:           "undecided",
-	Answered:            "answered",
-	AnsweredUnicast:     "answered_unicast",
-	AnsweredProbe:       "answered_probe",
-	AnsweredRealServer:  "answered_real_server",
-	ClaimedByOther:      "claimed_by_other",
-	ClaimedByRealServer: "claimed_by_real_server",
-	SourceOfRealServer:  "source_of_real_server",
-	NotVIP:              "not_vip",
-	OtherInterface:      "other_interface",
-	OtherVLAN:           "other_vlan",
-	OtherHost:           "other_host",
-	Backup:              "backup",
-	Own:                 "own",
-	NotARP:              "not_arp",
-	Short:               "short",
-	BadLength:           "bad_length",
-	BadHardware:         "bad_hardware",
-	BadProtocol:         "bad_protocol",
-	BadOperation:        "bad_operation",
-	BadSender:           "bad_sender",
-	NotND:               "not_nd",
-	BadHopLimit:         "bad_hop_limit",
-	BadChecksum:         "bad_checksum",
-	BadMessage:          "bad_message",
-	BadOption:           "bad_option",
+// A reason says what became of one frame. Every frame taken from the inbox
+// ends in exactly one and is counted under it, see Stats.
+type reason uint8
+
+// The reasons. What is said of ARP holds for the solicitations and
+// advertisements of Neighbor Discovery too.
+const (
+	undecided reason = iota // the zero reason; no frame ends with it
+
+	// A reply was sent.
+	answered
+	answeredUnicast
+	answeredProbe
+	answeredRealServer
+
+	// Somebody else uses a VIP as its own address.
+	claimedByOther
+	claimedByRealServer
+	sourceOfRealServer
+
+	// Nothing was to be done.
+	notVIP
+	otherInterface
+	otherVLAN
+	otherHost
+	backup
+	own
+
+	// The frame cannot be used.
+	notARP
+	short
+	badLength
+	badHardware
+	badProtocol
+	badOperation
+	badSender
+	notND
+	badHopLimit
+	badChecksum
+	badMessage
+	badOption
+
+	numReasons
+)
+
+// A counter is the name of a counter, fit for a metric label, and what it
+// counts.
+type counter struct{ name, text string }
+
+// reasons are the counters of the reasons.
+var reasons = [numReasons]counter{
+	undecided:           {"undecided", "not decided"},
+	answered:            {"answered", "broadcast or multicast request for a VIP; answered"},
+	answeredUnicast:     {"answered-unicast", "request for a VIP sent to our MAC address, as a neighbour refreshes its entry; answered"},
+	answeredProbe:       {"answered-probe", "probe for a VIP, whose sender is about to take the address (RFC 5227, duplicate address detection); answered"},
+	answeredRealServer:  {"answered-real-server", "request of a real server for a VIP that it should have itself; answered"},
+	claimedByOther:      {"claimed-by-other", "use of a VIP by a host that is no real server, such as another director"},
+	claimedByRealServer: {"claimed-by-real-server", "reply or announcement of a real server for a VIP: arp_ignore is not 1 there"},
+	sourceOfRealServer:  {"source-of-real-server", "request of a real server with a VIP as its source: arp_announce is not 2 there"},
+	notVIP:              {"not-vip", "about an address that is no VIP"},
+	otherInterface:      {"other-interface", "about a VIP that is announced on another interface"},
+	otherVLAN:           {"other-vlan", "tagged for a VLAN; the VLAN's own interface receives it too"},
+	otherHost:           {"other-host", "request for a VIP sent to another host's MAC address"},
+	backup:              {"backup", "about a VIP that is not active on this host"},
+	own:                 {"own", "sent by this host"},
+	notARP:              {"not-arp", "another EtherType"},
+	short:               {"short", "ends before its packet does, or is longer than the inbox keeps"},
+	badLength:           {"bad-length", "address lengths are not 6 and 4"},
+	badHardware:         {"bad-hardware", "hardware type is not Ethernet"},
+	badProtocol:         {"bad-protocol", "protocol type is not IPv4"},
+	badOperation:        {"bad-operation", "neither request nor reply"},
+	badSender:           {"bad-sender", "sender's MAC address is zero or a group address"},
+	notND:               {"not-nd", "IPv6, but neither solicitation nor advertisement"},
+	badHopLimit:         {"bad-hop-limit", "hop limit is not 255: the frame is from another link"},
+	badChecksum:         {"bad-checksum", "ICMPv6 checksum is wrong"},
+	badMessage:          {"bad-message", "parts of the message contradict each other (RFC 4861 section 7.1)"},
+	badOption:           {"bad-option", "an option of the message is malformed"},
 }
 
-// String is the reason in lower case with underscores, fit for a metric label.
-func (r Reason) String() string {
-	if r < NumReasons {
-		return reasonNames[r]
+// String is the name of r.
+func (r reason) String() string {
+	if r < numReasons {
+		return reasons[r].name
 	}
 	return "reason?"
+}
+
+// Counters are the names of all counters of Stats.Map, and what each counts,
+// in the order of the documentation.
+func Counters() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, c := range slices.Concat(reasons[answered:], traffic[:]) {
+			if !yield(c.name, c.text) {
+				return
+			}
+		}
+	}
 }

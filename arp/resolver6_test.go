@@ -1,52 +1,12 @@
 package arp
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
 	"lvsdr/arp/ndp"
 	"lvsdr/dataplane/frame"
 )
-
-// The group of the real server.
-var (
-	serverGroup    = netip.MustParseAddr("ff02::1:ff00:11")
-	serverGroupMAC = frame.MAC{0x33, 0x33, 0xff, 0, 0, 0x11}
-)
-
-// wants6 is our solicitation for the real server.
-func wants6(from netip.Addr) wire6 {
-	return wire6{dst: serverGroupMAC, src: ourMAC, sip: from, dip: serverGroup, target: server6, lla: ourMAC}
-}
-
-func TestAnIPv6RealServerIsAskedForByMulticastAndAgainByUnicast(t *testing.T) {
-	r, j := NewResolver(), journal{}
-	r.Set([]Target{testTarget6()}, nil, 0)
-	asks, _ := r.Due(0)
-	if got := readWire6(t, asks[0].Packet.Frame()); got != wants6(our6) {
-		t.Errorf("asked with %v", got)
-	}
-	r.Learn(eth0, server6, serverMAC, 0)
-	asks, _ = r.Due(30 * time.Second)
-	want := wants6(our6).edit(func(w *wire6) { w.dst, w.dip = serverMAC, server6 })
-	if got := readWire6(t, asks[0].Packet.Frame()); got != want {
-		t.Errorf("asked again with %v, want %v", got, want)
-	}
-	j.until(r, 38*time.Second)
-	j.expect(t, "31s unicast", "32s unicast", "33s broadcast", "34s broadcast", "35s broadcast",
-		"36s real_server_lost", "37s broadcast")
-}
-
-func TestAHostWithoutAnIPv6AddressAsksFromTheLinkLocalOneOfItsMAC(t *testing.T) {
-	r, tg := NewResolver(), testTarget6()
-	tg.SourceIP = netip.Addr{}
-	r.Set([]Target{tg}, nil, 0)
-	asks, _ := r.Due(0)
-	if got := readWire6(t, asks[0].Packet.Frame()); got != wants6(netip.MustParseAddr("fe80::ff:fe00:1")) {
-		t.Errorf("asked with %v", got)
-	}
-}
 
 // TestWhatIsLearnedFromNeighborDiscovery is RFC 4861 sections 7.2.3 and 7.2.5
 // as far as one is concerned who asks again every 30 seconds anyway.
@@ -78,9 +38,7 @@ func TestWhatIsLearnedFromNeighborDiscovery(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for _, known := range []frame.MAC{zeroMAC, serverMAC, strayMAC} {
 				b := newBench(t, Config{})
-				if err := b.SetRealServers([]Target{testTarget6()}); err != nil {
-					t.Fatal(err)
-				}
+				b.set(t, nil, testTarget6())
 				if known != zeroMAC {
 					b.hear(isAt6(known, server6, ourMAC, our6).build())
 				}

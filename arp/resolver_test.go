@@ -1,6 +1,7 @@
 package arp
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -15,16 +16,16 @@ import (
 type journal []string
 
 // until asks r whenever something is due up to and including end.
-func (j *journal) until(r *Resolver, end time.Duration) {
+func (j *journal) until(r *resolver, end time.Duration) {
 	for {
-		next, ok := r.Next()
+		next, ok := r.next()
 		if !ok || next > end {
 			return
 		}
-		asks, changes := r.Due(next)
+		asks, changes := r.take(next)
 		for _, a := range asks {
 			kind := "unicast"
-			if a.Packet.Dst[0]&1 != 0 {
+			if a.packet.Dst[0]&1 != 0 {
 				kind = "broadcast"
 			}
 			*j = append(*j, fmt.Sprintf("%v %s", next, kind))
@@ -44,34 +45,38 @@ func (j *journal) expect(t *testing.T, want ...string) {
 }
 
 // state is what r says of its only target.
-func state(r *Resolver, now time.Duration) (State, frame.MAC) {
-	n := r.Neighbours(now)[0]
+func state(r *resolver, now time.Duration) (State, frame.MAC) {
+	n := r.neighbours(now)[0]
 	return n.State, n.MAC
 }
 
-func expectState(t *testing.T, r *Resolver, s State, m frame.MAC) {
+func expectState(t *testing.T, r *resolver, s State, m frame.MAC) {
 	t.Helper()
 	if gotS, gotM := state(r, 0); gotS != s || gotM != m {
 		t.Errorf("%v with MAC %s, want %v with %s", gotS, gotM, s, m)
 	}
 }
 
-func newTestResolver() *Resolver {
-	r := NewResolver()
-	r.Set([]Target{testTarget()}, nil, 0)
+func newTestResolver() *resolver { return resolverOf(testTarget()) }
+
+func resolverOf(targets ...Target) *resolver {
+	r := newResolver()
+	r.set(targets, nil, 0)
 	return r
 }
 
 func TestAnUnknownRealServerIsAskedForWithBackOff(t *testing.T) {
-	r, j := newTestResolver(), journal{}
-	expectState(t, r, Incomplete, zeroMAC)
-	j.until(r, 2999*ms)
-	expectState(t, r, Incomplete, zeroMAC)
-	j.until(r, 130*time.Second)
-	expectState(t, r, Failed, zeroMAC)
-	j.expect(t, "0s broadcast", "1s broadcast", "2s broadcast", "3s real_server_lost",
-		"4s broadcast", "8s broadcast", "16s broadcast", "32s broadcast",
-		"1m2s broadcast", "1m32s broadcast", "2m2s broadcast")
+	each(t, func(t *testing.T, f family) {
+		r, j := resolverOf(f.target), journal{}
+		expectState(t, r, incomplete, zeroMAC)
+		j.until(r, 2999*ms)
+		expectState(t, r, incomplete, zeroMAC)
+		j.until(r, 130*time.Second)
+		expectState(t, r, failed, zeroMAC)
+		j.expect(t, "0s broadcast", "1s broadcast", "2s broadcast", "3s real-server-lost",
+			"4s broadcast", "8s broadcast", "16s broadcast", "32s broadcast",
+			"1m2s broadcast", "1m32s broadcast", "2m2s broadcast")
+	})
 }
 
 func TestAnAnswerMakesItReachableFromEveryState(t *testing.T) {
@@ -81,28 +86,28 @@ func TestAnAnswerMakesItReachableFromEveryState(t *testing.T) {
 		known bool          // answered at 0 as well
 		from  State
 	}{
-		{"from incomplete", 500 * ms, false, Incomplete},
-		{"from reachable", 10 * time.Second, true, Reachable},
-		{"from probe, asked by unicast", 31 * time.Second, true, Probe},
-		{"from probe, asked by broadcast", 34 * time.Second, true, Probe},
-		{"from failed, never heard of", 20 * time.Second, false, Failed},
-		{"from failed, known once", 40 * time.Second, true, Failed},
+		{"from incomplete", 500 * ms, false, incomplete},
+		{"from reachable", 10 * time.Second, true, reachable},
+		{"from probe, asked by unicast", 31 * time.Second, true, probing},
+		{"from probe, asked by broadcast", 34 * time.Second, true, probing},
+		{"from failed, never heard of", 20 * time.Second, false, failed},
+		{"from failed, known once", 40 * time.Second, true, failed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, j := newTestResolver(), journal{}
 			if c.known {
-				r.Learn(eth0, serverIP, serverMAC, 0)
+				r.learn(eth0, serverIP, serverMAC, false, 0)
 			}
 			j.until(r, c.at)
 			s, before := state(r, c.at)
 			if s != c.from {
 				t.Fatalf("in %v before the answer, want %v", s, c.from)
 			}
-			ch, changed := r.Learn(eth0, serverIP, serverMAC, c.at)
+			ch, changed := r.learn(eth0, serverIP, serverMAC, false, c.at)
 			if changed != (before == zeroMAC) || changed && (ch.Old != before || ch.New != serverMAC) {
 				t.Errorf("change %v, %v", ch, changed)
 			}
-			expectState(t, r, Reachable, serverMAC)
+			expectState(t, r, reachable, serverMAC)
 			j = nil
 			j.until(r, c.at+31*time.Second)
 			j.expect(t, fmt.Sprint(c.at+30*time.Second, " unicast"), fmt.Sprint(c.at+31*time.Second, " unicast"))
@@ -111,43 +116,140 @@ func TestAnAnswerMakesItReachableFromEveryState(t *testing.T) {
 }
 
 func TestAKnownRealServerIsAskedAgainAndGivenUp(t *testing.T) {
-	r, j := newTestResolver(), journal{}
-	r.Learn(eth0, serverIP, serverMAC, 0)
-	j.until(r, 29999*ms)
-	j.expect(t)
-	expectState(t, r, Reachable, serverMAC)
-	j.until(r, 35999*ms)
-	expectState(t, r, Probe, serverMAC) // still usable
-	j.expect(t, "30s unicast", "31s unicast", "32s unicast", "33s broadcast", "34s broadcast", "35s broadcast")
-	j.until(r, 50*time.Second)
-	expectState(t, r, Failed, zeroMAC)
-	j.expect(t, "36s real_server_lost", "37s broadcast", "41s broadcast", "49s broadcast")
-	// What it is asked with.
-	asks, _ := r.Due(time.Minute + 5*time.Second)
-	if got := readWire(t, asks[0].Packet.Frame()); got != request(ourMAC, ourIP, serverIP) {
-		t.Errorf("broadcast request is %v", got)
-	}
-	r.Learn(eth0, serverIP, serverMAC, 100*time.Second)
-	asks, _ = r.Due(130 * time.Second)
-	if got := readWire(t, asks[0].Packet.Frame()); got != unicast(request(ourMAC, ourIP, serverIP), serverMAC) {
-		t.Errorf("unicast request is %v", got)
-	}
+	each(t, func(t *testing.T, f family) {
+		r, j := resolverOf(f.target), journal{}
+		asks, _ := r.take(0)
+		if got, want := readSaid(t, asks[0].packet.Frame()), f.wants(f.target.SourceIP, zeroMAC); got != want {
+			t.Errorf("asked with %v, want %v", got, want)
+		}
+		r.learn(eth0, f.target.IP, serverMAC, false, 0)
+		j.until(r, 29999*ms)
+		j.expect(t)
+		expectState(t, r, reachable, serverMAC)
+		j.until(r, 35999*ms)
+		expectState(t, r, probing, serverMAC) // still usable
+		j.expect(t, "30s unicast", "31s unicast", "32s unicast", "33s broadcast", "34s broadcast", "35s broadcast")
+		j.until(r, 50*time.Second)
+		expectState(t, r, failed, zeroMAC)
+		j.expect(t, "36s real-server-lost", "37s broadcast", "41s broadcast", "49s broadcast")
+		// What it is asked with.
+		asks, _ = r.take(time.Minute + 5*time.Second)
+		if got, want := readSaid(t, asks[0].packet.Frame()), f.wants(f.target.SourceIP, zeroMAC); got != want {
+			t.Errorf("asked to all with %v, want %v", got, want)
+		}
+		r.learn(eth0, f.target.IP, serverMAC, false, 100*time.Second)
+		asks, _ = r.take(130 * time.Second)
+		if got, want := readSaid(t, asks[0].packet.Frame()), f.wants(f.target.SourceIP, serverMAC); got != want {
+			t.Errorf("asked by unicast with %v, want %v", got, want)
+		}
+	})
 }
 
-func TestAHostWithoutAnAddressAsksFrom0000(t *testing.T) {
-	r, tg := NewResolver(), testTarget()
-	tg.SourceIP = netip.Addr{}
-	r.Set([]Target{tg}, nil, 0)
-	asks, _ := r.Due(0)
-	if got := readWire(t, asks[0].Packet.Frame()); got != request(ourMAC, zeroIP, serverIP) {
-		t.Errorf("asked with %v", got)
+func TestAHostWithoutAnAddressAsksFromWhatTheTargetAnswers(t *testing.T) {
+	each(t, func(t *testing.T, f family) {
+		f.target.SourceIP = netip.Addr{}
+		asks, _ := resolverOf(f.target).take(0)
+		if got, want := readSaid(t, asks[0].packet.Frame()), f.wants(f.sourceless, zeroMAC); got != want {
+			t.Errorf("asked with %v, want %v", got, want)
+		}
+	})
+}
+
+func TestAGivenMACIsUsedAtOnceAndNeverAskedForNorMoved(t *testing.T) {
+	each(t, func(t *testing.T, f family) {
+		r, static := newResolver(), f.target
+		static.Static = serverMAC
+		changes := r.set([]Target{static}, nil, 0)
+		if len(changes) != 1 || changes[0].New != serverMAC || changes[0].Old != zeroMAC {
+			t.Errorf("changes %v", changes)
+		}
+		if next, ok := r.next(); ok {
+			t.Errorf("something is due at %v", next)
+		}
+		if c, ok := r.learn(eth0, f.target.IP, strayMAC, false, time.Second); ok {
+			t.Errorf("moved: %v", c)
+		}
+		if changes := r.set([]Target{static}, []frame.MAC{serverMAC}, time.Hour); len(changes) != 0 {
+			t.Errorf("changes %v when it is set again", changes)
+		}
+		expectState(t, r, permanent, serverMAC)
+		static.Static = strayMAC
+		if c := r.set([]Target{static}, nil, time.Hour); len(c) != 1 || c[0].Old != serverMAC || c[0].New != strayMAC {
+			t.Errorf("changes %v when another one is given", c)
+		}
+	})
+}
+
+func TestAMACThatIsNoLongerGivenHasToBeConfirmed(t *testing.T) {
+	r, static, j := newResolver(), testTarget(), journal{}
+	static.Static = serverMAC
+	r.set([]Target{static}, nil, 0)
+	if c := r.set([]Target{testTarget()}, nil, 10*time.Second); len(c) != 0 {
+		t.Errorf("changes %v: it is usable until it is refuted", c)
+	}
+	j.until(r, 16*time.Second)
+	j.expect(t, "10s unicast", "11s unicast", "12s unicast", "13s broadcast", "14s broadcast", "15s broadcast", "16s real-server-lost")
+	r.learn(eth0, serverIP, strayMAC, false, 17*time.Second)
+	if c := r.set([]Target{static}, nil, 18*time.Second); len(c) != 1 || c[0].Old != strayMAC || c[0].New != serverMAC {
+		t.Errorf("changes %v when a MAC is given again", c)
+	}
+	j.until(r, time.Hour)
+	j.expect(t)
+}
+
+// TestAnAgendaTakesWhatIsDueInOrder compares an agenda with a list that is
+// looked through.
+func TestAnAgendaTakesWhatIsDueInOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var a agenda[*neighbour]
+	var all []*neighbour
+	inOrder := func(x, y *neighbour) int {
+		return cmp.Or(cmp.Compare(x.due, y.due), x.at.compare(y.at))
+	}
+	for step := range 5000 {
+		switch rng.IntN(4) {
+		case 0:
+			n := &neighbour{task: task{at: place{int32(step), serverIP}, due: time.Duration(rng.IntN(100))}}
+			a.add(n)
+			all = append(all, n)
+		case 1:
+			if len(all) > 0 {
+				n := all[rng.IntN(len(all))]
+				n.due = time.Duration(rng.IntN(100))
+				a.fix(n)
+			}
+		case 2:
+			if len(all) > 0 {
+				i := rng.IntN(len(all))
+				a.remove(all[i])
+				all = slices.Delete(all, i, i+1)
+			}
+		case 3:
+			now := time.Duration(rng.IntN(30))
+			slices.SortFunc(all, inOrder)
+			n := 0
+			for n < len(all) && all[n].due <= now {
+				n++
+			}
+			if got := a.take(now); !slices.Equal(got, all[:n]) {
+				t.Fatalf("step %d: took %d entries, want %d", step, len(got), n)
+			}
+			all = slices.Clone(all[n:])
+		}
+		want, ok := never, len(all) > 0
+		for _, n := range all {
+			want = min(want, n.due)
+		}
+		if got, gotOK := a.next(); got != want || gotOK != ok {
+			t.Fatalf("step %d: next %v, %v; want %v, %v", step, got, gotOK, want, ok)
+		}
 	}
 }
 
 func TestAnotherMACIsAChangeWithOldAndNew(t *testing.T) {
 	r := newTestResolver()
-	r.Learn(eth0, serverIP, serverMAC, 0)
-	c, ok := r.Learn(eth0, serverIP, strayMAC, time.Second)
+	r.learn(eth0, serverIP, serverMAC, false, 0)
+	c, ok := r.learn(eth0, serverIP, strayMAC, false, time.Second)
 	if !ok || c.Old != serverMAC || c.New != strayMAC || c.IP != serverIP || c.Ifindex != eth0 {
 		t.Errorf("change %v, %v", c, ok)
 	}
@@ -155,7 +257,7 @@ func TestAnotherMACIsAChangeWithOldAndNew(t *testing.T) {
 	if want := "real server 192.168.1.11 moved from 02:00:00:00:00:11 to 02:00:00:00:00:99"; e.text() != want {
 		t.Errorf("text %q, want %q", e.text(), want)
 	}
-	expectState(t, r, Reachable, strayMAC)
+	expectState(t, r, reachable, strayMAC)
 }
 
 func TestWhatIsNeverLearned(t *testing.T) {
@@ -175,49 +277,49 @@ func TestWhatIsNeverLearned(t *testing.T) {
 		{"the address on another interface", eth1, serverIP, serverMAC},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := NewResolver()
-			r.Set([]Target{testTarget()}, []frame.MAC{other}, 0)
-			if ch, ok := r.Learn(c.ifindex, c.ip, c.mac, 0); ok {
+			r := newResolver()
+			r.set([]Target{testTarget()}, []frame.MAC{other}, 0)
+			if ch, ok := r.learn(c.ifindex, c.ip, c.mac, false, 0); ok {
 				t.Errorf("change %v", ch)
 			}
-			expectState(t, r, Incomplete, zeroMAC)
+			expectState(t, r, incomplete, zeroMAC)
 		})
 	}
 }
 
 func TestSetKeepsWhatStays(t *testing.T) {
 	r, j := newTestResolver(), journal{}
-	r.Learn(eth0, serverIP, serverMAC, 0)
+	r.learn(eth0, serverIP, serverMAC, false, 0)
 	second := testTarget()
 	second.IP = clientIP
-	r.Set([]Target{second, testTarget()}, nil, 10*time.Second)
+	r.set([]Target{second, testTarget()}, nil, 10*time.Second)
 	want := []Neighbour{
-		{IP: serverIP, Ifindex: eth0, Name: "192.168.1.11", MAC: serverMAC, State: Reachable, Age: 12 * time.Second},
-		{IP: clientIP, Ifindex: eth0, Name: "192.168.1.50", State: Incomplete, Age: 2 * time.Second},
+		{IP: serverIP, Ifindex: eth0, Name: "real server 192.168.1.11", MAC: serverMAC, State: reachable, Age: 12 * time.Second},
+		{IP: clientIP, Ifindex: eth0, Name: "real server 192.168.1.50", State: incomplete, Age: 2 * time.Second},
 	}
-	if got := r.Neighbours(12 * time.Second); !slices.Equal(got, want) {
+	if got := r.neighbours(12 * time.Second); !slices.Equal(got, want) {
 		t.Errorf("neighbours %v, want %v", got, want)
 	}
 	j.until(r, 10*time.Second)
 	j.expect(t, "10s broadcast") // the new one only
-	r.Set([]Target{second}, nil, 11*time.Second)
-	if n := r.Neighbours(0); len(n) != 1 || n[0].IP != clientIP {
+	r.set([]Target{second}, nil, 11*time.Second)
+	if n := r.neighbours(0); len(n) != 1 || n[0].IP != clientIP {
 		t.Errorf("neighbours %v, want the second alone", n)
 	}
-	r.Set(nil, nil, 0)
-	if _, ok := r.Next(); ok {
+	r.set(nil, nil, 0)
+	if _, ok := r.next(); ok {
 		t.Error("something is due without targets")
 	}
 }
 
 func TestAMACThatTurnsOutToBeOursIsDropped(t *testing.T) {
 	r, j := newTestResolver(), journal{}
-	r.Learn(eth0, serverIP, strayMAC, 0)
-	got := r.Set([]Target{testTarget()}, []frame.MAC{strayMAC}, 5*time.Second)
+	r.learn(eth0, serverIP, strayMAC, false, 0)
+	got := r.set([]Target{testTarget()}, []frame.MAC{strayMAC}, 5*time.Second)
 	if len(got) != 1 || got[0].Old != strayMAC || got[0].New != zeroMAC {
 		t.Errorf("changes %v", got)
 	}
-	expectState(t, r, Incomplete, zeroMAC)
+	expectState(t, r, incomplete, zeroMAC)
 	j.until(r, 5*time.Second)
 	j.expect(t, "5s broadcast")
 }
@@ -225,7 +327,7 @@ func TestAMACThatTurnsOutToBeOursIsDropped(t *testing.T) {
 func TestALateCallerAsksOnce(t *testing.T) {
 	r := newTestResolver()
 	for _, now := range []time.Duration{0, time.Hour, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour} {
-		asks, changes := r.Due(now)
+		asks, changes := r.take(now)
 		if n := len(asks) + len(changes); n != 1 {
 			t.Errorf("at %v there are %d things to do, want 1", now, n)
 		}
@@ -241,14 +343,14 @@ func TestResolverLaws(t *testing.T) {
 	lastAsk, heard = -time.Hour, -time.Hour
 	usable := zeroMAC
 	for range 20000 {
-		if next, ok := r.Next(); ok && rng.IntN(4) != 0 {
+		if next, ok := r.next(); ok && rng.IntN(4) != 0 {
 			now = max(now, next)
 		} else {
 			now += time.Duration(rng.IntN(1000)) * ms
 		}
 		if rng.IntN(12) == 0 {
 			m := []frame.MAC{serverMAC, strayMAC, broadcast, ourMAC, zeroMAC}[rng.IntN(5)]
-			if c, ok := r.Learn(eth0, serverIP, m, now); ok {
+			if c, ok := r.learn(eth0, serverIP, m, false, now); ok {
 				if c.Old != usable || c.New == usable || !station(c.New) || c.New == ourMAC {
 					t.Fatalf("change %v while %s was in use", c, usable)
 				}
@@ -258,7 +360,7 @@ func TestResolverLaws(t *testing.T) {
 				heard = now
 			}
 		}
-		asks, changes := r.Due(now)
+		asks, changes := r.take(now)
 		for range asks {
 			if now-lastAsk < askSpacing && now-heard > askSpacing {
 				t.Fatalf("asked at %v and %v", lastAsk, now)
@@ -274,8 +376,8 @@ func TestResolverLaws(t *testing.T) {
 			}
 			usable = zeroMAC
 		}
-		n := r.Neighbours(now)[0]
-		if n.MAC != usable || (n.MAC != zeroMAC) != (n.State == Reachable || n.State == Probe) {
+		n := r.neighbours(now)[0]
+		if n.MAC != usable || (n.MAC != zeroMAC) != (n.State == reachable || n.State == probing) {
 			t.Fatalf("%v with MAC %s; the changes left %s", n.State, n.MAC, usable)
 		}
 	}

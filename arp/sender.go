@@ -1,8 +1,8 @@
 package arp
 
 // A Sender puts Ethernet frames on the wire. The Service calls it from one
-// goroutine at a time and holds its own lock meanwhile: Send must not wait
-// long, and must not call back into the Service.
+// goroutine at a time. Send must not wait long, and must not call SetVIPs,
+// which waits for it.
 type Sender interface {
 	// Send transmits the frame by the interface with the index given. It does
 	// not keep the frame. An error means that the frame was not sent; the

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/mdlayher/packet"
+
+	"lvsdr/dataplane/frame"
 )
 
 // sendWait is the longest a Send waits for room in the socket's send buffer.
@@ -17,21 +18,13 @@ const sendWait = 10 * time.Millisecond
 // A PacketSender sends by packet sockets (packet(7)), one for each interface,
 // opened when it is first used. It needs CAP_NET_RAW and works in the network
 // namespace of the thread that calls Send. It is safe for concurrent use.
-//
-// Its sockets also hold the memberships of Join (PACKET_MR_MULTICAST): the
-// kernel then has the interface receive the group, and the packet path's ring,
-// a socket of its own, gets the frames.
 type PacketSender struct {
-	mu     sync.Mutex
-	conns  map[int32]*packet.Conn
-	groups []Group // joined by whichever of conns is there
-	done   bool
+	mu    sync.Mutex
+	conns map[int32]*packet.Conn
+	done  bool
 }
 
-var (
-	_ Sender = (*PacketSender)(nil)
-	_ Joiner = (*PacketSender)(nil)
-)
+var _ Sender = (*PacketSender)(nil)
 
 // NewPacketSender makes a PacketSender; it opens nothing yet.
 func NewPacketSender() *PacketSender {
@@ -40,15 +33,14 @@ func NewPacketSender() *PacketSender {
 
 // Send transmits f, which starts with its Ethernet header, by the interface. It
 // waits at most 10 ms. After an error the interface's socket is closed, since
-// the interface may be gone, and the next Send opens it anew and joins its
-// groups again. After Close the error is os.ErrClosed.
+// the interface may be gone, and the next Send opens it anew. After Close the error is os.ErrClosed.
 func (s *PacketSender) Send(ifindex int32, f []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.done {
 		return fmt.Errorf("send on interface %d: %w", ifindex, os.ErrClosed)
 	}
-	if len(f) < etherLen {
+	if len(f) < frame.EtherLen {
 		return fmt.Errorf("send on interface %d: frame of %d bytes: %w", ifindex, len(f), os.ErrInvalid)
 	}
 	c, err := s.conn(ifindex)
@@ -81,60 +73,8 @@ func (s *PacketSender) conn(ifindex int32) (*packet.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a packet socket on %s: %w", ifi.Name, err)
 	}
-	for _, g := range s.groups {
-		if g.Ifindex != ifindex {
-			continue
-		}
-		if err := g.join(c); err != nil {
-			_ = c.Close() // the error that counts is err
-			return nil, err
-		}
-	}
 	s.conns[ifindex] = c
 	return c, nil
-}
-
-// Join replaces the groups that the interfaces receive. It needs what Send
-// needs, and after Close its error is os.ErrClosed.
-func (s *PacketSender) Join(groups []Group) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done {
-		return fmt.Errorf("join %d multicast groups: %w", len(groups), os.ErrClosed)
-	}
-	var joined []Group
-	for _, g := range groups {
-		c, err := s.conn(g.Ifindex) // joins those of s.groups if it is opened anew
-		if err == nil && !slices.Contains(s.groups, g) && !slices.Contains(joined, g) {
-			err = g.join(c)
-		}
-		if err != nil {
-			s.leave(joined, s.groups)
-			return err
-		}
-		joined = append(joined, g)
-	}
-	s.leave(s.groups, groups)
-	s.groups = slices.Clone(groups)
-	return nil
-}
-
-// leave gives up the memberships of groups, but not those of keep. Where that
-// fails the interface is gone, and they with it.
-func (s *PacketSender) leave(groups, keep []Group) {
-	for _, g := range groups {
-		if c, ok := s.conns[g.Ifindex]; ok && !slices.Contains(keep, g) {
-			_ = c.LeaveGroup(net.HardwareAddr(g.MAC[:]))
-		}
-	}
-}
-
-// join makes c a member of g.
-func (g Group) join(c *packet.Conn) error {
-	if err := c.JoinGroup(net.HardwareAddr(g.MAC[:])); err != nil {
-		return fmt.Errorf("join multicast group %v on interface %d: %w", g.MAC, g.Ifindex, err)
-	}
-	return nil
 }
 
 // Close closes the sockets. It may be called more than once.
@@ -149,6 +89,5 @@ func (s *PacketSender) Close() error {
 		}
 	}
 	clear(s.conns)
-	s.groups = nil
 	return first
 }

@@ -10,10 +10,7 @@ import (
 // A PacketSender sends by packet sockets, which only Linux has.
 type PacketSender struct{}
 
-var (
-	_ Sender = (*PacketSender)(nil)
-	_ Joiner = (*PacketSender)(nil)
-)
+var _ Sender = (*PacketSender)(nil)
 
 // NewPacketSender makes a PacketSender that cannot send.
 func NewPacketSender() *PacketSender { return &PacketSender{} }
@@ -21,15 +18,6 @@ func NewPacketSender() *PacketSender { return &PacketSender{} }
 // Send returns an error that wraps errors.ErrUnsupported.
 func (*PacketSender) Send(ifindex int32, _ []byte) error {
 	return fmt.Errorf("send on interface %d: %w", ifindex, errors.ErrUnsupported)
-}
-
-// Join returns an error that wraps errors.ErrUnsupported, unless there is nothing
-// to be joined.
-func (*PacketSender) Join(groups []Group) error {
-	if len(groups) == 0 {
-		return nil
-	}
-	return fmt.Errorf("join multicast group %v: %w", groups[0].MAC, errors.ErrUnsupported)
 }
 
 // Close does nothing.

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"lvsdr/dataplane/frame"
@@ -18,17 +16,14 @@ type Config struct {
 	// Sender transmits the frames. It is required.
 	Sender Sender
 	// Events is told what an operator should know, the same kind about the same
-	// subject at most once a minute; nil: nobody is. It is called from Run's
-	// goroutine without any lock held and should not take long.
+	// subject at most once a minute; nil: no events. It is called from Run's
+	// goroutine without any lock held and must not block: while it does, nothing
+	// is answered.
 	Events func(Event)
-	// Changed is told of every change of a real server's usable MAC address, in
-	// order and without omission; nil: nobody is. It is called as Events is,
-	// and for one change before it.
+	// Changed is told of every change of a target's usable MAC address, in order
+	// and without omission; nil: no reports. It is called as Events is, and for
+	// one change before it, and must not block either.
 	Changed func(Change)
-	// Joiner makes the interfaces receive the groups of IPv6 VIPs. Default: the
-	// Sender if it is a Joiner, as a PacketSender is, else nobody does it and it
-	// must be seen to elsewhere, see Groups.
-	Joiner Joiner
 	// Announce are the times of the announcements; the zero value means the
 	// defaults.
 	Announce AnnounceTimes
@@ -40,56 +35,43 @@ type Config struct {
 	Now func() time.Duration
 }
 
-// A Service answers ARP and Neighbor Discovery for the VIPs, announces them, and keeps the MAC
-// addresses of the real servers. It begins without any of them, and not
-// active. All methods may be called at any time from any goroutine.
+// A Service answers ARP and Neighbor Discovery for the VIPs, announces them, and
+// keeps the MAC addresses of the targets. It starts without any of them. All
+// methods may be called at any time from any goroutine, also from Events and
+// Changed.
 type Service struct {
 	cfg   Config
 	inbox *Inbox
 	kick  chan struct{} // holds a token when something was set that Run must see
 	count counters
 
-	// mu guards what follows, and is held while frames are sent: so when
-	// SetActive(false) returns, none is on its way any more.
-	mu        sync.Mutex
-	active    bool
+	// sending is held for a whole turn of Run with what it sends, and by
+	// SetVIPs: when that returns, no frame of an earlier decision is on its way
+	// any more. It is locked before mu.
+	sending sync.Mutex
+
+	mu        sync.Mutex // guards what follows; nothing is sent or told under it
 	vips      []VIP
 	targets   []Target
-	view      *View // of the above and the resolver's MAC addresses
-	announcer *Announcer
-	resolver  *Resolver
+	view      *view // of the above and the resolver's MAC addresses
+	announcer *announcer
+	resolver  *resolver
 	limiter   limiter
-	events    []Event  // not yet told
-	changes   []Change // not yet told
+	output    output
 }
 
-// counters are Stats as they are kept.
-type counters struct {
-	frames     [NumReasons]atomic.Uint64
-	mismatched atomic.Uint64
-	answers    atomic.Uint64
-	announced  atomic.Uint64
-	checks     atomic.Uint64
-	defences   atomic.Uint64
-	asks       atomic.Uint64
-	sendErrors atomic.Uint64
-	suppressed atomic.Uint64
+// An output is what a turn has decided and not yet done.
+type output struct {
+	packets []outgoing
+	events  []Event
+	changes []Change
 }
 
-// Stats are the counters of a Service since New.
-type Stats struct {
-	Frames     [NumReasons]uint64 // frames taken from the inbox, by what became of them
-	InboxFull  uint64             // frames turned away by the inbox
-	Mismatched uint64             // of Frames, with an Ethernet source that is not the sender's MAC
-
-	Answers    uint64 // replies sent
-	Announced  uint64 // announcements sent, defences not included
-	Checks     uint64 // questions about our own VIPs sent
-	Defences   uint64 // announcements sent because of a conflict
-	Asks       uint64 // requests for real servers sent
-	SendErrors uint64 // frames the Sender refused; not in the five above
-
-	EventsSuppressed uint64 // events that were held back
+// An outgoing is a packet to be sent, and the counter it is counted under.
+type outgoing struct {
+	ifindex int32
+	packet  Packet
+	counter int
 }
 
 // New makes a Service. It does nothing until Run is called.
@@ -101,27 +83,26 @@ func New(cfg Config) (*Service, error) {
 		start := time.Now()
 		cfg.Now = func() time.Duration { return time.Since(start) }
 	}
-	if cfg.Joiner == nil {
-		cfg.Joiner, _ = cfg.Sender.(Joiner)
-	}
 	return &Service{
 		cfg:       cfg,
 		inbox:     newInbox(cmp.Or(cfg.InboxSlots, 1024)),
 		kick:      make(chan struct{}, 1),
-		view:      NewView(false, nil, nil, nil),
-		announcer: NewAnnouncer(cfg.Announce),
-		resolver:  NewResolver(),
+		view:      newView(nil, nil),
+		announcer: newAnnouncer(cfg.Announce),
+		resolver:  newResolver(),
 		limiter:   limiter{last: make(map[subject]lastEvent)},
 	}, nil
 }
 
 // Inbox is where the packet path puts every ARP frame it receives, and every
-// other one that is ndp.Wanted.
+// solicitation and advertisement of Neighbor Discovery. It has to receive the
+// solicited-node groups of the IPv6 VIPs.
 func (s *Service) Inbox() *Inbox { return s.inbox }
 
 // SetVIPs replaces the VIPs; of two with one address and interface the last
-// counts. New ones are announced at once if the Service is active. The groups of
-// IPv6 ones are joined, also while it is not. If one cannot be served, the error
+// counts. One that becomes active is announced at once. When SetVIPs returns, no
+// frame is sent any more that speaks for a VIP that is not active or not there;
+// it waits for frames that are being sent. If one cannot be served, the error
 // says so and nothing is changed. It does not keep vips.
 func (s *Service) SetVIPs(vips []VIP) error {
 	for _, v := range vips {
@@ -129,26 +110,22 @@ func (s *Service) SetVIPs(vips []VIP) error {
 			return err
 		}
 	}
+	s.sending.Lock()
+	defer s.sending.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cfg.Joiner != nil {
-		if err := s.cfg.Joiner.Join(Groups(vips)); err != nil {
-			return fmt.Errorf("receive what is asked of the vips: %w", err)
-		}
-	}
 	now := s.cfg.Now()
 	s.vips = slices.Clone(vips)
-	s.announcer.SetVIPs(vips, now)
-	s.changed(s.resolver.Set(s.targets, s.ownMACs(), now), now)
+	s.announcer.set(vips, now)
+	s.changed(s.resolver.setOwn(s.ownMACs(), now), now)
 	s.renew()
 	return nil
 }
 
-// SetRealServers replaces the real servers; of two with one address and
-// interface the last counts. Those that stay keep their MAC address. If one
-// cannot be asked for, the error says so and nothing is changed. It does not
-// keep targets.
-func (s *Service) SetRealServers(targets []Target) error {
+// SetTargets replaces the targets; of two with one address and interface the
+// last counts. Those that stay keep their MAC address. If one cannot be asked
+// for, the error says so and nothing is changed. It does not keep targets.
+func (s *Service) SetTargets(targets []Target) error {
 	for _, t := range targets {
 		if err := t.check(); err != nil {
 			return err
@@ -158,7 +135,7 @@ func (s *Service) SetRealServers(targets []Target) error {
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	s.targets = slices.Clone(targets)
-	s.changed(s.resolver.Set(targets, s.ownMACs(), now), now)
+	s.changed(s.resolver.set(targets, s.ownMACs(), now), now)
 	s.renew()
 	return nil
 }
@@ -175,58 +152,30 @@ func (s *Service) ownMACs() []frame.MAC {
 	return own
 }
 
-// SetActive says whether this host speaks for the VIPs. Becoming active, it
-// announces them at once. When SetActive(false) returns, no frame that speaks
-// for a VIP is sent any more; the real servers are still asked for.
-func (s *Service) SetActive(active bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active = active
-	s.announcer.SetActive(active, s.cfg.Now())
-	s.renew()
-}
-
 // renew makes the view anew and wakes Run.
 func (s *Service) renew() {
-	var known []Known
-	for _, n := range s.resolver.Neighbours(0) {
-		if n.MAC != (frame.MAC{}) {
-			known = append(known, Known{Addr: n.IP, MAC: n.MAC, Name: n.Name})
-		}
+	s.view = newView(s.vips, s.ownMACs())
+	for _, n := range s.resolver.neighbours(0) {
+		s.view.learn(known{place{n.Ifindex, n.IP}, n.MAC, n.Name})
 	}
-	s.view = NewView(s.active, s.vips, known, s.ownMACs())
 	select {
 	case s.kick <- struct{}{}:
 	default:
 	}
 }
 
-// Neighbours is what is known of the real servers, ordered by interface and
-// address.
+// Neighbours is what is known of the targets, ordered by interface and address.
 func (s *Service) Neighbours() []Neighbour {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.resolver.Neighbours(s.cfg.Now())
+	return s.resolver.neighbours(s.cfg.Now())
 }
 
 // Stats are the counters so far. They are read one by one, not all at one
 // instant.
 func (s *Service) Stats() Stats {
-	c := &s.count
-	st := Stats{
-		InboxFull:        s.inbox.full.Load(),
-		Mismatched:       c.mismatched.Load(),
-		Answers:          c.answers.Load(),
-		Announced:        c.announced.Load(),
-		Checks:           c.checks.Load(),
-		Defences:         c.defences.Load(),
-		Asks:             c.asks.Load(),
-		SendErrors:       c.sendErrors.Load(),
-		EventsSuppressed: c.suppressed.Load(),
-	}
-	for r := range st.Frames {
-		st.Frames[r] = c.frames[r].Load()
-	}
+	st := s.count.load()
+	st.traffic[inboxFull] = s.inbox.full.Load()
 	return st
 }
 
@@ -236,8 +185,7 @@ func (s *Service) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		wait := s.turn()
-		timer.Reset(wait)
+		timer.Reset(s.turn())
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
@@ -257,34 +205,53 @@ const (
 // turn takes frames from the inbox, does what is due, tells what there is to
 // tell, and returns how long nothing will be due.
 func (s *Service) turn() time.Duration {
-	s.mu.Lock()
-	now := s.cfg.Now()
-	more := s.receive(now)
-	s.speak(now)
-	wait := maxWait
-	for _, next := range []func() (time.Duration, bool){s.announcer.Next, s.resolver.Next} {
-		if at, ok := next(); ok {
-			wait = min(wait, max(at-now, 0))
-		}
+	s.sending.Lock()
+	out, wait := s.decide()
+	for _, p := range out.packets {
+		s.send(p)
 	}
-	events, changes := s.events, s.changes
-	s.events, s.changes = nil, nil
-	s.mu.Unlock()
-
+	s.sending.Unlock()
 	if s.cfg.Changed != nil {
-		for _, c := range changes {
+		for _, c := range out.changes {
 			s.cfg.Changed(c)
 		}
 	}
 	if s.cfg.Events != nil {
-		for _, e := range events {
+		for _, e := range out.events {
 			s.cfg.Events(e)
 		}
 	}
-	if more {
-		return 0
-	}
 	return wait
+}
+
+// send transmits o and counts it.
+func (s *Service) send(o outgoing) {
+	if s.cfg.Sender.Send(o.ifindex, o.packet.Frame()) != nil {
+		o.counter = sendErrors
+	}
+	s.count.traffic[o.counter].Add(1)
+}
+
+// decide takes frames from the inbox and what is due by the clock, and gives
+// what has to be done about them, and how long nothing will be due.
+func (s *Service) decide() (output, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	more := s.receive(now)
+	s.speak(now)
+	wait := maxWait
+	for _, next := range []func() (time.Duration, bool){s.announcer.next, s.resolver.next} {
+		if at, ok := next(); ok {
+			wait = min(wait, max(at-now, 0))
+		}
+	}
+	if more {
+		wait = 0
+	}
+	out := s.output
+	s.output = output{}
+	return out, wait
 }
 
 // receive handles the frames that wait, at most maxTurn, and reports whether
@@ -302,68 +269,61 @@ func (s *Service) receive(now time.Duration) bool {
 }
 
 // handle does everything about one frame and returns what became of it.
-func (s *Service) handle(b []byte, ifindex int32, now time.Duration) Reason {
-	in, r := Parse(b, ifindex)
-	if r != Undecided {
+func (s *Service) handle(b []byte, ifindex int32, now time.Duration) reason {
+	p, r := parse(b)
+	if r != undecided {
 		return r
 	}
-	if in.Mismatch() {
-		s.count.mismatched.Add(1)
+	if p.mismatch() {
+		s.count.traffic[mismatched].Add(1)
 	}
-	if !s.view.own[in.Src] {
-		learn := s.resolver.Learn
-		if in.Weak {
-			learn = s.resolver.LearnWeakly
-		}
-		if c, ok := learn(ifindex, in.SenderIP, in.SenderMAC, now); ok {
+	if !s.view.own[p.Src] {
+		if c, ok := s.resolver.learn(ifindex, p.SenderIP, p.SenderMAC, p.Weak, now); ok {
 			s.changed([]Change{c}, now)
-			s.renew()
 		}
 	}
-	a := Decide(s.view, &in)
-	s.tell(a.Event, now)
-	if a.Answer != nil {
-		s.send(ifindex, *a.Answer, &s.count.answers)
+	a := decide(s.view, &input{ifindex, p})
+	s.tell(a.event, now)
+	if a.answer != nil {
+		s.say(ifindex, *a.answer, answersSent)
 	}
-	if a.Defend {
-		if d, ok := s.announcer.Defend(a.VIP, now); ok {
-			s.send(ifindex, d.Packet(), &s.count.defences)
+	if a.defend {
+		if d, ok := s.announcer.defend(a.vip, now); ok {
+			s.say(ifindex, d.packet(), defences)
 		}
 	}
-	return a.Reason
+	return a.reason
 }
 
-// speak sends what is due by the clock.
+// speak says what is due by the clock.
 func (s *Service) speak(now time.Duration) {
-	for _, a := range s.announcer.Due(now) {
-		n := &s.count.announced
-		if a.Kind == Check {
-			n = &s.count.checks
+	for _, a := range s.announcer.take(now) {
+		c := announced
+		if a.kind == announceCheck {
+			c = checksSent
 		}
-		s.send(a.VIP.Ifindex, a.Packet(), n)
+		s.say(a.vip.Ifindex, a.packet(), c)
 	}
-	asks, changes := s.resolver.Due(now)
+	asks, changes := s.resolver.take(now)
 	for _, a := range asks {
-		s.send(a.Ifindex, a.Packet, &s.count.asks)
+		s.say(a.ifindex, a.packet, asked)
 	}
-	if len(changes) > 0 {
-		s.changed(changes, now)
-		s.renew()
-	}
+	s.changed(changes, now)
 }
 
-// send transmits p and counts it under n.
-func (s *Service) send(ifindex int32, p Packet, n *atomic.Uint64) {
-	if s.cfg.Sender.Send(ifindex, p.Frame()) != nil {
-		n = &s.count.sendErrors
-	}
-	n.Add(1)
+// say keeps p to be sent and counted under c.
+func (s *Service) say(ifindex int32, p Packet, c int) {
+	s.output.packets = append(s.output.packets, outgoing{ifindex, p, c})
 }
 
-// changed keeps changes to be told, to Changed and as events.
+// changed brings changes into the view, and keeps them to be told, to Changed
+// and as events.
 func (s *Service) changed(changes []Change, now time.Duration) {
 	for _, c := range changes {
-		s.changes = append(s.changes, c)
+		at := place{c.Ifindex, c.IP}
+		s.view.forget(known{at, c.Old, c.Name})
+		s.view.learn(known{at, c.New, c.Name})
+		s.output.changes = append(s.output.changes, c)
 		s.tell(c.event(), now)
 	}
 }
@@ -374,9 +334,9 @@ func (s *Service) tell(e Event, now time.Duration) {
 		return
 	}
 	if !s.limiter.pass(&e, now) {
-		s.count.suppressed.Add(1)
+		s.count.traffic[suppressed].Add(1)
 		return
 	}
 	e.Text = e.text()
-	s.events = append(s.events, e)
+	s.output.events = append(s.output.events, e)
 }

@@ -254,7 +254,7 @@ func (m *manager) load(ctx context.Context) error {
 		return err
 	}
 	m.awaitNeighbours(ctx)
-	return m.arp.SetVIPs(p.arpVIPs(p))
+	return m.arp.SetVIPs(p.arpVIPs(p, true))
 }
 
 // exchange puts p in force instead of the plan there is, or leaves that as it
@@ -268,17 +268,17 @@ func (m *manager) exchange(cfg *keepalived.Config, p *plan) (fresh bool, err err
 		}
 		return false, errors.Join(err, m.enact(m.cfg, m.plan))
 	}
-	fresh = m.plan != nil && len(p.arpVIPs(m.plan)) < len(p.vips)
+	fresh = m.plan != nil && len(p.arpVIPs(m.plan, true)) < len(p.vips)
 	m.cfg, m.plan, m.configTime = cfg, p, time.Now()
 	return fresh, nil
 }
 
 // arpVIPs are the VIPs of p that old has too.
-func (p *plan) arpVIPs(old *plan) []arp.VIP {
+func (p *plan) arpVIPs(old *plan, active bool) []arp.VIP {
 	var all []arp.VIP
 	for vip, at := range p.vips {
 		if _, ok := old.vips[vip]; ok {
-			all = append(all, arp.VIP{Addr: vip, Ifindex: int32(at.link.Index), MAC: at.mac()})
+			all = append(all, arp.VIP{Addr: vip, Ifindex: int32(at.link.Index), MAC: at.mac(), Active: active})
 		}
 	}
 	return all
@@ -308,7 +308,7 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 		return err
 	}
 	setTimeouts(m.director, cfg.Global.Timeouts)
-	if err := m.arp.SetRealServers(p.targets()); err != nil {
+	if err := m.arp.SetTargets(p.targets()); err != nil {
 		return err
 	}
 	for _, n := range m.arp.Neighbours() {
@@ -327,7 +327,7 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 	if old == nil {
 		old = p
 	}
-	return m.arp.SetVIPs(p.arpVIPs(old))
+	return m.arp.SetVIPs(p.arpVIPs(old, m.active))
 }
 
 // setTimeouts puts t in force, and the defaults where it says nothing, whatever
@@ -421,7 +421,9 @@ func (m *manager) announce() error {
 		return err
 	}
 	m.serveLocal(m.plan)
-	m.arp.SetActive(true)
+	if err := m.arp.SetVIPs(m.plan.arpVIPs(m.plan, true)); err != nil {
+		return err
+	}
 	for vip, at := range m.plan.vips {
 		m.log.Info("announcing", "vip", vip.String(), "interface", at.link.Name, "mac", at.link.HardwareAddr.String())
 	}
@@ -455,8 +457,9 @@ func (m *manager) sweep(ctx context.Context) error {
 
 // close ends everything and leaves the host as it was found.
 func (m *manager) close() error {
+	var failed error
 	if m.arp != nil {
-		m.arp.SetActive(false)
+		failed = m.arp.SetVIPs(nil)
 	}
 	if m.checks != nil {
 		m.checks.Close()
@@ -464,7 +467,7 @@ func (m *manager) close() error {
 	if m.cancel != nil {
 		m.cancel()
 	}
-	failed := m.closeAllPorts()
+	failed = errors.Join(failed, m.closeAllPorts())
 	if m.listener != nil {
 		m.listener.Close()
 	}

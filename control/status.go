@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"os"
 
-	"lvsdr/arp"
 	"lvsdr/control/api"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -17,17 +16,10 @@ func (m *manager) status() api.Status {
 		counts[s.Config.Key] = s
 	}
 	st := api.Status{Version: m.o.Version, PID: os.Getpid(), Started: m.started,
-		Reasons: m.director.Counters().Map(), Ports: map[string]api.PortStats{}, ARP: map[string]uint64{}}
+		Reasons: m.director.Counters().Map(), Ports: map[string]api.PortStats{}}
 	st.Table.Entries, st.Table.Limit, st.Table.Evicted = m.director.TableUse()
 	arpStats := m.arp.Stats()
-	for r, n := range arpStats.Frames {
-		if n > 0 {
-			st.ARP[arp.Reason(r).String()] = n
-		}
-	}
-	if arpStats.InboxFull > 0 {
-		st.ARP["inbox-full"] = arpStats.InboxFull
-	}
+	st.ARP = arpStats.Map()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st.Active, st.ConfigTime, st.Reloads, st.Local = m.active, m.configTime, m.reloads, m.local.String()

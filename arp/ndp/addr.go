@@ -45,26 +45,18 @@ func LinkLocal(m frame.MAC) netip.Addr {
 	})
 }
 
-// Layout of an Ethernet header with an optional IEEE 802.1Q tag.
-const (
-	etherLen = frame.EtherLen
-	vlanLen  = frame.TagLen
-	typeVLAN = frame.EtherTypeVLAN
-	typeIPv6 = frame.EtherTypeIPv6
-)
-
 // Wanted reports whether the Ethernet frame f is for the inbox of package arp:
 // a solicitation or an advertisement from this very link. One that a router has
-// passed on has lost its hop limit of 255 and is not: nobody from outside can
-// fill the inbox. Everything else Parse looks into. The destination does not
+// passed on has lost its hop limit of 255 and is not: the inbox cannot be filled
+// from another link. Everything else Parse looks into. The destination does not
 // matter: an interface that is not promiscuous receives what is sent to it and
 // to the groups it has joined. It neither allocates nor keeps f.
 func Wanted(f []byte) bool {
-	at := etherLen
-	if len(f) >= etherLen && binary.BigEndian.Uint16(f[12:]) == typeVLAN {
-		at += vlanLen
+	at := frame.EtherLen
+	if len(f) >= frame.EtherLen && binary.BigEndian.Uint16(f[12:]) == frame.EtherTypeVLAN {
+		at += frame.TagLen
 	}
-	if len(f) <= at+headerLen || binary.BigEndian.Uint16(f[at-2:]) != typeIPv6 {
+	if len(f) <= at+headerLen || binary.BigEndian.Uint16(f[at-2:]) != frame.EtherTypeIPv6 {
 		return false
 	}
 	ip := f[at:]

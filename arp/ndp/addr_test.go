@@ -72,7 +72,7 @@ func TestOnlySolicitationsAndAdvertisementsOfTheLinkAreWanted(t *testing.T) {
 		{"another EtherType", ethernet(0x08, 0)(q, 0, 0x60), false},
 		{"another EtherType behind a tag", ethernet(0x81, 0, 0, 5, 0x08, 0)(q, 0, 0x60), false},
 		{"two tags", ethernet(0x81, 0, 0, 5, 0x81, 0, 0, 6, 0x86, 0xdd)(q, 0, 0x60), false},
-		{"a header alone", plain(q, 0, 0x60)[:etherLen+headerLen], false},
+		{"a header alone", plain(q, 0, 0x60)[:frame.EtherLen+headerLen], false},
 	} {
 		if got := Wanted(c.in); got != c.want {
 			t.Errorf("%s: Wanted = %v", c.name, got)
@@ -82,7 +82,7 @@ func TestOnlySolicitationsAndAdvertisementsOfTheLinkAreWanted(t *testing.T) {
 		}
 	}
 	for n := range plain(q, 0, 0x60) {
-		if got := Wanted(plain(q, 0, 0x60)[:n]); got != (n > etherLen+headerLen) {
+		if got := Wanted(plain(q, 0, 0x60)[:n]); got != (n > frame.EtherLen+headerLen) {
 			t.Errorf("cut to %d bytes: Wanted = %v", n, got)
 		}
 		Wanted(tagged(q, 0, 0x60)[:n])

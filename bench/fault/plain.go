@@ -132,8 +132,8 @@ func (f *plain) run() error {
 
 // reply is the answer to b, where that is the question for the VIP; else nil.
 func (f *plain) reply(b []byte) []byte {
-	in, why := arp.Parse(b, 1)
-	if why != arp.Undecided || in.Op != arp.Request || in.TargetIP != f.vip.IP() || in.SenderMAC == f.mac {
+	in, ok := arp.Parse(b)
+	if !ok || in.Op != arp.Request || in.TargetIP != f.vip.IP() || in.SenderMAC == f.mac {
 		return nil
 	}
 	p := arp.Packet{Dst: in.SenderMAC, Src: f.mac, Op: arp.Reply, SenderMAC: f.mac, SenderIP: in.TargetIP,

@@ -54,8 +54,8 @@ func (p *Packet) ip() bool { return p.Kind == frame.IPv4 || p.Kind == frame.IPv6
 // sender: that addr is at mac. It is false for everything else, and for a probe,
 // which says nothing.
 func (p *Packet) Claim() (addr netip.Addr, mac frame.MAC, ok bool) {
-	in, why := arp.Parse(p.Data, 1)
-	if why != arp.Undecided || in.SenderIP.IsUnspecified() {
+	in, ok := arp.Parse(p.Data)
+	if !ok || in.SenderIP.IsUnspecified() {
 		return netip.Addr{}, frame.MAC{}, false
 	}
 	return in.SenderIP, in.SenderMAC, true

@@ -34,9 +34,9 @@ func TestEveryReasonIsExplained(t *testing.T) {
 // What the ARP side counts and logs is explained too.
 func TestEveryARPCounterAndEventIsExplained(t *testing.T) {
 	doc := readDoc(t, "docs/operations.md")
-	for r := arp.Answered; r < arp.NumReasons; r++ {
-		if !strings.Contains(doc, "`"+r.String()+"`") {
-			t.Errorf("docs/operations.md does not explain the ARP counter %s", r)
+	for name, text := range arp.Counters() {
+		if !strings.Contains(doc, "| `"+name+"` | "+text+" |\n") {
+			t.Errorf("docs/operations.md does not explain the ARP counter %s", name)
 		}
 	}
 	for e := arp.TakeoverAttempt; e <= arp.RealServerLost; e++ {

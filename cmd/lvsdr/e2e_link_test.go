@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -68,4 +69,38 @@ func TestAVIPAddedByAReloadServesFromItsFirstRequestOn(t *testing.T) {
 		t.Errorf("%v, %v", tally, status(t, d).Reasons)
 	}
 	get(t, lab, 2)
+}
+
+// The groups that an IPv6 VIP is asked for in have one owner, the port: a second
+// membership would outlive the port's.
+func TestTheGroupOfAnIPv6VIPIsJoinedOnce(t *testing.T) {
+	lab := newHTTPLab(t, netlab.Spec{Net: lab6, Servers: weighted(1)})
+	users := func() string {
+		t.Helper()
+		list, err := lab.Director.ReadProc("dev_mcast")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// RFC 4291 section 2.7.1, RFC 2464 section 7.
+		vip := lab.Spec.VIP.As16()
+		group := fmt.Sprintf("3333ff%x", vip[13:])
+		for line := range strings.Lines(string(list)) {
+			// Index, name, users, global users, address.
+			if f := strings.Fields(line); len(f) == 5 && f[1] == netlab.Ifname && f[4] == group {
+				return f[2]
+			}
+		}
+		return "0"
+	}
+	before := users()
+	d := direct(t, lab, lab.Config(rotating()))
+	if got := users(); before != "0" || got != "1" {
+		t.Errorf("the group has %s members, and %s while the director runs; want 0 and 1", before, got)
+	}
+	if err := d.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := users(); got != "0" {
+		t.Errorf("the group has %s members after the director", got)
+	}
 }

@@ -130,8 +130,8 @@ func (w *watch) forwarded(s *Sight) {
 
 // said takes in what somebody says by ARP about a VIP.
 func (w *watch) said(s *Sight) {
-	in, why := arp.Parse(s.Data, int32(s.Link.Index))
-	if why != arp.Undecided || !w.vips[frame.AddrFrom(in.SenderIP)] || in.SenderMAC == s.Link.MAC {
+	in, ok := arp.Parse(s.Data)
+	if !ok || !w.vips[frame.AddrFrom(in.SenderIP)] || in.SenderMAC == s.Link.MAC {
 		return
 	}
 	into := w.traffic.Claims

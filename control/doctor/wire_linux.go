@@ -225,8 +225,8 @@ func question(l *Link, dst frame.MAC, from, a netip.Addr) []byte {
 
 // tells reads where s says that a is.
 func tells(s *Sight, a netip.Addr) (frame.MAC, bool) {
-	in, why := arp.Parse(s.Data, int32(s.Link.Index))
-	return in.SenderMAC, why == arp.Undecided && in.Op == arp.Reply && in.SenderIP == a
+	in, ok := arp.Parse(s.Data)
+	return in.SenderMAC, ok && in.Op == arp.Reply && in.SenderIP == a
 }
 
 // AsVIP is as Net has it. With IPv6 the answer to a solicitation does not say
@@ -246,8 +246,8 @@ func (w *Wire) AsVIP(ctx context.Context, l *Link, mac frame.MAC, rs, vip netip.
 	p, id := Probe{Link: l, MAC: mac, Source: vip, Dst: rs}, uint16(rand.Uint32())
 	err := w.ask(ctx, l, p.echo(id, 0), func(s *Sight) bool {
 		a, ok := p.answerEcho(s, id)
-		in, why := arp.Parse(s.Data, int32(s.Link.Index))
-		asks := why == arp.Undecided && in.Op == arp.Request && in.TargetIP == vip && in.SenderMAC == mac
+		in, sound := arp.Parse(s.Data)
+		asks := sound && in.Op == arp.Request && in.TargetIP == vip && in.SenderMAC == mac
 		// By whomever it comes: the way back may lead through a router.
 		answered = answered || asks || ok && a.Outcome == Echoed
 		return answered
