@@ -16,7 +16,7 @@ func BenchmarkLadder(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, r := range rungs {
-		for _, s := range r.Subjects {
+		for _, s := range r.Candidates {
 			if s.start == nil { // it has no unit of work on one thread
 				continue
 			}
@@ -30,7 +30,7 @@ func BenchmarkLadder(b *testing.B) {
 	}
 }
 
-func benchmark(b *testing.B, s Subject, unit string) error {
+func benchmark(b *testing.B, s Candidate, unit string) error {
 	w, err := s.start(b.Context())
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ type Capture struct {
 
 // maxLength is the longest frame an Ethernet of MTU 1500 has, in bytes: what a
 // capture has beyond are segmentation-offload super-frames, for which a
-// Candidate is not told how to cut them.
+// Forwarder is not told how to cut them.
 const maxLength = 1514
 
 // maxCapture bounds the memory that a capture takes, in bytes.
@@ -120,7 +120,7 @@ func ReadCapture(r io.Reader) (c *Capture, err error) {
 func captureRung(o *Options, makers []maker) Rung {
 	r := Rung{Name: "path/capture", Metrics: perFrame}
 	for _, m := range makers {
-		r.Subjects = append(r.Subjects, inProcess(m.name, func(context.Context) (*work, error) { return startCapture(m.make, o) }))
+		r.Candidates = append(r.Candidates, inProcess(m.name, func(context.Context) (*loop, error) { return startCapture(m.make, o) }))
 	}
 	return r
 }
@@ -129,7 +129,7 @@ func captureRung(o *Options, makers []maker) Rung {
 // Each frame is copied before it is forwarded; those a candidate does not
 // forward in the first pass, such as a RST of no known connection, are left
 // out.
-func startCapture(factory Factory, o *Options) (*work, error) {
+func startCapture(factory Factory, o *Options) (*loop, error) {
 	s := DefaultSetup(2 * len(o.Capture.Frames))
 	s.Proto, s.VIP, s.Port, s.Sloppy = o.Capture.Proto, o.Capture.VIP, o.Capture.Port, true
 	c, err := factory(s)
@@ -164,7 +164,7 @@ func startCapture(factory Factory, o *Options) (*work, error) {
 		forwarded += c.Forward(batch, firstMoment)
 		return len(batch)
 	}
-	return &work{step: step, check: func() error {
+	return &loop{step: step, check: func() error {
 		if forwarded < offered-offered/100 {
 			return fmt.Errorf("%s forwarded %d of %d frames it had forwarded before", c.Name(), forwarded, offered)
 		}

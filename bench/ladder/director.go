@@ -22,7 +22,7 @@ type plane struct {
 	memory mapping.Memory
 }
 
-// A director is the Candidate lvsdr: a worker of a dataplane.Director, without
+// A director is the Forwarder lvsdr: a worker of a dataplane.Director, without
 // a port.
 type director struct {
 	d       *plane
@@ -38,7 +38,7 @@ var (
 
 // NewDirector makes the candidate "lvsdr": package dataplane's director, as it
 // is in `lvsdr run`. It is an Expirer, a Counter and an io.Closer.
-func NewDirector(s Setup) (Candidate, error) {
+func NewDirector(s Setup) (Forwarder, error) {
 	d, err := newPlane(s, 1)
 	if err != nil {
 		return nil, err
@@ -77,10 +77,10 @@ func newPlane(s Setup, workers int) (d *plane, err error) {
 	return d, nil
 }
 
-// Name implements Candidate.
+// Name implements Forwarder.
 func (c *director) Name() string { return "lvsdr" }
 
-// Forward implements Candidate.
+// Forward implements Forwarder.
 func (c *director) Forward(frames [][]byte, now int64) int {
 	n := 0
 	for len(frames) > 0 {

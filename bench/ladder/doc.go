@@ -7,7 +7,7 @@
 // # How it measures
 //
 // The candidates of a rung take turns (A B C A B C ...), so that a change in
-// the machine's mood hits all of them, and every turn begins with a candidate
+// the machine's load affects all of them, and every turn begins with a candidate
 // made anew. A Row is the median over the turns; its ratio is the median of
 // the ratios within each turn. In-process rungs run on a thread that is locked
 // and bound to one CPU, and count its CPU time; what the collector does on
@@ -23,6 +23,6 @@
 //
 // # A pipeline of your own
 //
-// Implement Candidate, write a Factory for it and put it in Options.Candidates:
+// Implement Forwarder, write a Factory for it and put it in Options.Forwarders:
 // it gets its turns in every rung below "path/".
 package ladder

@@ -34,8 +34,8 @@ func Example() {
 		Flows: []int{ladder.MinFlows},
 		Runs:  1,
 		Time:  1, // nanosecond: this is only an example
-		Candidates: []ladder.Factory{
-			func(s ladder.Setup) (ladder.Candidate, error) { return stateless{s}, nil },
+		Forwarders: []ladder.Factory{
+			func(s ladder.Setup) (ladder.Forwarder, error) { return stateless{s}, nil },
 		},
 	})
 	if err != nil {

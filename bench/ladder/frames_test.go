@@ -34,25 +34,25 @@ func TestGeneratedFramesAreThoseABuilderMakes(t *testing.T) {
 // All segments of connections that were opened are hits, and nothing else.
 func TestTheDirectorTakesEveryGeneratedFrame(t *testing.T) {
 	const flows = 5000
-	co, err := newCourse(NewDirector, DefaultSetup(2*flows), 100)
+	dr, err := newDriver(NewDirector, DefaultSetup(2*flows), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := co.establish(t.Context(), flows); err != nil {
+	if err := dr.establish(t.Context(), flows); err != nil {
 		t.Fatal(err)
 	}
-	before := co.c.(Counter).Reasons()
-	if err := co.each(t.Context(), flows, flagACK); err != nil {
+	before := dr.c.(Counter).Reasons()
+	if err := dr.each(t.Context(), flows, flagACK); err != nil {
 		t.Fatal(err)
 	}
-	after := co.c.(Counter).Reasons()
+	after := dr.c.(Counter).Reasons()
 	if n := after[dataplane.Hit.String()] - before[dataplane.Hit.String()]; n != flows {
 		t.Errorf("%d hits of %d frames: %v", n, flows, after)
 	}
 	if n := after[dataplane.Scheduled.String()]; n != flows || len(after) != 2 {
 		t.Errorf("%d connections were scheduled, want %d: %v", n, flows, after)
 	}
-	if err := co.check(); err != nil {
+	if err := dr.check(); err != nil {
 		t.Error(err)
 	}
 }
@@ -68,7 +68,7 @@ func TestSettingAFrameAllocatesNothing(t *testing.T) {
 // The candidates do the same to a frame, but for the choice of a server.
 func TestCandidatesForwardAlike(t *testing.T) {
 	s := DefaultSetup(1 << 14)
-	var all []Candidate
+	var all []Forwarder
 	for _, f := range []Factory{NewDirector, NewNaive, NewParser, NewLRU} {
 		c, err := f(s)
 		if err != nil {

@@ -34,36 +34,36 @@ type site struct {
 	pid     int          // likewise; 0: it is no process
 }
 
-// A means is a way from the client to the server.
-type means struct {
+// A device stands between the client and the server.
+type device struct {
 	name  string
 	start func(context.Context, *site) error
 }
 
 // liveRungs are those between network namespaces.
 func liveRungs(l *Live) []Rung {
-	nobody, haproxy := means{"generator alone", startNobody}, means{"haproxy", startHAProxy}
-	udp := []means{{"naive forwarder", startNaive}, nobody}
-	tcp := []means{{"direct", startDirect}}
+	nobody, haproxy := device{"generator alone", startNobody}, device{"haproxy", startHAProxy}
+	udp := []device{{"naive forwarder", startNaive}, nobody}
+	tcp := []device{{"direct", startDirect}}
 	if l.Nft != "" {
-		udp, tcp = append(udp, means{"nftables", startNft("UDP")}), append(tcp, means{"nftables", startNft("TCP")})
+		udp, tcp = append(udp, device{"nftables", startNft("UDP")}), append(tcp, device{"nftables", startNft("TCP")})
 	}
-	udp, tcp = append(udp, means{"lvsdr", startLvsdr("UDP")}), append(tcp, means{"lvsdr", startLvsdr("TCP")})
-	processes := []means{{"lvsdr", startLvsdr("TCP")}}
+	udp, tcp = append(udp, device{"lvsdr", startLvsdr("UDP")}), append(tcp, device{"lvsdr", startLvsdr("TCP")})
+	processes := []device{{"lvsdr", startLvsdr("TCP")}}
 	if l.HAProxy != "" {
 		tcp, processes = append(tcp, haproxy), append(processes, haproxy)
 	}
 	var rungs []Rung
-	add := func(name string, metrics []Metric, build func(context.Context) (*netlab.Lab, error), f traffic, ways []means) {
-		rungs = append(rungs, Rung{Name: "live/" + name, Metrics: metrics, Subjects: l.subjects(build, f, ways), Live: true})
+	add := func(name string, metrics []Metric, build func(context.Context) (*netlab.Lab, error), f measurement, ways []device) {
+		rungs = append(rungs, Rung{Name: "live/" + name, Metrics: metrics, Candidates: l.candidates(build, f, ways), Live: true})
 	}
 	if len(l.Naive) > 0 {
 		add("small", smallMetrics(), wired, small, udp)
 	}
 	for _, r := range []struct {
 		name string
-		tempo
-	}{{"latency", tempo{}}, {"latency-paused", tempo{pause: pause}}, {"latency-loaded", tempo{load: loadRate}}} {
+		pacing
+	}{{"latency", pacing{}}, {"latency-paused", pacing{pause: pause}}, {"latency-loaded", pacing{load: loadRate}}} {
 		add(r.name, latencyMetrics(), switched, apart(r.latency), tcp)
 	}
 	add("bulk", []Metric{{Unit: "Gb/s"}}, switched, fromClient(bulk), tcp)
@@ -89,11 +89,11 @@ func switched(ctx context.Context) (*netlab.Lab, error) {
 	return netlab.Build(ctx, netlab.Spec{Servers: []netlab.ServerSpec{{Weight: 1}}})
 }
 
-// subjects are ways that traffic goes.
-func (l *Live) subjects(build func(context.Context) (*netlab.Lab, error), f traffic, ways []means) []Subject {
-	var all []Subject
+// candidates are ways that traffic goes.
+func (l *Live) candidates(build func(context.Context) (*netlab.Lab, error), f measurement, ways []device) []Candidate {
+	var all []Candidate
 	for _, m := range ways {
-		all = append(all, Subject{Name: m.name, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+		all = append(all, Candidate{Name: m.name, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
 			s := &site{live: l}
 			if s.Lab, err = build(ctx); err != nil {
 				return nil, err

@@ -69,7 +69,7 @@ func TestCandidatesThatAreNotInstalledAreLeftOut(t *testing.T) {
 		test.live.Lvsdr, test.live.Naive = "/lvsdr", []string{"x"}
 		for _, r := range liveRungs(&test.live) {
 			has := func(name string) bool {
-				return slices.ContainsFunc(r.Subjects, func(s Subject) bool { return s.Name == name })
+				return slices.ContainsFunc(r.Candidates, func(s Candidate) bool { return s.Name == name })
 			}
 			for _, name := range test.has {
 				if !has(name) && r.Name != "live/idle" && (name == "nftables" || r.Name != "live/small") {

@@ -35,7 +35,7 @@ type lruConn struct {
 // NewLRU makes the candidate "LayerParser + LRU": gopacket's
 // DecodingLayerParser, which allocates nothing, and the sharded LRU table of
 // github.com/elastic/go-freelru. It is an Expirer.
-func NewLRU(s Setup) (Candidate, error) {
+func NewLRU(s Setup) (Forwarder, error) {
 	p := &lruPipeline{setup: s, parser: newLayerParser(), turns: turns{n: len(s.Servers)}}
 	var err error
 	if p.conns, err = newLRU(s.Limit, hashKey); err != nil {
@@ -77,10 +77,10 @@ func hashKey(k mapKey) uint32 {
 
 func hashClient(a [4]byte) uint32 { return uint32(xxhash.Sum64(a[:])) }
 
-// Name implements Candidate.
+// Name implements Forwarder.
 func (p *lruPipeline) Name() string { return "LayerParser + LRU" }
 
-// Forward implements Candidate.
+// Forward implements Forwarder.
 func (p *lruPipeline) Forward(frames [][]byte, now int64) int {
 	n := 0
 	for _, f := range frames {

@@ -33,7 +33,7 @@ func memoryRungs(o *Options) []Rung {
 		r := Rung{Name: "memory/" + family + "/" + count(limit), Metrics: []Metric{{Unit: "B/flow", Less: true}}}
 		for i, name := range []string{"Go map", "LRU", "lvsdr"} {
 			fill := fillers[i]
-			r.Subjects = append(r.Subjects, Subject{Name: name, Run: func(ctx context.Context, _ time.Duration) ([]float64, error) {
+			r.Candidates = append(r.Candidates, Candidate{Name: name, Run: func(ctx context.Context, _ time.Duration) ([]float64, error) {
 				v, err := bytesPerFlow(ctx, limit, fill)
 				return []float64{v}, err
 			}})
@@ -144,14 +144,14 @@ func fillLRU[K comparable](key func(flow int) K, hash func(K) uint32) filler {
 
 // fillDirector fills a director with connections of IPv4.
 func fillDirector(ctx context.Context, limit int) (int, any, error) {
-	co, err := newCourse(NewDirector, DefaultSetup(limit), dataplane.MaxBatch)
+	dr, err := newDriver(NewDirector, DefaultSetup(limit), dataplane.MaxBatch)
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := co.each(ctx, limit, flagSYN); err != nil {
+	if err := dr.each(ctx, limit, flagSYN); err != nil {
 		return 0, nil, err
 	}
-	return numConns(co.c.(*director).d), co.c, nil
+	return numConns(dr.c.(*director).d), dr.c, nil
 }
 
 // vip6 is the service of IPv6.

@@ -32,13 +32,13 @@ type Options struct {
 	// Zipf is the exponent of the zipf rungs, above 1: see Zipf. Default
 	// ZipfExponent, 1.1.
 	Zipf float64
-	// Runs is how many turns each subject gets. Default 5.
+	// Runs is how many turns each candidate gets. Default 5.
 	Runs int
 	// Time is how long an in-process turn measures. A live one takes five
 	// times as long. Default 200 ms.
 	Time time.Duration
-	// Candidates are measured in the path rungs beside ours.
-	Candidates []Factory
+	// Forwarders are measured in the path rungs beside ours.
+	Forwarders []Factory
 	// Baseline is the candidate that the others are compared with, in the rungs
 	// that have it. Default: the first of each rung.
 	Baseline string
@@ -140,7 +140,7 @@ func Rungs(o Options) ([]Rung, error) {
 
 // allRungs are all there are, from the bottom up.
 func allRungs(o *Options) ([]Rung, error) {
-	makers, err := newMakers(append([]Factory{NewLRU, NewNaive, NewParser, NewDirector}, o.Candidates...))
+	makers, err := newMakers(append([]Factory{NewLRU, NewNaive, NewParser, NewDirector}, o.Forwarders...))
 	if err != nil {
 		return nil, err
 	}
@@ -165,14 +165,14 @@ func putFirst(rungs []Rung, name string) error {
 	}
 	known := false
 	for _, r := range rungs {
-		i := slices.IndexFunc(r.Subjects, func(s Subject) bool { return s.Name == name })
+		i := slices.IndexFunc(r.Candidates, func(s Candidate) bool { return s.Name == name })
 		if i < 0 {
 			continue
 		}
 		known = true
-		s := r.Subjects[i]
-		copy(r.Subjects[1:], r.Subjects[:i])
-		r.Subjects[0] = s
+		s := r.Candidates[i]
+		copy(r.Candidates[1:], r.Candidates[:i])
+		r.Candidates[0] = s
 	}
 	if !known {
 		return fmt.Errorf("no rung has a candidate %q", name)

@@ -23,7 +23,7 @@ type kind struct {
 	name   string
 	expire bool // needs an Expirer
 	zipf   bool // is measured with Zipf's law as well
-	start  func(context.Context, Factory, trafficSpec) (*work, error)
+	start  func(context.Context, Factory, trafficSpec) (*loop, error)
 }
 
 // A trafficSpec is the size of a kind of traffic.
@@ -52,39 +52,39 @@ func pathRungs(o *Options, makers []maker) []Rung {
 			name := fmt.Sprintf("path/%s/%s", k.name, count(flows))
 			uniform := trafficSpec{flows: flows, batch: o.Batch, newShare: o.NewShare, pick: func() *Flows { return Uniform(flows) }}
 			if !k.zipf {
-				rungs = append(rungs, Rung{Name: name, Metrics: perFrame, Subjects: k.subjects(makers, uniform)})
+				rungs = append(rungs, Rung{Name: name, Metrics: perFrame, Candidates: k.candidates(makers, uniform)})
 				continue
 			}
 			zipf := uniform
 			drawn := sync.OnceValue(func() *Flows { return Zipf(flows, o.Zipf) })
 			zipf.pick = func() *Flows { return drawn().Again() }
 			rungs = append(rungs,
-				Rung{Name: name + "/uniform", Metrics: perFrame, Subjects: k.subjects(makers, uniform)},
-				Rung{Name: name + "/zipf", Metrics: perFrame, Subjects: k.subjects(makers, zipf)})
+				Rung{Name: name + "/uniform", Metrics: perFrame, Candidates: k.candidates(makers, uniform)},
+				Rung{Name: name + "/zipf", Metrics: perFrame, Candidates: k.candidates(makers, zipf)})
 		}
 	}
 	return rungs
 }
 
-// subjects are the candidates that can take this traffic.
-func (k kind) subjects(makers []maker, spec trafficSpec) []Subject {
-	var all []Subject
+// candidates are the candidates that can take this traffic.
+func (k kind) candidates(makers []maker, spec trafficSpec) []Candidate {
+	var all []Candidate
 	for _, m := range makers {
 		if !k.expire || m.expirer {
-			all = append(all, inProcess(m.name, func(ctx context.Context) (*work, error) { return k.start(ctx, m.make, spec) }))
+			all = append(all, inProcess(m.name, func(ctx context.Context) (*loop, error) { return k.start(ctx, m.make, spec) }))
 		}
 	}
 	return all
 }
 
-// A maker is a Factory and what its candidates are like.
+// A maker is a Factory and what its forwarders are like.
 type maker struct {
 	name    string
 	expirer bool
 	make    Factory
 }
 
-// newMakers makes a candidate of each factory to look at it.
+// newMakers makes a forwarder of each factory to look at it.
 func newMakers(factories []Factory) ([]maker, error) {
 	var all []maker
 	for _, f := range factories {
@@ -102,94 +102,94 @@ func newMakers(factories []Factory) ([]maker, error) {
 }
 
 // startHit is segments of established connections.
-func startHit(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
-	co, err := newCourse(f, DefaultSetup(s.flows*105/100), s.batch)
+func startHit(ctx context.Context, f Factory, s trafficSpec) (*loop, error) {
+	dr, err := newDriver(f, DefaultSetup(s.flows*105/100), s.batch)
 	if err != nil {
 		return nil, err
 	}
-	if err := co.establish(ctx, s.flows); err != nil {
+	if err := dr.establish(ctx, s.flows); err != nil {
 		return nil, err
 	}
 	pick := s.pick()
-	set := func(i int) { co.f.Set(i, pick.Next(), flagACK) }
-	return &work{step: func() int { return co.turn(set) }, check: co.check, end: co.close}, co.warmed()
+	set := func(i int) { dr.f.Set(i, pick.Next(), flagACK) }
+	return &loop{step: func() int { return dr.forwardBatch(set) }, check: dr.check, end: dr.close}, dr.warmed()
 }
 
 // startNew is a new connection with each frame. When there are as many as
 // there are flows they expire, and memory is used again.
-func startNew(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
+func startNew(ctx context.Context, f Factory, s trafficSpec) (*loop, error) {
 	return startFresh(ctx, f, s, DefaultSetup(2*s.flows))
 }
 
 // startPersistent is a new connection of a known client with each frame.
-func startPersistent(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
+func startPersistent(ctx context.Context, f Factory, s trafficSpec) (*loop, error) {
 	setup := DefaultSetup(2*s.flows + 2*s.flows/flowsPerClient)
 	setup.Persistence = persistence
 	return startFresh(ctx, f, s, setup)
 }
 
-func startFresh(ctx context.Context, f Factory, s trafficSpec, setup Setup) (*work, error) {
-	co, err := newCourse(f, setup, s.batch)
+func startFresh(ctx context.Context, f Factory, s trafficSpec, setup Setup) (*loop, error) {
+	dr, err := newDriver(f, setup, s.batch)
 	if err != nil {
 		return nil, err
 	}
-	g := generations{course: co, size: s.flows}
-	if err := co.each(ctx, s.flows, flagSYN); err != nil {
+	g := generations{driver: dr, size: s.flows}
+	if err := dr.each(ctx, s.flows, flagSYN); err != nil {
 		return nil, err
 	}
-	if err := co.warmed(); err != nil {
+	if err := dr.warmed(); err != nil {
 		return nil, err
 	}
 	g.end()
-	set := func(i int) { co.f.Set(i, g.flow(), flagSYN) }
-	return &work{step: func() int { return co.turn(set) }, rest: g.rest, check: co.check, end: co.close}, nil
+	set := func(i int) { dr.f.Set(i, g.flow(), flagSYN) }
+	return &loop{step: func() int { return dr.forwardBatch(set) }, rest: g.rest, check: dr.check, end: dr.close}, nil
 }
 
 // startMixed is segments of established connections, and now and then a new
 // one.
-func startMixed(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
-	co, err := newCourse(f, DefaultSetup(2*s.flows+s.flows/20), s.batch)
+func startMixed(ctx context.Context, f Factory, s trafficSpec) (*loop, error) {
+	dr, err := newDriver(f, DefaultSetup(2*s.flows+s.flows/20), s.batch)
 	if err != nil {
 		return nil, err
 	}
-	if err := co.establish(ctx, s.flows); err != nil {
+	if err := dr.establish(ctx, s.flows); err != nil {
 		return nil, err
 	}
-	g := generations{course: co, size: s.flows}
+	g := generations{driver: dr, size: s.flows}
 	pick, due := s.pick(), 0.
 	set := func(i int) {
 		if due += s.newShare; due >= 1 {
 			due--
-			co.f.Set(i, uint32(s.flows)+g.flow(), flagSYN)
+			dr.f.Set(i, uint32(s.flows)+g.flow(), flagSYN)
 			return
 		}
-		co.f.Set(i, pick.Next(), flagACK)
+		dr.f.Set(i, pick.Next(), flagACK)
 	}
-	return &work{step: func() int { return co.turn(set) }, rest: g.rest, check: co.check, end: co.close}, co.warmed()
+	return &loop{step: func() int { return dr.forwardBatch(set) }, rest: g.rest, check: dr.check, end: dr.close}, dr.warmed()
 }
 
 // startFlood is SYNs that are never followed up, each of a flow not seen
 // before, into a table that is full of them.
-func startFlood(ctx context.Context, f Factory, s trafficSpec) (*work, error) {
-	co, err := newCourse(f, DefaultSetup(s.flows), s.batch)
+func startFlood(ctx context.Context, f Factory, s trafficSpec) (*loop, error) {
+	dr, err := newDriver(f, DefaultSetup(s.flows), s.batch)
 	if err != nil {
 		return nil, err
 	}
-	if err := co.each(ctx, co.setup.Limit, flagSYN); err != nil {
+	if err := dr.each(ctx, dr.setup.Limit, flagSYN); err != nil {
 		return nil, err
 	}
-	next := uint32(co.setup.Limit)
+	next := uint32(dr.setup.Limit)
 	set := func(i int) {
-		co.f.Set(i, next, flagSYN)
+		dr.f.Set(i, next, flagSYN)
 		next++
 	}
-	return &work{step: func() int { return co.turn(set) }, check: co.check, end: co.close}, co.warmed()
+	return &loop{step: func() int { return dr.forwardBatch(set) }, check: dr.check, end: dr.close}, dr.warmed()
 }
 
 // generations gives the numbers of new flows, and lets all of them expire
 // before they are used again.
 type generations struct {
-	*course
+	*driver
 	size int
 	used int
 }

@@ -19,8 +19,8 @@ func TestKindsOfTrafficAreWhatTheyAreCalled(t *testing.T) {
 	}
 	for _, k := range kinds() {
 		for _, batch := range []int{1, 64, 100} {
-			var c Candidate
-			make := func(s Setup) (Candidate, error) {
+			var c Forwarder
+			make := func(s Setup) (Forwarder, error) {
 				var err error
 				c, err = NewDirector(s)
 				return c, err
@@ -61,8 +61,8 @@ func TestKindsOfTrafficAreWhatTheyAreCalled(t *testing.T) {
 func TestTheMixedRungHasItsShareOfNewConnections(t *testing.T) {
 	for _, share := range []float64{0.001, 0.3, 1} {
 		const flows = 5000
-		var c Candidate
-		w, err := startMixed(t.Context(), func(s Setup) (_ Candidate, err error) { c, err = NewDirector(s); return c, err },
+		var c Forwarder
+		w, err := startMixed(t.Context(), func(s Setup) (_ Forwarder, err error) { c, err = NewDirector(s); return c, err },
 			trafficSpec{flows: flows, batch: 64, newShare: share, pick: func() *Flows { return Uniform(flows) }})
 		if err != nil {
 			t.Fatal(err)

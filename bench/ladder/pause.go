@@ -32,13 +32,13 @@ const mostCalls = 1 << 22
 // longest of more calls would be longer.
 func pauseRung(o *Options) Rung {
 	flows := slices.Max(o.Flows)
-	subject := func(name string, p company) Subject {
+	candidate := func(name string, p disturbance) Candidate {
 		p.flows, p.batch = flows, o.Batch
 		needs := ""
-		if p.expiry { // who sweeps has to come in between
+		if p.expiry { // the sweeper needs a CPU too
 			needs = lacking(2, runtime.NumCPU())
 		}
-		return Subject{Name: name, Needs: needs, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+		return Candidate{Name: name, Needs: needs, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
 			err = pinned(func() error {
 				v, err = p.run(ctx, t)
 				return err
@@ -47,31 +47,31 @@ func pauseRung(o *Options) Rung {
 		}}
 	}
 	return Rung{Name: "pause/" + count(flows), Metrics: []Metric{{Name: "/p99.9", Unit: "µs", Less: true}, {Name: "/max", Unit: "µs", Less: true}},
-		Subjects: []Subject{
-			subject("hits alone", company{}),
-			subject("expiry", company{expiry: true}),
-			subject("garbage", company{garbage: true}),
-			subject("garbage and expiry", company{garbage: true, expiry: true}),
+		Candidates: []Candidate{
+			candidate("hits alone", disturbance{}),
+			candidate("expiry", disturbance{expiry: true}),
+			candidate("garbage", disturbance{garbage: true}),
+			candidate("garbage and expiry", disturbance{garbage: true, expiry: true}),
 		}}
 }
 
-// A company is what goes on beside the hits.
-type company struct {
+// A disturbance is what goes on beside the hits.
+type disturbance struct {
 	flows, batch    int
 	garbage, expiry bool
 }
 
 // run is the 99.9th percentile and the longest of the times that the director
 // took for a batch, in µs.
-func (p company) run(ctx context.Context, t time.Duration) (_ []float64, err error) {
+func (p disturbance) run(ctx context.Context, t time.Duration) (_ []float64, err error) {
 	setup := DefaultSetup((p.flows + lasting) * 105 / 100)
 	d, err := newPlane(setup, 1)
 	if err != nil {
 		return nil, err
 	}
-	co := courseOf(newWorker(d, 0), setup, p.batch)
-	defer func() { err = errors.Join(err, co.close()) }() // after what is beside
-	if err := p.fill(ctx, co); err != nil {
+	dr := driverOf(newWorker(d, 0), setup, p.batch)
+	defer func() { err = errors.Join(err, dr.close()) }() // after the disturbance has ended
+	if err := p.fill(ctx, dr); err != nil {
 		return nil, err
 	}
 	runtime.GC()
@@ -81,16 +81,16 @@ func (p company) run(ctx context.Context, t time.Duration) (_ []float64, err err
 	defer stop()
 	swept := make(chan struct{})
 	if p.expiry {
-		co.now += generation
-		now := co.now
+		dr.now += generation
+		now := dr.now
 		beside.Go(func() { sweepOnce(around, d, now); close(swept) })
 	} else {
 		close(swept)
 	}
 	if p.garbage {
-		beside.Go(func() { litter(around) })
+		beside.Go(func() { makeGarbage(around) })
 	}
-	took, err := co.timeCalls(ctx, max(t, sweepParts*sweepInterval), swept)
+	took, err := dr.timeCalls(ctx, max(t, sweepParts*sweepInterval), swept)
 	if err != nil {
 		return nil, err
 	}
@@ -103,41 +103,41 @@ func (p company) run(ctx context.Context, t time.Duration) (_ []float64, err err
 }
 
 // fill makes the connections that last and those that are to expire.
-func (p company) fill(ctx context.Context, co *course) error {
-	if err := co.establish(ctx, lasting); err != nil {
+func (p disturbance) fill(ctx context.Context, dr *driver) error {
+	if err := dr.establish(ctx, lasting); err != nil {
 		return err
 	}
-	co.first = lasting
-	if err := co.each(ctx, p.flows, flagSYN); err != nil {
+	dr.first = lasting
+	if err := dr.each(ctx, p.flows, flagSYN); err != nil {
 		return err
 	}
-	co.first = 0
-	return co.warmed()
+	dr.first = 0
+	return dr.warmed()
 }
 
 // timeCalls is how long each call took, over t and until swept is closed.
-func (co *course) timeCalls(ctx context.Context, t time.Duration, swept <-chan struct{}) ([]time.Duration, error) {
+func (dr *driver) timeCalls(ctx context.Context, t time.Duration, swept <-chan struct{}) ([]time.Duration, error) {
 	took, pick, begin := make([]time.Duration, 0, mostCalls), Uniform(lasting), time.Now()
 	for isDone := false; !isDone && len(took) < mostCalls; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		b := co.f.Batch()
+		b := dr.f.Batch()
 		for i := range b {
-			co.f.Set(i, pick.Next(), flagACK)
+			dr.f.Set(i, pick.Next(), flagACK)
 		}
 		before := time.Now()
-		co.forwarded += uint64(co.c.Forward(b, co.now))
+		dr.forwarded += uint64(dr.c.Forward(b, dr.now))
 		after := time.Now()
 		took = append(took, after.Sub(before))
-		co.offered += uint64(len(b))
+		dr.offered += uint64(len(b))
 		select {
 		case <-swept:
 			isDone = after.Sub(begin) >= t
 		default:
 		}
 	}
-	return took, co.check()
+	return took, dr.check()
 }
 
 // sweepOnce sweeps the table of d once.
@@ -155,9 +155,9 @@ func sweepOnce(ctx context.Context, d *plane, now int64) {
 	}
 }
 
-// litter makes garbage with pointers in it and has it collected, again and
+// makeGarbage makes garbage with pointers in it and has it collected, again and
 // again.
-func litter(ctx context.Context) {
+func makeGarbage(ctx context.Context) {
 	tick := time.NewTicker(garbageInterval)
 	defer tick.Stop()
 	for {

@@ -47,7 +47,7 @@ const synTimeout = 60e9
 
 // NewNaive makes the candidate "NewPacket + map": gopacket.NewPacket with all
 // its layers, and a Go map. It is an Expirer.
-func NewNaive(s Setup) (Candidate, error) {
+func NewNaive(s Setup) (Forwarder, error) {
 	p := newPipeline("NewPacket + map", s)
 	p.decode = decodeNewPacket
 	return p, nil
@@ -56,7 +56,7 @@ func NewNaive(s Setup) (Candidate, error) {
 // NewParser makes the candidate "LayerParser + map": gopacket's
 // DecodingLayerParser, which allocates nothing, and a Go map. It is an
 // Expirer.
-func NewParser(s Setup) (Candidate, error) {
+func NewParser(s Setup) (Forwarder, error) {
 	p := newPipeline("LayerParser + map", s)
 	p.decode = newLayerParser().decode
 	return p, nil
@@ -119,10 +119,10 @@ func (p *layerParser) decode(f []byte, k *mapKey) (flags uint8, ok bool) {
 	return 0, false
 }
 
-// Name implements Candidate.
+// Name implements Forwarder.
 func (p *pipeline) Name() string { return p.name }
 
-// Forward implements Candidate.
+// Forward implements Forwarder.
 func (p *pipeline) Forward(frames [][]byte, now int64) int {
 	n := 0
 	for _, f := range frames {

@@ -50,30 +50,30 @@ func TestPipelinesDecideAlike(t *testing.T) {
 func TestExpirersForgetHalfOpenConnectionsAlone(t *testing.T) {
 	const n = 1000
 	for _, f := range []Factory{NewNaive, NewParser, NewLRU, NewDirector} {
-		co, err := newCourse(f, DefaultSetup(2*n), 1)
+		dr, err := newDriver(f, DefaultSetup(2*n), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := co.each(t.Context(), 2*n, flagSYN); err != nil {
+		if err := dr.each(t.Context(), 2*n, flagSYN); err != nil {
 			t.Fatal(err)
 		}
-		if err := co.each(t.Context(), n, flagACK); err != nil { // the first half
+		if err := dr.each(t.Context(), n, flagACK); err != nil { // the first half
 			t.Fatal(err)
 		}
 		forwarded := func(flow int) bool {
-			co.f.Set(0, uint32(flow), flagACK)
-			return co.c.Forward(co.f.Batch(), co.now) == 1
+			dr.f.Set(0, uint32(flow), flagACK)
+			return dr.c.Forward(dr.f.Batch(), dr.now) == 1
 		}
-		co.now += 59e9
-		co.c.(Expirer).Expire(co.now)
+		dr.now += 59e9
+		dr.c.(Expirer).Expire(dr.now)
 		if !forwarded(n) {
-			t.Errorf("%s has forgotten a SYN after 59 s", co.c.Name())
+			t.Errorf("%s has forgotten a SYN after 59 s", dr.c.Name())
 		}
-		co.now += generation
-		co.c.(Expirer).Expire(co.now)
+		dr.now += generation
+		dr.c.(Expirer).Expire(dr.now)
 		for flow := range 2 * n {
 			if forwarded(flow) != (flow <= n) {
-				t.Fatalf("%s, %s later: flow %d is known: %v", co.c.Name(), time.Duration(generation), flow, flow > n)
+				t.Fatalf("%s, %s later: flow %d is known: %v", dr.c.Name(), time.Duration(generation), flow, flow > n)
 			}
 		}
 	}
@@ -85,16 +85,16 @@ func TestExpiredConnectionsLeaveTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	co := courseOf(c, DefaultSetup(0), 1)
-	if err := co.each(t.Context(), 1000, flagSYN); err != nil {
+	dr := driverOf(c, DefaultSetup(0), 1)
+	if err := dr.each(t.Context(), 1000, flagSYN); err != nil {
 		t.Fatal(err)
 	}
 	table := c.(*lruPipeline).conns
 	if n := table.Len(); n != 1000 {
 		t.Errorf("%d connections of 1000", n)
 	}
-	co.now += generation
-	c.(Expirer).Expire(co.now)
+	dr.now += generation
+	c.(Expirer).Expire(dr.now)
 	if n := table.Len(); n != 0 {
 		t.Errorf("%d connections live on", n)
 	}
@@ -104,18 +104,18 @@ func TestExpiredConnectionsLeaveTheTable(t *testing.T) {
 // and a hit allocates nothing.
 func TestTheLRUTableHoldsItsLimit(t *testing.T) {
 	for _, flows := range []int{20_000, 300_000} {
-		co, err := newCourse(NewLRU, DefaultSetup(flows), dataplane.MaxBatch)
+		dr, err := newDriver(NewLRU, DefaultSetup(flows), dataplane.MaxBatch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := co.establish(t.Context(), flows); err != nil {
+		if err := dr.establish(t.Context(), flows); err != nil {
 			t.Fatal(err)
 		}
-		if co.offered != co.forwarded {
-			t.Errorf("of %d flows: %d of %d frames were forwarded", flows, co.forwarded, co.offered)
+		if dr.offered != dr.forwarded {
+			t.Errorf("of %d flows: %d of %d frames were forwarded", flows, dr.forwarded, dr.offered)
 		}
 		pick := Uniform(flows)
-		if n := testing.AllocsPerRun(10, func() { co.turn(func(i int) { co.f.Set(i, pick.Next(), flagACK) }) }); n != 0 {
+		if n := testing.AllocsPerRun(10, func() { dr.forwardBatch(func(i int) { dr.f.Set(i, pick.Next(), flagACK) }) }); n != 0 {
 			t.Errorf("%v allocations in a batch", n)
 		}
 	}

@@ -73,7 +73,7 @@ func TestNamesFitTheColumns(t *testing.T) {
 				t.Errorf("%s%s in %s is too long", r.Name, m.Name, m.Unit)
 			}
 		}
-		for _, s := range r.Subjects {
+		for _, s := range r.Candidates {
 			if len(s.Name) > candidateWidth {
 				t.Errorf("%s is too long", s.Name)
 			}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A Row is what was measured of one subject by one metric.
+// A Row is what was measured of one candidate by one metric.
 type Row struct {
 	Rung      string    `json:"rung"`
 	Candidate string    `json:"candidate"`
@@ -66,16 +66,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r, nil
 }
 
-// measure gives all subjects of a rung their turns.
+// measure gives all candidates of a rung their turns.
 func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row, error) {
 	t := o.Time
 	if rung.Live {
 		t *= liveFactor
 	}
-	// values[metric][subject][turn]
+	// values[metric][candidate][turn]
 	values := make([][][]float64, len(rung.Metrics))
 	for m := range values {
-		values[m] = make([][]float64, len(rung.Subjects))
+		values[m] = make([][]float64, len(rung.Candidates))
 	}
 	progress := o.Progress
 	if progress == nil {
@@ -84,7 +84,7 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	fmt.Fprintf(progress, "%s %s ", place, rung.Name)
 	defer fmt.Fprintln(progress)
 	for range o.Runs {
-		for i, s := range rung.Subjects {
+		for i, s := range rung.Candidates {
 			if s.Needs != "" {
 				continue
 			}
@@ -100,7 +100,7 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 	}
 	var rows []Row
 	for m, metric := range rung.Metrics {
-		for i, s := range rung.Subjects {
+		for i, s := range rung.Candidates {
 			if len(values[m][i]) == 0 && s.Needs == "" { // it has no such number
 				continue
 			}
@@ -108,7 +108,7 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 			if s.Needs == "" {
 				row.Median = Median(values[m][i])
 			}
-			if !metric.Bare && s.Needs == "" && rung.Subjects[0].Needs == "" {
+			if !metric.Bare && s.Needs == "" && rung.Candidates[0].Needs == "" {
 				row.Ratio = ratio(values[m][0], values[m][i], metric.Less)
 			}
 			rows = append(rows, row)

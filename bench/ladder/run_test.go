@@ -54,10 +54,10 @@ func TestEveryRungMeasuresSomething(t *testing.T) {
 }
 
 // A lazy candidate forwards every second frame.
-type lazy struct{ Candidate }
+type lazy struct{ Forwarder }
 
 func (l lazy) Forward(frames [][]byte, now int64) int {
-	return l.Candidate.Forward(frames[:len(frames)/2], now)
+	return l.Forwarder.Forward(frames[:len(frames)/2], now)
 }
 
 // A liar says that it has forwarded everything, and touches nothing.
@@ -65,23 +65,23 @@ type liar struct{}
 
 func (liar) Name() string                          { return "liar" }
 func (liar) Forward(frames [][]byte, _ int64) int  { return len(frames) }
-func makeLiar(Setup) (Candidate, error)            { return liar{}, nil }
-func makeNothing(s Setup) (c Candidate, err error) { return nil, errors.New("nothing") }
+func makeLiar(Setup) (Forwarder, error)            { return liar{}, nil }
+func makeNothing(s Setup) (c Forwarder, err error) { return nil, errors.New("nothing") }
 
 func TestARunThatMeasuresDropsFails(t *testing.T) {
 	o := short("path/hit")
-	o.Candidates = []Factory{func(s Setup) (Candidate, error) {
+	o.Forwarders = []Factory{func(s Setup) (Forwarder, error) {
 		c, err := NewDirector(s)
 		return lazy{c}, err
 	}}
 	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "forwarded") {
 		t.Errorf("dropping half of the frames: %v", err)
 	}
-	o.Candidates = []Factory{makeLiar}
+	o.Forwarders = []Factory{makeLiar}
 	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("forwarding nothing: %v", err)
 	}
-	o.Candidates = []Factory{makeNothing}
+	o.Forwarders = []Factory{makeNothing}
 	if _, err := Run(t.Context(), o); err == nil {
 		t.Error("a factory's error was not seen")
 	}
@@ -90,13 +90,13 @@ func TestARunThatMeasuresDropsFails(t *testing.T) {
 // What cannot forget has no turn where connections are made again and again.
 func TestOnlyExpirersMeetNewConnections(t *testing.T) {
 	o := short("path")
-	o.Candidates = []Factory{makeLiar}
+	o.Forwarders = []Factory{makeLiar}
 	rungs, err := Rungs(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range rungs {
-		has := slices.ContainsFunc(r.Subjects, func(s Subject) bool { return s.Name == "liar" })
+		has := slices.ContainsFunc(r.Candidates, func(s Candidate) bool { return s.Name == "liar" })
 		needs := strings.Contains(r.Name, "new") || strings.Contains(r.Name, "persistent") || strings.Contains(r.Name, "mixed")
 		if has == needs {
 			t.Errorf("%s: has the liar: %v", r.Name, has)
@@ -106,8 +106,8 @@ func TestOnlyExpirersMeetNewConnections(t *testing.T) {
 
 func TestCandidatesTakeTurns(t *testing.T) {
 	var order []string
-	subject := func(name string, v float64) Subject {
-		return Subject{Name: name, Run: func(context.Context, time.Duration) ([]float64, error) {
+	candidate := func(name string, v float64) Candidate {
+		return Candidate{Name: name, Run: func(context.Context, time.Duration) ([]float64, error) {
 			order = append(order, name)
 			return []float64{v * float64(len(order))}, nil
 		}}
@@ -116,7 +116,7 @@ func TestCandidatesTakeTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := o.measure(t.Context(), &Rung{Name: "r", Metrics: []Metric{{Unit: "ns", Less: true}}, Subjects: []Subject{subject("A", 6), subject("B", 3)}}, "")
+	rows, err := o.measure(t.Context(), &Rung{Name: "r", Metrics: []Metric{{Unit: "ns", Less: true}}, Candidates: []Candidate{candidate("A", 6), candidate("B", 3)}}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,17 +129,17 @@ func TestCandidatesTakeTurns(t *testing.T) {
 	}
 }
 
-// A number that a subject does not have has no row, and one that the baseline
+// A number that a candidate does not have has no row, and one that the baseline
 // does not have has no ratio.
 func TestSubjectsMayLackTheLastNumbers(t *testing.T) {
-	subject := func(name string, v ...float64) Subject {
-		return Subject{Name: name, Run: func(context.Context, time.Duration) ([]float64, error) { return v, nil }}
+	candidate := func(name string, v ...float64) Candidate {
+		return Candidate{Name: name, Run: func(context.Context, time.Duration) ([]float64, error) { return v, nil }}
 	}
 	o, err := Options{Runs: 2}.complete()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := o.measure(t.Context(), &Rung{Name: "r", Metrics: []Metric{{Unit: "ns"}, {Name: "/b", Unit: "ns"}}, Subjects: []Subject{subject("A", 1), subject("B", 2, 3)}}, "")
+	rows, err := o.measure(t.Context(), &Rung{Name: "r", Metrics: []Metric{{Unit: "ns"}, {Name: "/b", Unit: "ns"}}, Candidates: []Candidate{candidate("A", 1), candidate("B", 2, 3)}}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestSubjectsMayLackTheLastNumbers(t *testing.T) {
 func TestWhatAMachineLacksIsNoNumber(t *testing.T) {
 	o := short()
 	o.Runs, o.Batch = 2, 1
-	r := Rung{Name: "workers", Metrics: []Metric{{Unit: "frames/s"}}, Subjects: []Subject{workersSubject(1, MinFlows, 64, 1, newWorkers), workersSubject(2, MinFlows, 64, 1, newWorkers)}}
+	r := Rung{Name: "workers", Metrics: []Metric{{Unit: "frames/s"}}, Candidates: []Candidate{workersCandidate(1, MinFlows, 64, 1, newWorkers), workersCandidate(2, MinFlows, 64, 1, newWorkers)}}
 	rows, err := o.measure(t.Context(), &r, "")
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestTheBaselineCanBeChosen(t *testing.T) {
 	want := []string{"frames", "LayerParser + map, LayerParser + LRU, NewPacket + map, lvsdr", "LayerParser + map, LayerParser + LRU, NewPacket + map, lvsdr"}
 	for i, r := range rungs {
 		var names []string
-		for _, s := range r.Subjects {
+		for _, s := range r.Candidates {
 			names = append(names, s.Name)
 		}
 		if got := strings.Join(names, ", "); got != want[i] {

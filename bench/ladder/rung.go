@@ -25,16 +25,16 @@ type Metric struct {
 type Rung struct {
 	Name    string // with slashes, from the general to the particular
 	Metrics []Metric
-	// Subjects are what is compared; the first is the baseline.
-	Subjects []Subject
+	// Candidates are what is compared; the first is the baseline.
+	Candidates []Candidate
 	// Live says that the rung needs a world (netns.Inside).
 	Live bool
 }
 
-// A Subject is one of those a rung compares.
-type Subject struct {
+// A Candidate is one of the things that a rung compares.
+type Candidate struct {
 	Name string
-	// Needs is what this machine lacks for the subject. If it is not empty it
+	// Needs is what this machine lacks for the candidate. If it is not empty it
 	// is reported instead of numbers.
 	Needs string
 	// Run is one turn: it makes everything anew, warms it up and measures for
@@ -42,11 +42,11 @@ type Subject struct {
 	// them may be missing.
 	Run func(ctx context.Context, t time.Duration) ([]float64, error)
 
-	start func(context.Context) (*work, error) // of an in-process subject; Run is made of it
+	start func(context.Context) (*loop, error) // of an in-process candidate; Run is made of it
 }
 
-// A work is a subject made ready.
-type work struct {
+// A loop is a candidate made ready.
+type loop struct {
 	step  func() int   // does a batch and returns how many units that was
 	rest  func()       // called between steps, not timed, at least after every chunk units; may be nil
 	check func() error // asked at the end: was all done that was to be done?
@@ -61,22 +61,22 @@ func end(v any) error {
 	return nil
 }
 
-// close ends w, for which err is known.
-func (w *work) close(err error) error {
-	if w.end == nil {
+// close ends l, for which err is known.
+func (l *loop) close(err error) error {
+	if l.end == nil {
 		return err
 	}
-	return errors.Join(err, w.end())
+	return errors.Join(err, l.end())
 }
 
 // chunk is how many units are done between two readings of the clock.
 const chunk = 2048
 
-// measure is the time that one unit of w takes, in nanoseconds, over about t.
+// measure is the time that one unit of l takes, in nanoseconds, over about t.
 // It is CPU time of the calling thread, to which the caller is locked: what
 // other programs did on its CPU meanwhile does not count, and neither does
 // what the collector did on others.
-func (w *work) measure(ctx context.Context, t time.Duration) (float64, error) {
+func (l *loop) measure(ctx context.Context, t time.Duration) (float64, error) {
 	var total int
 	var took time.Duration
 	for took < t && ctx.Err() == nil {
@@ -86,7 +86,7 @@ func (w *work) measure(ctx context.Context, t time.Duration) (float64, error) {
 			return 0, err
 		}
 		for units < chunk {
-			units += w.step()
+			units += l.step()
 		}
 		end, err := threadTime()
 		if err != nil {
@@ -94,14 +94,14 @@ func (w *work) measure(ctx context.Context, t time.Duration) (float64, error) {
 		}
 		took += end - begin
 		total += units
-		if w.rest != nil {
-			w.rest()
+		if l.rest != nil {
+			l.rest()
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	return float64(took.Nanoseconds()) / float64(total), w.check()
+	return float64(took.Nanoseconds()) / float64(total), l.check()
 }
 
 // threadTime is the CPU time the calling thread has used.
@@ -113,9 +113,9 @@ func threadTime() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// inProcess is a subject that is measured on one CPU.
-func inProcess(name string, start func(context.Context) (*work, error)) Subject {
-	return Subject{Name: name, start: start, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+// inProcess is a candidate that is measured on one CPU.
+func inProcess(name string, start func(context.Context) (*loop, error)) Candidate {
+	return Candidate{Name: name, start: start, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
 		err = pinned(func() error {
 			w, err := start(ctx)
 			if err != nil {

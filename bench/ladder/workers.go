@@ -22,21 +22,21 @@ func workerRungs(o *Options) []Rung {
 	for _, flows := range o.Flows {
 		r := Rung{Name: "workers/hit/" + count(flows), Metrics: []Metric{{Unit: "frames/s"}}}
 		for n := range mostWorkers {
-			r.Subjects = append(r.Subjects, workersSubject(n+1, flows, o.Batch, runtime.NumCPU(), newWorkers))
+			r.Candidates = append(r.Candidates, workersCandidate(n+1, flows, o.Batch, runtime.NumCPU(), newWorkers))
 		}
-		apart := workersSubject(mostWorkers, flows, o.Batch, runtime.NumCPU(), newDirectors)
+		apart := workersCandidate(mostWorkers, flows, o.Batch, runtime.NumCPU(), newDirectors)
 		apart.Name = fmt.Sprintf("%d directors", mostWorkers)
-		r.Subjects = append(r.Subjects, apart)
+		r.Candidates = append(r.Candidates, apart)
 		rungs = append(rungs, r)
 	}
 	return rungs
 }
 
-// A crew makes n courses, each with as many flows of its own.
-type crew func(n, flows, batch int) ([]*course, error)
+// A crew makes n drivers, each with as many flows of its own.
+type crew func(n, flows, batch int) ([]*driver, error)
 
-func workersSubject(n, flows, batch, cpus int, c crew) Subject {
-	s := Subject{Name: fmt.Sprintf("%d workers", n), Run: func(ctx context.Context, t time.Duration) ([]float64, error) {
+func workersCandidate(n, flows, batch, cpus int, c crew) Candidate {
+	s := Candidate{Name: fmt.Sprintf("%d workers", n), Run: func(ctx context.Context, t time.Duration) ([]float64, error) {
 		rate, err := c.hit(ctx, n, flows, batch, t)
 		return []float64{rate}, err
 	}}
@@ -56,8 +56,8 @@ func lacking(n, cpus int) string {
 }
 
 // newDirectors is the crew of n directors with a worker each.
-func newDirectors(n, flows, batch int) ([]*course, error) {
-	var all []*course
+func newDirectors(n, flows, batch int) ([]*driver, error) {
+	var all []*driver
 	for i := range n {
 		one, err := newWorkers(1, flows, batch)
 		if err != nil {
@@ -70,17 +70,17 @@ func newDirectors(n, flows, batch int) ([]*course, error) {
 }
 
 // newWorkers is the crew of one director's workers.
-func newWorkers(n, flows, batch int) ([]*course, error) {
+func newWorkers(n, flows, batch int) ([]*driver, error) {
 	setup := DefaultSetup(n * flows * 105 / 100)
 	d, err := newPlane(setup, n)
 	if err != nil {
 		return nil, err
 	}
-	var all []*course
+	var all []*driver
 	for i := range n {
-		co := courseOf(newWorker(d, i), setup, batch)
-		co.first = uint32(i * flows)
-		all = append(all, co)
+		dr := driverOf(newWorker(d, i), setup, batch)
+		dr.first = uint32(i * flows)
+		all = append(all, dr)
 	}
 	return all, nil
 }
@@ -97,18 +97,18 @@ func (c crew) hit(ctx context.Context, n, flows, batch int, t time.Duration) (fl
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})
 	ready.Add(n)
-	for i, co := range workers {
+	for i, dr := range workers {
 		done.Go(func() {
 			isReady := sync.OnceFunc(ready.Done)
 			defer isReady() // nobody waits for one that could not begin
 			errs[i] = pinnedTo(i, func() error {
-				err := co.establish(ctx, share)
+				err := dr.establish(ctx, share)
 				isReady()
 				<-start
 				if err != nil {
 					return err
 				}
-				rates[i], err = co.hit(ctx, Uniform(share), t)
+				rates[i], err = dr.hit(ctx, Uniform(share), t)
 				return err
 			})
 		})
@@ -127,19 +127,19 @@ func (c crew) hit(ctx context.Context, n, flows, batch int, t time.Duration) (fl
 
 // hit is how many segments of the flows picked are forwarded in a second, over
 // about t, by the clock on the wall.
-func (co *course) hit(ctx context.Context, pick *Flows, t time.Duration) (float64, error) {
-	if err := co.warmed(); err != nil {
+func (dr *driver) hit(ctx context.Context, pick *Flows, t time.Duration) (float64, error) {
+	if err := dr.warmed(); err != nil {
 		return 0, err
 	}
 	frames, begin := 0, time.Now()
-	set := func(i int) { co.f.Set(i, co.first+pick.Next(), flagACK) }
+	set := func(i int) { dr.f.Set(i, dr.first+pick.Next(), flagACK) }
 	for time.Since(begin) < t || frames == 0 {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		for end := frames + chunk; frames < end; {
-			frames += co.turn(set)
+			frames += dr.forwardBatch(set)
 		}
 	}
-	return float64(frames) / time.Since(begin).Seconds(), co.check()
+	return float64(frames) / time.Since(begin).Seconds(), dr.check()
 }

@@ -14,8 +14,8 @@ func TestWorkersHaveFlowsOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := workers[0].c.(*director).d
-	for i, co := range workers {
-		if err := co.establish(t.Context(), flows); err != nil {
+	for i, dr := range workers {
+		if err := dr.establish(t.Context(), flows); err != nil {
 			t.Fatal(err)
 		}
 		if got := numConns(d); got != (i+1)*flows {
@@ -23,8 +23,8 @@ func TestWorkersHaveFlowsOfTheirOwn(t *testing.T) {
 		}
 	}
 	before := d.Counters()
-	for _, co := range workers {
-		if _, err := co.hit(t.Context(), Uniform(flows), 1); err != nil {
+	for _, dr := range workers {
+		if _, err := dr.hit(t.Context(), Uniform(flows), 1); err != nil {
 			t.Error(err)
 		}
 	}

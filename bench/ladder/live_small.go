@@ -58,11 +58,11 @@ func small(ctx context.Context, s *site, t time.Duration) (v []float64, err erro
 	if all.arrived == 0 || all.offered == 0 {
 		return nil, fmt.Errorf("%d of %d frames arrived", all.arrived, all.offered)
 	}
-	whole, err := s.whole(ctx, f, all, t/searchTurns)
+	lossless, err := s.losslessRate(ctx, f, all, t/searchTurns)
 	if err != nil {
 		return nil, err
 	}
-	v = []float64{float64(all.arrived) / all.took.Seconds(), float64(all.offered) / all.took.Seconds(), 100 * all.lost(), whole}
+	v = []float64{float64(all.arrived) / all.took.Seconds(), float64(all.offered) / all.took.Seconds(), 100 * all.lost(), lossless}
 	if s.pid != 0 {
 		v = append(v, float64(all.cpu)/float64(all.arrived))
 	}
@@ -75,10 +75,11 @@ const (
 	mostLost    = 0.01
 )
 
-// whole is that rate, in frames that arrived in a second, found by halving what
-// is between what was too much, at first what flooded, and what was not. 0: even
-// the least that was tried, a 32nd of what arrived of the flood, was too much.
-func (s *site) whole(ctx context.Context, f *afpacket.Flood, flooded stretch, t time.Duration) (float64, error) {
+// losslessRate is that rate, in frames that arrived in a second. It is found by
+// bisection between the least rate that was too high, at first that of the flood,
+// and the highest that was not. 0: even the least that was tried, a 32nd of what
+// arrived of the flood, was too high.
+func (s *site) losslessRate(ctx context.Context, f *afpacket.Flood, flooded sample, t time.Duration) (float64, error) {
 	most := float64(flooded.offered) / flooded.took.Seconds()
 	if flooded.lost() < mostLost {
 		return most, nil
@@ -101,19 +102,19 @@ func (s *site) whole(ctx context.Context, f *afpacket.Flood, flooded stretch, t 
 	return good, nil
 }
 
-// A stretch is what happened while frames were offered.
-type stretch struct {
+// A sample is what happened while frames were offered.
+type sample struct {
 	offered, arrived uint64
 	took, cpu        time.Duration // cpu is that of the site's process, if it has one
 }
 
 // lost is which part of the frames did not arrive. A few may have come besides:
 // ARP.
-func (s stretch) lost() float64 { return max(0, 1-float64(s.arrived)/float64(s.offered)) }
+func (s sample) lost() float64 { return max(0, 1-float64(s.arrived)/float64(s.offered)) }
 
 // offer sends for about t, at a rate in frames per second; 0: as fast as it
 // goes.
-func (s *site) offer(ctx context.Context, f *afpacket.Flood, rate float64, t time.Duration) (got stretch, err error) {
+func (s *site) offer(ctx context.Context, f *afpacket.Flood, rate float64, t time.Duration) (got sample, err error) {
 	before, err := settled(s, noFrames)
 	if err != nil {
 		return got, err
@@ -141,7 +142,7 @@ func (s *site) offer(ctx context.Context, f *afpacket.Flood, rate float64, t tim
 	return got, err
 }
 
-// disown gives eth0 of n another address, now that everybody knows the old one.
+// disown gives eth0 of n another address, now that all hosts have learnt the old one.
 // Its kernel counts the frames to that and drops them at once, as meant for
 // somebody else: what they cost is not the forwarder's, on whose CPU it
 // happens.

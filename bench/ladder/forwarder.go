@@ -6,8 +6,8 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A Candidate is a director under measurement. It is used by one goroutine.
-type Candidate interface {
+// A Forwarder is a director under measurement. It is used by one goroutine.
+type Forwarder interface {
 	// Name is how the table calls it, at most 20 letters.
 	Name() string
 
@@ -19,10 +19,10 @@ type Candidate interface {
 	Forward(frames [][]byte, now int64) int
 }
 
-// An Expirer is a Candidate that can forget. One that is none gets no turns in
+// An Expirer is a Forwarder that can forget. One that is none gets no turns in
 // the rungs that make new connections.
 type Expirer interface {
-	Candidate
+	Forwarder
 
 	// Expire removes what has expired at now: connections 60 s after a SYN,
 	// never after an ACK, and the memory of clients Setup.Persistence after
@@ -30,16 +30,16 @@ type Expirer interface {
 	Expire(now int64)
 }
 
-// A Counter is a Candidate that can say why frames were not forwarded. That
+// A Counter is a Forwarder that can say why frames were not forwarded. That
 // goes into the error of a turn that went wrong.
 type Counter interface {
 	// Reasons are frames by reason, so far.
 	Reasons() map[string]uint64
 }
 
-// A Factory makes a Candidate for a setup. It is called for every turn. A
-// Candidate that is an io.Closer is closed after it.
-type Factory func(Setup) (Candidate, error)
+// A Factory makes a Forwarder for a setup. It is called for every turn. A
+// Forwarder that is an io.Closer is closed after it.
+type Factory func(Setup) (Forwarder, error)
 
 // A Setup is what a director is to do: one virtual service with real servers
 // of equal weight, in turn (round robin).

@@ -12,21 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A traffic drives a turn of a live rung from the client and measures it.
-type traffic func(ctx context.Context, s *site, t time.Duration) ([]float64, error)
+// A measurement drives a turn of a live rung from the client and measures it.
+type measurement func(ctx context.Context, s *site, t time.Duration) ([]float64, error)
 
 // A clientSide is what happens in the client's namespace while the server runs.
 type clientSide func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)
 
-// fromClient is f as traffic, on a thread of its own.
-func fromClient(f clientSide) traffic {
+// fromClient is f as a measurement, on a thread of its own.
+func fromClient(f clientSide) measurement {
 	return onThreads(anywhere, f)
 }
 
 // apart is fromClient where the forwarder has the last CPU to itself, and client
 // and server share another one: with one request under way they never work at
 // the same time.
-func apart(f clientSide) traffic {
+func apart(f clientSide) measurement {
 	return func(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
 		if s.pid != 0 {
 			if err := pinProcess(s.pid); err != nil {
@@ -44,8 +44,8 @@ func anywhere(f func() error) error {
 	return f()
 }
 
-// onThreads is f as traffic, client and server each on threads of run.
-func onThreads(run func(func() error) error, f clientSide) traffic {
+// onThreads is f as a measurement, client and server each on threads of run.
+func onThreads(run func(func() error) error, f clientSide) measurement {
 	return func(ctx context.Context, s *site, t time.Duration) (got []float64, err error) {
 		v, err := serve(s, run)
 		if err != nil {
@@ -92,26 +92,26 @@ func bulk(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, 
 	return []float64{float64(v.received.Load()-before) * 8 / time.Since(begin).Seconds() / 1e9}, nil
 }
 
-// The tempi of the latency rungs.
+// The pacing of the latency rungs.
 const (
-	pause    = 500 * time.Microsecond // longer than anybody watches in vain
+	pause    = 500 * time.Microsecond // longer than a worker polls before it sleeps
 	loadRate = 125_000_000            // 1 Gb/s
 )
 
-// A tempo is how requests follow each other.
-type tempo struct {
+// A pacing is how requests follow each other.
+type pacing struct {
 	pause time.Duration // between an answer and the next request
 	load  int           // bytes per second of a stream beside them; 0: none
 }
 
-// latencyMetrics are what tempo.latency measures.
+// latencyMetrics are what pacing.latency measures.
 func latencyMetrics() []Metric {
 	return []Metric{{Name: "/p50", Unit: "µs", Less: true}, {Name: "/p99", Unit: "µs", Less: true}, {Name: "/p99.9", Unit: "µs", Less: true}}
 }
 
 // latency sends one request after the other by one connection and measures
 // percentiles of the time to the answer, in µs.
-func (p tempo) latency(ctx context.Context, s *site, _ *server, t time.Duration) ([]float64, error) {
+func (p pacing) latency(ctx context.Context, s *site, _ *server, t time.Duration) ([]float64, error) {
 	if p.load > 0 {
 		stop, err := startLoad(s, p.load)
 		if err != nil {
