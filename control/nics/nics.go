@@ -61,12 +61,14 @@ type Config struct {
 	Host Host
 }
 
-// NICs are the ports of one director. Set, Look and Close are for one goroutine
-// at a time; Stats and Name may be called from any and wait for none of them.
+// NICs are the ports of one director. All methods may be called from any
+// goroutine; Stats and Name wait for none of the others.
 type NICs struct {
 	cfg   Config
 	state atomic.Pointer[state]
-	why   string // frames are not sent by AF_XDP; "": they are
+
+	mu  sync.Mutex // held by Set and Look
+	why string     // frames are not sent by AF_XDP; "": they are
 }
 
 // A state is never changed, only replaced.
@@ -84,8 +86,8 @@ type group struct {
 	workers sync.WaitGroup
 	failed  atomic.Bool // a worker has ended with an error
 
-	vips  []netip.Addr // Set's own
-	mixed bool         // Set's own: some ports have others than vips
+	vips  []netip.Addr // guarded by NICs.mu
+	mixed bool         // guarded by NICs.mu: some ports have others than vips
 }
 
 // New makes NICs without ports.
@@ -115,30 +117,39 @@ func open(c afpacket.Config, n int) ([]Port, error) {
 	return ports, err
 }
 
-// Set opens, changes and closes ports until there are those of all. Interfaces
-// that fail are left out and named in the error; all others are served. Ports
-// that stay lose no frame of the addresses that stay.
-func (n *NICs) Set(all []Wish) error {
-	var errs []error
+// Set opens, changes and closes ports until there are those of all. It returns
+// what failed by interface index; nil: nothing. An interface that failed may have
+// ports or not, and is to be set again; all others are served. Ports that stay
+// lose no frame of the addresses that stay.
+func (n *NICs) Set(all []Wish) map[int]error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var failed map[int]error
+	note := func(ifindex int, err error) {
+		if err != nil && failed == nil {
+			failed = map[int]error{}
+		}
+		if err != nil {
+			failed[ifindex] = errors.Join(failed[ifindex], err)
+		}
+	}
 	wanted := map[int]string{}
 	for i := range all {
 		wanted[all[i].Index] = all[i].Name
 	}
 	for i, g := range n.state.Load().groups {
 		if wanted[i] != g.name || g.failed.Load() {
-			errs = append(errs, n.close(g))
+			note(i, n.close(g))
 		}
 	}
 	for i := range all {
-		var err error
 		if g := n.state.Load().groups[all[i].Index]; g == nil {
-			err = n.open(&all[i])
+			note(all[i].Index, n.open(&all[i]))
 		} else {
-			err = g.setVIPs(all[i].VIPs)
+			note(g.index, g.setVIPs(all[i].VIPs))
 		}
-		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return failed
 }
 
 // change publishes a changed copy of the state.
@@ -215,7 +226,9 @@ func (n *NICs) close(g *group) error {
 }
 
 // Close ends all workers and closes all ports. Stats still gives the counters.
-func (n *NICs) Close() error { return n.Set(nil) }
+func (n *NICs) Close() error {
+	return errors.Join(slices.Collect(maps.Values(n.Set(nil)))...)
+}
 
 // Name is the name of an interface with ports, or its number.
 func (n *NICs) Name(ifindex int) string {

@@ -179,10 +179,14 @@ func TestSetMakesThePortsThoseOfTheWish(t *testing.T) {
 
 func TestAnInterfaceThatFailsIsLeftOutAndTriedAgain(t *testing.T) {
 	refused := errors.New("refused")
-	for _, c := range []struct{ attempt, live string }{
-		{"open eth0", "eth1 192.0.2.2"},
-		{"vips of eth0", "eth0, eth1 192.0.2.2"},
-		{"close eth2", "eth0 192.0.2.1, eth1 192.0.2.2"},
+	for _, c := range []struct {
+		attempt string
+		index   int
+		live    string
+	}{
+		{"open eth0", 2, "eth1 192.0.2.2"},
+		{"vips of eth0", 2, "eth0, eth1 192.0.2.2"},
+		{"close eth2", 4, "eth0 192.0.2.1, eth1 192.0.2.2"},
 	} {
 		m := &machine{failed: map[string]error{}}
 		n, _ := newNICs(t, m, 1)
@@ -195,8 +199,9 @@ func TestAnInterfaceThatFailsIsLeftOutAndTriedAgain(t *testing.T) {
 		}
 		m.failed[c.attempt] = refused
 		wish := []Wish{eth0(a), eth1(b)}
-		if err := n.Set(wish); !errors.Is(err, refused) || !strings.Contains(err.Error(), c.attempt) {
-			t.Errorf("%s: error %v", c.attempt, err)
+		failed := n.Set(wish)
+		if err := failed[c.index]; len(failed) != 1 || !errors.Is(err, refused) || !strings.Contains(err.Error(), c.attempt) {
+			t.Errorf("%s: errors %v", c.attempt, failed)
 		}
 		if got := m.live(); got != c.live {
 			t.Errorf("%s fails: %q, want %q", c.attempt, got, c.live)
@@ -294,7 +299,7 @@ func TestStatsWaitsForNothing(t *testing.T) {
 		<-opened
 		return m.open(c, k)
 	}
-	done := make(chan error)
+	done := make(chan map[int]error)
 	go func() { done <- n.Set([]Wish{eth0(a)}) }()
 	<-opening // Set hangs
 	if st, name := n.Stats(), n.Name(2); len(st) != 0 || name != "interface 2" {

@@ -27,6 +27,8 @@ func (n *NICs) Look() {
 	if !n.cfg.XDP {
 		return
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	why := n.wouldMiss()
 	groups := n.state.Load().groups
 	for _, i := range slices.Sorted(maps.Keys(groups)) {
