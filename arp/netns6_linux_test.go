@@ -3,13 +3,11 @@ package arp
 import (
 	"bytes"
 	"net/netip"
-	"os"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -128,6 +126,7 @@ func testFarTakesVIP(_ *testing.T, l *lab) {
 	// It waits up to a second before it asks; an announcement of ours within
 	// that time would tell it that the VIP is taken, and it would not ask.
 	l.farSysctl6("router_solicitation_delay", "0")
+	l.farSysctl6("accept_dad", "1") // the lab has it off
 	l.speak()
 	for l.service.Stats().traffic[announced] < 3 { // the next are due in a second
 		runtime.Gosched()
@@ -155,17 +154,10 @@ func testFarTakesVIP(_ *testing.T, l *lab) {
 	}
 }
 
-// farSysctl6 sets /proc/sys/net/ipv6/conf/all/name on the far side.
+// farSysctl6 sets a setting of all interfaces of the far side, and of its cable.
 func (l *lab) farSysctl6(name, value string) {
 	l.t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	here, err := netns.Get()
-	l.must("find this namespace", err)
-	defer here.Close()
-	l.must("enter the far namespace", netns.Set(l.far))
-	defer func() { l.must("go back", netns.Set(here)) }()
 	for _, at := range []string{"all", "far"} {
-		l.must("set "+name, os.WriteFile("/proc/sys/net/ipv6/conf/"+at+"/"+name, []byte(value), 0o644))
+		l.must("set "+name, l.far.Sysctl("net.ipv6.conf."+at+"."+name, value))
 	}
 }

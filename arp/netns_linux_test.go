@@ -7,64 +7,30 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"lvsdr/arp/ndp"
+	"lvsdr/bench/netns"
 	"lvsdr/dataplane/frame"
 )
 
-const inNamespace = "ARP_TEST_IN_NAMESPACE"
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
 // patience is how long a test waits for the kernel before it fails.
 const patience = 15 * time.Second
-
-// TestKernelNeighbours runs its parts against a real kernel: a second copy of
-// the test binary is started in user and network namespaces of its own, where
-// it may do all it wants and touches nobody.
-func TestKernelNeighbours(t *testing.T) {
-	if os.Getenv(inNamespace) != "" {
-		testKernelNeighbours(t)
-		return
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestKernelNeighbours$", "-test.v")
-	cmd.Env = append(os.Environ(), inNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC):
-		t.Skipf("needs unprivileged user namespaces or CAP_SYS_ADMIN; try `unshare -Urn go test`: %v", err)
-	case err != nil:
-		t.Fatalf("%v\n%s", err, out)
-	case strings.Contains(string(out), "--- SKIP: TestKernelNeighbours"):
-		t.Skipf("%s", out)
-	case !strings.Contains(string(out), "--- PASS: TestKernelNeighbours"):
-		t.Fatalf("the test did not run:\n%s", out)
-	}
-}
 
 // A lab is a veth pair: near carries the VIP and the service, far is a host
 // with a kernel of its own as the real server or the client.
 type lab struct {
 	t        *testing.T
-	far      netns.NsHandle
+	far      *netns.Host
 	nl       *netlink.Handle // of the far side
 	link     netlink.Link    // its end of the pair
 	near     *net.Interface
@@ -85,7 +51,7 @@ func newLab(t *testing.T, macvlan bool) *lab {
 	}
 	done := make(chan struct{})
 	t.Cleanup(func() { close(done) })
-	l.must("subscribe to the far neighbours", netlink.NeighSubscribeAt(l.far, l.farNeigh, done))
+	l.must("subscribe to the far neighbours", l.far.Do(func() error { return netlink.NeighSubscribe(l.farNeigh, done) }))
 	l.serve()
 	return l
 }
@@ -97,41 +63,19 @@ func (l *lab) must(what string, err error) {
 	}
 }
 
-// connect makes the namespace and the pair, 192.168.1.2 and 2001:db8::2 near and
+// connect makes the far host and the pair, 192.168.1.2 and 2001:db8::2 near and
 // .11 and ::11 far.
 func (l *lab) connect() {
 	l.t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	here, err := netns.Get()
-	l.must("find this namespace", err)
-	defer here.Close()
-	l.far, err = netns.New()
-	l.must("make a namespace", err)
-	l.t.Cleanup(func() { l.far.Close() })
-	l.must("go back", netns.Set(here))
-	l.nl, err = netlink.NewHandleAt(l.far)
-	l.must("open netlink in the namespace", err)
-	l.t.Cleanup(l.nl.Close)
-
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near"}, PeerName: "far", PeerNamespace: netlink.NsFd(l.far)}
-	l.must("make a veth pair", netlink.LinkAdd(veth))
-	near, err := netlink.LinkByName("near")
-	l.must("find near", err)
-	l.t.Cleanup(func() { l.must("remove the veth pair", netlink.LinkDel(near)) }) // a namespace outlives its handle a while
+	here := netns.NewTestHere(l.t, "here", netns.HostConfig{IPv6: true})
+	l.far = netns.NewTestHost(l.t, "far", netns.HostConfig{IPv6: true})
+	l.nl = l.far.Netlink()
+	l.must("lay a cable", netns.Lay(l.t.Context(),
+		here, netns.Cable{Ifname: "near", Addrs: []netip.Prefix{netip.PrefixFrom(ourIP, 24), netip.PrefixFrom(our6, 64)}},
+		l.far, netns.Cable{Ifname: "far", Addrs: []netip.Prefix{netip.PrefixFrom(serverIP, 24), netip.PrefixFrom(server6, 64)}}))
+	var err error
 	l.link, err = l.nl.LinkByName("far")
 	l.must("find far", err)
-	for near6, a := range map[bool]netip.Addr{false: ourIP, true: our6} {
-		l.must("address near", netlink.AddrAdd(near, address(a, subnet[near6])))
-	}
-	for far6, a := range map[bool]netip.Addr{false: serverIP, true: server6} {
-		l.must("address far", l.nl.AddrAdd(l.link, address(a, subnet[far6])))
-	}
-	l.must("near up", netlink.LinkSetUp(near))
-	l.must("far up", l.nl.LinkSetUp(l.link))
-	lo, err := l.nl.LinkByName("lo")
-	l.must("find lo", err)
-	l.must("lo up", l.nl.LinkSetUp(lo))
 	l.farMAC = frame.MAC(l.link.Attrs().HardwareAddr)
 	l.findNear("near")
 }
@@ -158,8 +102,7 @@ func (l *lab) putMacvlan() {
 	l.findNear("filter")
 }
 
-// address is an address at once, without duplicate address detection; host is
-// all of its bits, and subnet tells how many are the network's.
+// address is an address at once, without duplicate address detection.
 func address(ip netip.Addr, bits int) *netlink.Addr {
 	a := &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(bits, ip.BitLen())}}
 	if ip.Is6() {
@@ -167,8 +110,6 @@ func address(ip netip.Addr, bits int) *netlink.Addr {
 	}
 	return a
 }
-
-var subnet = map[bool]int{false: 24, true: 64} // by whether it is IPv6
 
 // serve runs the service on near, with a packet socket in place of the data
 // plane's ring.
@@ -250,18 +191,11 @@ func (l *lab) farSends(ip netip.Addr) { l.farSendsFrom(netip.Addr{}, ip) }
 // kernel's.
 func (l *lab) farSendsFrom(from, ip netip.Addr) {
 	l.t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	here, err := netns.Get()
-	l.must("find this namespace", err)
-	defer here.Close()
-	l.must("enter the far namespace", netns.Set(l.far))
-	defer func() { l.must("go back", netns.Set(here)) }()
-	var local *net.UDPAddr
+	var local netip.AddrPort
 	if from.IsValid() {
-		local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+		local = netip.AddrPortFrom(from, 0)
 	}
-	c, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 9)))
+	c, err := l.far.DialFrom(l.t.Context(), "udp", local, netip.AddrPortFrom(ip, 9).String())
 	l.must("dial from the far side", err)
 	defer c.Close()
 	_, err = c.Write([]byte("hello"))
@@ -276,18 +210,10 @@ func (l *lab) farLearns(ip netip.Addr, mac frame.MAC) {
 	})
 }
 
-// farSysctl sets /proc/sys/net/ipv4/conf/all/name on the far side.
+// farSysctl sets a setting of all interfaces of the far side.
 func (l *lab) farSysctl(name, value string) {
 	l.t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	here, err := netns.Get()
-	l.must("find this namespace", err)
-	defer here.Close()
-	l.must("enter the far namespace", netns.Set(l.far))
-	defer func() { l.must("go back", netns.Set(here)) }()
-	// /proc/sys/net is the network namespace of the thread that opens it.
-	l.must("set "+name, os.WriteFile("/proc/sys/net/ipv4/conf/all/"+name, []byte(value), 0o644))
+	l.must("set "+name, l.far.Sysctl("net.ipv4.conf.all."+name, value))
 }
 
 // expect waits for a value that is as wanted.
@@ -316,7 +242,10 @@ func (l *lab) event(k EventKind) Event {
 	return expect(l.t, l.events, k.String()+" is told", func(e Event) bool { return e.Kind == k })
 }
 
-func testKernelNeighbours(t *testing.T) {
+// TestKernelNeighbours runs its parts against a real kernel, in a world where it
+// may do all it wants.
+func TestKernelNeighbours(t *testing.T) {
+	netns.Require(t)
 	t.Run("a sender lets go of an interface that is gone and finds it again", testSenderFollows)
 	for _, c := range []struct {
 		name string

@@ -143,6 +143,24 @@ func TestTheNamespaceLabIsForTestsAndLabs(t *testing.T) {
 	}
 }
 
+// There is one way into a network namespace, for tests too.
+func TestNamespacesAreEnteredInOnePlace(t *testing.T) {
+	calls := regexp.MustCompile(`\b(unix|syscall)\.(CLONE_NEWNET|Unshare|Setns)\b|"github\.com/vishvananda/netns"`)
+	err := filepath.WalkDir(moduleRoot, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") || p == moduleRoot+"/cmd/lvsdr/laws_test.go" {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if at := calls.Find(b); at != nil && filepath.Dir(p) != filepath.Join(moduleRoot, "bench/netns") {
+			t.Errorf("%s: %s; use bench/netns", p, at)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func topOf(dir string) string {
 	top, _, _ := strings.Cut(dir, "/")
 	return top
