@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,7 +106,8 @@ type manager struct {
 	mu         sync.Mutex // guards what follows; held while the director is edited
 	cfg        *keepalived.Config
 	plan       *plan
-	down       map[string]error // servers whose checks say so
+	downChecks map[string]error // by ID
+	down       map[string]error // servers that have one of them
 	ports      map[int]*ports   // by interface index
 	local      local
 	active     bool
@@ -115,7 +118,7 @@ type manager struct {
 
 func newManager(o Options) (m *manager, err error) {
 	m = &manager{o: o, log: o.Log, started: time.Now(), failed: make(chan error, 16),
-		down: map[string]error{}, ports: map[int]*ports{}}
+		down: map[string]error{}, downChecks: map[string]error{}, ports: map[int]*ports{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.close())
@@ -506,33 +509,55 @@ func (m *manager) setChecks(cfg *keepalived.Config, p *plan) error {
 		return err
 	}
 	down := map[string]error{}
-	for server, up := range m.checks.Servers() {
-		if up {
+	for _, s := range m.checks.States() {
+		if s.Up {
 			continue
 		}
-		if down[server] = m.down[server]; down[server] == nil {
-			down[server] = errNotYet
+		if down[s.ID] = m.downChecks[s.ID]; down[s.ID] == nil {
+			down[s.ID] = errNotYet
 		}
 	}
-	m.down = down
+	m.downChecks = down
+	m.setDown()
 	return nil
+}
+
+// setDown makes the servers down that have a check that is. The caller holds
+// m.mu.
+func (m *manager) setDown() {
+	m.down = map[string]error{}
+	for _, id := range slices.Sorted(maps.Keys(m.downChecks)) {
+		if server := checkedServer(id); m.down[server] == nil {
+			m.down[server] = m.downChecks[id]
+		}
+	}
 }
 
 var errNotYet = errors.New("no good check yet")
 
-// checked takes the news that a server is up, or down because of err.
-func (m *manager) checked(server string, up bool, err error) {
+// checked takes the news about a check.
+func (m *manager) checked(c check.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.checks.Servers()[server]; !ok {
-		return // it was under way when a reload took the server's checks away
+	if _, ok := m.checks.State(c.ID); !ok {
+		return // it was under way when a reload took the check away
 	}
-	if up {
-		delete(m.down, server)
+	server := checkedServer(c.ID)
+	before := m.up(server)
+	switch {
+	case c.Up:
+		delete(m.downChecks, c.ID)
+	case c.Result.Outcome() == check.Bad:
+		m.downChecks[c.ID] = c.Result.Err
+	}
+	m.setDown()
+	switch after := m.up(server); {
+	case after == before:
+		return
+	case after:
 		m.log.Info("real server is up", "server", server)
-	} else {
-		m.down[server] = err
-		m.log.Warn("real server is down", "server", server, "error", err)
+	default:
+		m.log.Warn("real server is down", "server", server, "error", c.Result.Err)
 	}
 	if m.plan == nil {
 		return // enact will look

@@ -25,7 +25,7 @@ func (deafSender) Send(int32, []byte) error { return nil }
 func testManager(t *testing.T, text string) *manager {
 	t.Helper()
 	m := &manager{log: slog.New(slog.DiscardHandler), started: time.Now(),
-		down: map[string]error{}, ports: map[int]*ports{}, cfg: loadText(t, text), plan: planOf(t, text)}
+		down: map[string]error{}, downChecks: map[string]error{}, ports: map[int]*ports{}, cfg: loadText(t, text), plan: planOf(t, text)}
 	var err error
 	if m.director, err = dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: conntrack.MinLimit}}); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestStatusIsAskedWhileTheDirectorEnds(t *testing.T) {
 func TestAReportAboutAServerThatIsNotCheckedAnyMoreChangesNothing(t *testing.T) {
 	m := testManager(t, service("192.168.1.11"))
 	name := m.plan.services[0].servers[0].name
-	m.checked(name, false, errors.New("connection refused"))
+	m.checked(check.Change{ID: name + " TCP_CHECK#1", Result: check.Result{Err: errors.New("connection refused")}})
 	if !m.up(name) || len(m.down) != 0 {
 		t.Errorf("down: %v", m.down)
 	}
@@ -87,11 +87,11 @@ func TestAReportAboutAServerThatIsNotCheckedAnyMoreChangesNothing(t *testing.T) 
 func TestAReportAboutACheckedServerCounts(t *testing.T) {
 	m := testManager(t, service("192.168.1.11 TCP_CHECK {;connect_port 1;warmup 3600;}"))
 	name := m.plan.services[0].servers[0].name
-	m.checked(name, false, errors.New("connection refused"))
+	m.checked(check.Change{ID: name + " TCP_CHECK#1", Result: check.Result{Err: errors.New("connection refused")}})
 	if m.up(name) || len(m.director.Services()[0].Servers) != 0 {
 		t.Errorf("%s is not taken out", name)
 	}
-	m.checked(name, true, nil)
+	m.checked(check.Change{ID: name + " TCP_CHECK#1", Up: true})
 	if !m.up(name) || len(m.director.Services()[0].Servers) != 1 {
 		t.Errorf("%s is not put back", name)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"lvsdr/control/check"
@@ -171,8 +172,7 @@ func (p *plan) checks(dr check.Router, logAll bool) ([]check.Spec, []drroute.Pat
 					at = len(specs)
 					made[c] = at
 					specs = append(specs, check.Spec{
-						ID:     fmt.Sprintf("%s %s#%d", r.name, c.Kind, i+1),
-						Server: r.name,
+						ID: fmt.Sprintf("%s %s#%d", r.name, c.Kind, i+1),
 						Settings: check.Settings{DelayLoop: c.DelayLoop, ConnectTimeout: c.ConnectTimeout, Retry: int(c.Retry),
 							DelayBeforeRetry: c.DelayBeforeRetry, Warmup: c.Warmup, Alpha: c.Alpha, LogAll: logAll},
 						Probe: own,
@@ -191,6 +191,9 @@ func (p *plan) checks(dr check.Router, logAll bool) ([]check.Spec, []drroute.Pat
 	}
 	return specs, paths
 }
+
+// checkedServer is the name of the server that the check with this ID is of.
+func checkedServer(id string) string { return id[:strings.LastIndexByte(id, ' ')] }
 
 // provesDR reports whether own checks what a client of TCP service s would use
 // of its server rs, so that the same can be asked by Direct Routing.

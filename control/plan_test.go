@@ -113,7 +113,7 @@ func TestChecksOfTheServersOwnPortAlsoProveDirectRouting(t *testing.T) {
 	if len(specs) != 2 || len(paths) != 0 {
 		t.Fatalf("%d checks, %d paths without a router, want 2 and 0", len(specs), len(paths))
 	}
-	if specs[0].Server != "[192.168.1.11]:tcp:80 of VS [192.168.1.100]:tcp:80" || specs[0].Settings.DelayLoop != time.Minute {
+	if checkedServer(specs[0].ID) != "[192.168.1.11]:tcp:80 of VS [192.168.1.100]:tcp:80" || specs[0].Settings.DelayLoop != time.Minute {
 		t.Errorf("first check %+v", specs[0])
 	}
 }
@@ -146,8 +146,8 @@ func TestTheServicesOfAGroupAreCheckedOnce(t *testing.T) {
 			t.Errorf("%s: %d checks, paths %v", c.law, len(specs), got)
 		}
 		first := p.services[0].servers[0].name
-		if specs[0].Server != first {
-			t.Errorf("%s: the first check is of %s, want %s", c.law, specs[0].Server, first)
+		if checkedServer(specs[0].ID) != first {
+			t.Errorf("%s: the first check is of %s, want %s", c.law, specs[0].ID, first)
 		}
 		var lost []string
 		for i, w := range p.wanted(func(server string) bool { return server != first }) {

@@ -15,7 +15,7 @@ const sec = time.Second
 // history: before the first good check, as it started until the first bad one;
 // after it, while there are no more than retry bad ones since the last good.
 // NotMade results are not part of the history.
-func slowUp(history []Result, s Settings) bool {
+func slowUp(history []Outcome, s Settings) bool {
 	last := -1
 	for i, r := range history {
 		if r == Good {
@@ -29,7 +29,7 @@ func slowUp(history []Result, s Settings) bool {
 }
 
 // slowWait is the pause the definition asks for after a history.
-func slowWait(history []Result, s Settings) time.Duration {
+func slowWait(history []Outcome, s Settings) time.Duration {
 	n := len(history)
 	if n > 0 && history[n-1] == Bad && slowUp(history, s) {
 		return s.DelayBeforeRetry
@@ -51,21 +51,21 @@ func genSettings(t *rapid.T) Settings {
 func TestCheckerFollowsTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := genSettings(t)
-		c := NewChecker(s)
-		var history []Result
+		c := newChecker(s)
+		var history []Outcome
 		var now time.Duration
-		if c.Up() != slowUp(nil, s) {
-			t.Fatalf("starts up=%v with alpha=%v", c.Up(), s.Alpha)
+		if c.up != slowUp(nil, s) {
+			t.Fatalf("starts up=%v with alpha=%v", c.up, s.Alpha)
 		}
 		for range rapid.IntRange(1, 40).Draw(t, "checks") {
-			r := rapid.SampledFrom([]Result{Good, Bad, Bad, NotMade}).Draw(t, "result")
+			r := rapid.SampledFrom([]Outcome{Good, Bad, Bad, NotMade}).Draw(t, "result")
 			before := slowUp(history, s)
 			if r != NotMade {
 				history = append(history, r)
 			}
-			event, next := c.Next(r, now)
-			if after := slowUp(history, s); c.Up() != after || event != change(before, after) {
-				t.Fatalf("after %v: up=%v, event %v; want up=%v, event %v", history, c.Up(), event, after, change(before, after))
+			event, next := c.next(r, now)
+			if after := slowUp(history, s); c.up != after || event != change(before, after) {
+				t.Fatalf("after %v: up=%v, event %v; want up=%v, event %v", history, c.up, event, after, change(before, after))
 			}
 			if next-now != slowWait(history, s) {
 				t.Fatalf("after %v: next check in %v, want %v", history, next-now, slowWait(history, s))
@@ -99,12 +99,12 @@ func TestCheckerStories(t *testing.T) {
 		{"an attempt that was not made does not help a dead server", s, "b-", "D.", "ll"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k := NewChecker(c.settings)
+			k := newChecker(c.settings)
 			for i := range c.results {
-				r := map[byte]Result{'g': Good, 'b': Bad, '-': NotMade}[c.results[i]]
-				event, next := k.Next(r, 100*sec)
-				if want := map[byte]Event{'U': Up, 'D': Down, '.': None}[c.events[i]]; event != want {
-					t.Fatalf("check %d of %s: %v, want %v", i, c.results, event, want)
+				r := map[byte]Outcome{'g': Good, 'b': Bad, '-': NotMade}[c.results[i]]
+				got, next := k.next(r, 100*sec)
+				if want := map[byte]event{'U': goUp, 'D': goDown, '.': none}[c.events[i]]; got != want {
+					t.Fatalf("check %d of %s: %v, want %v", i, c.results, got, want)
 				}
 				want := 106 * sec
 				if c.times[i] == 'r' {
@@ -126,21 +126,21 @@ func TestDeadServerIsOutWithinBound(t *testing.T) {
 		s.Alpha = false
 		death := time.Duration(rapid.Int64Range(0, int64(s.Warmup+20*s.DelayLoop)).Draw(t, "death"))
 		silent := rapid.Bool().Draw(t, "silent")
-		c := NewChecker(s)
-		now := c.First(0, rapid.Uint64().Draw(t, "rnd"))
+		c := newChecker(s)
+		now := c.first(0, rapid.Uint64().Draw(t, "rnd"))
 		lastGood := time.Duration(-1)
 		for attempts := 0; ; {
 			if now < death {
 				lastGood, attempts = now, 0
-				_, now = c.Next(Good, now)
+				_, now = c.next(Good, now)
 				continue
 			}
 			if silent {
 				now += s.ConnectTimeout
 			}
 			attempts++
-			event, next := c.Next(Bad, now)
-			if event != Down {
+			event, next := c.next(Bad, now)
+			if event != goDown {
 				now = next
 				continue
 			}
@@ -153,7 +153,7 @@ func TestDeadServerIsOutWithinBound(t *testing.T) {
 			if attempts != s.Retry+1 {
 				t.Fatalf("down after %d attempts with retry %d", attempts, s.Retry)
 			}
-			want := s.Bound()
+			want := bound(s)
 			if !silent {
 				want -= time.Duration(s.Retry+1) * s.ConnectTimeout
 			}
@@ -165,52 +165,64 @@ func TestDeadServerIsOutWithinBound(t *testing.T) {
 	})
 }
 
-func TestBoundDoesNotOverflow(t *testing.T) {
-	if b := DefaultSettings().Bound(); b != 71*sec {
-		t.Fatalf("default bound %v, want 71s as its comment says", b)
+// bound is the longest time from a server's last good attempt until its check is
+// down, as Settings documents it.
+func bound(s Settings) time.Duration {
+	retry := time.Duration(s.Retry)
+	return s.DelayLoop + (retry+1)*s.ConnectTimeout + retry*s.DelayBeforeRetry
+}
+
+// defaults are keepalived's for a TCP_CHECK.
+func defaults() Settings {
+	return Settings{DelayLoop: 60 * sec, ConnectTimeout: 5 * sec, Retry: 1, DelayBeforeRetry: sec, Warmup: 60 * sec}
+}
+
+func TestTheBoundOfTheDefaultsIsAsDocumented(t *testing.T) {
+	s := defaults()
+	if b := bound(s); b != 71*sec {
+		t.Fatalf("bound of a silent server %v, want 71s", b)
 	}
-	s := DefaultSettings()
-	s.Retry = math.MaxUint32
-	if b := s.Bound(); b != math.MaxInt64 {
-		t.Fatalf("bound %v", b)
+	s.ConnectTimeout = 0
+	if b := bound(s); b != 61*sec {
+		t.Fatalf("bound of one that refuses %v, want 61s", b)
 	}
 }
 
 func TestFirstCheckIsSpreadOverWarmup(t *testing.T) {
-	s := DefaultSettings()
+	s := defaults()
 	s.Warmup = 10 * sec
-	c := NewChecker(s)
+	c := newChecker(s)
 	for _, x := range []struct {
 		rnd  uint64
 		want time.Duration
 	}{{0, 0}, {math.MaxUint64, 10 * sec}, {1 << 63, 5 * sec}, {1 << 62, 2500 * time.Millisecond}} {
-		if got := c.First(7*sec, x.rnd) - 7*sec; got != x.want {
+		if got := c.first(7*sec, x.rnd) - 7*sec; got != x.want {
 			t.Errorf("First(%#x) = %v, want %v", x.rnd, got, x.want)
 		}
 	}
 	s.Warmup = 0
-	c = NewChecker(s)
-	if got := c.First(7*sec, math.MaxUint64); got != 7*sec {
+	c = newChecker(s)
+	if got := c.first(7*sec, math.MaxUint64); got != 7*sec {
 		t.Errorf("warmup 0: first check at %v, want at once", got)
 	}
 }
 
 func TestSetSettingsKeepsState(t *testing.T) {
-	s := DefaultSettings()
-	c := NewChecker(s)
-	c.Next(Bad, 0)
+	s := defaults()
+	c := newChecker(s)
+	c.next(Bad, 0)
 	s.DelayLoop, s.Alpha = 5*sec, false
-	c.SetSettings(s)
-	if c.Up() {
+	c.setSettings(s)
+	if c.up {
 		t.Fatal("a change of settings brought a dead server up")
 	}
-	if _, next := c.Next(Bad, 0); next != 5*sec {
+	if _, next := c.next(Bad, 0); next != 5*sec {
 		t.Fatalf("next check at %v, want by the new delay_loop", next)
 	}
 }
 
 func TestValidateNamesTheSetting(t *testing.T) {
-	if err := DefaultSettings().Validate(); err != nil {
+	if err := defaults().validate(); err != nil {
 		t.Fatal(err)
 	}
 	for word, spoil := range map[string]func(*Settings){
@@ -220,43 +232,10 @@ func TestValidateNamesTheSetting(t *testing.T) {
 		"delay_before_retry": func(s *Settings) { s.DelayBeforeRetry = -1 },
 		"warmup":             func(s *Settings) { s.Warmup = -1 },
 	} {
-		s := DefaultSettings()
+		s := defaults()
 		spoil(&s)
-		if err := s.Validate(); err == nil || !strings.HasPrefix(err.Error(), word+" ") {
+		if err := s.validate(); err == nil || !strings.HasPrefix(err.Error(), word+" ") {
 			t.Errorf("%s: %v", word, err)
 		}
 	}
-}
-
-// TestGroupIsTheConjunction compares Group with a plain map looked through
-// each time.
-func TestGroupIsTheConjunction(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var g Group
-		slow := map[string]bool{}
-		all := func() bool {
-			for _, up := range slow {
-				if !up {
-					return false
-				}
-			}
-			return true
-		}
-		for range rapid.IntRange(1, 50).Draw(t, "steps") {
-			id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "check")
-			before := all()
-			var event Event
-			if rapid.IntRange(0, 3).Draw(t, "remove") == 0 {
-				event = g.Remove(id)
-				delete(slow, id)
-			} else {
-				up := rapid.Bool().Draw(t, "up")
-				event = g.Put(id, up)
-				slow[id] = up
-			}
-			if g.Up() != all() || event != change(before, all()) {
-				t.Fatalf("%v: up=%v, event %v; want up=%v, event %v", slow, g.Up(), event, all(), change(before, all()))
-			}
-		}
-	})
 }

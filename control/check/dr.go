@@ -16,7 +16,7 @@ type Router interface {
 	// sockets.
 	Mark(drroute.Path) (uint32, error)
 	// Gateway is whom the kernel sends the path's packets to: the real server,
-	// or somebody an ICMP redirect named.
+	// or whom an ICMP redirect named.
 	Gateway(drroute.Path) (netip.Addr, error)
 }
 
@@ -59,13 +59,16 @@ func (p DR) Path() drroute.Path {
 
 // Check connects. Errors read "connect 192.168.1.100:80 at 192.168.1.11:
 // connection refused".
-func (p DR) Check(ctx context.Context) error {
+func (p DR) Check(ctx context.Context) Result {
 	mark, err := p.mark()
-	if err != nil {
-		return err
+	if err == nil {
+		err = p.connect(ctx, mark)
 	}
-	return p.connect(ctx, mark)
+	return Result{Err: err}
 }
+
+// Kind is DR_CHECK, which keepalived does not have.
+func (p DR) Kind() string { return "DR_CHECK" }
 
 // mark sees that the path is installed and gives its firewall mark. An error
 // is this host's: the check is not made.
@@ -108,38 +111,3 @@ func (p DR) String() string {
 	}
 	return s
 }
-
-// A Pair checks a real server on its own address first and then by Direct
-// Routing, so that the commonest fault of an LVS-DR installation, a real
-// server that does not have the virtual address, is told from a server that
-// is down.
-type Pair struct {
-	Own TCP
-	DR  DR
-}
-
-var _ Probe = Pair{}
-
-// Check makes both attempts, one after the other, in the time of one. If only
-// the second fails the error says so: "real server 192.168.1.11 answers on its
-// own address but not for VIP 192.168.1.100:80: is the VIP on its loopback,
-// and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11:
-// connection refused)".
-func (p Pair) Check(ctx context.Context) error {
-	if err := p.Own.Check(ctx); err != nil {
-		return err
-	}
-	mark, err := p.DR.mark()
-	if err != nil {
-		return err
-	}
-	err = p.DR.connect(ctx, mark)
-	if err == nil || ResultOf(err) == NotMade || ctx.Err() == context.Canceled {
-		return err
-	}
-	return fmt.Errorf("real server %s answers on its own address but not for VIP %s: "+
-		"is the VIP on its loopback, and does the server listen on it? (%w)", p.DR.RS, p.DR.VIP, err)
-}
-
-// String joins the names of both probes.
-func (p Pair) String() string { return p.Own.String() + " and " + p.DR.String() }

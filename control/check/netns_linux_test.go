@@ -28,7 +28,7 @@ func try(t *testing.T, p Probe, d time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
-	return p.Check(ctx)
+	return p.Check(ctx).Err
 }
 
 // wantText fails the test unless err reads want and wraps target.
@@ -76,7 +76,7 @@ func TestTCPProbe(t *testing.T) {
 	t.Run("an attempt that is called off ends", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantText(t, TCP{Addr: web}.Check(ctx), context.Canceled, "connect 192.168.1.11:80: context canceled")
+		wantText(t, TCP{Addr: web}.Check(ctx).Err, context.Canceled, "connect 192.168.1.11:80: context canceled")
 	})
 	t.Run("a killed listener refuses", func(t *testing.T) {
 		stop()
@@ -170,7 +170,7 @@ func TestDRProbe(t *testing.T) {
 				seen <-chan visit
 			}{{a, seenA}, {b, seenB}} {
 				must(t, try(t, x.p, time.Minute))
-				if v := <-x.seen; v.local != x.p.Own.Addr {
+				if v := <-x.seen; v.local != x.p.Own.(TCP).Addr {
 					t.Fatalf("first connection: %+v", v)
 				}
 				if v := <-x.seen; v.local != x.p.DR.VIP || v.remote.Addr() != l.dir || !isEOF(v.end) {

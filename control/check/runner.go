@@ -1,104 +1,64 @@
 package check
 
 import (
-	"cmp"
+	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"sync"
 	"time"
 )
 
 // A Spec is one check to run.
 type Spec struct {
-	// ID names the check, for logs and States; unique, not empty, otherwise
-	// opaque, such as "TCP_CHECK of [192.168.1.11]:tcp:80 of VS
-	// [192.168.1.100]:tcp:80".
+	// ID names the check; unique, not empty, otherwise opaque, such as
+	// "TCP_CHECK of [192.168.1.11]:tcp:80 of VS [192.168.1.100]:tcp:80".
 	ID string
-	// Server names the real server the check belongs to, which is up when all
-	// its checks are; empty: ID.
-	Server string
 	// Settings say when; Probe says what.
 	Settings Settings
 	Probe    Probe
 }
 
-// server is the name of the server s belongs to.
-func (s Spec) server() string { return cmp.Or(s.Server, s.ID) }
-
-// same reports whether s and o do the same at the same times.
-func (s Spec) same(o Spec) bool {
-	return s.Settings == o.Settings && s.Probe.String() == o.Probe.String()
-}
-
 // Config is what a Runner is made of. The zero Config works.
 type Config struct {
-	// OnChange is told of every change of a server between up and down, once,
-	// in order, one call at a time; err is the failed check's error, nil when
-	// the server is up. It may call Set, States and Servers, but not Close. Its
-	// duration delays later reports, but no check.
-	OnChange func(server string, up bool, err error)
-	// Log gets the changes of single checks, and their failed attempts where
-	// Settings.LogAll asks for them; nil: nothing.
+	// OnChange is told what is new of a check, see Change; nil: no reports. It
+	// is called one call at a time, without any lock held, and must not block:
+	// while it does, no other check is reported. It may call the Runner's
+	// methods, but not Close.
+	OnChange func(Change)
+	// Log takes a line for every change of a check; nil: no lines. It must not
+	// block: a check waits for its line.
 	Log *slog.Logger
-	// Rand draws the times of first checks; nil: math/rand/v2. Calls do not
+	// Rand draws the times of first attempts; nil: math/rand/v2. Calls do not
 	// overlap.
 	Rand func() uint64
 	// Parallel is the greatest number of attempts under way at a time; 0
-	// means 256. An attempt that finds no place waits.
+	// means 256. An attempt that finds no place waits; who waits longest is
+	// next.
 	Parallel int
 }
 
-// A State is the state of one check.
-type State struct {
-	ID        string    `json:"id"`
-	Server    string    `json:"server"`
-	Probe     string    `json:"probe"`
-	Up        bool      `json:"up"`
-	Since     time.Time `json:"since"`                // start or last change of Up
-	LastError string    `json:"last_error,omitempty"` // of the last attempt; empty: it was good, or there was none
-	Checks    uint64    `json:"checks"`               // attempts that ended
-	Failures  uint64    `json:"failures"`             // bad ones among them
-	Next      time.Time `json:"next"`                 // planned start of the next attempt, or start of the one under way
-}
-
 // A Runner runs checks, each on its own schedule. Its methods may be called
-// concurrently. Each check has one goroutine, and one more makes the reports;
-// all end with Close.
+// concurrently. One goroutine starts the attempts, each of which is one while it
+// lasts, and one more makes the reports; all end with Close.
 type Runner struct {
 	cfg   Config
-	start time.Time // the checkers' times count from here
-	slots chan struct{}
+	start time.Time     // the checkers' times count from here
+	kick  chan struct{} // 1 place: the agenda has changed, or a place is free
 	wake  chan struct{} // 1 place: there are reports
 	root  context.Context
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows and all jobs; nothing is waited for under it
 	closed  bool
 	jobs    map[string]*job
-	servers map[string]*Group
-	reports []report // not yet made
-}
-
-// A report is a change OnChange has to be told.
-type report struct {
-	server string
-	up     bool
-	err    error
-}
-
-// A job is one check that runs. Runner.mu guards it.
-type job struct {
-	spec    Spec
-	checker Checker
-	state   State // but ID, Server, Probe and Up, which are filled in when asked for
-	cancel  context.CancelFunc
+	agenda  agenda
+	running int
+	news    []*job // to be reported
 }
 
 // New makes a Runner without checks. Close it.
@@ -113,33 +73,44 @@ func New(cfg Config) *Runner {
 		cfg.Parallel = 256
 	}
 	r := &Runner{
-		cfg:     cfg,
-		start:   time.Now(),
-		slots:   make(chan struct{}, cfg.Parallel),
-		wake:    make(chan struct{}, 1),
-		jobs:    make(map[string]*job),
-		servers: make(map[string]*Group),
+		cfg:   cfg,
+		start: time.Now(),
+		kick:  make(chan struct{}, 1),
+		wake:  make(chan struct{}, 1),
+		jobs:  make(map[string]*job),
 	}
 	r.root, r.stop = context.WithCancel(context.Background())
+	r.wg.Go(r.run)
 	r.wg.Go(r.report)
 	return r
 }
 
+// signal puts a token into c unless there is one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Runner) now() time.Duration { return time.Since(r.start) }
+
 // Set makes specs the checks that run. A check with the ID, settings and probe
 // of one that runs goes on as if nothing had happened. One with the ID alone
-// keeps its state, so that a server that is down does not come back by a change
+// keeps its state, so that a check that is down does not come up by a change
 // of configuration, and starts a new schedule. Others are stopped, an attempt
-// under way included, and new ones started in the state their settings say.
+// under way included, and new ones started in the state their settings say. Set
+// does not wait for an attempt.
 //
-// OnChange is told if this changes a server that was there before (its failing
-// check was removed, say); the start state of a new server is not a change and
-// is found in Servers. Nothing is reported of a server that is not in specs any
-// more, unless that call has begun already.
+// The start state of a check is not a change: a new one is up unless it has
+// Alpha, and State tells of one that was there before. Nothing is reported of a
+// check that is not in specs any more, unless that call has begun already.
 //
 // An error says which spec is not valid, or wraps os.ErrClosed; then nothing
 // has changed.
 func (r *Runner) Set(specs []Spec) error {
-	if err := validate(specs); err != nil {
+	names, err := validate(specs)
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -149,224 +120,164 @@ func (r *Runner) Set(specs []Spec) error {
 	}
 	old := r.jobs
 	r.jobs = make(map[string]*job, len(specs))
-	for _, s := range specs {
+	for i, s := range specs {
 		before := old[s.ID]
-		if before != nil && before.spec.same(s) {
+		if before != nil && before.spec.Settings == s.Settings && before.name == names[i] {
 			before.spec = s
 			r.jobs[s.ID] = before
 			delete(old, s.ID)
 			continue
 		}
-		r.jobs[s.ID] = r.launch(s, before)
+		r.jobs[s.ID] = r.launch(s, names[i], before)
 	}
 	for _, j := range old {
-		j.cancel()
+		r.drop(j)
 	}
-	r.regroup()
+	signal(r.kick)
 	return nil
 }
 
-// validate says which of specs is not valid.
-func validate(specs []Spec) error {
+// validate says which of specs is not valid, and else gives the names of their
+// probes.
+func validate(specs []Spec) ([]string, error) {
+	names := make([]string, len(specs))
 	seen := make(map[string]bool, len(specs))
-	for _, s := range specs {
+	for i, s := range specs {
 		switch {
 		case s.ID == "":
-			return errors.New("set checks: one has no ID")
+			return nil, errors.New("set checks: one has no ID")
 		case seen[s.ID]:
-			return fmt.Errorf("set checks: two are called %s", s.ID)
+			return nil, fmt.Errorf("set checks: two are called %s", s.ID)
 		case s.Probe == nil:
-			return fmt.Errorf("set checks: %s has no probe", s.ID)
+			return nil, fmt.Errorf("set checks: %s has no probe", s.ID)
 		}
-		if err := s.Settings.Validate(); err != nil {
-			return fmt.Errorf("set checks: %s: %w", s.ID, err)
+		if err := s.Settings.validate(); err != nil {
+			return nil, fmt.Errorf("set checks: %s: %w", s.ID, err)
 		}
-		seen[s.ID] = true
+		seen[s.ID], names[i] = true, s.Probe.String()
 	}
-	return nil
+	return names, nil
 }
 
 // launch starts a check in the state of the one it replaces, if any.
-func (r *Runner) launch(s Spec, before *job) *job {
-	j := &job{spec: s, checker: NewChecker(s.Settings), state: State{Since: time.Now()}}
+func (r *Runner) launch(s Spec, name string, before *job) *job {
+	j := &job{spec: s, name: name, checker: newChecker(s.Settings), state: State{Made: true, Since: time.Now()}}
 	if before != nil {
-		j.checker, j.state = before.checker, before.state
-		j.checker.SetSettings(s.Settings)
+		j.checker, j.state, j.told = before.checker, before.state, before.told
+		j.checker.setSettings(s.Settings)
+		j.result = before.result
+		r.note(j) // if the last change of the one before was not told yet
+	} else {
+		j.told = j.news()
 	}
-	next := j.checker.First(time.Since(r.start), r.cfg.Rand())
-	j.state.Next = r.start.Add(next)
-	ctx, cancel := context.WithCancel(r.root)
-	j.cancel = cancel
-	r.wg.Go(func() { r.run(ctx, j, next) })
+	r.plan(j, j.checker.first(r.now(), r.cfg.Rand()))
 	return j
 }
 
-// regroup makes the groups anew from the jobs and queues what changed.
-func (r *Runner) regroup() {
-	groups := make(map[string]*Group)
-	cause := make(map[string]error)
-	for id, j := range r.jobs {
-		name := j.spec.server()
-		if groups[name] == nil {
-			groups[name] = new(Group)
-		}
-		groups[name].Put(id, j.checker.Up())
-		if !j.checker.Up() {
-			cause[name] = fmt.Errorf("%s is down", id)
-		}
-	}
-	r.reports = slices.DeleteFunc(r.reports, func(p report) bool { return groups[p.server] == nil })
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if was := r.servers[name]; was != nil && was.Up() != groups[name].Up() {
-			r.queue(report{name, groups[name].Up(), cause[name]})
-		}
-	}
-	r.servers = groups
-}
-
-// queue adds a report and wakes its goroutine.
-func (r *Runner) queue(p report) {
-	r.reports = append(r.reports, p)
-	select {
-	case r.wake <- struct{}{}:
-	default: // it is awake, or will be
-	}
-}
-
-// report calls OnChange until Close.
-func (r *Runner) report() {
+// run starts the attempts that are due, until Close.
+func (r *Runner) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-r.root.Done():
 			return
-		case <-r.wake:
-		}
-		for r.root.Err() == nil {
-			r.mu.Lock()
-			if len(r.reports) == 0 {
-				r.mu.Unlock()
-				break
-			}
-			p := r.reports[0]
-			r.reports = r.reports[1:]
-			r.mu.Unlock()
-			if r.cfg.OnChange != nil {
-				r.cfg.OnChange(p.server, p.up, p.err)
-			}
-		}
-	}
-}
-
-// run is the life of one check, until ctx ends.
-func (r *Runner) run(ctx context.Context, j *job, next time.Duration) {
-	timer := time.NewTimer(next - time.Since(r.start))
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
 		case <-timer.C:
+		case <-r.kick:
 		}
-		ok, err := r.attempt(ctx, j)
-		if !ok {
-			return
+		if wait, ok := r.startDue(); ok {
+			timer.Reset(wait)
 		}
-		next, ok := r.judge(ctx, j, err)
-		if !ok {
-			return
-		}
-		timer.Reset(next - time.Since(r.start))
 	}
 }
 
-// attempt waits for a place and runs the probe once; false: ctx ended.
-func (r *Runner) attempt(ctx context.Context, j *job) (bool, error) {
-	select {
-	case <-ctx.Done():
-		return false, nil
-	case r.slots <- struct{}{}:
-	}
-	defer func() { <-r.slots }()
-	r.mu.Lock()
-	spec := j.spec
-	r.mu.Unlock()
-	attempt, cancel := context.WithTimeout(ctx, spec.Settings.ConnectTimeout)
-	defer cancel()
-	err := spec.Probe.Check(attempt)
-	return ctx.Err() == nil, err
-}
-
-// judge hands the outcome of an attempt to the checker, the group and the log,
-// and gives the time of the next; false: the check was stopped meanwhile.
-func (r *Runner) judge(ctx context.Context, j *job, err error) (time.Duration, bool) {
+// startDue starts the attempts that are due, as many as there are places, and
+// returns how long none will be; false: until it is kicked.
+func (r *Runner) startDue() (time.Duration, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ctx.Err() != nil {
-		return 0, false
-	}
-	result := ResultOf(err)
-	last := j.state.LastError
-	event, next := j.checker.Next(result, time.Since(r.start))
-	j.state.Checks++
-	j.state.LastError = ""
-	j.state.Next = r.start.Add(next)
-	if err != nil {
-		j.state.LastError = err.Error()
-	}
-	if result == Bad {
-		j.state.Failures++
-	}
-	if event != None {
-		j.state.Since = time.Now()
-		server := j.spec.server()
-		if r.servers[server].Put(j.spec.ID, event == Up) == event {
-			r.queue(report{server, event == Up, err})
+	for r.running < r.cfg.Parallel && len(r.agenda) > 0 {
+		if wait := r.agenda[0].due - r.now(); wait > 0 {
+			return wait, true
 		}
+		r.attempt(heap.Pop(&r.agenda).(*job))
 	}
-	r.log(j, event, result, err, last)
-	return next, true
+	return 0, false
 }
 
-// log says what an attempt was about, if somebody wants to know.
-func (r *Runner) log(j *job, event Event, result Result, err error, last string) {
-	id := slog.String("check", j.spec.ID)
+// attempt starts an attempt of j.
+func (r *Runner) attempt(j *job) {
+	r.running++
+	ctx, cancel := context.WithTimeout(r.root, j.spec.Settings.ConnectTimeout)
+	j.cancel = cancel
+	probe := j.spec.Probe
+	r.wg.Go(func() {
+		defer cancel()
+		r.finish(j, probe.Check(ctx))
+	})
+}
+
+// finish takes the result of an attempt of j.
+func (r *Runner) finish(j *job, res Result) {
+	line := r.judge(j, res)
+	signal(r.kick)
+	if line != nil {
+		line()
+	}
+}
+
+// judge hands the result of an attempt to the checker, plans the next attempt,
+// and gives what is to be logged; nil: nothing.
+func (r *Runner) judge(j *job, res Result) func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running--
+	if j.gone || r.closed {
+		return nil
+	}
+	j.cancel = nil
+	outcome := res.Outcome()
+	event, next := j.checker.next(outcome, r.now())
+	line := r.line(j, event, outcome, res.Err)
+	s := &j.state
+	s.Attempts++
+	s.Made, s.LastError = outcome != NotMade, ""
+	if res.Err != nil {
+		s.LastError = res.Err.Error()
+	}
+	switch outcome {
+	case Good:
+		s.Weight = res.Weight
+	case Bad:
+		s.Failures++
+	}
+	if event != none {
+		s.Since = time.Now()
+	}
+	j.result = res
+	r.plan(j, next)
+	r.note(j)
+	return line
+}
+
+// line is what the log has to say about an attempt of j, whose state is that
+// before it; nil: nothing.
+func (r *Runner) line(j *job, event event, outcome Outcome, err error) func() {
+	id, cause := slog.String("check", j.spec.ID), slog.Any("error", err)
+	log := r.cfg.Log
 	switch {
-	case event == Up:
-		r.cfg.Log.Info("check up", id)
-	case event == Down:
-		r.cfg.Log.Warn("check down", id, slog.Any("error", err))
-	case result == NotMade && err.Error() != last:
-		r.cfg.Log.Warn("check not made", id, slog.Any("error", err))
-	case result == Bad && j.spec.Settings.LogAll:
-		r.cfg.Log.Info("check failed", id, slog.Any("error", err),
-			slog.Bool("up", j.checker.Up()), slog.Int("failed", j.checker.Retrying()), slog.Int("retry", j.spec.Settings.Retry))
+	case event == goUp:
+		return func() { log.Info("check up", id) }
+	case event == goDown:
+		return func() { log.Warn("check down", id, cause) }
+	case outcome == NotMade && err.Error() != j.state.LastError:
+		return func() { log.Warn("check not made", id, cause) }
+	case outcome == Bad && j.spec.Settings.LogAll:
+		up, failed := slog.Bool("up", j.checker.up), slog.Int("failed", j.checker.failures)
+		retry := slog.Int("retry", j.spec.Settings.Retry)
+		return func() { log.Info("check failed", id, cause, up, failed, retry) }
 	}
-}
-
-// States are the states of all checks, sorted by ID.
-func (r *Runner) States() []State {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	states := make([]State, 0, len(r.jobs))
-	for id, j := range r.jobs {
-		s := j.state
-		s.ID, s.Server, s.Probe, s.Up = id, j.spec.server(), j.spec.Probe.String(), j.checker.Up()
-		states = append(states, s)
-	}
-	slices.SortFunc(states, func(a, b State) int { return cmp.Compare(a.ID, b.ID) })
-	return states
-}
-
-// Servers says of every server whether it is up. Servers without checks are
-// not in it: they always are.
-func (r *Runner) Servers() map[string]bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	up := make(map[string]bool, len(r.servers))
-	for name, g := range r.servers {
-		up[name] = g.Up()
-	}
-	return up
+	return nil
 }
 
 // Close stops all checks, the attempts under way included, and waits until

@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lvsdr/control/health"
 )
 
 // All tests here run in a bubble of testing/synctest: time is a number that
@@ -28,6 +30,7 @@ type fake struct {
 
 	mu     sync.Mutex
 	err    error         // the answer
+	weight health.Weight // of the answer
 	takes  time.Duration // before it answers; or until ctx ends, if that is sooner
 	starts []time.Time
 	now    int // attempts under way
@@ -36,7 +39,9 @@ type fake struct {
 
 func (p *fake) String() string { return p.name }
 
-func (p *fake) Check(ctx context.Context) error {
+func (p *fake) Kind() string { return "FAKE" }
+
+func (p *fake) Check(ctx context.Context) Result {
 	p.mu.Lock()
 	p.starts = append(p.starts, time.Now())
 	p.now++
@@ -57,7 +62,7 @@ func (p *fake) Check(ctx context.Context) error {
 	if err == nil {
 		err = p.err
 	}
-	return err
+	return Result{Err: err, Weight: p.weight}
 }
 
 // set changes the answer.
@@ -93,10 +98,14 @@ type diary struct {
 	lines []string
 }
 
-func (d *diary) note(server string, up bool, err error) {
+func (d *diary) note(c Change) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.lines = append(d.lines, fmt.Sprintf("%v %s up=%v err=%v", time.Since(d.t0), server, up, err))
+	line := fmt.Sprintf("%v %s up=%v err=%v", time.Since(d.t0), c.ID, c.Up, c.Result.Err)
+	if c.Result.Weight != (health.Weight{}) {
+		line += fmt.Sprintf(" weight=%v", c.Result.Weight)
+	}
+	d.lines = append(d.lines, line)
 }
 
 // expect compares the diary with lines.
@@ -151,7 +160,7 @@ func TestKilledServerIsReportedAtItsTime(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
 				p := &fake{name: "p"}
-				must(t, r.Set([]Spec{{ID: "c", Server: "rs", Settings: quick(), Probe: p}}))
+				must(t, r.Set([]Spec{{ID: "rs", Settings: quick(), Probe: p}}))
 				time.Sleep(25 * sec)
 				d.expect(t)
 				p.set(c.err, c.takes)
@@ -165,7 +174,7 @@ func TestKilledServerIsReportedAtItsTime(t *testing.T) {
 			})
 		})
 	}
-	if b := quick().Bound(); b != 23*sec {
+	if b := bound(quick()); b != 23*sec {
 		t.Fatalf("bound %v, want 23s as the case above says", b)
 	}
 }
@@ -177,7 +186,7 @@ func TestReloadDoesNotFlap(t *testing.T) {
 	live := func(t *testing.T, reload time.Duration) (times []time.Duration, lines []string) {
 		bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
 			p := &fake{name: "p", takes: 1 * sec}
-			specs := func() []Spec { return []Spec{{ID: "c", Server: "rs", Settings: quick(), Probe: p}} }
+			specs := func() []Spec { return []Spec{{ID: "rs", Settings: quick(), Probe: p}} }
 			must(t, r.Set(specs()))
 			for now := time.Duration(0); now < 120*sec; now += reload {
 				switch now {
@@ -214,13 +223,13 @@ func TestReloadDoesNotFlap(t *testing.T) {
 func TestChangedSettingsKeepTheState(t *testing.T) {
 	bubble(t, Config{Rand: func() uint64 { return 1 << 63 }}, func(t *testing.T, r *Runner, d *diary) {
 		p := &fake{name: "p", err: errRefused}
-		spec := Spec{ID: "c", Server: "rs", Settings: quick(), Probe: p}
+		spec := Spec{ID: "rs", Settings: quick(), Probe: p}
 		must(t, r.Set([]Spec{spec}))
 		time.Sleep(1 * sec)
 		spec.Settings.DelayLoop, spec.Settings.Warmup = 5*sec, 4*sec
 		must(t, r.Set([]Spec{spec}))
 		s := r.States()[0]
-		if s.Up || s.Checks != 1 || s.Since != d.t0 {
+		if s.Up || s.Attempts != 1 || s.Since != d.t0 {
 			t.Fatalf("state after the change: %+v", s)
 		}
 		time.Sleep(20 * sec)
@@ -233,7 +242,7 @@ func TestChangedSettingsKeepTheState(t *testing.T) {
 		good := &fake{name: "another probe"}
 		spec.Probe = good
 		must(t, r.Set([]Spec{spec}))
-		if r.Servers()["rs"] {
+		if s, ok := r.State("rs"); !ok || s.Up || s.Probe != "another probe" {
 			t.Fatal("a new probe brought a dead server up before its first check")
 		}
 		time.Sleep(3 * sec)
@@ -241,28 +250,33 @@ func TestChangedSettingsKeepTheState(t *testing.T) {
 	})
 }
 
-func TestServerIsUpWhenAllItsChecksAre(t *testing.T) {
+func TestEveryCheckIsReportedByItself(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
 		a, b := &fake{name: "a", err: errRefused}, &fake{name: "b"}
 		specs := []Spec{
-			{ID: "a", Server: "rs", Settings: quick(), Probe: a},
-			{ID: "b", Server: "rs", Settings: quick(), Probe: b},
+			{ID: "a", Settings: quick(), Probe: a},
+			{ID: "b", Settings: quick(), Probe: b},
 		}
 		must(t, r.Set(specs))
-		d.expect(t, "0s rs up=false err=connection refused")
-		b.set(errors.New("also dead"), 0) // no news: b is out at 14 s
+		first := []string{"0s a up=false err=connection refused"}
+		d.expect(t, first...)
+		b.set(errors.New("also dead"), 0)
 		time.Sleep(21 * sec)
-		a.set(nil, 0) // good at 30 s, but b is not
+		a.set(nil, 0) // good at 30 s
 		time.Sleep(10 * sec)
-		d.expect(t, "0s rs up=false err=connection refused")
-		b.set(nil, 0) // good at 34 s
-		time.Sleep(10 * sec)
-		d.expect(t, "0s rs up=false err=connection refused", "34s rs up=true err=<nil>")
+		more := append(first, "14s b up=false err=also dead", "30s a up=true err=<nil>")
+		d.expect(t, more...)
 
 		specs[1].Settings.Alpha, specs[1].ID = true, "new"
-		must(t, r.Set(specs)) // a new check that starts down
-		d.expect(t, "0s rs up=false err=connection refused", "34s rs up=true err=<nil>",
-			"41s rs up=false err=new is down", "41s rs up=true err=<nil>")
+		must(t, r.Set(specs)) // a new check that starts down: that is no change
+		if s, _ := r.State("new"); s.Up {
+			t.Error("a check with alpha starts up")
+		}
+		time.Sleep(10 * sec)
+		d.expect(t, more...)
+		b.set(nil, 0) // good at 51 s
+		time.Sleep(10 * sec)
+		d.expect(t, append(more, "51s new up=true err=<nil>")...)
 	})
 }
 
@@ -272,19 +286,42 @@ func TestStartStates(t *testing.T) {
 		up.Warmup, alpha.Warmup, alpha.Alpha = 60*sec, 60*sec, true
 		bad := &fake{name: "bad", err: errRefused}
 		must(t, r.Set([]Spec{
-			{ID: "a", Server: "rs", Settings: up, Probe: bad},
-			{ID: "b", Server: "alpha rs", Settings: up, Probe: bad},
-			{ID: "c", Server: "alpha rs", Settings: alpha, Probe: bad},
-			{ID: "alone", Settings: alpha, Probe: bad},
+			{ID: "a", Settings: up, Probe: bad},
+			{ID: "alpha", Settings: alpha, Probe: bad},
 		}))
 		time.Sleep(29 * sec)
 		d.expect(t)
-		want := map[string]bool{"rs": true, "alpha rs": false, "alone": false}
-		if got := r.Servers(); !reflect.DeepEqual(got, want) {
-			t.Fatalf("start states %v, want %v", got, want)
+		states := r.States()
+		if len(states) != 2 || !states[0].Up || states[1].Up || !states[0].Made || states[0].Kind != "FAKE" || states[0].Probe != "bad" {
+			t.Fatalf("start states %+v", states)
 		}
-		time.Sleep(2 * sec) // for a server that started down bad checks are no news
-		d.expect(t, "30s rs up=false err=connection refused")
+		time.Sleep(2 * sec) // for a check that started down bad attempts are no news
+		d.expect(t, "30s a up=false err=connection refused")
+	})
+}
+
+func TestTheWeightOfAGoodAttemptIsReported(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
+		p := &fake{name: "p"}
+		must(t, r.Set([]Spec{{ID: "c", Settings: quick(), Probe: p}}))
+		weigh := func(w health.Weight, err error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.weight, p.err = w, err
+		}
+		five := health.Weight{Kind: health.SetWeight, N: 5}
+		time.Sleep(5 * sec)
+		weigh(five, nil) // at 10 s
+		time.Sleep(20 * sec)
+		weigh(health.Weight{Kind: health.SetWeight, N: 9}, errRefused) // at 30, 32 and 34 s; counts for nothing
+		time.Sleep(10 * sec)
+		if s, _ := r.State("c"); s.Weight != five {
+			t.Errorf("weight %v after bad attempts, want that of the last good one", s.Weight)
+		}
+		weigh(five, nil) // at 44 s
+		time.Sleep(10 * sec)
+		d.expect(t, "10s c up=true err=<nil> weight={1 5}",
+			"34s c up=false err=connection refused weight={1 9}", "44s c up=true err=<nil> weight={1 5}")
 	})
 }
 
@@ -292,8 +329,8 @@ func TestRemovedCheckStops(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
 		bad, good := &fake{name: "bad", err: errRefused}, &fake{name: "good"}
 		specs := []Spec{
-			{ID: "good", Server: "rs", Settings: quick(), Probe: good},
-			{ID: "bad", Server: "rs", Settings: quick(), Probe: bad},
+			{ID: "good", Settings: quick(), Probe: good},
+			{ID: "bad", Settings: quick(), Probe: bad},
 		}
 		must(t, r.Set(specs))
 		time.Sleep(1 * sec)
@@ -302,9 +339,6 @@ func TestRemovedCheckStops(t *testing.T) {
 		if n := len(bad.times(d.t0)); n != 1 {
 			t.Fatalf("%d checks, want none after it was removed", n-1)
 		}
-		// Without its bad check the server is up.
-		d.expect(t, "0s rs up=false err=connection refused", "1s rs up=true err=<nil>")
-
 		good.set(errRefused, 2*sec)
 		time.Sleep(10 * sec) // 111 s; the attempt of 110 s is under way
 		if now, _ := good.underWay(); now != 1 {
@@ -312,10 +346,13 @@ func TestRemovedCheckStops(t *testing.T) {
 		}
 		must(t, r.Set(nil))
 		time.Sleep(100 * sec)
-		if now, _ := good.underWay(); now != 0 || len(r.States()) != 0 || len(r.Servers()) != 0 {
+		if now, _ := good.underWay(); now != 0 || len(r.States()) != 0 {
 			t.Fatal("something is left of the removed check")
 		}
-		d.expect(t, "0s rs up=false err=connection refused", "1s rs up=true err=<nil>")
+		if _, ok := r.State("good"); ok {
+			t.Fatal("a removed check has a state")
+		}
+		d.expect(t, "0s bad up=false err=connection refused")
 	})
 }
 
@@ -403,45 +440,48 @@ func TestInvalidSpecsChangeNothing(t *testing.T) {
 	})
 }
 
-// TestRemovedServerIsNotReported: while OnChange is slow a second report
-// waits; its server is removed meanwhile.
-func TestRemovedServerIsNotReported(t *testing.T) {
+// TestWhileOnChangeIsBusy: it is told the newest state afterwards, and nothing of
+// a check that was removed meanwhile or is as it was.
+func TestWhileOnChangeIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &diary{t0: time.Now()}
-		r := New(Config{OnChange: func(server string, up bool, err error) {
-			d.note(server, up, err)
-			time.Sleep(5 * sec)
+		r := New(Config{OnChange: func(c Change) {
+			d.note(c)
+			time.Sleep(10 * sec)
 		}})
 		defer r.Close()
-		late := quick()
-		late.DelayLoop = 12 * sec
-		good := &fake{name: "good"}
-		specs := []Spec{
-			{ID: "first", Settings: quick(), Probe: &fake{name: "bad", err: errRefused}},
-			{ID: "kept", Settings: late, Probe: good},
-			{ID: "removed", Settings: late, Probe: good},
-		}
-		for i := range specs {
-			specs[i].Settings.Retry = 0
+		s := quick()
+		s.DelayLoop, s.Retry = sec, 0
+		probe := func(name string) *fake { return &fake{name: name} }
+		busy, kept, removed, flaps := probe("busy"), probe("kept"), probe("removed"), probe("flaps")
+		var specs []Spec
+		for _, p := range []*fake{busy, kept, flaps, removed} {
+			specs = append(specs, Spec{ID: p.name, Settings: s, Probe: p})
 		}
 		must(t, r.Set(specs))
-		time.Sleep(11 * sec)
-		specs[0].Probe.(*fake).set(nil, 0) // good at 20 s
-		time.Sleep(10 * sec)
-		good.set(errRefused, 0) // bad at 24 s; OnChange is busy until 25 s
-		time.Sleep(3500 * time.Millisecond)
-		must(t, r.Set(specs[:2]))
-		time.Sleep(2 * sec)
-		d.expect(t, "0s first up=false err=connection refused", "20s first up=true err=<nil>", "25s kept up=false err=connection refused")
+		time.Sleep(500 * time.Millisecond)
+		busy.set(errRefused, 0) // bad at 1 s; OnChange is busy until 11 s
+		time.Sleep(sec)
+		for _, p := range []*fake{kept, removed, flaps} {
+			p.set(errRefused, 0) // bad at 2 s
+		}
+		time.Sleep(sec)
+		kept.set(errors.New("another reason"), 0)
+		flaps.set(nil, 0)
+		time.Sleep(sec)
+		must(t, r.Set(specs[:3]))
+		time.Sleep(20 * sec)
+		d.expect(t, "1s busy up=false err=connection refused", "11s kept up=false err=another reason")
 	})
 }
 
-func TestOnChangeMayCallSet(t *testing.T) {
+func TestOnChangeMayCallTheRunner(t *testing.T) {
 	var r *Runner
 	done := make(chan struct{})
-	cfg := Config{OnChange: func(server string, up bool, err error) {
-		r.Set(nil)
+	cfg := Config{OnChange: func(c Change) {
+		r.State(c.ID)
 		r.States()
+		r.Set(nil)
 		close(done)
 	}}
 	synctest.Test(t, func(t *testing.T) {
@@ -456,21 +496,153 @@ func TestOnChangeMayCallSet(t *testing.T) {
 	})
 }
 
+// TestAReplacedCheckReportsWhatIsNotToldYet: the check goes down while OnChange
+// is busy, and before it is told, a reload changes its settings.
+func TestAReplacedCheckReportsWhatIsNotToldYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{t0: time.Now()}
+		r := New(Config{Rand: func() uint64 { return 1 << 63 }, OnChange: func(c Change) {
+			d.note(c)
+			time.Sleep(5 * sec)
+		}})
+		defer r.Close()
+		bad := &fake{name: "bad", err: errRefused}
+		specs := []Spec{{ID: "a", Settings: quick(), Probe: bad}, {ID: "b", Settings: quick(), Probe: bad}}
+		specs[1].Settings.Warmup = sec // so at half a second
+		must(t, r.Set(specs))
+		time.Sleep(sec)
+		specs[1].Settings.DelayLoop = time.Hour
+		specs[1].Settings.Warmup = time.Hour
+		must(t, r.Set(specs))
+		time.Sleep(10 * sec)
+		d.expect(t, "0s a up=false err=connection refused", "5s b up=false err=connection refused")
+	})
+}
+
+// TestSetDoesNotWait: neither for an attempt under way nor for a log.
+func TestSetDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan struct{})
+		stubborn := &deaf{leave: leave}
+		r := New(Config{Log: slog.New(slog.NewTextHandler(blocked{leave}, nil))})
+		specs := []Spec{
+			{ID: "attempt", Settings: quick(), Probe: stubborn},
+			{ID: "log", Settings: quick(), Probe: &fake{name: "bad", err: errRefused}},
+			{ID: "other", Settings: quick(), Probe: &fake{name: "good"}},
+		}
+		must(t, r.Set(specs))
+		time.Sleep(55 * sec)
+		t0 := time.Now()
+		must(t, r.Set(specs[1:]))
+		must(t, r.Set(specs[2:]))
+		if s, _ := r.State("other"); time.Since(t0) != 0 || s.Attempts != 6 {
+			t.Errorf("Set took %v, %d attempts at another server", time.Since(t0), s.Attempts)
+		}
+		close(leave)
+		r.Close()
+	})
+}
+
+// A deaf probe does not hear that its context has ended.
+type deaf struct{ leave chan struct{} }
+
+func (*deaf) Kind() string                   { return "FAKE" }
+func (*deaf) String() string                 { return "deaf" }
+func (p *deaf) Check(context.Context) Result { <-p.leave; return Result{} }
+
+// A blocked writer is that of a log whose reader has stopped reading.
+type blocked struct{ until chan struct{} }
+
+func (b blocked) Write(p []byte) (int, error) { <-b.until; return len(p), nil }
+
+// TestOneOfManyChanged: with 30,000 checks a change of one starts that one anew
+// and leaves the others alone.
+func TestOneOfManyChanged(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
+		specs := manySpecs(30_000)
+		must(t, r.Set(specs))
+		before := r.States()
+		time.Sleep(sec)
+		specs[17].Settings.DelayLoop++
+		must(t, r.Set(specs))
+		for i, s := range r.States() {
+			if changed := s.Next != before[i].Next; changed != (s.ID == specs[17].ID) {
+				t.Fatalf("check %s starts at %v, before at %v", s.ID, s.Next, before[i].Next)
+			}
+		}
+	})
+}
+
+// manySpecs are n checks of a server each, none of them due within the hour.
+func manySpecs(n int) []Spec {
+	s := quick()
+	s.Warmup = 1000 * time.Hour
+	specs := make([]Spec, n)
+	for i := range specs {
+		addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		specs[i] = Spec{ID: fmt.Sprintf("TCP_CHECK of [%s]:tcp:80", addr), Settings: s, Probe: TCP{Addr: netip.AddrPortFrom(addr, 80)}}
+	}
+	return specs
+}
+
+// BenchmarkSetOneOf30000 is a reload that changes one check.
+func BenchmarkSetOneOf30000(b *testing.B) {
+	r := New(Config{})
+	defer r.Close()
+	specs := manySpecs(30_000)
+	if err := r.Set(specs); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		specs[17].Settings.DelayLoop++
+		if err := r.Set(specs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestAttemptThatWasNotMadeChangesNothing(t *testing.T) {
 	var log strings.Builder
 	bubble(t, Config{Log: plain(&log)}, func(t *testing.T, r *Runner, d *diary) {
 		p := &fake{name: "p", err: fmt.Errorf("%w: no descriptors", ErrNotMade)}
 		must(t, r.Set([]Spec{{ID: "c", Settings: quick(), Probe: p}}))
 		time.Sleep(35 * sec)
-		d.expect(t)
+		d.expect(t, "0s c up=true err=check not made: no descriptors")
 		s := r.States()[0]
-		if !s.Up || s.Checks != 4 || s.Failures != 0 || s.LastError != "check not made: no descriptors" {
+		if !s.Up || s.Made || s.Attempts != 4 || s.Failures != 0 || s.LastError != "check not made: no descriptors" {
 			t.Fatalf("%+v", s)
 		}
+		p.set(nil, 0) // at 40 s
+		time.Sleep(10 * sec)
+		d.expect(t, "0s c up=true err=check not made: no descriptors", "40s c up=true err=<nil>")
 	})
 	if want := "level=WARN msg=\"check not made\" check=c error=\"check not made: no descriptors\"\n"; log.String() != want {
 		t.Fatalf("log:\n%swant it once:\n%s", log.String(), want)
 	}
+}
+
+func TestAStateTellsOfRetries(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
+		p := &fake{name: "p"}
+		must(t, r.Set([]Spec{{ID: "c", Settings: quick(), Probe: p}}))
+		time.Sleep(sec)
+		p.set(errRefused, 0)
+		time.Sleep(12 * sec) // bad at 10 and 12 s
+		s, _ := r.State("c")
+		want := State{ID: "c", Kind: "FAKE", Probe: "p", Up: true, Made: true, Since: d.t0, LastError: "connection refused",
+			Attempts: 3, Failures: 2, Retrying: 2, Next: d.t0.Add(14 * sec)}
+		if s != want {
+			t.Errorf("state %+v, want %+v", s, want)
+		}
+		time.Sleep(2 * sec) // bad at 14 s
+		s, _ = r.State("c")
+		want.Up, want.Since, want.Attempts, want.Failures, want.Retrying = false, d.t0.Add(14*sec), 4, 3, 0
+		want.Next = d.t0.Add(24 * sec)
+		if s != want {
+			t.Errorf("state %+v, want %+v", s, want)
+		}
+	})
 }
 
 func TestLogAll(t *testing.T) {

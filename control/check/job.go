@@ -1,0 +1,90 @@
+package check
+
+import (
+	"container/heap"
+	"context"
+	"time"
+
+	"lvsdr/control/health"
+)
+
+// A job is one check that runs. Runner.mu guards it.
+//
+//	waiting, in the agenda ──due, and a place is free──▶ running, cancel is set
+//	      ▲                                                   │
+//	      └────────────────────the attempt ends───────────────┘
+//
+// A job that is replaced or removed is gone: it leaves the agenda, its attempt
+// is cancelled, and whatever that still says is dropped.
+type job struct {
+	spec    Spec
+	name    string // the probe's
+	checker checker
+	state   State // but what view fills in
+	due     time.Duration
+	i       int                // index in the agenda
+	cancel  context.CancelFunc // of the attempt under way; nil: none is
+	gone    bool
+
+	told   told // what OnChange knows
+	result Result
+	queued bool // for OnChange
+}
+
+// told is what OnChange is told of a job.
+type told struct {
+	up, made bool
+	weight   health.Weight
+}
+
+// view is the state of j.
+func (j *job) view() State {
+	s := j.state
+	s.ID, s.Kind, s.Probe = j.spec.ID, j.spec.Probe.Kind(), j.name
+	s.Up, s.Retrying = j.checker.up, j.checker.failures
+	return s
+}
+
+// news is what OnChange has to know of j now.
+func (j *job) news() told { return told{j.checker.up, j.state.Made, j.state.Weight} }
+
+// An agenda is a heap.Interface of jobs by the time they are due.
+type agenda []*job
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(x, y int) bool { return a[x].due < a[y].due }
+
+func (a agenda) Swap(x, y int) {
+	a[x], a[y] = a[y], a[x]
+	a[x].i, a[y].i = x, y
+}
+
+func (a *agenda) Push(x any) {
+	j := x.(*job)
+	j.i = len(*a)
+	*a = append(*a, j)
+}
+
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	j := (*a)[last]
+	(*a)[last] = nil
+	*a = (*a)[:last]
+	return j
+}
+
+// plan puts j, which waits, into the agenda for due.
+func (r *Runner) plan(j *job, due time.Duration) {
+	j.due, j.state.Next = due, r.start.Add(due)
+	heap.Push(&r.agenda, j)
+}
+
+// drop stops j for good.
+func (r *Runner) drop(j *job) {
+	j.gone = true
+	if j.cancel != nil {
+		j.cancel()
+	} else {
+		heap.Remove(&r.agenda, j.i)
+	}
+}
