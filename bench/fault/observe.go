@@ -150,7 +150,7 @@ func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidenc
 		return nil, ctx.Err()
 	}
 	for _, f := range settled(ctx, e.Captures, patience) {
-		e.Packets = append(e.Packets, f.Packet())
+		e.Packets = append(e.Packets, netlab.PacketOf(f))
 	}
 	if n := e.Captures.Lost(); n > 0 {
 		return nil, fmt.Errorf("observe the lab: %d frames were not captured", n)

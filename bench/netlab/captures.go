@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"lvsdr/dataplane/tap"
 )
 
 // Captures are captures on several interfaces, as CaptureAll makes them.
@@ -71,7 +73,7 @@ func (c Captures) Keep(dir string, comment func(Frame) string) error {
 		return fmt.Errorf("keep captures: %w", err)
 	}
 	for _, one := range c {
-		name := one.host + "-" + one.ifname + ".pcapng"
+		name := one.Host() + "-" + one.Ifname() + ".pcapng"
 		if err := keep(filepath.Join(dir, name), comment, one.Frames()); err != nil {
 			return err
 		}
@@ -85,7 +87,7 @@ func keep(path string, comment func(Frame) string, frames []Frame) error {
 	if err != nil {
 		return fmt.Errorf("keep captures: %w", err)
 	}
-	if err := errors.Join(writePcapng(f, comment, frames), f.Close()); err != nil {
+	if err := errors.Join(tap.WritePcapng(f, comment, frames), f.Close()); err != nil {
 		return fmt.Errorf("keep captures in %s: %w", path, err)
 	}
 	return nil

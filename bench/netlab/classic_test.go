@@ -78,7 +78,7 @@ func TestAClassicSendsItsOwnHostsConnectionsAsIPVSWould(t *testing.T) {
 				}
 			}()
 			arrived := func(f Frame) bool {
-				p := f.Packet()
+				p := PacketOf(f)
 				return !p.Outgoing && p.TCP(frame.SYN) && p.IsFrom(vip) && p.IsTo(vip) && p.From() == frame.MAC(d.MAC) && p.To() == frame.MAC(to.MAC)
 			}
 			for end := time.Now().Add(20 * time.Second); !slices.ContainsFunc(seen.Frames(), arrived); time.Sleep(time.Millisecond) {

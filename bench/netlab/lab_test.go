@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netns"
+	"lvsdr/dataplane/tap"
 )
 
 // patience bounds waits that normally end at once; it decides nothing.
@@ -191,13 +192,15 @@ func whoHas(t *testing.T, lab *Lab) map[string]int {
 	send := func(target netip.Addr) {
 		t.Helper()
 		err := client.Do(func() error {
-			s, err := packetSocket(Ifname, nil)
+			ifi, err := net.InterfaceByName(Ifname)
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			_, err = s.Write(arpRequest(client, target))
-			return err
+			s, err := tap.Open(ifi.Index, nil)
+			if err != nil {
+				return err
+			}
+			return errors.Join(s.Send(arpRequest(client, target)), s.Close())
 		})
 		if err != nil {
 			t.Fatal(err)

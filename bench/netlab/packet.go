@@ -13,8 +13,8 @@ type Packet struct {
 	frame.Header
 }
 
-// Packet reads the headers of f.
-func (f Frame) Packet() Packet {
+// PacketOf reads the headers of f.
+func PacketOf(f Frame) Packet {
 	p := Packet{Frame: f}
 	frame.Parse(f.Data, &p.Header)
 	return p

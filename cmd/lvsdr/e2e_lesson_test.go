@@ -146,7 +146,7 @@ func lessonCapture(t *testing.T, dir, lesson, look, iface string) lessonFile {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.all = append(f.all, netlab.Frame{Data: data}.Packet())
+		f.all = append(f.all, netlab.PacketOf(netlab.Frame{Data: data}))
 	}
 }
 

@@ -81,7 +81,7 @@ func (s *labShow) follow(frames []netlab.Frame, l leg) []netlab.Packet {
 		outgoing bool
 	}{{l.from, from, true}, {l.to, to, false}} {
 		at := slices.IndexFunc(frames, func(f netlab.Frame) bool {
-			p := f.Packet()
+			p := netlab.PacketOf(f)
 			return p.Host == end.Name() && p.Ifname == end.Ifname && p.Outgoing == end.outgoing &&
 				p.TCP(l.flags) && p.IsFrom(l.src) && p.IsTo(l.dst)
 		})
@@ -89,7 +89,7 @@ func (s *labShow) follow(frames []netlab.Frame, l leg) []netlab.Packet {
 			s.expect(false, "no packet from %s to %s was captured at %s of %s", l.src, l.dst, end.Ifname, end.Name())
 			continue
 		}
-		p := frames[at].Packet()
+		p := netlab.PacketOf(frames[at])
 		s.expect(p.From() == frame.MAC(from.MAC) && p.To() == frame.MAC(to.MAC),
 			"the packet that %s has other MAC addresses than Direct Routing gives it", s.place(&p))
 		seen = append(seen, p)

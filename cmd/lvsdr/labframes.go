@@ -183,7 +183,7 @@ func icmpWhat(p *netlab.Packet) string {
 // comment says who does what in a frame, for who reads a capture; empty where
 // there is nothing to say.
 func (s *labSite) comment(f netlab.Frame) string {
-	p := f.Packet()
+	p := netlab.PacketOf(f)
 	vip := s.Spec.VIP
 	from := s.Owner(p.From())
 	switch addr, mac, ok := p.Claim(); {

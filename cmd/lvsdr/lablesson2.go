@@ -187,7 +187,7 @@ func (s *lessonShow) askInVain(ctx context.Context, l *look, c netlab.Captures) 
 		}
 		seen := 0
 		for _, f := range c.Frames() {
-			if p := f.Packet(); p.Host == rs1.Name() && !p.Outgoing && p.TCP(frame.SYN) {
+			if p := netlab.PacketOf(f); p.Host == rs1.Name() && !p.Outgoing && p.TCP(frame.SYN) {
 				seen++
 			}
 		}

@@ -82,7 +82,7 @@ func (s *lessonShow) watch(name string, do func(*look, netlab.Captures) error, l
 	}
 	l.last = firstPort + s.ports.Load()
 	for _, f := range captures.Frames() {
-		l.packets = append(l.packets, f.Packet())
+		l.packets = append(l.packets, netlab.PacketOf(f))
 	}
 	s.expect(captures.Lost() == 0, "%d frames were not captured", captures.Lost())
 	if s.pcap == "" {

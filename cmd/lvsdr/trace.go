@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lvsdr/bench/netlab"
+	"lvsdr/dataplane/tap"
 	"lvsdr/control/api"
 )
 
@@ -158,12 +158,12 @@ func (f *traceFlags) output(out io.Writer) (show func(api.TraceLine) error, fini
 
 // pcapOutput writes lines to a capture file.
 func pcapOutput(w io.Writer) (func(api.TraceLine) error, error) {
-	p, err := netlab.NewPcapngWriter(w)
+	p, err := tap.NewWriter(w)
 	return func(l api.TraceLine) error {
 		if l.NotShown > 0 {
 			return nil
 		}
-		return p.Write(netlab.Frame{Time: l.Time, Ifname: l.In, Data: l.Data}, l.Length, traceDecision(l))
+		return p.Write(tap.Frame{Time: l.Time, Ifname: l.In, Data: l.Data, Length: l.Length}, traceDecision(l))
 	}, err
 }
 

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,20 +12,20 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"lvsdr/arp"
 	"lvsdr/arp/ndp"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/tap"
 )
 
 // A Wire is a Net of packet sockets, one for each link. It needs CAP_NET_RAW and
 // works in the network namespace of the thread that opens it.
 type Wire struct {
 	wait    time.Duration // for an answer
-	conns   map[int]*packet.Conn
+	sockets map[int]*tap.Socket
 	readers sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
@@ -47,7 +46,7 @@ func OpenWire(links []*Link, vips, servers []netip.Addr, wait time.Duration) (*W
 	if err != nil {
 		return nil, fmt.Errorf("make a filter: %w", err)
 	}
-	w := &Wire{wait: wait, conns: map[int]*packet.Conn{}, watch: newWatch(vips), waiting: map[*waiter]bool{}}
+	w := &Wire{wait: wait, sockets: map[int]*tap.Socket{}, watch: newWatch(vips), waiting: map[*waiter]bool{}}
 	for _, l := range links {
 		if err := w.open(l, filter); err != nil {
 			return nil, errors.Join(fmt.Errorf("listen on %s: %w", l.Name, err), w.Close())
@@ -58,82 +57,35 @@ func OpenWire(links []*Link, vips, servers []netip.Addr, wait time.Duration) (*W
 
 // open listens on a link.
 func (w *Wire) open(l *Link, filter []bpf.RawInstruction) error {
-	ifi := &net.Interface{Index: l.Index, Name: l.Name, MTU: l.MTU, HardwareAddr: l.MAC[:]}
-	c, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, &packet.Config{Filter: filter})
+	c, err := tap.Open(l.Index, filter)
 	if err != nil {
 		return err
 	}
-	w.conns[l.Index] = c
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_AUXDATA, 1) })
-	if err := errors.Join(err, failed); err != nil {
-		return fmt.Errorf("ask for the state of checksums: %w", err)
-	}
-	w.readers.Go(func() { w.read(raw, l) })
+	w.sockets[l.Index] = c
+	w.readers.Go(func() { w.read(c, l) })
 	for vip := range w.watch.vips {
 		if vip.Is4() {
 			continue
 		}
-		group := ndp.GroupMAC(ndp.Group(vip.IP()))
-		if err := c.JoinGroup(group[:]); err != nil {
+		if err := c.Join(ndp.GroupMAC(ndp.Group(vip.IP()))); err != nil {
 			return fmt.Errorf("join the group of %s: %w", vip, err)
 		}
 	}
 	return nil
 }
 
-// maxFrame has room for a super-frame of 64 KiB.
-const maxFrame = 1 << 17
-
 // read passes frames on until the socket is closed.
-func (w *Wire) read(raw syscall.RawConn, l *Link) {
-	buf, oob := make([]byte, maxFrame), make([]byte, unix.CmsgSpace(auxSize))
+func (w *Wire) read(c *tap.Socket, l *Link) {
 	for {
-		var s Sight
-		var failed error
-		err := raw.Read(func(fd uintptr) bool {
-			n, oobn, _, from, err := unix.Recvmsg(int(fd), buf, oob, 0)
-			if errors.Is(err, unix.EAGAIN) {
-				return false
-			}
-			failed = err
-			if err == nil {
-				ll, ok := from.(*unix.SockaddrLinklayer)
-				s = Sight{Link: l, Data: buf[:n], Unfinished: unfinished(oob[:oobn]),
-					Outgoing: ok && ll.Pkttype == unix.PACKET_OUTGOING}
-			}
-			return true
-		})
+		f, err := c.Receive()
 		if err != nil {
 			return
 		}
-		if failed == nil { // else the link was down for a while
-			w.take(&s)
+		if len(f.Data) < frame.EtherLen || frame.VLAN(f.Data) != 0 {
+			continue // it belongs to the interface of that VLAN, which sees it too
 		}
+		w.take(&Sight{Link: l, Outgoing: f.Outgoing, Unfinished: f.Unfinished, Data: f.Data})
 	}
-}
-
-// auxSize is the size of struct tpacket_auxdata in bytes, and its first word is
-// tp_status (<linux/if_packet.h>).
-const auxSize = 20
-
-// unfinished reads from control data whether a frame's checksum is left to the
-// hardware (TP_STATUS_CSUMNOTREADY).
-func unfinished(oob []byte) bool {
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return false
-	}
-	for _, m := range msgs {
-		if m.Header.Level == unix.SOL_PACKET && m.Header.Type == unix.PACKET_AUXDATA && len(m.Data) >= 4 {
-			return binary.NativeEndian.Uint32(m.Data)&unix.TP_STATUS_CSUMNOTREADY != 0
-		}
-	}
-	return false
 }
 
 // take shows a frame to all who wait, and counts it.
@@ -153,7 +105,7 @@ func (w *Wire) take(s *Sight) {
 // ask sends what make gives, and once more after half of the time, and shows
 // what comes in to see until it returns true or the time is over.
 func (w *Wire) ask(ctx context.Context, l *Link, frame []byte, see func(*Sight) (done bool)) error {
-	conn, ok := w.conns[l.Index]
+	socket, ok := w.sockets[l.Index]
 	if !ok {
 		return fmt.Errorf("send on %s: %w", l.Name, os.ErrClosed)
 	}
@@ -173,7 +125,7 @@ func (w *Wire) ask(ctx context.Context, l *Link, frame []byte, see func(*Sight) 
 		w.mu.Unlock()
 	}()
 	for range 2 {
-		if _, err := conn.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]}); err != nil {
+		if err := socket.Send(frame); err != nil {
 			return fmt.Errorf("send on %s: %w", l.Name, err)
 		}
 		select {
@@ -269,7 +221,7 @@ func (w *Wire) Connect(ctx context.Context, p Probe, port uint16) (Answer, error
 		return a, err
 	}
 	rst := p.segment("R", from, port, seq+1)
-	if _, err := w.conns[p.Link.Index].WriteTo(rst, &packet.Addr{HardwareAddr: p.MAC[:]}); err != nil {
+	if err := w.sockets[p.Link.Index].Send(rst); err != nil {
 		return a, fmt.Errorf("give up a connection on %s: %w", p.Link.Name, err)
 	}
 	return a, nil
@@ -311,7 +263,7 @@ func (w *Wire) Traffic() Traffic {
 // Close ends the listening.
 func (w *Wire) Close() error {
 	var failed error
-	for _, c := range w.conns {
+	for _, c := range w.sockets {
 		failed = errors.Join(failed, c.Close())
 	}
 	w.readers.Wait()

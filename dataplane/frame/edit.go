@@ -8,6 +8,22 @@ func DstMAC(f []byte) MAC { return MAC(f[0:6]) }
 // SrcMAC is the source address of f, which holds an Ethernet header.
 func SrcMAC(f []byte) MAC { return MAC(f[6:12]) }
 
+// VLAN is the number of the VLAN that f, which holds an Ethernet header, has a
+// tag of; 0: it has none, or one that carries a priority alone (IEEE 802.1Q
+// section 6.9).
+func VLAN(f []byte) uint16 {
+	switch binary.BigEndian.Uint16(f[OffEtherType:]) {
+	case EtherTypeVLAN, EtherTypeQinQ:
+		if len(f) >= EtherLen+TagLen {
+			return binary.BigEndian.Uint16(f[EtherLen:]) & maxVLAN
+		}
+	}
+	return 0
+}
+
+// maxVLAN is the greatest number of a VLAN, and the bits it has in a tag.
+const maxVLAN = 0xfff
+
 // Addrs4 is the source and the destination address of f, an IPv4 packet without
 // Fault whose header is h, as one little-endian number: the source in its lower
 // half.

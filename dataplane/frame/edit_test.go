@@ -127,3 +127,33 @@ func BenchmarkRewrite(b *testing.B) {
 		frame.DecrementTTL(f, &h)
 	}
 }
+
+func TestVLANIsThatOfTheOuterTag(t *testing.T) {
+	tagged := func(vlan uint16) []byte {
+		return build.UDP{Src: client, Dst: vip, IP: build.IP{VLAN: vlan}}.Bytes()
+	}
+	priority := tagged(7)
+	priority[14], priority[15] = 0xe0, 0
+	prioritised := tagged(7)
+	prioritised[14] |= 0xe0
+	qinq := tagged(9)
+	qinq[12], qinq[13] = 0x88, 0xa8
+	for _, c := range []struct {
+		name string
+		f    []byte
+		want uint16
+	}{
+		{"no tag", tagged(0), 0},
+		{"a tag", tagged(5), 5},
+		{"the greatest number", tagged(4094), 4094},
+		{"a priority alone", priority, 0},
+		{"a priority besides", prioritised, 7},
+		{"802.1ad", qinq, 9},
+		{"a tag cut short", tagged(5)[:17], 0},
+		{"nothing behind the tag", tagged(5)[:18], 5},
+	} {
+		if got := frame.VLAN(c.f); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
