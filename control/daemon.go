@@ -13,7 +13,6 @@ import (
 	"maps"
 	mathrand "math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -24,6 +23,7 @@ import (
 	"lvsdr/conntrack/mapping"
 	"lvsdr/control/api"
 	"lvsdr/control/check"
+	"lvsdr/control/director"
 	"lvsdr/control/drroute"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/localclient"
@@ -96,6 +96,7 @@ type manager struct {
 	failed  chan error // of a worker or a task
 
 	director *dataplane.Director
+	admin    *director.Director // ipvsadm's view of it
 	arp      *arp.Service
 	sender   *arp.PacketSender
 	shield   *shield.Shield
@@ -131,6 +132,7 @@ func newManager(o Options) (m *manager, err error) {
 	if m.director, err = dataplane.New(dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables}); err != nil {
 		return m, err
 	}
+	m.admin = director.New(m.director, m.now)
 	m.sender = arp.NewPacketSender()
 	if m.arp, err = arp.New(arp.Config{Sender: m.sender, Events: m.arpEvent, Changed: m.neighbour,
 		Now: func() time.Duration { return time.Since(m.started) }}); err != nil {
@@ -168,15 +170,8 @@ func (m *manager) run(ctx context.Context, reload <-chan struct{}) error {
 	m.task(func() error { return m.sweep(ctx) })
 	changed := make(chan struct{}, 1)
 	m.task(func() error { return m.watch(ctx, changed) })
-	m.task(func() error {
-		srv := &http.Server{Handler: api.Handler(m.answers()), ReadHeaderTimeout: 5 * time.Second}
-		stop := context.AfterFunc(ctx, func() { srv.Close() })
-		defer stop()
-		if err := srv.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("control socket: %w", err)
-		}
-		return nil
-	})
+	m.task(func() error { return api.Serve(ctx, m.listener, api.Backend{Viewer: m, Inspector: m, Admin: m.admin}) })
+	m.task(func() error { return m.sumUp(ctx) })
 	if err := m.load(ctx); err != nil {
 		return err
 	}
@@ -454,6 +449,20 @@ func (m *manager) sweep(ctx context.Context) error {
 					time.Sleep(time.Duration(ns))
 				}
 			})
+		}
+	}
+}
+
+// sumUp sums up the counters that ipvsadm lists.
+func (m *manager) sumUp(ctx context.Context) error {
+	tick := time.NewTicker(director.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			m.admin.Tick()
 		}
 	}
 }

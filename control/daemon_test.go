@@ -11,6 +11,7 @@ import (
 	"lvsdr/arp"
 	"lvsdr/conntrack"
 	"lvsdr/control/check"
+	"lvsdr/control/director"
 	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -38,6 +39,7 @@ func testManager(t *testing.T, text string) *manager {
 	if err := m.setChecks(m.cfg, m.plan); err != nil {
 		t.Fatal(err)
 	}
+	m.admin = director.New(m.director, func() int64 { return 0 })
 	if err := apply(m.director, m.plan.wanted(m.up), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -54,10 +56,10 @@ func TestStatusIsAskedWhileTheDirectorEnds(t *testing.T) {
 	var asking sync.WaitGroup
 	asked := make(chan struct{})
 	asking.Go(func() {
-		m.status()
+		m.Status()
 		close(asked)
 		for range 200 {
-			m.status()
+			m.Status()
 		}
 	})
 	<-asked
@@ -65,7 +67,7 @@ func TestStatusIsAskedWhileTheDirectorEnds(t *testing.T) {
 		t.Error(err)
 	}
 	asking.Wait()
-	if n := len(m.status().Ports); n != 0 {
+	if n := len(m.Status().Ports); n != 0 {
 		t.Errorf("%d ports are left", n)
 	}
 }

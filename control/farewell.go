@@ -12,7 +12,7 @@ import (
 // farewell logs what was done since the start: after the end nobody can ask
 // for the counters any more.
 func (m *manager) farewell() {
-	st := m.status()
+	st := m.Status()
 	attrs := []any{"up", time.Since(m.started).Round(time.Second).String(),
 		"connections", st.Table.Entries, "evicted", st.Table.Evicted, counts("frames", st.Reasons), counts("arp", st.ARP)}
 	for _, name := range slices.Sorted(maps.Keys(st.Ports)) {

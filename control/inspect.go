@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"lvsdr/control/api"
+	"lvsdr/control/director"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -16,8 +17,8 @@ import (
 // anyPort is the first port that is tried for a client of any port.
 const anyPort = 40000
 
-// explain says what would become of a client's next packet.
-func (m *manager) explain(q api.Question) (*api.Explained, error) {
+// Explain says what would become of a client's next packet.
+func (m *manager) Explain(q api.Question) (*api.Explained, error) {
 	switch {
 	case !q.VIP.IsValid():
 		return nil, errors.New("explain wants a client and a service")
@@ -69,7 +70,7 @@ func (m *manager) usualProtocol(q api.Question) string {
 }
 
 // closing reports whether a connection of TCP comes to its end.
-func closing(e *api.Entry) bool {
+func closing(e *api.Conn) bool {
 	return !slices.Contains([]string{"ESTABLISHED", "SYN_RECV", "SYN_SENT"}, e.State)
 }
 
@@ -80,10 +81,11 @@ func (m *manager) explainPacket(q api.Question, proto frame.Proto, first bool) (
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)
 	}
-	x := &api.Explained{Protocol: q.Protocol, Client: q.Client.String(), ClientPort: q.ClientPort,
-		Address: q.VIP.String(), Port: q.Port, Packet: what, OurVIP: d.Ours,
+	x := &api.Explained{Protocol: q.Protocol, Client: q.Client, ClientPort: q.ClientPort,
+		Address: q.VIP, Port: q.Port, Packet: what, OurVIP: d.Ours,
 		Verdict: d.Verdict.String(), Reason: d.Reason.String(), Meaning: d.Reason.Words(),
-		Connection: entry(d.Conn), Template: entry(d.Template)}
+		Connection: director.WireEntry(d.Conn), Template: director.WireEntry(d.Template)}
+	x.Asked = x.Connection == nil && x.Template == nil || d.Reason == dataplane.Scheduled || d.Reason == dataplane.UnreachableNoServer
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if d.Service == nil {
@@ -93,12 +95,9 @@ func (m *manager) explainPacket(q api.Question, proto frame.Proto, first bool) (
 		x.Service, x.Scheduler, x.Flags = &s, d.Scheduler, d.Service.Config.Flags.Text(s.Scheduler)
 	}
 	if d.Server != nil {
-		x.Server = &api.Server{Address: d.Server.Config.Addr.String(), Port: d.Server.Config.Port, Weight: d.Server.Config.Weight,
-			Effective: d.Server.Config.Weight, Up: true, Check: "none", Active: d.Server.Active, Inactive: d.Server.Inactive,
-			Persistent: d.Server.Persistent, Interface: m.ifname(d.Link.Index), Traffic: d.Server.Traffic}
-		if d.Server.MAC != (frame.MAC{}) {
-			x.Server.MAC = d.Server.MAC.String()
-		}
+		to := director.WireServer(d.Server)
+		x.Server = &to
+		x.Server.Interface = m.ifname(d.Link.Index)
 		if x.Service != nil {
 			if i := slices.IndexFunc(x.Service.Servers, func(s api.Server) bool { return s.Address == x.Server.Address }); i >= 0 {
 				x.Server.Weight, x.Server.Up, x.Server.Check = x.Service.Servers[i].Weight, x.Service.Servers[i].Up, x.Service.Servers[i].Check
@@ -128,12 +127,11 @@ func (m *manager) elsewhere(ours bool, vip netip.Addr) []string {
 func (m *manager) inspected(now *dataplane.ServiceStatus) api.Service {
 	s := m.planned(now.Config.Key)
 	if s == nil { // a reload has just taken it away
-		return api.Service{Address: now.Config.Key.Addr.String(), Port: now.Config.Key.Port, Scheduler: now.Config.Scheduler,
-			Persistence: int(now.Config.Persistence.Seconds()), Servers: []api.Server{}}
+		return m.admin.Service(now)
 	}
 	out := m.serviceStatus(s, *now)
 	place := func(r api.Server) int {
-		i := slices.IndexFunc(now.Servers, func(o dataplane.ServerStatus) bool { return o.Config.Addr.String() == r.Address })
+		i := slices.IndexFunc(now.Servers, func(o dataplane.ServerStatus) bool { return o.Config.Addr.IP() == r.Address })
 		if i < 0 {
 			return len(now.Servers) // not in use: the last ones
 		}
@@ -166,47 +164,28 @@ func (m *manager) ifname(index int32) string {
 	return fmt.Sprintf("interface %d", index)
 }
 
-// protocolName is the name of p, empty for none: a service by firewall mark, or
-// the template of one.
-func protocolName(p frame.Proto) string {
-	if p == 0 {
-		return ""
-	}
-	return p.String()
-}
-
-// entry is e for the control socket; nil: none.
-func entry(e *dataplane.EntryStatus) *api.Entry {
-	if e == nil {
-		return nil
-	}
-	out := &api.Entry{Client: e.Key.Client.String(), ClientPort: e.Key.ClientPort, Address: e.Key.Virtual.String(), Port: e.Key.VirtualPort,
-		Server: e.Server.String(), Protocol: protocolName(e.Key.Proto), State: e.State, Expires: e.Expires.Seconds(), Connections: e.Connections, Removed: e.Removed}
-	return out
-}
-
-// sticky says what binds a client to its servers, in one service or in all.
-func (m *manager) sticky(q api.Question) (*api.Sticky, error) {
+// Persistence says what binds a client to its servers, in one service or in all.
+func (m *manager) Persistence(q api.Question) (*api.Persistence, error) {
 	client, now := frame.AddrFrom(q.Client), m.now()
 	bonds, conns := m.director.Bonds(client, now), m.director.ClientConns(client, now)
-	out := &api.Sticky{Client: q.Client.String(), Services: []api.StickyService{}}
+	out := &api.Persistence{Client: q.Client, Services: []api.ServicePersistence{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, b := range bonds {
 		k := b.Service.Key
-		proto := protocolName(k.Proto)
-		if q.VIP.IsValid() && (k.Addr != frame.AddrFrom(q.VIP) || k.Port != q.Port || q.Protocol != "" && q.Protocol != proto) {
+		key := director.WireKey(k)
+		if q.VIP.IsValid() && (k.Addr != frame.AddrFrom(q.VIP) || k.Port != q.Port || q.Protocol != "" && q.Protocol != key.Protocol) {
 			continue
 		}
-		s := api.StickyService{Protocol: proto, Address: k.Addr.String(), Port: k.Port, Scheduler: b.Service.Scheduler,
+		s := api.ServicePersistence{ServiceKey: key, Scheduler: b.Service.Scheduler,
 			Flags: b.Service.Flags.Text(b.Service.Scheduler), Persistence: int(b.Service.Persistence.Seconds()),
-			Granularity: granularity(q.Client, b.Service.Mask), Template: entry(b.Template), Connections: []api.Entry{}}
+			Granularity: granularity(q.Client, b.Service.Mask), Template: director.WireEntry(b.Template), Connections: []api.Conn{}}
 		if p := m.planned(k); p != nil {
 			s.FromDefault = p.source.Persistence.FromDefault
 		}
 		for i := range conns {
 			if c := conns[i].Key; c.Virtual == k.Addr && (c.VirtualPort == k.Port || k.Port == 0) && c.Proto == k.Proto {
-				s.Connections = append(s.Connections, *entry(&conns[i]))
+				s.Connections = append(s.Connections, *director.WireEntry(&conns[i]))
 			}
 		}
 		out.Services = append(out.Services, s)
@@ -236,9 +215,4 @@ func granularity(client netip.Addr, mask frame.Addr) string {
 		return fmt.Sprintf("%s mask %s", masked, own)
 	}
 	return netip.PrefixFrom(masked, ones).String()
-}
-
-// answers are what the control socket gives.
-func (m *manager) answers() api.Answers {
-	return api.Answers{Status: m.status, Explain: m.explain, Sticky: m.sticky, Trace: m.startTrace}
 }

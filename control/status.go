@@ -3,20 +3,22 @@ package control
 import (
 	"net/netip"
 	"os"
+	"time"
 
 	"lvsdr/control/api"
+	"lvsdr/control/director"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
-// status is the state of everything, for the control socket.
-func (m *manager) status() api.Status {
+// Status is the state of everything, for the control socket.
+func (m *manager) Status() *api.Status {
 	counts := map[dataplane.ServiceKey]dataplane.ServiceStatus{}
 	for _, s := range m.director.Services() {
 		counts[s.Config.Key] = s
 	}
-	st := api.Status{Version: m.o.Version, PID: os.Getpid(), Started: m.started,
-		Reasons: m.director.Counters().Map(), Ports: map[string]api.PortStats{}}
+	st := &api.Status{Version: m.o.Version, PID: os.Getpid(), Time: time.Now(), Started: m.started,
+		Reasons: m.director.Counters().Map(), Verdicts: director.Verdicts(), Ports: map[string]api.PortStats{}}
 	st.Table.Entries, st.Table.Limit, st.Table.Evicted = m.director.TableUse()
 	arpStats := m.arp.Stats()
 	st.ARP = arpStats.Map()
@@ -42,7 +44,7 @@ func (m *manager) status() api.Status {
 
 // stats sums up the ports of an interface.
 func (ps *ports) stats() api.PortStats {
-	var sum api.PortStats
+	var sum dataplane.NICStats
 	for _, p := range ps.all {
 		s := p.Stats()
 		sum.Received += s.Received
@@ -53,14 +55,17 @@ func (ps *ports) stats() api.PortStats {
 		sum.SendFull += s.SendFull
 		sum.SendError += s.SendError
 	}
-	return sum
+	return director.WirePorts(sum)
 }
 
 // serviceStatus joins what is configured of s with what is counted.
 func (m *manager) serviceStatus(s *plannedService, now dataplane.ServiceStatus) api.Service {
-	out := api.Service{Protocol: s.source.Protocol.String(), Address: s.source.Addr.String(), Port: s.source.Port,
-		Interface: m.plan.vips[s.source.Addr].link.Name, Scheduler: s.cfg.Scheduler,
-		Persistence: int(s.cfg.Persistence.Seconds()), Traffic: now.Traffic, Servers: []api.Server{}}
+	out := api.Service{ServiceConfig: director.WireServiceConfig(&s.cfg), PersistenceDefault: s.source.Persistence.FromDefault,
+		Owner: api.OwnedByFile, Interface: m.plan.vips[s.source.Addr].link.Name,
+		Traffic: director.WireTraffic(now.Traffic), Servers: []api.Server{}}
+	now.Config = s.cfg
+	listed := m.admin.Service(&now)
+	out.Listed = listed.Listed
 	macs := map[netip.Addr]frame.MAC{}
 	for _, n := range m.arp.Neighbours() {
 		macs[n.IP] = n.MAC
@@ -72,10 +77,15 @@ func (m *manager) serviceStatus(s *plannedService, now dataplane.ServiceStatus) 
 	for i := range s.servers {
 		r := &s.servers[i]
 		c := byAddr[r.cfg.Addr]
-		sv := api.Server{Address: r.source.Addr.String(), Port: r.cfg.Port, Weight: r.cfg.Weight,
-			Effective: c.Config.Weight, Up: m.up(r.name), Check: m.checkText(r),
+		sv := api.Server{ServerConfig: director.WireServerConfig(&r.cfg), Effective: c.Config.Weight, Up: m.up(r.name), Check: m.checkText(r),
 			Interface: m.plan.servers[r.source.Addr].link.Name,
-			Active:    c.Active, Inactive: c.Inactive, Persistent: c.Persistent, Traffic: c.Traffic}
+			Active:    c.Active, Inactive: c.Inactive, Persistent: c.Persistent,
+			Overloaded: c.Overloaded, Traffic: director.WireTraffic(c.Traffic)}
+		for _, l := range listed.Servers {
+			if l.Address == r.source.Addr {
+				sv.Listed = l.Listed
+			}
+		}
 		if mac := macs[r.source.Addr]; mac != (frame.MAC{}) {
 			sv.MAC = mac.String()
 		}

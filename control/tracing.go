@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"lvsdr/control/api"
@@ -22,15 +21,15 @@ type tracing struct {
 	tick  *time.Ticker
 }
 
-// startTrace begins a trace.
-func (m *manager) startTrace(q api.TraceQuestion) (api.TraceSource, error) {
+// Trace begins a trace.
+func (m *manager) Trace(q api.TraceQuestion) (api.TraceSource, error) {
 	match, err := trace.Parse(q.Filter)
 	if err != nil {
 		return nil, err
 	}
 	t, err := m.director.StartTrace(dataplane.TraceConfig{Match: match, Sample: q.Sample, SnapLen: q.SnapLen})
 	if err != nil {
-		return nil, fmt.Errorf("%w: there is one at a time; end that one first", err)
+		return nil, &api.Refusal{Code: api.ErrBusy.Code, Text: err.Error() + ": there is one at a time; end that one first"}
 	}
 	m.log.Info("trace begins", "filter", q.Filter, "sample", max(q.Sample, 1))
 	return &tracing{m, t, map[int32]string{}, time.NewTicker(traceInterval)}, nil

@@ -158,7 +158,11 @@ func (d *Director) Await(ctx context.Context, wanted func(*api.Status) bool) err
 }
 
 // Status asks the director.
-func (d *Director) Status(ctx context.Context) (*api.Status, error) { return api.Get(ctx, d.Socket) }
+func (d *Director) Status(ctx context.Context) (*api.Status, error) {
+	c := api.NewClient(d.Socket)
+	defer c.Close()
+	return c.Status(ctx)
+}
 
 // PID is the director's process id, in this world.
 func (d *Director) PID() int { return d.cmd.Process.Pid }

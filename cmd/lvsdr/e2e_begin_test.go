@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
-	"lvsdr/control/api"
 )
 
 // Clients that know the director's MAC address from before a restart were
@@ -35,7 +34,7 @@ func TestNobodyIsRefusedBeforeTheVIPsAreAnnounced(t *testing.T) {
 	}
 	start(t, lab.Director.Host, binary(), "run", "-c", file, "--socket", socket)
 	active := func() (loaded, active bool) {
-		st, err := api.Get(t.Context(), socket)
+		st, err := askStatus(t.Context(), socket)
 		return err == nil && len(st.Services) > 0, err == nil && st.Active
 	}
 	connect := func() error {

@@ -41,9 +41,9 @@ func words(t *testing.T, r result, all ...string) {
 func TestExplainForetellsTheNextConnection(t *testing.T) {
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 2, 1)})
 	d := direct(t, lab, lab.Config(rotating()))
-	names := map[string]string{}
+	names := map[netip.Addr]string{}
 	for _, s := range lab.Servers {
-		names[s.Addr.String()] = s.Name()
+		names[s.Addr] = s.Name()
 	}
 	client := lab.Clients[0].Addr.String()
 	service := netip.AddrPortFrom(lab.Spec.VIP, port).String()
@@ -91,7 +91,7 @@ func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
 		t.Errorf("a known connection: %+v", x)
 	}
 	words(t, lvsdr(t, "explain", client.String()+":5555", service, "--socket", d.Socket),
-		"ESTABLISHED, to "+x.Server.Address, "forward (hit)", "goes to "+x.Server.Address, "1 connections use it", "not asked")
+		"ESTABLISHED, to "+x.Server.Address.String(), "forward (hit)", "goes to "+x.Server.Address.String(), "1 connections use it", "not asked")
 
 	y := explained(t, d, client.String()+":5556", service)
 	if y.Reason != "persistent" || y.Connection != nil || y.Template == nil || y.Template.Server != x.Server.Address ||
@@ -99,7 +99,7 @@ func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
 		t.Errorf("a known client: %+v, template %+v", y, y.Template)
 	}
 	words(t, lvsdr(t, "why-sticky", client.String(), "--socket", d.Socket), "120 s, the default: the service says nothing",
-		client.String()+"/32 goes to "+x.Server.Address, "1 to "+x.Server.Address+" ESTABLISHED", "persistence_timeout 0", "persistence_default off", "an open connection stays where it is")
+		client.String()+"/32 goes to "+x.Server.Address.String(), "1 to "+x.Server.Address.String()+" ESTABLISHED", "persistence_timeout 0", "persistence_default off", "an open connection stays where it is")
 	words(t, lvsdr(t, "why-sticky", "192.168.1.77", service, "--socket", d.Socket), "none now; the next connection makes one", "none known")
 
 	if err := c.Close(); err != nil {

@@ -47,7 +47,7 @@ func launch(t *testing.T, lab *network, dir, config string) *process {
 		}
 	})
 	await(t, "the director to announce its VIPs", func() bool {
-		st, err := api.Get(t.Context(), p.socket)
+		st, err := askStatus(t.Context(), p.socket)
 		return err == nil && st.Active && st.PID == p.Process.Pid && servesAll(st)
 	})
 	return p

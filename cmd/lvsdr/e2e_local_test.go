@@ -378,7 +378,7 @@ func TestAnInterfaceThatHasTheNameIsNotTouched(t *testing.T) {
 	}
 	before := footprint(t, lab.Director.Host)
 	p := launch(t, lab, shortDir(t), lab.Config(rotating()))
-	st, err := api.Get(context.WithoutCancel(t.Context()), p.socket)
+	st, err := askStatus(context.WithoutCancel(t.Context()), p.socket)
 	if err != nil || !strings.Contains(st.Local, "not lvsdr's") {
 		t.Errorf("clients on the director's host: %q, %v", st.Local, err)
 	}

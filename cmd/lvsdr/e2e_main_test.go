@@ -253,3 +253,10 @@ func start(t *testing.T, h *netns.Host, name string, args ...string) {
 		}
 	})
 }
+
+// askStatus asks the director at socket for its status.
+func askStatus(ctx context.Context, socket string) (*api.Status, error) {
+	c := api.NewClient(socket)
+	defer c.Close()
+	return c.Status(ctx)
+}

@@ -110,7 +110,7 @@ func (r *reloading) with(t *testing.T, weights ...int) map[string]int {
 		if len(servers) == 0 {
 			t.Fatalf("rs%d is missing", i+1)
 		}
-		if s := servers[0]; s.Address != r.lab.Servers[i].Addr.String() || s.Effective != w {
+		if s := servers[0]; s.Address != r.lab.Servers[i].Addr || s.Effective != w {
 			t.Errorf("server %s has weight %d, want %s of weight %d", s.Address, s.Effective, r.lab.Servers[i].Addr, w)
 		}
 		servers = servers[1:]

@@ -128,7 +128,7 @@ func settled(t *testing.T, socket string, c *netlab.Capture, vip netip.Addr) *ap
 			}
 		}
 		var err error
-		if st, err = api.Get(t.Context(), socket); err != nil {
+		if st, err = askStatus(t.Context(), socket); err != nil {
 			t.Fatal(err)
 		}
 		decided := uint64(0)

@@ -191,7 +191,7 @@ func (s *labShow) status(ctx context.Context) error {
 		return err
 	}
 	s.checkStatus(st)
-	return printStatus(s.out, st)
+	return st.WriteText(s.out)
 }
 
 // checkStatus compares the director's counters with each other and with what

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/control/api"
 	"lvsdr/dataplane/frame"
 )
 
@@ -287,17 +288,13 @@ func (s *lessonShow) services(ctx context.Context) (connections uint64, template
 	}
 	fmt.Fprintf(s.out, "director# lvsdr status        (in part)\n")
 	for _, v := range st.Services {
-		sticky := "not persistent"
-		if v.Persistence > 0 {
-			sticky = fmt.Sprintf("persistent %d s", v.Persistence)
-		}
-		fmt.Fprintf(s.out, "%s %s on %s, %s, %s: %d connections\n",
-			v.Protocol, hostPort(v.Address, v.Port), v.Interface, v.Scheduler, sticky, v.Traffic.Conns)
+		fmt.Fprintf(s.out, "%s on %s, %s, %s: %d connections\n",
+			v.ServiceKey, v.Interface, v.Scheduler, v.PersistenceText(), v.Traffic.Conns)
 		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 		fmt.Fprint(w, "  SERVER\tWEIGHT\tMAC\tPERSISTENT\tCONNECTIONS\tSTATE\n")
 		for _, r := range v.Servers {
 			templates += r.Persistent
-			fmt.Fprintf(w, "  %s\t%d\t%s\t%d\t%d\t%s\n", hostPort(r.Address, r.Port), r.Weight, r.MAC, r.Persistent, r.Traffic.Conns, serverState(&r))
+			fmt.Fprintf(w, "  %s\t%d\t%s\t%d\t%d\t%s\n", api.HostPort(r.Address, r.Port), r.Weight, r.MAC, r.Persistent, r.Traffic.Conns, r.StateText())
 		}
 		if err := w.Flush(); err != nil {
 			return 0, 0, err

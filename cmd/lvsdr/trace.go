@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +21,6 @@ type traceFlags struct {
 	count, snapLen       int
 	asJSON               bool
 }
-
-// wholeFrame is the snaplen that takes whole super-frames.
-const wholeFrame = 1 << 17
 
 func newTrace() *cobra.Command {
 	var f traceFlags
@@ -69,9 +65,9 @@ func (f *traceFlags) question(filter string) (api.TraceQuestion, error) {
 	q.Sample = n
 	switch {
 	case f.snapLen < 0:
-		q.SnapLen = wholeFrame
-	case f.snapLen > wholeFrame:
-		return q, fmt.Errorf("--snaplen %d: want -1, or up to %d bytes", f.snapLen, wholeFrame)
+		q.SnapLen = api.MaxSnapLen
+	case f.snapLen > api.MaxSnapLen:
+		return q, fmt.Errorf("--snaplen %d: want -1, or up to %d bytes", f.snapLen, api.MaxSnapLen)
 	case f.snapLen == 0 && f.pcap != "":
 		q.SnapLen = 96
 	}
@@ -90,53 +86,21 @@ func (f *traceFlags) run(cmd *cobra.Command, filter string) error {
 	if err != nil {
 		return err
 	}
-	shown, notShown, err := f.follow(cmd.Context(), q, cmd.ErrOrStderr(), show)
+	c := api.NewClient(f.socket)
+	defer c.Close()
+	n, err := c.Follow(cmd.Context(), q, f.count, func() { fmt.Fprintln(cmd.ErrOrStderr(), "tracing; Ctrl-C ends it") }, show)
 	err = errors.Join(err, finish())
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d frames, %d not shown\n", shown, notShown)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d frames, %d not shown\n", n.Shown, n.NotShown)
 	return err
 }
 
-// follow shows a trace until it has shown enough, or ctx ends.
-func (f *traceFlags) follow(ctx context.Context, q api.TraceQuestion, errs io.Writer, show func(api.TraceLine) error) (shown int, notShown uint64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	t, err := api.Trace(ctx, f.socket, q)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { _ = t.Close() }() // nothing was written
-	fmt.Fprintln(errs, "tracing; Ctrl-C ends it")
-	for f.count == 0 || shown < f.count {
-		l, err := t.Next()
-		switch {
-		case ctx.Err() != nil:
-			return shown, notShown, nil
-		case errors.Is(err, io.EOF):
-			return shown, notShown, errors.New("the director has ended the trace: it ended itself, or nobody read for too long")
-		case err != nil:
-			return shown, notShown, fmt.Errorf("read the trace: %w", err)
-		case l.NotShown > 0:
-			notShown += l.NotShown
-		default:
-			shown++
-		}
-		if err := show(l); err != nil {
-			return shown, notShown, err
-		}
-	}
-	return shown, notShown, nil
-}
-
 // output is where lines go, and how it is ended.
-func (f *traceFlags) output(out io.Writer) (show func(api.TraceLine) error, finish func() error, err error) {
+func (f *traceFlags) output(out io.Writer) (show func(*api.TraceLine) error, finish func() error, err error) {
 	nothing := func() error { return nil }
-	text := func(l api.TraceLine) error {
-		_, err := fmt.Fprintln(out, traceText(l))
-		return err
-	}
+	text := func(l *api.TraceLine) error { return l.WriteText(out) }
 	if f.asJSON {
 		enc := json.NewEncoder(out)
-		text = func(l api.TraceLine) error { return enc.Encode(l) }
+		text = func(l *api.TraceLine) error { return enc.Encode(l) }
 	}
 	switch f.pcap {
 	case "":
@@ -153,55 +117,16 @@ func (f *traceFlags) output(out io.Writer) (show func(api.TraceLine) error, fini
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
-	return func(l api.TraceLine) error { return errors.Join(pcap(l), text(l)) }, file.Close, nil
+	return func(l *api.TraceLine) error { return errors.Join(pcap(l), text(l)) }, file.Close, nil
 }
 
 // pcapOutput writes lines to a capture file.
-func pcapOutput(w io.Writer) (func(api.TraceLine) error, error) {
+func pcapOutput(w io.Writer) (func(*api.TraceLine) error, error) {
 	p, err := tap.NewWriter(w)
-	return func(l api.TraceLine) error {
+	return func(l *api.TraceLine) error {
 		if l.NotShown > 0 {
 			return nil
 		}
-		return p.Write(tap.Frame{Time: l.Time, Ifname: l.In, Data: l.Data, Length: l.Length}, traceDecision(l))
+		return p.Write(tap.Frame{Time: l.Time, Ifname: l.In, Data: l.Data, Length: l.Length}, l.Decision())
 	}, err
-}
-
-// traceText is a line for a person.
-func traceText(l api.TraceLine) string {
-	if l.NotShown > 0 {
-		return fmt.Sprintf("%d frames not shown", l.NotShown)
-	}
-	what := l.Protocol
-	switch {
-	case what == "":
-		what = "other"
-	case l.SrcPort != 0 || l.DstPort != 0:
-		what += " " + hostPort(l.Src, l.SrcPort) + " > " + hostPort(l.Dst, l.DstPort)
-	case l.Src != "":
-		what += " " + l.Src + " > " + l.Dst
-	}
-	if l.Flags != "" {
-		what += " [" + l.Flags + "]"
-	}
-	if l.Fragment != 0 {
-		what += fmt.Sprintf(" fragment at %d", l.Fragment)
-	}
-	what += fmt.Sprintf(", %d bytes", l.Length)
-	if l.GSOSize != 0 {
-		what += fmt.Sprintf(" in segments of %d", l.GSOSize)
-	}
-	return fmt.Sprintf("%s %s %s: %s", l.Time.Local().Format("15:04:05.000000"), l.In, what, traceDecision(l))
-}
-
-// traceDecision is what was decided about a frame.
-func traceDecision(l api.TraceLine) string {
-	s := l.Verdict + " (" + l.Reason + ")"
-	if l.Server != "" {
-		s += " to " + l.Server
-	}
-	if l.Out != "" && l.Out != l.In {
-		s += " by " + l.Out
-	}
-	return s
 }

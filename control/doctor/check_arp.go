@@ -79,7 +79,7 @@ func (x *Exam) usedMAC(rs netip.Addr) string {
 	}
 	for _, s := range x.Status.Services {
 		for _, r := range s.Servers {
-			if r.Address == rs.String() {
+			if r.Address == rs {
 				return r.MAC
 			}
 		}

@@ -46,7 +46,7 @@ func (x *Exam) vipPlace(vip netip.Addr) (site, []Finding) {
 	name := x.Interface
 	if s := x.Status; s != nil {
 		for _, svc := range s.Services {
-			if svc.Address == vip.String() {
+			if svc.Address == vip {
 				name = svc.Interface
 			}
 		}

@@ -52,7 +52,9 @@ func Director(ctx context.Context, o DirectorOptions) (*Report, error) {
 	}
 	// Asked before anything is sent: the answers to our questions tell a running
 	// director things that clients went without.
-	if x.Status, err = api.Get(ctx, o.Socket); err != nil {
+	director := api.NewClient(o.Socket)
+	defer director.Close()
+	if x.Status, err = director.Status(ctx); err != nil {
 		x.Status = nil
 	}
 	if x.Host, err = Gather(append(x.directed(), x.realServers()...)); err != nil {

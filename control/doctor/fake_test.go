@@ -95,8 +95,8 @@ func director(n *network) *doctor.Exam {
 		File: "keepalived.conf",
 		Config: &keepalived.Config{VirtualServers: []*keepalived.VirtualServer{{Addr: vip, Port: port, Protocol: frame.ProtoTCP,
 			RealServers: []*keepalived.RealServer{{Addr: rs, Port: port, Weight: 1}}}}},
-		Status: &api.Status{Active: true, Services: []api.Service{{Address: vip.String(), Interface: "eth0",
-			Servers: []api.Server{{Address: rs.String(), Up: true, MAC: rsMAC.String()}}}}},
+		Status: &api.Status{Active: true, Services: []api.Service{{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{Address: vip}}, Interface: "eth0",
+			Servers: []api.Server{{ServerConfig: api.ServerConfig{Address: rs}, Up: true, MAC: rsMAC.String()}}}}},
 	}
 }
 

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Handler answers requests out of b.
+func Handler(b Backend) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range routes(b) {
+		if h == nil {
+			h = func(w http.ResponseWriter, r *http.Request) { answer(w, nil, Unsupported(r.URL.Path)) }
+		}
+		mux.HandleFunc(pattern, h)
+	}
+	return mux
+}
+
+// routes are all requests; nil where b lacks the part that answers them.
+func routes(b Backend) map[string]http.HandlerFunc {
+	all := map[string]http.HandlerFunc{
+		"GET /v1/status": nil, "GET /v1/explain": nil, "GET /v1/sticky": nil, "GET /v1/trace": nil, "GET /v1/events": nil,
+		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
+	}
+	if b.Viewer != nil {
+		all["GET /v1/status"] = func(w http.ResponseWriter, _ *http.Request) { answer(w, finished(b.Viewer.Status()), nil) }
+	}
+	if i := b.Inspector; i != nil {
+		all["GET /v1/explain"] = answerTo(func(q Question) (*Explained, error) {
+			x, err := i.Explain(q)
+			return x.finished(), err
+		})
+		all["GET /v1/sticky"] = answerTo(i.Persistence)
+		all["GET /v1/trace"] = func(w http.ResponseWriter, r *http.Request) { streamTrace(w, r, i) }
+	}
+	if b.Admin != nil {
+		h := adminHandler{b.Admin}
+		all["GET /v1/services"], all["GET /v1/connections"], all["GET /v1/timeouts"], all["POST /v1/edits"] = h.services, h.conns, h.timeouts, h.edit
+	}
+	if b.Events != nil {
+		all["GET /v1/events"] = func(w http.ResponseWriter, r *http.Request) { streamEvents(w, r, b.Events) }
+	}
+	if b.Reloader != nil {
+		all["POST /v1/reload"] = func(w http.ResponseWriter, r *http.Request) {
+			patient(w, reloadPatience)
+			done, err := b.Reloader.Reload(r.Context())
+			answer(w, done, err)
+		}
+	}
+	return all
+}
+
+// reloadPatience is how long a reload may take.
+const reloadPatience = 5 * time.Minute
+
+// patient gives an answer longer than the server usually does.
+func patient(w http.ResponseWriter, d time.Duration) {
+	// A connection without deadlines needs none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
+}
+
+// finished fills in what follows from the rest of a status.
+func finished(st *Status) *Status {
+	if st.Time.IsZero() {
+		st.Time = time.Now()
+	}
+	for i := range st.Services {
+		st.Services[i].finish()
+	}
+	return st
+}
+
+func (s *Service) finish() {
+	for i := range s.Servers {
+		s.Servers[i].State = s.Servers[i].StateText()
+	}
+}
+
+func (x *Explained) finished() *Explained {
+	if x == nil {
+		return nil
+	}
+	if x.Service != nil {
+		x.Service.finish()
+	}
+	if x.Server != nil {
+		x.Server.State = x.Server.StateText()
+	}
+	x.Anew.finished()
+	return x
+}
+
+// answerTo answers a question with what f gives.
+func answerTo[T any](f func(Question) (*T, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q, err := question(r.URL.Query())
+		var v *T
+		if err == nil {
+			v, err = f(q)
+		}
+		answer(w, v, err)
+	}
+}
+
+// answer writes v, or err, as JSON. An error of writing means that the client
+// has gone.
+func answer(w http.ResponseWriter, v any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		code := http.StatusBadRequest
+		switch {
+		case errors.Is(err, ErrBusy):
+			code = http.StatusConflict
+		case errors.Is(err, ErrUnsupported):
+			code = http.StatusNotImplemented
+		}
+		w.WriteHeader(code)
+		v = refusalOf(err)
+	}
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// refusalOf is err as it goes over the wire; nil for nil.
+func refusalOf(err error) *Refusal {
+	if err == nil {
+		return nil
+	}
+	r := &Refusal{Text: err.Error()}
+	var known *Refusal
+	if errors.As(err, &known) {
+		r.Code = known.Code
+	}
+	return r
+}
+
+func streamTrace(w http.ResponseWriter, r *http.Request, i Inspector) {
+	q, err := traceQuestion(r.URL.Query())
+	var src TraceSource
+	if err == nil {
+		src, err = i.Trace(q)
+	}
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	defer src.Close()
+	newStream(w).follow(r, func() ([]any, error) { return boxed(src.Next(r.Context())) })
+}
+
+func streamEvents(w http.ResponseWriter, r *http.Request, e Events) {
+	src := e.Subscribe()
+	defer src.Close()
+	newStream(w).follow(r, func() ([]any, error) { return boxed(src.Next(r.Context())) })
+}
+
+// boxed are values for a stream.
+func boxed[T any](all []T, err error) ([]any, error) {
+	out := make([]any, len(all))
+	for i := range all {
+		out[i] = &all[i]
+	}
+	return out, err
+}
+
+// keyIn reads the service in a query; nil: there is none.
+func keyIn(v url.Values) (*ServiceKey, error) {
+	k := &ServiceKey{Protocol: v.Get("protocol"), IPv6: v.Get("ipv6") == "true"}
+	if v.Has("fwmark") {
+		n, err := strconv.ParseUint(v.Get("fwmark"), 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("fwmark %q: not a number from 0 to 4294967295", v.Get("fwmark"))
+		}
+		k.FWMark = uint32(n)
+		return k, nil
+	}
+	if !v.Has("address") {
+		return nil, nil
+	}
+	var err error
+	if k.Address, err = addrIn(v, "address"); err != nil {
+		return nil, err
+	}
+	k.Port, err = portIn(v, "port")
+	return k, err
+}
+
+// query is k in a URL.
+func (k ServiceKey) query() url.Values {
+	if k.FWMark != 0 {
+		return url.Values{"fwmark": {strconv.FormatUint(uint64(k.FWMark), 10)}, "ipv6": {strconv.FormatBool(k.IPv6)}}
+	}
+	return url.Values{"protocol": {k.Protocol}, "address": {k.Address.String()}, "port": {strconv.Itoa(int(k.Port))}}
+}

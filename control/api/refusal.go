@@ -1,0 +1,44 @@
+package api
+
+// A Code says what kind of refusal it is, so that programs need not read words.
+type Code string
+
+// A Refusal is a request that was not carried out, with the reason. Two refusals
+// are the same error (errors.Is) if their codes are equal.
+type Refusal struct {
+	Code Code   `json:"code,omitempty"`
+	Text string `json:"error"`
+}
+
+// Error is the reason.
+func (r *Refusal) Error() string { return r.Text }
+
+// Is reports whether target is a refusal of the same code.
+func (r *Refusal) Is(target error) bool {
+	t, ok := target.(*Refusal)
+	return ok && r.Code != "" && t.Code == r.Code
+}
+
+// The refusals of edits, in the words ipvsadm's users know.
+var (
+	ErrServiceExists = &Refusal{"service-exists", "Service already exists"}
+	ErrNoService     = &Refusal{"no-service", "No such service"}
+	ErrNotDefined    = &Refusal{"not-defined", "Service not defined"}
+	ErrServerExists  = &Refusal{"server-exists", "Destination already exists"}
+	ErrNoServer      = &Refusal{"no-server", "No such destination"}
+	ErrRange         = &Refusal{"range", "Numerical result out of range"}
+	ErrMemory        = &Refusal{"memory", "Memory allocation problem"}
+	ErrAddress       = &Refusal{"address", "Invalid operation.  Possibly wrong module version, address not unicast, ..."}
+	ErrScheduler     = &Refusal{"scheduler", "Scheduler or persistence engine not found"}
+)
+
+// ErrBusy is what one client at a time may have, and another one has.
+var ErrBusy = &Refusal{"busy", "another client has it"}
+
+// ErrUnsupported is what this director does not do.
+var ErrUnsupported = &Refusal{"unsupported", "not supported"}
+
+// Unsupported says what it is that this director does not do.
+func Unsupported(feature string) error {
+	return &Refusal{ErrUnsupported.Code, feature + " is not supported"}
+}

@@ -1,0 +1,31 @@
+package director
+
+import (
+	"errors"
+
+	"lvsdr/control/api"
+	"lvsdr/dataplane"
+)
+
+// Refusal is an engine's refusal as it goes over the wire; other errors stay as
+// they are.
+func Refusal(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, r := range [...]struct {
+		engine error
+		wire   *api.Refusal
+	}{
+		{dataplane.ErrServiceExists, api.ErrServiceExists}, {dataplane.ErrNoService, api.ErrNoService},
+		{dataplane.ErrNotDefined, api.ErrNotDefined}, {dataplane.ErrServerExists, api.ErrServerExists},
+		{dataplane.ErrNoServer, api.ErrNoServer}, {dataplane.ErrThresholds, api.ErrRange},
+		{dataplane.ErrTooManyServers, api.ErrMemory}, {dataplane.ErrAddress, api.ErrAddress},
+		{dataplane.ErrScheduler, api.ErrScheduler},
+	} {
+		if errors.Is(err, r.engine) {
+			return r.wire
+		}
+	}
+	return err
+}

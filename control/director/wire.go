@@ -1,0 +1,171 @@
+package director
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"lvsdr/control/api"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
+)
+
+// Key is the engine's key of a service. It is an error where k names none.
+func Key(k api.ServiceKey) (dataplane.ServiceKey, error) {
+	if k.FWMark != 0 {
+		return dataplane.ServiceKey{Mark: k.FWMark, IPv6: k.IPv6}, nil
+	}
+	proto, err := frame.ParseServiceProto(k.Protocol)
+	if err != nil {
+		return dataplane.ServiceKey{}, err
+	}
+	if !k.Address.IsValid() || k.Address.Zone() != "" {
+		return dataplane.ServiceKey{}, errors.New("a service has an address without zone, or a firewall mark")
+	}
+	return dataplane.ServiceKey{Proto: proto, Addr: frame.AddrFrom(k.Address), Port: k.Port}, nil
+}
+
+// WireKey is the key of a service as it goes over the wire.
+func WireKey(k dataplane.ServiceKey) api.ServiceKey {
+	if k.Mark != 0 {
+		return api.ServiceKey{FWMark: k.Mark, IPv6: k.IPv6}
+	}
+	return api.ServiceKey{Protocol: protoName(k.Proto), Address: k.Addr.IP(), Port: k.Port}
+}
+
+// protoName is empty for no protocol: that of a template by firewall mark.
+func protoName(p frame.Proto) string {
+	if p == 0 {
+		return ""
+	}
+	return p.String()
+}
+
+// ServiceConfig is the engine's configuration of a service.
+func ServiceConfig(c *api.ServiceConfig) (dataplane.ServiceConfig, error) {
+	k, err := Key(c.ServiceKey)
+	if err != nil {
+		return dataplane.ServiceConfig{}, err
+	}
+	flags, err := scheduler.ParseFlags(c.Scheduler, strings.FieldsFunc(c.Flags, func(r rune) bool { return r == ',' }))
+	if err != nil {
+		return dataplane.ServiceConfig{}, err
+	}
+	out := dataplane.ServiceConfig{Key: k, Scheduler: c.Scheduler, Flags: flags, OnePacket: c.OnePacket,
+		Persistence: time.Duration(c.Persistence) * time.Second}
+	switch v6 := c.V6(); {
+	case c.Persistence < 0 || c.Persistence > maxSeconds:
+		return out, fmt.Errorf("persistence %d: not 0 to %d seconds", c.Persistence, maxSeconds)
+	case c.Netmask.IsValid() && c.Netmask.Is4() == v6:
+		return out, fmt.Errorf("netmask %s: not of the service's address family", c.Netmask)
+	case c.Netmask.IsValid():
+		out.Mask = frame.AddrFrom(c.Netmask)
+	}
+	return out, nil
+}
+
+// maxSeconds is the longest persistence and the longest timeout: 31 days.
+const maxSeconds = 31 * 86400
+
+// WireServiceConfig is the configuration of a service as it goes over the wire.
+func WireServiceConfig(c *dataplane.ServiceConfig) api.ServiceConfig {
+	out := api.ServiceConfig{ServiceKey: WireKey(c.Key), Scheduler: c.Scheduler, Flags: c.Flags.Text(c.Scheduler), OnePacket: c.OnePacket,
+		Persistence: int(c.Persistence / time.Second)}
+	if c.Mask != (frame.Addr{}) {
+		out.Netmask = c.Mask.IP()
+	}
+	return out
+}
+
+// ServerConfig is the engine's configuration of a server.
+func ServerConfig(c *api.ServerConfig) (dataplane.ServerConfig, error) {
+	switch c.Method {
+	case "", api.Direct:
+	case api.Tunnel:
+		return dataplane.ServerConfig{}, api.Unsupported("tunnelling")
+	case api.Masquerade:
+		return dataplane.ServerConfig{}, api.Unsupported("masquerading")
+	default:
+		return dataplane.ServerConfig{}, api.Unsupported("the forwarding method " + c.Method)
+	}
+	if !c.Address.IsValid() || c.Address.Zone() != "" {
+		return dataplane.ServerConfig{}, errors.New("a real server has an address without zone")
+	}
+	for _, n := range []int{c.Weight, c.Upper, c.Lower} {
+		if n < 0 || n > math.MaxInt32 {
+			return dataplane.ServerConfig{}, api.ErrRange
+		}
+	}
+	return dataplane.ServerConfig{Addr: frame.AddrFrom(c.Address), Port: c.Port, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}, nil
+}
+
+// WireServerConfig is the configuration of a server as it goes over the wire.
+func WireServerConfig(c *dataplane.ServerConfig) api.ServerConfig {
+	return api.ServerConfig{Address: c.Addr.IP(), Port: c.Port, Method: api.Direct, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}
+}
+
+// WireTraffic is what was counted, as it goes over the wire.
+func WireTraffic(t dataplane.Traffic) api.Traffic {
+	return api.Traffic{Conns: t.Conns, Packets: t.Packets, Bytes: t.Bytes}
+}
+
+// WireService is a service as it goes over the wire. Its servers count as up and
+// not checked.
+func WireService(s *dataplane.ServiceStatus) api.Service {
+	out := api.Service{ServiceConfig: WireServiceConfig(&s.Config), Traffic: WireTraffic(s.Traffic), Servers: make([]api.Server, 0, len(s.Servers))}
+	for i := range s.Servers {
+		out.Servers = append(out.Servers, WireServer(&s.Servers[i]))
+	}
+	return out
+}
+
+// WireServer is a server as it goes over the wire. It counts as up and not
+// checked.
+func WireServer(r *dataplane.ServerStatus) api.Server {
+	out := api.Server{ServerConfig: WireServerConfig(&r.Config), Effective: r.Config.Weight, Up: true, Check: "none",
+		Active: r.Active, Inactive: r.Inactive, Persistent: r.Persistent, Overloaded: r.Overloaded, Traffic: WireTraffic(r.Traffic)}
+	if r.MAC != (frame.MAC{}) {
+		out.MAC = r.MAC.String()
+	}
+	return out
+}
+
+// WireConn is a connection or a template as it goes over the wire.
+func WireConn(c *dataplane.ConnStatus) api.Conn {
+	out := api.Conn{Protocol: protoName(c.Key.Proto), Client: c.Key.Client.IP(), ClientPort: c.Key.ClientPort,
+		Address: c.Key.Virtual.IP(), Port: c.Key.VirtualPort, ServerPort: c.Key.VirtualPort,
+		State: c.State, Expires: c.Expires.Seconds(), Invalid: c.Invalid}
+	if c.Server != (frame.Addr{}) {
+		out.Server = c.Server.IP()
+	}
+	return out
+}
+
+// WireEntry is WireConn with what else is known of a connection.
+func WireEntry(e *dataplane.EntryStatus) *api.Conn {
+	if e == nil {
+		return nil
+	}
+	out := WireConn(&e.ConnStatus)
+	out.Connections, out.Removed = e.Connections, e.Removed
+	return &out
+}
+
+// WirePorts are the counters of an interface's ports as they go over the wire.
+func WirePorts(s dataplane.NICStats) api.PortStats {
+	return api.PortStats{Received: s.Received, Missed: s.Missed, Truncated: s.Truncated,
+		Sent: s.Sent, SentXDP: s.SentXDP, SendFull: s.SendFull, SendError: s.SendError}
+}
+
+// Verdicts are the verdicts of all reasons under which frames are counted, by
+// their names.
+func Verdicts() map[string]string {
+	all := map[string]string{}
+	for r := dataplane.Hit; int(r) < dataplane.NumReasons; r++ {
+		all[r.String()] = r.Verdict().String()
+	}
+	return all
+}
