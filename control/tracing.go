@@ -88,7 +88,7 @@ func carried(h *frame.Header) string {
 	switch {
 	case h.Kind == frame.ARP:
 		return "arp"
-	case h.Src == frame.Addr{}:
+	case !h.HasAddrs():
 		return ""
 	}
 	return h.Proto.String()

@@ -1,7 +1,9 @@
 package trace
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +64,44 @@ func TestFiltersMatchWhatTheySay(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		} else if m(f) != want {
 			t.Errorf("%q matches is %v", text, !want)
+		}
+	}
+}
+
+// A host that asks whether an address is free has none: its question comes from
+// ::, and is neighbour discovery like any other. What is not IP, or could not be
+// read, is of no protocol.
+func TestFiltersOfOddFrames(t *testing.T) {
+	free := build.ICMP{Src: netip.IPv6Unspecified(), Dst: netip.MustParseAddr("ff02::1:ff00:1"), Type: 135, Payload: make([]byte, 16)}.Bytes()
+	udp := build.UDP{Src: netip.MustParseAddrPort("10.0.0.7:80"), Dst: netip.MustParseAddrPort("192.0.2.1:80")}.Bytes()
+	damaged := bytes.Clone(udp)
+	damaged[14] = 0x42 // a header of 8 bytes
+	wrongSum := bytes.Clone(udp)
+	wrongSum[24] ^= 1
+	arp := build.ARP{SenderIP: netip.MustParseAddr("10.0.0.7"), TargetIP: netip.MustParseAddr("10.0.0.8")}.Bytes()
+	for _, c := range []struct {
+		name    string
+		data    []byte
+		matches []string
+	}{
+		{"neighbour discovery from ::", free, []string{"proto icmp6", "dst ff02::/16"}},
+		{"UDP", udp, []string{"proto udp", "port 80", "src 10.0.0.7"}},
+		{"a damaged header", damaged, []string{"src 10.0.0.7"}},
+		{"a wrong header checksum", wrongSum, []string{"proto udp", "src 10.0.0.7"}},
+		{"a stump", udp[:20], nil},
+		{"ARP", arp, []string{"proto arp"}},
+		{"nothing", nil, nil},
+	} {
+		var f dataplane.Traced
+		frame.Parse(c.data, &f.Header)
+		for _, text := range []string{"proto icmp6", "proto udp", "proto tcp", "proto arp", "port 80", "port 0", "src 10.0.0.7", "src ::", "dst ff02::/16", "server 0.0.0.0/0"} {
+			m, err := Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := m(&f), slices.Contains(c.matches, text); got != want {
+				t.Errorf("%s: %q matches is %v", c.name, text, got)
+			}
 		}
 	}
 }

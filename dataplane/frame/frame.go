@@ -1,12 +1,3 @@
-// Package frame turns bytes into fields and back: Ethernet with an optional
-// 802.1Q tag, ARP sight, IPv4, IPv6 with its extension headers, TCP, UDP, SCTP
-// and ICMP of both families. It reads a frame once, checks every length before
-// it indexes, keeps nothing and allocates nothing.
-//
-// Parse and Inner are the only decoders of the packet path: Inner reads the
-// packet that an ICMP error quotes. The edits (MAC addresses, TTL with an
-// incremental header checksum) are the only ones a director in Direct Routing
-// mode makes; AppendFragment cuts what is too long for the link behind it.
 package frame
 
 import (
@@ -125,6 +116,12 @@ type Header struct {
 	Flags            uint8  // TCP flag bits
 	ICMPType         uint8  // of ICMP in IPv4, of ICMPv6 in IPv6
 	ICMPCode         uint8
+}
+
+// HasAddrs reports whether h is of an IP packet whose addresses were read. In
+// IPv6 the source may be the zero Addr, ::, all the same.
+func (h *Header) HasAddrs() bool {
+	return (h.Kind == IPv4 || h.Kind == IPv6) && (h.Fault == NoFault || h.Src != Addr{})
 }
 
 // IsFragment reports whether the packet is part of a fragmented datagram. An

@@ -376,3 +376,27 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+// Addresses were read wherever the header could be, from :: too, which is the
+// zero Addr.
+func TestHasAddrs(t *testing.T) {
+	udp := build.UDP{Src: client, Dst: vip}.Bytes()
+	free := build.ICMP{Src: netip.IPv6Unspecified(), Dst: vip6.Addr(), Type: 135, Payload: make([]byte, 16)}.Bytes()
+	for _, c := range []struct {
+		name string
+		f    []byte
+		want bool
+	}{
+		{"IPv4", udp, true},
+		{"IPv6 from ::", free, true},
+		{"a wrong header checksum", build.UDP{Src: client, Dst: vip, IP: build.IP{BadIPSum: true}}.Bytes(), true},
+		{"a header of 16 bytes", with(udp, set(14, 0x44)), true},
+		{"version 5", with(udp, set(14, 0x55)), false},
+		{"a stump", udp[:20], false},
+		{"ARP", build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
+	} {
+		if h := parse(c.f); h.HasAddrs() != c.want {
+			t.Errorf("%s: %v", c.name, h.HasAddrs())
+		}
+	}
+}
