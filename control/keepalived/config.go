@@ -1,8 +1,8 @@
 package keepalived
 
 import (
-	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"lvsdr/dataplane/frame"
@@ -90,7 +90,7 @@ type VirtualServer struct {
 
 // Name is the service as logs and FIFOs write it: [ADDR]:proto:PORT.
 func (v *VirtualServer) Name() string {
-	return fmt.Sprintf("[%v]:%v:%d", v.Addr, v.Protocol, v.Port)
+	return endpointName(v.Addr, v.Protocol, v.Port)
 }
 
 // Timing says when and how a server is checked.
@@ -133,7 +133,15 @@ type RealServer struct {
 // Name is the server as logs and FIFOs write it: [ADDR]:proto:PORT, with the
 // protocol of its service.
 func (r *RealServer) Name(p frame.Proto) string {
-	return fmt.Sprintf("[%v]:%v:%d", r.Addr, p, r.Port)
+	return endpointName(r.Addr, p, r.Port)
+}
+
+// endpointName is [ADDR]:proto:PORT.
+func endpointName(addr netip.Addr, p frame.Proto, port uint16) string {
+	b := make([]byte, 0, len("[255.255.255.255]:sctp:65535"))
+	b = addr.AppendTo(append(b, '['))
+	b = append(append(append(b, "]:"...), p.String()...), ':')
+	return string(strconv.AppendUint(b, uint64(port), 10))
 }
 
 // A CheckKind is a kind of check.

@@ -81,8 +81,7 @@ func (s *State) standing(r *fileServer) (dataplane.ServerConfig, standing) {
 
 // placed reports whether the real server addr can be reached.
 func (s *State) placed(addr netip.Addr) bool {
-	p, ok := s.places.Get(addr)
-	return ok && p.ok()
+	return s.place(addr).ok()
 }
 
 // withSorry is servers with the sorry server. Without the quorum it serves in
@@ -119,6 +118,9 @@ func idOf(c dataplane.ServerConfig) serverID { return serverID{c.Addr, c.Port} }
 // the order of the file. Those that old has keep their order, and the others
 // enter at the head. It is old where that is the same; nil is none.
 func wish(old *Service, c dataplane.ServiceConfig, servers []dataplane.ServerConfig) *Service {
+	if old != nil && old.Config == c && asAdded(old.Servers, servers) {
+		return old // as most are, most of the time
+	}
 	next := &Service{Config: c, Servers: make([]Server, 0, len(servers))}
 	wanted := make(map[serverID]dataplane.ServerConfig, len(servers))
 	for _, r := range servers {
@@ -143,4 +145,18 @@ func wish(old *Service, c dataplane.ServiceConfig, servers []dataplane.ServerCon
 		return old
 	}
 	return next
+}
+
+// asAdded reports whether list is what servers are after they were added one by
+// one.
+func asAdded(list []Server, servers []dataplane.ServerConfig) bool {
+	if len(list) != len(servers) {
+		return false
+	}
+	for i, r := range slices.Backward(list) {
+		if r.Config != servers[len(list)-1-i] {
+			return false
+		}
+	}
+	return true
 }

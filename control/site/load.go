@@ -2,6 +2,7 @@ package site
 
 import (
 	"errors"
+	"slices"
 
 	"lvsdr/control/health"
 	"lvsdr/control/site/tree"
@@ -14,13 +15,13 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	old := *s
 	s.passed(e.At)
 	s.plan, s.host = newPlan(e.Config), hostOrNone(e.Host)
+	sameHost := s.host == old.host
 	s.loading = Loading{At: e.At, Tried: s.loading.Tried + 1}
 	s.refused = nil
-	s.layout++
 	if t := s.plan.timeouts(); t != old.plan.timeouts() {
 		s.timeouts = t
 	}
-	s.placeServers()
+	s.placeServers(sameHost)
 	s.placeVIPs()
 	notices := s.carry(&old)
 	notices = append(notices, s.demandAll(&old)...)
@@ -37,10 +38,21 @@ func (p *plan) timeouts() Timeouts {
 func (s *State) demandAll(old *State) []Notice {
 	var notices []Notice
 	s.demands = demands{}
+	kept := 0
 	for _, f := range s.plan.services {
-		before, _ := old.demands.Get(f.key())
+		before, had := old.demands.Get(f.key())
 		notices = append(notices, s.demandNow(f, before, byFile)...)
+		if had {
+			kept++
+		}
+		if !had || !slices.EqualFunc(f.servers, before.file.servers, sameAddr) {
+			s.layout++
+		}
 	}
+	if kept == old.demands.Len() {
+		return notices
+	}
+	s.layout++
 	for k, before := range old.demands.All() {
 		if _, still := s.demands.Get(k); !still {
 			s.impose(before.wish, nil, byFile)
@@ -48,6 +60,9 @@ func (s *State) demandAll(old *State) []Notice {
 	}
 	return notices
 }
+
+// sameAddr reports whether two servers have one address.
+func sameAddr(a, b fileServer) bool { return a.config.Addr == b.config.Addr }
 
 // carry keeps the health of the servers whose checks were there before: a server
 // that is down does not come back by a change of the file. A check is the same as
@@ -57,14 +72,29 @@ func (s *State) carry(old *State) []Notice {
 	var notices []Notice
 	for i := range s.plan.probed {
 		p := &s.plan.probed[i]
+		if p.untouched(old) || !s.placed(p.addr) {
+			continue
+		}
 		was, h, known := p.carried(s, old)
-		if !known || !s.placed(p.addr) {
+		if !known {
 			continue
 		}
 		s.setHealth(i, h)
 		notices = append(notices, p.notices(was, h)...)
 	}
 	return notices
+}
+
+// untouched reports whether p was in old's file as it is, and in the state of its
+// start: as most servers are with each reload.
+func (p *probed) untouched(old *State) bool {
+	at, there := old.plan.checks[p.checks[0].id]
+	if !there || at.check != 0 {
+		return false
+	}
+	before := &old.plan.probed[at.server]
+	_, changed := old.health.Get(index(at.server))
+	return !changed && before.name == p.name && len(before.checks) == len(p.checks) && before.start.Equal(p.start)
 }
 
 // carried is the health of the server p, and what it was before; known is false

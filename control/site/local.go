@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -55,11 +56,11 @@ func (s *State) LocalVIPs() (vips []LocalVIP, mtu int, lacking []string) {
 
 // reachedBy are the places of the real servers of a virtual address: of each
 // service first those of the file, in its order, also while they are down.
-func (s *State) reachedBy(vip netip.Addr) func(func(place) bool) {
-	return func(yield func(place) bool) {
+func (s *State) reachedBy(vip netip.Addr) iter.Seq[*place] {
+	return func(yield func(*place) bool) {
 		for service := range s.table.On(frame.AddrFrom(vip)) {
 			for _, addr := range s.addresses(service) {
-				if p, ok := s.places.Get(addr); ok && p.ok() && !yield(p) {
+				if p := s.place(addr); p.ok() && !yield(p) {
 					return
 				}
 			}

@@ -25,13 +25,20 @@ type vip struct {
 	active bool
 }
 
-// A place is where a real server is reached.
+// provesDR reports whether a real server can be asked at the address from here: it
+// has a place, and this host does not have it itself.
+func (v vip) provesDR() bool { return v.place.Link.Index != 0 && v.place.Local == "" }
+
+// A place is where real servers are reached. It is not changed once servers have
+// it, and they share it where it is the same: nil is the place of an address that
+// is of no server.
 type place struct {
 	hostnet.Place
-	err string // why it has none
+	err string // why there is none
 }
 
-func (p place) ok() bool { return p.err == "" }
+// ok reports whether p is a place indeed.
+func (p *place) ok() bool { return p != nil && p.err == "" }
 
 // A neighbour is the MAC address that a real server has on an interface.
 type neighbour struct {
@@ -42,7 +49,7 @@ type neighbour struct {
 func (e HostChanged) apply(s *State) ([]Notice, error) {
 	s.host = hostOrNone(e.Host)
 	s.placeVIPs()
-	if s.placeServers() {
+	if s.placeServers(false) {
 		return s.reconsider(), nil
 	}
 	return nil, nil
@@ -60,7 +67,7 @@ func (e Activate) apply(s *State) ([]Notice, error) {
 
 func (e Neighbour) apply(s *State) ([]Notice, error) {
 	// It may have been under way when the server moved to another interface.
-	if p, ok := s.places.Get(e.Addr); ok && p.ok() && p.Link.Index == e.Ifindex {
+	if p := s.place(e.Addr); p.ok() && p.Link.Index == e.Ifindex {
 		s.setMAC(e.Addr, neighbour{e.Ifindex, e.MAC})
 	}
 	return nil, nil
@@ -96,8 +103,11 @@ func (s *State) placeVIP(addr netip.Addr) {
 
 // isVIP reports whether addr is a virtual address, of the file or of ipvsadm.
 func (s *State) isVIP(addr netip.Addr) bool {
-	if s.plan.vips[addr] {
+	if s.plan.vips[addr] != nil {
 		return true
+	}
+	if _, served := s.vips.Get(addr); !served {
+		return false
 	}
 	for service := range s.table.On(frame.AddrFrom(addr)) {
 		if service.Owner == Runtime {
@@ -107,18 +117,31 @@ func (s *State) isVIP(addr netip.Addr) bool {
 	return false
 }
 
-// placeServers finds the places of all real servers anew, and reports whether
-// one of the file has got a place, or has lost it.
-func (s *State) placeServers() (changed bool) {
+// placeServers finds the places of all real servers, and reports whether one of
+// the file has got a place, or has lost it. On the same host as before it leaves
+// those that have one where they are.
+func (s *State) placeServers(sameHost bool) (changed bool) {
 	for addr := range s.places.All() {
-		if s.placeServer(addr) {
-			changed = true
+		if _, inFile := s.plan.servers[addr]; !inFile {
+			s.placeServer(addr) // or forgets it
 		}
 	}
-	for addr := range s.plan.servers {
-		if s.placeServer(addr) {
-			changed = true
+	last := &place{} // of the server before, which is on the same network as a rule
+	for _, addr := range s.plan.addrs {
+		was := s.place(addr)
+		if sameHost && was.ok() && !s.isVIP(addr) {
+			continue
 		}
+		is := s.findServer(addr)
+		if was != nil && *was == is {
+			last = was
+			continue
+		}
+		if *last != is {
+			last = &place{is.Place, is.err}
+		}
+		s.setPlace(addr, last)
+		changed = changed || was.ok() != is.ok()
 	}
 	return changed
 }
@@ -126,23 +149,31 @@ func (s *State) placeServers() (changed bool) {
 // placeServer finds the place of a real server, or forgets it if it is none any
 // more. It reports whether a server of the file has got a place, or has lost it.
 func (s *State) placeServer(addr netip.Addr) (changed bool) {
-	old, had := s.places.Get(addr)
 	_, inFile := s.plan.servers[addr]
 	if added, _ := s.runtime.Get(addr); !inFile && added == 0 {
-		s.setMAC(addr, neighbour{})
 		s.setPlace(addr, nil)
 		return false
 	}
+	was, is := s.place(addr), s.findServer(addr)
+	if was == nil || *was != is {
+		s.setPlace(addr, &is)
+	}
+	return inFile && was.ok() != is.ok()
+}
+
+// place is the place of the real server addr, as it was found.
+func (s *State) place(addr netip.Addr) *place {
+	p, _ := s.places.Get(addr)
+	return p
+}
+
+// findServer finds the place of a real server.
+func (s *State) findServer(addr netip.Addr) place {
 	at, err := s.serverPlace(addr)
-	p := place{Place: at}
 	if err != nil {
-		p.err = err.Error()
+		return place{err: err.Error()}
 	}
-	if !p.ok() || p.Link.Index != old.Link.Index {
-		s.setMAC(addr, neighbour{})
-	}
-	s.setPlace(addr, &p)
-	return inFile && p.ok() != (had && old.ok())
+	return place{Place: at}
 }
 
 // serverPlace is where a real server is reached.
@@ -156,13 +187,17 @@ func (s *State) serverPlace(addr netip.Addr) (hostnet.Place, error) {
 	return s.host.Server(addr)
 }
 
-// setPlace puts the real server addr at p; nil: it is none any more.
+// setPlace puts the real server addr at p; nil: it is none any more. Without a
+// place, or on another link, its MAC address is not known.
 func (s *State) setPlace(addr netip.Addr, p *place) {
+	if old := s.place(addr); old.ok() && (!p.ok() || p.Link.Index != old.Link.Index) {
+		s.setMAC(addr, neighbour{})
+	}
 	s.missing -= s.lacksMAC(addr)
 	if p == nil {
 		s.places = s.places.Delete(addr)
 	} else {
-		s.places = s.places.Put(addr, *p)
+		s.places = s.places.Put(addr, p)
 	}
 	s.missing += s.lacksMAC(addr)
 }
@@ -180,11 +215,7 @@ func (s *State) setMAC(addr netip.Addr, n neighbour) {
 
 // lacksMAC is 1 for a real server that has a place but no MAC address.
 func (s *State) lacksMAC(addr netip.Addr) int {
-	p, ok := s.places.Get(addr)
-	if !ok || !p.ok() {
-		return 0
-	}
-	if _, known := s.macs.Get(addr); known {
+	if _, known := s.macs.Get(addr); known || !s.place(addr).ok() {
 		return 0
 	}
 	return 1

@@ -19,19 +19,24 @@ type plan struct {
 	services []*fileService // in the order of the file
 	probed   []probed       // the servers with checks
 	checks   map[string]checkAt
-	vips     map[netip.Addr]bool
+	vips     map[netip.Addr]*keepalived.VirtualServer // the first service of each
 	servers  map[netip.Addr]mention
+	addrs    []netip.Addr // the keys of servers, in the order of the file
 }
 
 // A mention is where the file names a real server's address first.
 type mention struct {
-	pos  keepalived.Pos
-	word string
-	addr netip.AddrPort
+	server *keepalived.RealServer // nil: a sorry server
+	of     *keepalived.VirtualServer
 }
 
 // String is such as "keepalived.conf:12: real_server 192.0.2.11:80".
-func (m mention) String() string { return fmt.Sprintf("%v: %s %v", m.pos, m.word, m.addr) }
+func (m mention) String() string {
+	if m.server == nil {
+		return fmt.Sprintf("%v: sorry_server %v", m.of.Pos, netip.AddrPortFrom(m.of.SorryServer.Addr, m.of.Port))
+	}
+	return fmt.Sprintf("%v: real_server %v", m.server.Pos, netip.AddrPortFrom(m.server.Addr, m.server.Port))
+}
 
 // A fileService is a service of the file.
 type fileService struct {
@@ -70,7 +75,6 @@ type probed struct {
 type fileCheck struct {
 	id     string
 	source *keepalived.Check
-	vips   []netip.AddrPort // at which its server must answer for the check to prove Direct Routing
 }
 
 // A checkAt says where a check is: plan.probed[server].checks[check].
@@ -78,14 +82,21 @@ type checkAt struct{ server, check int }
 
 // newPlan reads cfg.
 func newPlan(cfg *keepalived.Config) *plan {
-	p := &plan{config: cfg, checks: map[string]checkAt{}, vips: map[netip.Addr]bool{}, servers: map[netip.Addr]mention{}}
-	first := map[*keepalived.Check]int{} // in probed, by its first check
+	n := 0
+	for _, vs := range cfg.VirtualServers {
+		n += len(vs.RealServers)
+	}
+	p := &plan{config: cfg, checks: make(map[string]checkAt, n), vips: map[netip.Addr]*keepalived.VirtualServer{},
+		servers: make(map[netip.Addr]mention, n), probed: make([]probed, 0, n)}
+	first := make(map[*keepalived.Check]int, n) // in probed, by its first check
 	seen := map[dataplane.ServiceKey]bool{}
 	for _, vs := range cfg.VirtualServers {
 		k := dataplane.ServiceKey{Proto: vs.Protocol, Addr: frame.AddrFrom(vs.Addr), Port: vs.Port}
 		if !seen[k] { // Load leaves others out
 			seen[k] = true
-			p.vips[vs.Addr] = true
+			if p.vips[vs.Addr] == nil {
+				p.vips[vs.Addr] = vs
+			}
 			p.services = append(p.services, p.service(k, vs, first))
 		}
 	}
@@ -101,43 +112,45 @@ func (p *plan) service(k dataplane.ServiceKey, vs *keepalived.VirtualServer, fir
 		Mask:        frame.AddrFrom(vs.Granularity),
 		OnePacket:   vs.OPS,
 	}}
+	of := " of VS " + vs.Name()
 	for _, rs := range vs.RealServers {
 		s := fileServer{source: rs, probed: unchecked, config: dataplane.ServerConfig{Addr: frame.AddrFrom(rs.Addr),
 			Port: rs.Port, Weight: int(rs.Weight), Upper: int(rs.Upper), Lower: int(rs.Lower)}}
-		p.mention(rs.Addr, rs.Pos, "real_server", rs.Port)
+		p.mention(rs.Addr, mention{rs, vs})
 		if len(rs.Checks) > 0 {
 			at, ok := first[rs.Checks[0]]
 			if !ok {
 				at = len(p.probed)
 				first[rs.Checks[0]] = at
-				p.probed = append(p.probed, p.probe(vs, rs, at))
+				p.probed = append(p.probed, p.probe(rs, rs.Name(vs.Protocol)+of, at))
 				p.probed[at].config = s.config
 			}
 			s.probed = at
-			p.probed[at].join(f, rs)
+			p.probed[at].of = append(p.probed[at].of, f)
 		}
 		f.servers = append(f.servers, s)
 	}
 	if sorry := vs.SorryServer; sorry.Addr.IsValid() {
 		f.sorry = &dataplane.ServerConfig{Addr: frame.AddrFrom(sorry.Addr), Port: vs.Port, Weight: 1}
-		p.mention(sorry.Addr, vs.Pos, "sorry_server", vs.Port)
+		p.mention(sorry.Addr, mention{nil, vs})
 	}
 	return f
 }
 
 // mention keeps where a real server's address is named first.
-func (p *plan) mention(addr netip.Addr, pos keepalived.Pos, word string, port uint16) {
+func (p *plan) mention(addr netip.Addr, m mention) {
 	if _, ok := p.servers[addr]; !ok {
-		p.servers[addr] = mention{pos, word, netip.AddrPortFrom(addr, port)}
+		p.servers[addr] = m
+		p.addrs = append(p.addrs, addr)
 	}
 }
 
 // notYet is why a server with alpha is down at first.
 const notYet = "no good check yet"
 
-// probe is the server rs of vs with its checks; it is to be p.probed[at].
-func (p *plan) probe(vs *keepalived.VirtualServer, rs *keepalived.RealServer, at int) probed {
-	s := probed{name: rs.Name(vs.Protocol) + " of VS " + vs.Name(), addr: rs.Addr,
+// probe is the server rs, called name, with its checks; it is to be p.probed[at].
+func (p *plan) probe(rs *keepalived.RealServer, name string, at int) probed {
+	s := probed{name: name, addr: rs.Addr,
 		policy: health.Policy{SlowStart: rs.SlowStart}, checks: make([]fileCheck, len(rs.Checks))}
 	start := make([]health.Check, len(rs.Checks))
 	for i, c := range rs.Checks {
@@ -149,16 +162,9 @@ func (p *plan) probe(vs *keepalived.VirtualServer, rs *keepalived.RealServer, at
 	return s
 }
 
-// join adds that the server is behind f, as rs. Its checks that ask what a client
-// of f would ask can ask it by Direct Routing too.
-func (s *probed) join(f *fileService, rs *keepalived.RealServer) {
-	s.of = append(s.of, f)
-	if f.config.Key.Proto != frame.ProtoTCP || f.config.Key.Port == 0 {
-		return
-	}
-	for i := range s.checks {
-		if c := s.checks[i].source; c.ConnectIP == rs.Addr && c.ConnectPort == f.config.Key.Port {
-			s.checks[i].vips = append(s.checks[i].vips, netip.AddrPortFrom(f.source.Addr, f.config.Key.Port))
-		}
-	}
+// asks reports whether check c asks the server what a client of TCP service f
+// would ask, so that the same can be asked by Direct Routing.
+func (p *probed) asks(c *keepalived.Check, f *fileService) bool {
+	k := f.config.Key
+	return k.Proto == frame.ProtoTCP && k.Port != 0 && c.ConnectIP == p.addr && c.ConnectPort == k.Port
 }

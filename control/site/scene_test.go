@@ -187,21 +187,22 @@ func (sc *scene) try(e Event) (Changes, error) {
 // wishes are all that the actors are to have, by name.
 func wishes(s *State) map[string]any {
 	vips, mtu, lacking := s.LocalVIPs()
+	var checks []string // wherever they are in the file
+	for _, c := range s.Checks() {
+		spec := *c.Spec
+		spec.Pos = keepalived.Pos{}
+		checks = append(checks, fmt.Sprintf("%s of %s: %+v %+v %v", c.ID, c.Server, c.DR, spec, c.LogAll))
+	}
 	return map[string]any{"Own": s.Own(), "Guards": s.Guards(), "NICs": s.NICs(), "Targets": s.Targets(), "VIPs": s.VIPs(),
-		"Checks": s.Checks(), "Local": fmt.Sprint(vips, mtu, lacking), "Timeouts": s.Timeouts(), "Problems": s.Problems()}
+		"Checks": checks, "Local": fmt.Sprint(vips, mtu, lacking), "Timeouts": s.Timeouts(), "Problems": s.Problems()}
 }
 
 // describe is everything that can be seen of a state.
 func describe(s *State) string {
 	var b strings.Builder
-	all := wishes(s)
-	delete(all, "Checks")
-	fmt.Fprintf(&b, "%s%v %v %d %v\n", text(s.table), all, s.Hops(), s.MissingMACs(), s.Loading())
+	fmt.Fprintf(&b, "%s%v %v %d %v\n", text(s.table), wishes(s), s.Hops(), s.MissingMACs(), s.Loading())
 	for v := range s.Views() {
 		fmt.Fprintf(&b, "%+v\n", v)
-	}
-	for _, c := range s.Checks() {
-		fmt.Fprintf(&b, "%s of %s: %+v %+v\n", c.ID, c.Server, c.DR, c.Spec)
 	}
 	return b.String()
 }

@@ -66,7 +66,7 @@ func (s *State) settleVIP(addr netip.Addr) (moved bool) {
 	case !used:
 		s.vips = s.vips.Delete(addr)
 	}
-	if _, server := s.places.Get(addr); server {
+	if s.place(addr) != nil {
 		return s.placeServer(addr)
 	}
 	return false

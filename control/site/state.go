@@ -41,7 +41,7 @@ type State struct {
 	table    *Table
 	refused  []string // what the table refused of the file
 	vips     tree.Map[netip.Addr, vip]
-	places   tree.Map[netip.Addr, place]     // of real servers
+	places   tree.Map[netip.Addr, *place]    // of real servers
 	macs     tree.Map[netip.Addr, neighbour] // likewise
 	runtime  tree.Map[netip.Addr, int]       // how many servers that ipvsadm added have this address
 	missing  int                             // places whose MAC address is not known

@@ -96,7 +96,7 @@ func (s *State) serverView(service *Service, c dataplane.ServerConfig) ServerVie
 	if i := service.find(c); i >= 0 {
 		v.In, v.Owner, v.Effective = true, service.Servers[i].Owner, service.Servers[i].Config.Weight
 	}
-	if at, ok := s.places.Get(c.Addr.IP()); ok {
+	if at := s.place(c.Addr.IP()); at != nil {
 		v.Place, v.Problem, v.MAC = at.Place, at.err, s.hop(c.Addr.IP()).MAC
 	}
 	return v

@@ -9,7 +9,6 @@ import (
 
 	"lvsdr/control/hostnet"
 	"lvsdr/control/keepalived"
-	"lvsdr/control/site/tree"
 	"lvsdr/dataplane/frame"
 )
 
@@ -136,9 +135,12 @@ func (s *State) Hops() []Hop {
 // hop is how the real server addr is reached; one without a place has neither MAC
 // address nor link.
 func (s *State) hop(addr netip.Addr) Hop {
-	p, _ := s.places.Get(addr)
-	n, _ := s.macs.Get(addr)
-	return Hop{addr, n.mac, p.Link}
+	h := Hop{Addr: addr}
+	if p := s.place(addr); p.ok() {
+		n, _ := s.macs.Get(addr)
+		h.MAC, h.Link = n.mac, p.Link
+	}
+	return h
 }
 
 // MissingMACs is how many real servers have a place but no MAC address.
@@ -170,14 +172,14 @@ func (s *State) Checks() []Check {
 	var all []Check
 	for i := range s.plan.probed {
 		p := &s.plan.probed[i]
-		at, ok := s.places.Get(p.addr)
-		if !ok || !at.ok() {
+		at := s.place(p.addr)
+		if !at.ok() {
 			continue
 		}
 		for _, c := range p.checks {
 			check := Check{ID: c.id, Server: p.name, Spec: c.source, LogAll: global.LogAllFailures}
 			if s.options.DRChecks && global.DRCheck {
-				check.DR = s.drPath(c.vips, p.addr, at.Link.Index)
+				check.DR = s.drPath(p, c.source, at.Link.Index)
 			}
 			all = append(all, check)
 		}
@@ -185,11 +187,16 @@ func (s *State) Checks() []Check {
 	return all
 }
 
-// drPath is the way to the first of vips that can be asked for from here.
-func (s *State) drPath(vips []netip.AddrPort, server netip.Addr, ifindex int) *DRPath {
-	for _, vip := range vips {
-		if v, ok := s.vips.Get(vip.Addr()); ok && v.err == "" && v.place.Local == "" {
-			return &DRPath{vip, server, ifindex}
+// drPath is the way on which p, reached by an interface, can be asked what check
+// c asks; nil: there is none.
+func (s *State) drPath(p *probed, c *keepalived.Check, ifindex int) *DRPath {
+	for _, f := range p.of {
+		if !p.asks(c, f) {
+			continue
+		}
+		vip := f.source.Addr
+		if v, _ := s.vips.Get(vip); v.provesDR() {
+			return &DRPath{netip.AddrPortFrom(vip, f.source.Port), p.addr, ifindex}
 		}
 	}
 	return nil
@@ -213,10 +220,8 @@ func (s *State) Problems() []string {
 
 // mentionVIP says where a virtual address comes from.
 func (s *State) mentionVIP(addr netip.Addr) string {
-	for service := range s.table.On(frame.AddrFrom(addr)) {
-		if d, ok := s.demands.Get(key(service.Config.Key)); ok && service.Owner == File {
-			return fmt.Sprintf("%v: virtual_server %s", d.file.source.Pos, d.file.source.Name())
-		}
+	if vs := s.plan.vips[addr]; vs != nil {
+		return fmt.Sprintf("%v: virtual_server %s", vs.Pos, vs.Name())
 	}
 	return fmt.Sprintf("virtual address %v of ipvsadm", addr)
 }
@@ -227,44 +232,4 @@ func (s *State) mentionServer(addr netip.Addr) string {
 		return m.String()
 	}
 	return fmt.Sprintf("real server %v of ipvsadm", addr)
-}
-
-// A Changes says what there is to do about the difference of two States. The
-// actors' flags may be set without need; where one is not set, nothing changed.
-type Changes struct {
-	Edits []Edit // of the director's table
-	Hops  []Hop  // those that are others; without a MAC address: to be forgotten
-
-	Own, Guards, NICs, Targets, VIPs, Checks, Local, Timeouts, Problems bool
-}
-
-// Compare says what there is to do when new comes after old.
-func Compare(old, new *State) Changes {
-	vips, places := !old.vips.Same(new.vips), !old.places.Same(new.places)
-	plan, layout := old.plan != new.plan, old.layout != new.layout
-	return Changes{
-		Edits: Diff(old.table, new.table), Hops: hops(old, new),
-		Own: vips, Guards: vips, VIPs: vips, NICs: vips || places, Targets: places,
-		Checks: plan || vips || places, Local: vips || places || layout,
-		Timeouts: old.timeouts != new.timeouts, Problems: vips || places || plan,
-	}
-}
-
-// hops are the real servers that new reaches otherwise than old.
-func hops(old, new *State) []Hop {
-	changed := map[netip.Addr]bool{}
-	for addr := range tree.Diff(old.places, new.places) {
-		changed[addr] = true
-	}
-	for addr := range tree.Diff(old.macs, new.macs) {
-		changed[addr] = true
-	}
-	var all []Hop
-	for addr := range changed {
-		if h := new.hop(addr); h != old.hop(addr) {
-			all = append(all, h)
-		}
-	}
-	slices.SortFunc(all, func(a, b Hop) int { return a.Addr.Compare(b.Addr) })
-	return all
 }

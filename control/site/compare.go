@@ -1,0 +1,86 @@
+package site
+
+import (
+	"net/netip"
+	"slices"
+
+	"lvsdr/control/keepalived"
+	"lvsdr/control/site/tree"
+)
+
+// A Changes says what there is to do about the difference of two States. The
+// actors' flags may be set without need; where one is not set, nothing changed.
+type Changes struct {
+	Edits []Edit // of the director's table
+	Hops  []Hop  // those that are others; without a MAC address: to be forgotten
+
+	Own, Guards, NICs, Targets, VIPs, Checks, Local, Timeouts, Problems bool
+}
+
+// Compare says what there is to do when new comes after old.
+func Compare(old, new *State) Changes {
+	vips, places := !old.vips.Same(new.vips), !old.places.Same(new.places)
+	plan, layout := old.plan != new.plan, old.layout != new.layout
+	checks := plan && (vips || places || !sameChecks(old.plan, new.plan))
+	return Changes{
+		Edits: Diff(old.table, new.table), Hops: hops(old, new),
+		Own: vips, Guards: vips, VIPs: vips, NICs: vips || places, Targets: places,
+		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
+		Timeouts: old.timeouts != new.timeouts, Problems: vips || places || plan,
+	}
+}
+
+// hops are the real servers that new reaches otherwise than old.
+func hops(old, new *State) []Hop {
+	changed := map[netip.Addr]bool{}
+	for addr := range tree.Diff(old.places, new.places) {
+		changed[addr] = true
+	}
+	for addr := range tree.Diff(old.macs, new.macs) {
+		changed[addr] = true
+	}
+	var all []Hop
+	for addr := range changed {
+		if h := new.hop(addr); h != old.hop(addr) {
+			all = append(all, h)
+		}
+	}
+	slices.SortFunc(all, func(a, b Hop) int { return a.Addr.Compare(b.Addr) })
+	return all
+}
+
+// sameChecks reports whether two plans have the same checks, as far as they do not
+// depend on the places of addresses.
+func sameChecks(a, b *plan) bool {
+	x, y := &a.config.Global, &b.config.Global
+	return x.DRCheck == y.DRCheck && x.LogAllFailures == y.LogAllFailures &&
+		slices.EqualFunc(a.probed, b.probed, func(p, q probed) bool {
+			return p.name == q.name && p.addr == q.addr && slices.EqualFunc(p.checks, q.checks, sameCheck) && slices.EqualFunc(p.of, q.of, sameKey)
+		})
+}
+
+// sameCheck reports whether two checks do the same, wherever they are in the file.
+func sameCheck(a, b fileCheck) bool {
+	x, y := *a.source, *b.source
+	x.Pos, y.Pos = keepalived.Pos{}, keepalived.Pos{}
+	return a.id == b.id && x == y
+}
+
+// sameKey reports whether a and b are one service.
+func sameKey(a, b *fileService) bool { return a.config.Key == b.config.Key }
+
+// checksMoved reports whether the checks of one plan may be others because
+// addresses are elsewhere.
+func checksMoved(old, new *State) bool {
+	for addr := range tree.Diff(old.places, new.places) {
+		if _, inFile := new.plan.servers[addr]; inFile {
+			return true
+		}
+	}
+	for addr, c := range tree.Diff(old.vips, new.vips) {
+		if new.plan.vips[addr] != nil && c.Old.provesDR() != c.New.provesDR() {
+			return true
+		}
+	}
+	return false
+}
