@@ -102,7 +102,7 @@ func drawConfig(t *rapid.T) *Config {
 	return c
 }
 
-// checkPrint states the law of Config.Print: its text loads as the same Config,
+// checkPrint states the law of printConfig: its text loads as the same Config,
 // without a report above a Note.
 func checkPrint(t *testing.T, c *Config, o Options) {
 	t.Helper()

@@ -2,7 +2,6 @@ package keepalived_test
 
 import (
 	"fmt"
-	"os"
 
 	"lvsdr/control/keepalived"
 )
@@ -17,16 +16,12 @@ func ExampleLoad() {
 	for _, v := range c.VirtualServers {
 		fmt.Println(v.Name(), v.Scheduler, "persistent for", v.Persistence.Timeout, "s, checked every", v.DelayLoop)
 	}
-	if err := c.Print(os.Stdout); err != nil {
-		fmt.Println(err)
+	for _, r := range reports {
+		fmt.Println(r)
 	}
 	// Output:
 	// exit code 0 with 2 reports
 	// [192.168.1.100]:tcp:8080 wrr persistent for 120 s, checked every 6s
-	// virtual_server 192.168.1.100 8080 {
-	//     lb_algo wrr
-	//     lb_kind DR
-	//     protocol TCP
-	//     delay_loop 6
-	// }
+	// testdata/minimal.conf:1: note: virtual_server: [192.168.1.100]:tcp:8080: persistence_timeout is absent, so clients stick to one real server for 120 s; write `persistence_timeout 0` or `persistence_default off` to spread them
+	// testdata/minimal.conf:1: note: virtual_server: [192.168.1.100]:tcp:8080 has no real servers; its clients are refused
 }

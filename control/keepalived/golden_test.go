@@ -31,7 +31,7 @@ func TestGolden(t *testing.T) {
 				fmt.Fprintln(&got, d)
 			}
 			fmt.Fprintln(&got)
-			if err := c.Print(&got); err != nil {
+			if err := printConfig(&got, c); err != nil {
 				t.Fatal(err)
 			}
 			golden := strings.TrimSuffix(f, ".conf") + ".golden"

@@ -49,7 +49,7 @@ func testOptions(text string) Options {
 func printed(t *testing.T, nodes []*Node) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Print(&b, nodes); err != nil {
+	if err := printTree(&b, nodes); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -59,7 +59,7 @@ func printed(t *testing.T, nodes []*Node) string {
 func dumped(t *testing.T, c *Config) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := c.Print(&b); err != nil {
+	if err := printConfig(&b, c); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

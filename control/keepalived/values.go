@@ -72,13 +72,6 @@ func parseBool(s string) (bool, error) {
 	return false, fmt.Errorf("%q is neither on, true, yes nor off, false, no", s)
 }
 
-func formatBool(b bool) string {
-	if b {
-		return "on"
-	}
-	return "off"
-}
-
 // parseAddr reads the address of one host. Names are not looked up.
 func parseAddr(s string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(s)
@@ -145,18 +138,4 @@ func prefixMask(n int) netip.Addr {
 		m[i/8] |= 0x80 >> (i % 8)
 	}
 	return netip.AddrFrom16(m)
-}
-
-// formatGranularity is mask as parseGranularity reads it.
-func formatGranularity(mask netip.Addr) string {
-	if mask.Is4() {
-		return mask.String()
-	}
-	n := 0
-	for _, b := range mask.As16() {
-		for ; b&0x80 != 0; b <<= 1 {
-			n++
-		}
-	}
-	return strconv.Itoa(n)
 }

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// Print writes nodes as configuration text that parses to the same nodes,
+// printTree writes nodes as configuration text that parses to the same nodes,
 // except for their Pos: one keyword a line, blocks indented by four blanks, an
 // empty line around the blocks at the top, quotes only where they are needed.
-func Print(w io.Writer, nodes []*Node) error {
+func printTree(w io.Writer, nodes []*Node) error {
 	b := bufio.NewWriter(w)
 	printNodes(b, nodes, 0)
 	return b.Flush()

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -10,11 +11,11 @@ import (
 	"lvsdr/scheduler"
 )
 
-// Print writes c as a keepalived.conf that Load, with the same Options, reads as
+// printConfig writes c as a keepalived.conf that Load, with the same Options, reads as
 // the same Config, except for every Pos, as long as the text is within Limits.
 // What a reader would infer is not written; the services of a group are written
-// one by one. It cannot mend a Config that Load would not make.
-func (c *Config) Print(w io.Writer) error {
+// one by one. It is no cure for a Config that Load would not make.
+func printConfig(w io.Writer, c *Config) error {
 	var nodes []*Node
 	if g := c.Global.nodes(); len(g) > 0 {
 		nodes = append(nodes, &Node{Keyword: "global_defs", Children: g, HasBlock: true})
@@ -22,7 +23,7 @@ func (c *Config) Print(w io.Writer) error {
 	for _, v := range c.VirtualServers {
 		nodes = append(nodes, v.node())
 	}
-	return Print(w, nodes)
+	return printTree(w, nodes)
 }
 
 // line is the node of a keyword with values.
@@ -158,4 +159,25 @@ func (t Timing) lines(l *lines, parent tuning) tuning {
 	timer(&said.delayBeforeRetry, "delay_before_retry", t.DelayBeforeRetry, inferred.DelayBeforeRetry)
 	timer(&said.warmup, "warmup", t.Warmup, said.over(parent).timing().Warmup)
 	return said.over(parent)
+}
+
+func formatBool(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+// formatGranularity is mask as parseGranularity reads it.
+func formatGranularity(mask netip.Addr) string {
+	if mask.Is4() {
+		return mask.String()
+	}
+	n := 0
+	for _, b := range mask.As16() {
+		for ; b&0x80 != 0; b <<= 1 {
+			n++
+		}
+	}
+	return strconv.Itoa(n)
 }
