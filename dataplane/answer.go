@@ -7,9 +7,7 @@ const (
 	icmpEcho             = 8
 	icmpParameterProblem = 12
 
-	icmp6Echo               = 128
-	icmp6RouterSolicitation = 133 // the first of neighbour discovery
-	icmp6Redirect           = 137 // the last
+	icmp6Echo = 128
 )
 
 const (

@@ -65,15 +65,15 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.Reason = ARPSeen
 	case h.Kind != frame.IPv4 && h.Kind != frame.IPv6:
 		p.Reason = NotIP
-	case neighbourDiscovery(h):
+	case h.IsNeighbourDiscovery():
 		p.Reason = NDPSeen
 	case frame.DstMAC(p.Data)[0]&1 != 0:
 		// RFC 1122 section 3.3.6: a unicast datagram in a link-layer
 		// broadcast is discarded.
 		p.Reason = NotOurs
-	case !clientAddr(h):
+	case !h.FromHost():
 		p.Reason = BadSource
-	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || optionsInFront(h):
+	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || h.HidesProto():
 		p.flow.quoted, p.flow.route = false, nil
 		if h.Kind == frame.IPv4 {
 			p.flow.id = d.hasher.ID4(frame.Addrs4(p.Data, h), h.SrcPort, h.DstPort, h.Proto)
@@ -125,33 +125,6 @@ func connected(h *frame.Header, proto frame.Proto) bool {
 		return false
 	}
 	return proto == frame.ProtoTCP || proto == frame.ProtoUDP || proto == frame.ProtoSCTP
-}
-
-// neighbourDiscovery reports whether h is of the protocol that IPv6 has for
-// ARP (RFC 4861): it goes to the ARP side, also from a multicast.
-func neighbourDiscovery(h *frame.Header) bool {
-	return h.Proto == frame.ProtoICMPv6 && h.Kind == frame.IPv6 && !h.IsFragment() &&
-		h.ICMPType >= icmp6RouterSolicitation && h.ICMPType <= icmp6Redirect
-}
-
-// optionsInFront reports whether h is of a fragment whose datagram begins with
-// destination options, or an authentication header: the next header of the
-// first fragment leads on to the protocol, that of the others does not (RFC
-// 8200 section 4.5).
-func optionsInFront(h *frame.Header) bool {
-	const auth, options = 51, 60
-	return h.Kind == frame.IPv6 && h.FragOff != 0 && (h.Proto == options || h.Proto == auth)
-}
-
-// clientAddr reports whether h's source can be a client's: RFC 1122 section
-// 3.2.1.3 forbids the addresses of "this" network, loopback, multicast, and
-// above; RFC 4291 the unspecified address, loopback and multicast.
-func clientAddr(h *frame.Header) bool {
-	a := &h.Src
-	if h.Kind == frame.IPv4 {
-		return a[12] != 0 && a[12] != 127 && a[12] < 224
-	}
-	return a[0] != 0xff && (a[0] != 0 || [15]byte(a[:15]) != [15]byte{} || a[15] > 1)
 }
 
 // others decides about the packets that hits has left.

@@ -31,7 +31,7 @@ const (
 	icmpParamProblem = 12
 )
 
-// ICMPv6 types (RFC 4443, RFC 4861).
+// ICMPv6 types (RFC 4443).
 const (
 	icmp6Unreachable  = 1
 	icmp6TooBig       = 2
@@ -40,7 +40,6 @@ const (
 	icmp6Info         = 128 // from here on, messages that are no errors
 	icmp6Echo         = 128
 	icmp6EchoReply    = 129
-	icmp6Redirect     = 137
 )
 
 // codeFragNeeded is the code of icmpUnreachable that carries an MTU (RFC 1191
@@ -76,18 +75,6 @@ func MayAnswer(f []byte, h *Header) bool {
 		return (f[0]|f[6])&group == 0 && singleHost6(&h.Src) && singleHost6(&h.Dst) && !icmp6Error(h)
 	}
 	return false
-}
-
-// singleHost reports whether the IPv4 address a may be that of one host on a
-// network: not 0/8, 127/8, class D or class E (RFC 1122 section 3.2.1.3).
-func singleHost(a *Addr) bool {
-	return a[12] != 0 && a[12] != 127 && a[12] < 224
-}
-
-// singleHost6 reports whether the IPv6 address a may be that of one host on a
-// network: not multicast, unspecified or loopback (RFC 4291 section 2.4).
-func singleHost6(a *Addr) bool {
-	return a[0] != 0xff && *a != Addr{} && *a != Addr{15: 1}
 }
 
 // icmpError reports whether the IPv4 packet is an ICMP error.

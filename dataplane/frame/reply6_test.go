@@ -6,7 +6,6 @@ import (
 
 	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/build"
-	"lvsdr/dataplane/frame/frametest"
 )
 
 func TestMayAnswerIPv6(t *testing.T) {
@@ -23,11 +22,7 @@ func TestMayAnswerIPv6(t *testing.T) {
 	}
 	ext := tcp
 	ext.Ext = []build.Ext{build.HopByHop(), build.DestOpts()}
-	for _, c := range []struct {
-		name string
-		f    []byte
-		want bool
-	}{
+	testMayAnswer(t, []answerable{
 		{"a packet between two hosts", tcp.Bytes(), true},
 		{"a packet with extension headers", ext.Bytes(), true},
 		{"a first fragment", build.Fragment(tcp.Bytes(), 24)[0], true},
@@ -59,15 +54,7 @@ func TestMayAnswerIPv6(t *testing.T) {
 			s.Ext = []build.Ext{build.Routing(0, 1, client6.Addr())}
 			return s.Bytes()
 		}(), false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			if got := frame.MayAnswer(c.f, &h); got != c.want {
-				t.Errorf("got %v, want %v: %s", got, c.want, frametest.Describe(c.f))
-			}
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }
 
 func TestAppendEchoReplyIPv6(t *testing.T) {
@@ -93,11 +80,7 @@ func TestAppendEchoReplyIPv6(t *testing.T) {
 	big.Payload = make([]byte, 100)
 	group.Dst = netip.MustParseAddr("ff02::1")
 
-	for _, c := range []struct {
-		name string
-		f    []byte
-		want []byte // nil: none
-	}{
+	testReplies(t, frame.AppendEchoReply, []replyCase{
 		{"the whole message comes back", ping.Bytes(), pong.Bytes()},
 		{"a VLAN tag is kept", tagged.Bytes(), taggedPong.Bytes()},
 		{"a flow label is not returned", with(ping.Bytes(), func(f []byte) { f[15] |= 0x0a; f[16], f[17] = 1, 2 }), pong.Bytes()},
@@ -116,13 +99,7 @@ func TestAppendEchoReplyIPv6(t *testing.T) {
 		{"a TCP segment", tcp6(), nil},
 		{"an echo request of ICMPv6's number in IPv4",
 			build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 128}.Bytes(), nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			wantReply(t, frame.AppendEchoReply(nil, c.f, &h), c.want)
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }
 
 func TestAppendResetIPv6(t *testing.T) {
@@ -137,24 +114,14 @@ func TestAppendResetIPv6(t *testing.T) {
 	ext := in("S", 5)
 	ext.Ext = []build.Ext{build.HopByHop(), build.DestOpts(make([]byte, 30)...)}
 
-	for _, c := range []struct {
-		name string
-		f    []byte
-		want []byte // nil: none
-	}{
+	testReplies(t, frame.AppendReset, []replyCase{
 		{"a SYN counts one", in("S", 0).Bytes(), out("RA", 0, 0xffffffff)},
 		{"extension headers do not count, data does", ext.Bytes(), out("RA", 0, 4)},
 		{"an ACK tells the sequence number itself", in("A", 9).Bytes(), out("R", 0x01020304, 0)},
 		{"a reset is not answered", in("R", 0).Bytes(), nil},
 		{"nor a first fragment", build.Fragment(in("A", 40).Bytes(), 24)[0], nil},
 		{"nor a UDP datagram", build.UDP{Src: client6, Dst: vip6}.Bytes(), nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			wantReply(t, frame.AppendReset(nil, c.f, &h), c.want)
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }
 
 func TestAppendICMPErrorIPv6(t *testing.T) {
@@ -174,13 +141,7 @@ func TestAppendICMPErrorIPv6(t *testing.T) {
 	tagged.VLAN, taggedOut.VLAN = 7, 7
 	first := build.Fragment(long.Bytes(), 800)
 
-	for _, c := range []struct {
-		name      string
-		f         []byte
-		typ, code uint8
-		mtu       uint16
-		want      []byte // nil: none
-	}{
+	testErrors(t, 1280, []errorCase{
 		{"port unreachable quotes all of a short packet, not its padding", udp.Bytes(), 1, 4, 0, out(1, 4, [4]byte{}, udp.Bytes(), most).Bytes()},
 		{"a VLAN tag is kept, not quoted, and does not count", tagged.Bytes(), 1, 4, 0, taggedOut.Bytes()},
 		{"a packet that just fits 1280 bytes", just.Bytes(), 1, 4, 0, out(1, 4, [4]byte{}, just.Bytes(), most).Bytes()},
@@ -192,15 +153,5 @@ func TestAppendICMPErrorIPv6(t *testing.T) {
 		{"a first fragment", first[0], 1, 4, 0, out(1, 4, [4]byte{}, first[0], most).Bytes()},
 		{"a later fragment", first[1], 1, 4, 0, nil},
 		{"an ICMPv6 error", out(1, 4, [4]byte{}, udp.Bytes(), 8).Bytes(), 3, 0, 0, nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			got := frame.AppendICMPError(nil, c.f, &h, c.typ, c.code, c.mtu)
-			wantReply(t, got, c.want)
-			if n := len(got) - int(h.L3); n > 1280 {
-				t.Errorf("an error of %d bytes", n)
-			}
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }

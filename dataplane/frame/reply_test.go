@@ -20,6 +20,69 @@ func hostUnreachable(dst, f []byte, h *frame.Header) []byte {
 	return frame.AppendICMPError(dst, f, h, 3, 1, 0)
 }
 
+// An answerable is a frame that may be answered, or must not be.
+type answerable struct {
+	name string
+	f    []byte
+	want bool
+}
+
+func testMayAnswer(t *testing.T, cases []answerable) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			h := parse(c.f)
+			if got := frame.MayAnswer(c.f, &h); got != c.want {
+				t.Errorf("got %v, want %v: %s", got, c.want, frametest.Describe(c.f))
+			}
+			checkReplies(t, c.f)
+		})
+	}
+}
+
+// A replyCase is a frame and what it is answered with.
+type replyCase struct {
+	name string
+	f    []byte
+	want []byte // nil: nothing
+}
+
+func testReplies(t *testing.T, appendReply func(dst, f []byte, h *frame.Header) []byte, cases []replyCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			h := parse(c.f)
+			wantReply(t, appendReply(nil, c.f, &h), c.want)
+			checkReplies(t, c.f)
+		})
+	}
+}
+
+// An errorCase is a frame, an ICMP error about it, and its bytes.
+type errorCase struct {
+	name      string
+	f         []byte
+	typ, code uint8
+	mtu       uint16
+	want      []byte // nil: none
+}
+
+// testErrors tests errors that have at most that many bytes of IP.
+func testErrors(t *testing.T, most int, cases []errorCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			h := parse(c.f)
+			got := frame.AppendICMPError(nil, c.f, &h, c.typ, c.code, c.mtu)
+			wantReply(t, got, c.want)
+			if n := len(got) - int(h.L3); n > most {
+				t.Errorf("an error of %d bytes", n)
+			}
+			checkReplies(t, c.f)
+		})
+	}
+}
+
 func TestMayAnswer(t *testing.T) {
 	tcp := build.TCP{Src: client, Dst: vip, IP: build.IP{SrcMAC: clientMAC, DstMAC: vipMAC}, Flags: "S", Payload: make([]byte, 40)}
 	from := func(a string) []byte {
@@ -35,11 +98,7 @@ func TestMayAnswer(t *testing.T) {
 	icmp := func(typ uint8) []byte {
 		return build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: typ, Payload: build.Quote(tcp.Bytes(), 8)}.Bytes()
 	}
-	for _, c := range []struct {
-		name string
-		f    []byte
-		want bool
-	}{
+	testMayAnswer(t, []answerable{
 		{"a packet between two hosts", tcp.Bytes(), true},
 		{"a first fragment", build.Fragment(tcp.Bytes(), 24)[0], true},
 		{"a later fragment", build.Fragment(tcp.Bytes(), 24)[1], false},
@@ -74,15 +133,7 @@ func TestMayAnswer(t *testing.T) {
 		{"a packet with a wrong header checksum", build.TCP{Src: client, Dst: vip, IP: build.IP{BadIPSum: true}}.Bytes(), false},
 		{"an ARP frame", build.ARP{SenderIP: client.Addr(), TargetIP: vip.Addr()}.Bytes(), false},
 		{"an empty frame", nil, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			if got := frame.MayAnswer(c.f, &h); got != c.want {
-				t.Errorf("got %v, want %v: %s", got, c.want, frametest.Describe(c.f))
-			}
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }
 
 func TestAppendEchoReply(t *testing.T) {
@@ -108,11 +159,7 @@ func TestAppendEchoReply(t *testing.T) {
 	big := ping
 	big.Payload = make([]byte, 100)
 
-	for _, c := range []struct {
-		name string
-		f    []byte
-		want []byte // nil: none
-	}{
+	testReplies(t, frame.AppendEchoReply, []replyCase{
 		{"the whole message comes back", ping.Bytes(), pong.Bytes()},
 		{"a VLAN tag is kept", tagged.Bytes(), taggedPong.Bytes()},
 		{"IP options are not returned", options.Bytes(), pong.Bytes()},
@@ -127,13 +174,7 @@ func TestAppendEchoReply(t *testing.T) {
 		{"a later fragment of a ping", build.Fragment(big.Bytes(), 48)[1], nil},
 		{"a ping to everybody", with(ping.Bytes(), func(f []byte) { copy(f[30:], "\xff\xff\xff\xff") }), nil},
 		{"a TCP segment", build.TCP{Src: client, Dst: vip, Flags: "S"}.Bytes(), nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			wantReply(t, frame.AppendEchoReply(nil, c.f, &h), c.want)
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }
 
 func TestAppendReset(t *testing.T) {
@@ -153,11 +194,7 @@ func TestAppendReset(t *testing.T) {
 	padded := in("", 0)
 	padded.Pad = true
 
-	for _, c := range []struct {
-		name string
-		f    []byte
-		want []byte // nil: none
-	}{
+	testReplies(t, frame.AppendReset, []replyCase{
 		{"a SYN counts one", in("S", 0).Bytes(), window(out("RA", 0, 0xffffffff))},
 		{"a VLAN tag is kept", tagged.Bytes(), window(taggedOut)},
 		{"options do not count", options.Bytes(), window(out("RA", 0, 0xffffffff))},
@@ -177,13 +214,7 @@ func TestAppendReset(t *testing.T) {
 		{"nor a later fragment", build.Fragment(in("A", 40).Bytes(), 24)[1], nil},
 		{"nor a SYN to a multicast MAC address", with(in("S", 0).Bytes(), set(0, 1)), nil},
 		{"nor a UDP datagram", build.UDP{Src: client, Dst: vip}.Bytes(), nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			wantReply(t, frame.AppendReset(nil, c.f, &h), c.want)
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }
 
 func TestAppendICMPError(t *testing.T) {
@@ -205,13 +236,7 @@ func TestAppendICMPError(t *testing.T) {
 	first := build.Fragment(long.Bytes(), 800)[0]
 	inner := build.TCP{Src: vip, Dst: client}.Bytes()
 
-	for _, c := range []struct {
-		name      string
-		f         []byte
-		typ, code uint8
-		mtu       uint16
-		want      []byte // nil: none
-	}{
+	testErrors(t, 576, []errorCase{
 		{"port unreachable quotes all of a short packet, not its padding", udp.Bytes(), 3, 3, 0,
 			out(3, 3, [4]byte{}, udp.Bytes(), most).Bytes()},
 		{"a VLAN tag is kept and not quoted", tagged.Bytes(), 3, 3, 0, taggedOut.Bytes()},
@@ -227,13 +252,7 @@ func TestAppendICMPError(t *testing.T) {
 		{"a later fragment", build.Fragment(long.Bytes(), 800)[1], 3, 3, 0, nil},
 		{"a packet to everybody", with(udp.Bytes(), func(f []byte) { copy(f[30:], "\xff\xff\xff\xff") }), 3, 3, 0, nil},
 		{"an ICMP error", build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 3, Payload: build.Quote(inner, 8)}.Bytes(), 11, 0, 0, nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := parse(c.f)
-			wantReply(t, frame.AppendICMPError(nil, c.f, &h, c.typ, c.code, c.mtu), c.want)
-			checkReplies(t, c.f)
-		})
-	}
+	})
 }
 
 // withoutWindow is s's bytes with the window of a reset, 0, in place of the

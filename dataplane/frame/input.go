@@ -1,0 +1,46 @@
+package frame
+
+// ICMPv6 types of neighbour discovery: from the first to the last (RFC 4861
+// section 4).
+const (
+	icmp6RouterSolicitation = 133
+	icmp6Redirect           = 137
+)
+
+// FromHost reports whether the source of h, which is IPv4 or IPv6 without a
+// Fault, may be the address of one host on a network: RFC 1122 section 3.2.1.3
+// forbids addresses of "this" network, loopback, multicast and above, RFC 4291
+// section 2.4 the unspecified address, loopback and multicast.
+func (h *Header) FromHost() bool {
+	if h.Kind == IPv4 {
+		return singleHost(&h.Src)
+	}
+	return singleHost6(&h.Src)
+}
+
+// singleHost reports whether the IPv4 address a may be that of one host on a
+// network: not 0/8, 127/8, class D or class E.
+func singleHost(a *Addr) bool {
+	return a[12] != 0 && a[12] != 127 && a[12] < 224
+}
+
+// singleHost6 reports whether the IPv6 address a may be that of one host on a
+// network: not multicast, unspecified or loopback.
+func singleHost6(a *Addr) bool {
+	return a[0] != 0xff && (a[0] != 0 || [15]byte(a[:15]) != [15]byte{} || a[15] > 1)
+}
+
+// IsNeighbourDiscovery reports whether h is of the protocol that IPv6 has in
+// place of ARP (RFC 4861). Whether it is sound is not looked at.
+func (h *Header) IsNeighbourDiscovery() bool {
+	return h.Proto == ProtoICMPv6 && h.Kind == IPv6 && !h.IsFragment() &&
+		h.ICMPType >= icmp6RouterSolicitation && h.ICMPType <= icmp6Redirect
+}
+
+// HidesProto reports whether h is of a later fragment whose Proto is that of an
+// extension header: the datagram starts with destination options or an
+// authentication header, and its protocol is known from the first fragment
+// alone (RFC 8200 section 4.5).
+func (h *Header) HidesProto() bool {
+	return h.Kind == IPv6 && h.FragOff != 0 && (h.Proto == extDestOpts || h.Proto == extAuth)
+}
