@@ -1,11 +1,13 @@
 package ladder
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
+	"os"
 )
 
 //go:embed report.html
@@ -44,6 +46,15 @@ func (r *Report) WriteHTML(w io.Writer) error {
 			Spread: fmt.Sprintf("%.0f", 100*row.Spread()), Width: int(1000 * row.Median / r.most(row.Rung)), Baseline: first, Needs: row.Needs})
 	}
 	return t.Execute(w, map[string]any{"Conditions": r.Conditions.lines(), "Charts": charts, "Notes": r.Notes})
+}
+
+// WritePage writes the page to a file of that name.
+func (r *Report) WritePage(name string) error {
+	var b bytes.Buffer
+	if err := r.WriteHTML(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(name, b.Bytes(), 0o666)
 }
 
 // most is the greatest number of a rung, or 1 if they are all 0.

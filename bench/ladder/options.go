@@ -3,6 +3,7 @@ package ladder
 import (
 	"fmt"
 	"io"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +63,20 @@ type Live struct {
 	HAProxy string
 	// Nft is the path of nft; empty: the kernel's forwarding is not measured.
 	Nft string
+}
+
+// FindLive is what the live rungs can have on this host, with lvsdr the path of
+// the program and naive its arguments to be a naive forwarder: haproxy and nft
+// are looked for in PATH.
+func FindLive(lvsdr string, naive ...string) Live {
+	l := Live{Lvsdr: lvsdr, Naive: naive}
+	if path, err := exec.LookPath("haproxy"); err == nil {
+		l.HAProxy = path
+	}
+	if path, err := exec.LookPath("nft"); err == nil {
+		l.Nft = path
+	}
+	return l
 }
 
 // complete fills in the defaults and checks what was given.

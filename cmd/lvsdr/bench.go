@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,16 +115,11 @@ func (f *benchFlags) options(progress io.Writer) (o ladder.Options, err error) {
 	if !f.live {
 		return o, nil
 	}
-	if o.Live.Lvsdr, err = os.Executable(); err != nil {
-		return o, fmt.Errorf("find this program: %w", err)
+	self, err := thisProgram()
+	if err != nil {
+		return o, err
 	}
-	o.Live.Naive = []string{"bench", "forwarder"}
-	if path, err := exec.LookPath("haproxy"); err == nil {
-		o.Live.HAProxy = path
-	}
-	if path, err := exec.LookPath("nft"); err == nil {
-		o.Live.Nft = path
-	}
+	o.Live = ladder.FindLive(self, "bench", "forwarder")
 	return o, nil
 }
 
@@ -145,16 +137,7 @@ func (f *benchFlags) measure(ctx context.Context, out io.Writer, o ladder.Option
 	}
 	err = errors.Join(err, write(out))
 	if f.html != "" {
-		err = errors.Join(err, writePage(r, f.html))
+		err = errors.Join(err, r.WritePage(f.html))
 	}
 	return err
-}
-
-// writePage writes the report as a page to the file name.
-func writePage(r *ladder.Report, name string) error {
-	var b strings.Builder
-	if err := r.WriteHTML(&b); err != nil {
-		return err
-	}
-	return os.WriteFile(name, []byte(b.String()), 0o666)
 }

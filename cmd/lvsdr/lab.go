@@ -5,21 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"lvsdr/bench/lesson"
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netlab/shell"
 	"lvsdr/bench/netns"
-	"lvsdr/control/api"
 )
 
 func newLab() *cobra.Command {
-	var spec *labSpec
-	var pcap string
+	var f labFlags
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Build a complete LVS-DR lab in namespaces and show it at work",
@@ -31,13 +28,51 @@ does. It ends by itself, leaves nothing behind, and exits with 0 only if all it
 showed was right. Its shape is set by flags, or by a file (docs/lab.md).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return inWorld(cmd.Context(), func() error { return showLab(cmd.Context(), cmd.OutOrStdout(), spec, pcap) })
+			return f.show(cmd.Context(), cmd.OutOrStdout(), lesson.Demo)
 		},
 	}
-	spec = labFlags(cmd)
-	pcapFlag(cmd, &pcap)
+	f.add(cmd)
+	f.addPcap(cmd)
 	cmd.AddCommand(newLabShell(), newLabBreak(), newLabLesson())
 	return cmd
+}
+
+// labFlags are the flags of lab and its verbs.
+type labFlags struct {
+	topology *netlab.Topology
+	pcap     string
+}
+
+// add adds the flags for the shape of the lab.
+func (f *labFlags) add(cmd *cobra.Command) {
+	f.topology = netlab.NewTopology()
+	cmd.Flags().AddFlagSet(f.topology.Flags())
+	cmd.Flags().StringVar(&f.topology.File, "topology", "", "read these flags from `FILE`, one a line without dashes, as in: clients 2")
+}
+
+// addPcap adds --pcap.
+func (f *labFlags) addPcap(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.pcap, "pcap", "", "keep captures of every interface in the folder `DIR`, as pcapng files with comments")
+}
+
+// show shows a lab of this shape on out, in a world of its own.
+func (f *labFlags) show(ctx context.Context, out io.Writer, show func(context.Context, lesson.Options) error) error {
+	return inWorld(ctx, func() error {
+		binary, err := thisProgram()
+		if err != nil {
+			return err
+		}
+		return show(ctx, lesson.Options{Out: out, Binary: binary, Topology: f.topology, Pcap: f.pcap})
+	})
+}
+
+// thisProgram is the path of this program.
+func thisProgram() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	return path, nil
 }
 
 // interruptedCode is the exit code after SIGINT, as shells have it: 128+2.
@@ -49,13 +84,13 @@ func inWorld(ctx context.Context, f func() error) error { return in(ctx, netns.R
 // in runs f in the world that enter makes.
 func in(ctx context.Context, enter func(context.Context) (int, error), f func() error) error {
 	if netns.Inside() {
-		err := f()
+		err := usageOf(f())
 		if ctx.Err() != nil {
 			return exitError{code: interruptedCode} // who entered the world says it
 		}
 		return err
 	}
-	if err := os.Setenv(uidVariable, strconv.Itoa(os.Getuid())); err != nil {
+	if err := shell.Prepare(); err != nil {
 		return err
 	}
 	code, err := enter(ctx)
@@ -70,142 +105,10 @@ func in(ctx context.Context, enter func(context.Context) (int, error), f func() 
 	return nil
 }
 
-// A labShow is the lab while it is shown.
-type labShow struct {
-	*labSite
-	report
-}
-
-func showLab(ctx context.Context, out io.Writer, spec *labSpec, pcap string) (err error) {
-	site, err := openSite(ctx, spec)
-	if err != nil {
-		return err
+// usageOf gives an error of the user the exit code for it.
+func usageOf(err error) error {
+	if usage := (netlab.UsageError{}); errors.As(err, &usage) {
+		return exitError{usageCode, usage}
 	}
-	defer func() { err = errors.Join(err, site.close(ctx)) }()
-	s := &labShow{site, report{out: out}}
-	s.title("The lab")
-	fmt.Fprint(out, s.Drawing())
-	fmt.Fprintf(out, "\nThe director does not have the VIP: it answers ARP for it, and no port is open on it.\n")
-	keep, err := s.keepCaptures(pcap)
-	if err != nil {
-		return err
-	}
-	for _, step := range []func(context.Context) error{s.journey, s.shares, s.sticky, s.status} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	if err := keep(); err != nil {
-		return err
-	}
-	return s.verdict("All as it should be.")
-}
-
-// shares makes 600 requests, in turn from all clients, and compares each
-// server's share with its weight where the scheduler promises that. Weighted
-// round robin is exact but for the first pass of a fresh service, which gives
-// every server one connection, and the pass that is under way.
-func (s *labShow) shares(ctx context.Context) error {
-	const requests = 600
-	service := s.spec.service()
-	s.title(fmt.Sprintf("%d requests, persistence_timeout %s", requests, service.Persistence))
-	t := netlab.Tally{ByServer: map[string]int{}}
-	for i, from := range s.Clients {
-		n := requests*(i+1)/len(s.Clients) - requests*i/len(s.Clients)
-		t.Add(netlab.Get(ctx, s.client(from), s.url, n, 8))
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	s.expect(t.Errors == 0, "%d of %d requests failed: %v", t.Errors, requests, t.First)
-	promise := s.promise()
-	sum := 0
-	for _, n := range s.Servers {
-		sum += promise(n)
-	}
-	for _, n := range s.Servers {
-		got := t.ByServer[n.Name()]
-		fmt.Fprintf(s.out, "%s  weight %d  %s %3d of %d, %4.1f %%", n.Name(), n.Weight, bar(got, requests), got, requests, 100*float64(got)/requests)
-		if sum > 0 {
-			want := requests * promise(n) / sum
-			fmt.Fprintf(s.out, " (%s says %4.1f %%)", s.promiser(), 100*float64(promise(n))/float64(sum))
-			s.expect(got-want <= sum && want-got <= sum, "%s served %d requests, not %d", n.Name(), got, want)
-		}
-		fmt.Fprintln(s.out)
-	}
-	return ctx.Err()
-}
-
-// promise is by which measure the scheduler shares new connections exactly;
-// always 0 where it promises no such thing.
-func (s *labShow) promise() func(*netlab.Node) int {
-	switch service := s.spec.service(); {
-	case service.Persistence != "0":
-	case service.Scheduler == "wrr":
-		return func(n *netlab.Node) int { return n.Weight }
-	case service.Scheduler == "rr":
-		return func(n *netlab.Node) int { return min(n.Weight, 1) }
-	}
-	return func(*netlab.Node) int { return 0 }
-}
-
-// promiser is what says how large a share should be.
-func (s *labShow) promiser() string {
-	if s.spec.scheduler == "rr" {
-		return "rr"
-	}
-	return "weight"
-}
-
-// sticky takes persistence_timeout away, so that the default holds, and makes
-// requests from each client.
-func (s *labShow) sticky(ctx context.Context) error {
-	const requests = 60
-	s.title(fmt.Sprintf("%d requests with the default persistence of 120 s", requests))
-	service := s.spec.service()
-	service.Persistence = ""
-	if err := s.director.Reload(ctx, s.Config(service)); err != nil {
-		return err
-	}
-	for _, from := range s.Clients {
-		t := netlab.Get(ctx, s.client(from), s.url, requests, 8)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		s.expect(t.Errors == 0, "%d of %d requests of %s failed: %v", t.Errors, requests, from.Name(), t.First)
-		for _, name := range slices.Sorted(maps.Keys(t.ByServer)) {
-			fmt.Fprintf(s.out, "%s  %s  %s %d of %d\n", from.Name(), name, bar(t.ByServer[name], requests), t.ByServer[name], requests)
-		}
-		s.expect(len(t.ByServer) == 1, "%s was served by %d real servers in spite of persistence", from.Name(), len(t.ByServer))
-	}
-	fmt.Fprintln(s.out, "\nOne client stays on one real server until 120 s after its last new connection, and")
-	fmt.Fprintln(s.out, "as long as one of its connections is known. For load tests: persistence_timeout 0.")
-	return ctx.Err()
-}
-
-// status shows what the director says of itself.
-func (s *labShow) status(ctx context.Context) error {
-	s.title("lvsdr status")
-	st, err := s.director.Status(ctx)
-	if err != nil {
-		return err
-	}
-	s.checkStatus(st)
-	return st.WriteText(s.out)
-}
-
-// checkStatus compares the director's counters with each other and with what
-// was seen.
-func (s *labShow) checkStatus(st *api.Status) {
-	var frames, received uint64
-	for _, n := range st.Reasons {
-		frames += n
-	}
-	for _, p := range st.Ports {
-		received += p.Received
-		s.expect(p.Missed == 0 && p.SendError == 0 && p.SendFull == 0, "frames were lost: %+v", p)
-	}
-	// The port counts first; between the two readings frames may arrive.
-	s.expect(frames <= received, "%d frames were counted and only %d received", frames, received)
-	s.expect(st.Reasons["no-mac"] == 0, "%d frames had no MAC address to go to", st.Reasons["no-mac"])
+	return err
 }

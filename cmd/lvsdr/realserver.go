@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -92,10 +91,16 @@ func (f *realserverFlags) options() ([]realserver.Options, error) {
 	return all, nil
 }
 
-// each does f for every VIP, prints what it returns, and ends with 1 where one
+// A realserverResult is what a verb has to say about a VIP.
+type realserverResult interface {
+	WriteText(io.Writer) error
+	OK() bool
+}
+
+// each does do for every VIP, prints what it returns, and ends with 1 where one
 // was not as it should be. An error of one VIP does not keep the next from
 // being tried.
-func each[T any](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Keeper, realserver.Options) (T, error), show func(io.Writer, T) (ok bool)) error {
+func each[T realserverResult](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Keeper, realserver.Options) (T, error)) error {
 	options, err := f.options()
 	if err != nil {
 		return exitError{usageCode, usageError{cmd, err}}
@@ -106,10 +111,6 @@ func each[T any](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Kee
 	}
 	defer k.Close()
 	out := cmd.OutOrStdout()
-	text := out
-	if f.asJSON {
-		text = io.Discard
-	}
 	results, failed, good := []T{}, error(nil), true
 	for _, o := range options {
 		r, err := do(k, o)
@@ -118,7 +119,10 @@ func each[T any](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Kee
 			continue
 		}
 		results = append(results, r)
-		good = show(text, r) && good
+		good = good && r.OK()
+		if !f.asJSON {
+			failed = errors.Join(failed, r.WriteText(out))
+		}
 	}
 	if f.asJSON {
 		if err := printJSON(out, results); err != nil {
@@ -129,89 +133,4 @@ func each[T any](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Kee
 		return exitError{code: 1} // what was printed says why
 	}
 	return failed
-}
-
-func newRealserverStart() *cobra.Command {
-	var f realserverFlags
-	cmd := &cobra.Command{
-		Use:   "start --vip ADDR [--balance-local-clients PORT]",
-		Short: "Make this host a real server, and write down what was there before",
-		Long: `start sets what is missing and says of each thing what it was and is. A second
-start changes nothing, or adds what it is asked for in addition; the record stays
-that of the first. It exits with 0 only if all is as it should be.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return each(cmd, &f, (*realserver.Keeper).Start, showReport)
-		},
-	}
-	f.flags(cmd, true)
-	return cmd
-}
-
-func newRealserverStop() *cobra.Command {
-	var f realserverFlags
-	cmd := &cobra.Command{
-		Use:   "stop --vip ADDR",
-		Short: "Restore what the first start found",
-		Long: `stop restores value by value what the first start found. What somebody else has
-changed since is left alone, and what another VIP needs is kept until the last one
-stops. Without a record of this boot it changes nothing.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			stop := func(k *realserver.Keeper, o realserver.Options) (*realserver.Report, error) { return k.Stop(o.VIP) }
-			return each(cmd, &f, stop, showReport)
-		},
-	}
-	f.flags(cmd, false)
-	return cmd
-}
-
-func newRealserverStatus() *cobra.Command {
-	var f realserverFlags
-	cmd := &cobra.Command{
-		Use:   "status --vip ADDR",
-		Short: "Say what is in place, what is missing, and whether start has set it",
-		Long: `status compares this host with what a real server needs, and with what a recorded
-start was asked for. It exits with 0 if everything is in place, with 1 if not.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return each(cmd, &f, (*realserver.Keeper).Status, showRealserver)
-		},
-	}
-	f.flags(cmd, true)
-	return cmd
-}
-
-// showReport writes what start or stop did.
-func showReport(out io.Writer, r *realserver.Report) (ok bool) {
-	fmt.Fprintf(out, "%s:\n", r.VIP)
-	for _, n := range r.Notes {
-		fmt.Fprintf(out, "  note: %s\n", n)
-	}
-	for _, o := range r.Outcomes {
-		fmt.Fprintf(out, "  %s\n", o)
-	}
-	return r.OK()
-}
-
-// showRealserver writes a status.
-func showRealserver(out io.Writer, s *realserver.Status) (ok bool) {
-	verdict := "in place"
-	if !s.InPlace {
-		verdict = "not in place"
-	}
-	fmt.Fprintf(out, "%s: %s\n", s.VIP, verdict)
-	for _, n := range s.Notes {
-		fmt.Fprintf(out, "  note: %s\n", n)
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, i := range s.Items {
-		state, by := "ok", "not set by lvsdr"
-		if !i.OK {
-			state = "want " + i.Want
-		}
-		if i.Ours {
-			by = "set by lvsdr, was " + i.Was
-		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", i.Item, i.Is, state, by)
-	}
-	_ = w.Flush() // as for the lines above: who reads is gone
-	return s.InPlace
 }

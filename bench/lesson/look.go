@@ -1,4 +1,4 @@
-package main
+package lesson
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"lvsdr/bench/netlab"
 	"lvsdr/control/api"
@@ -18,7 +17,7 @@ import (
 
 // A lessonShow is a lab in which a lesson is given.
 type lessonShow struct {
-	*labSite
+	*netlab.Site
 	report
 	number int             // of the lesson
 	pcap   string          // folder, may be empty
@@ -71,17 +70,17 @@ func (s *lessonShow) watch(name string, do func(*look, netlab.Captures) error, l
 	}
 	defer func() { err = errors.Join(err, captures.Stop()) }()
 	for _, n := range lo {
-		one, err := n.Capture(loopback, netlab.CaptureConfig{})
+		one, err := n.Capture(netlab.Loopback, netlab.CaptureConfig{})
 		if err != nil {
 			return nil, err
 		}
 		captures = append(captures, one)
 	}
-	l := &look{vip: s.Spec.VIP, first: firstPort + s.ports.Load() + 1}
+	l := &look{vip: s.Spec.VIP, first: s.LastPort() + 1}
 	if err := do(l, captures); err != nil {
 		return nil, err
 	}
-	l.last = firstPort + s.ports.Load()
+	l.last = s.LastPort()
 	for _, f := range captures.Frames() {
 		l.packets = append(l.packets, netlab.PacketOf(f))
 	}
@@ -89,7 +88,7 @@ func (s *lessonShow) watch(name string, do func(*look, netlab.Captures) error, l
 	if s.pcap == "" {
 		return l, nil
 	}
-	return l, captures.Keep(filepath.Join(s.pcap, fmt.Sprintf("lesson%d", s.number), name), s.comment)
+	return l, captures.Keep(filepath.Join(s.pcap, fmt.Sprintf("lesson%d", s.number), name), s.Comment)
 }
 
 // lessonRequests is how many requests a lesson makes to show shares.
@@ -101,7 +100,7 @@ func (s *lessonShow) requests(ctx context.Context, name string, from *netlab.Nod
 	return s.watch(name, func(l *look, _ netlab.Captures) error {
 		l.tally.ByServer = map[string]int{}
 		for l.tally.Total() < lessonRequests && l.tally.Errors == 0 {
-			l.tally.Add(netlab.Get(ctx, s.client(from), s.url, 1, 1))
+			l.tally.Add(netlab.Get(ctx, s.Client(from), s.URL, 1, 1))
 		}
 		return ctx.Err()
 	}, from)
@@ -111,7 +110,7 @@ func (s *lessonShow) requests(ctx context.Context, name string, from *netlab.Nod
 // any other.
 func (l *look) client(p *netlab.Packet) uint16 {
 	n := p.SrcPort
-	if n == labPort {
+	if n == netlab.ServicePort {
 		n = p.DstPort
 	}
 	if p.Proto != frame.ProtoTCP || uint32(n) < l.first || uint32(n) > l.last {
@@ -137,7 +136,7 @@ func (l *look) connections(wanted func(p *netlab.Packet) bool) []uint16 {
 // VIP was seen where it was sent.
 func (l *look) servedBy(n *netlab.Node) []uint16 {
 	return l.connections(func(p *netlab.Packet) bool {
-		return p.Host == n.Name() && p.Outgoing && p.IsFrom(l.vip) && p.SrcPort == labPort && p.TCP(frame.SYN|frame.ACK)
+		return p.Host == n.Name() && p.Outgoing && p.IsFrom(l.vip) && p.SrcPort == netlab.ServicePort && p.TCP(frame.SYN|frame.ACK)
 	})
 }
 
@@ -159,7 +158,7 @@ func leaves(p *netlab.Packet, n *netlab.Node) bool {
 func (l *look) find(wanted func(p *netlab.Packet) bool) []netlab.Packet {
 	var all []netlab.Packet
 	for i := range l.packets {
-		if p := &l.packets[i]; (p.Ifname != loopback || p.Outgoing) && wanted(p) {
+		if p := &l.packets[i]; (p.Ifname != netlab.Loopback || p.Outgoing) && wanted(p) {
 			all = append(all, *p)
 		}
 	}
@@ -174,25 +173,14 @@ func (l *look) handshake(port uint16) []netlab.Packet {
 // pings are the echo requests and replies.
 func (l *look) pings() []netlab.Packet {
 	return l.find(func(p *netlab.Packet) bool {
-		text := what(p)
+		text := p.What()
 		return text == "ICMP echo request" || text == "ICMP echo reply"
 	})
 }
 
-// print prints packets with these columns; "time" is in seconds from the first
-// packet on.
-func (s *lessonShow) print(packets []netlab.Packet, names ...string) error {
-	var columns []column
-	for _, name := range names {
-		if name == "time" {
-			columns = append(columns, column{name, func(p *netlab.Packet) string {
-				return fmt.Sprintf("%.0f s", p.Time.Sub(packets[0].Time).Round(time.Second).Seconds())
-			}})
-			continue
-		}
-		columns = append(columns, s.columns(name)...)
-	}
-	if err := printPackets(s.out, columns, packets); err != nil {
+// print prints packets with these columns, and an empty line.
+func (s *lessonShow) print(packets []netlab.Packet, columns ...string) error {
+	if err := s.WritePackets(s.out, packets, columns...); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.out)
@@ -282,7 +270,7 @@ func (s *lessonShow) allBy(l *look) *netlab.Node {
 // services shows the part of lvsdr status that is about the service, without
 // some of its columns, and gives its number of connections.
 func (s *lessonShow) services(ctx context.Context) (connections uint64, templates int, err error) {
-	st, err := s.director.Status(ctx)
+	st, err := s.Running.Status(ctx)
 	if err != nil {
 		return 0, 0, err
 	}

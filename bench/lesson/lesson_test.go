@@ -1,4 +1,4 @@
-package main
+package lesson
 
 import (
 	"context"
@@ -11,6 +11,11 @@ import (
 	"lvsdr/bench/netns"
 )
 
+// binaryEnv names the program under test; TestMain builds it if it is not set.
+const binaryEnv = "LVSDR_E2E_BINARY"
+
+func TestMain(m *testing.M) { os.Exit(netns.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr")) }
+
 // part is a part of a lesson.
 type part = func(context.Context, *lessonShow) error
 
@@ -22,7 +27,7 @@ func TestALessonThatDoesNotComeOutFails(t *testing.T) {
 	netns.Require(t)
 	evenly := func(ctx context.Context, s *lessonShow) error { return s.directEvenly(ctx) }
 	sticky := func(ctx context.Context, s *lessonShow) error {
-		return s.director.Reload(ctx, s.Config(netlab.Service{Port: labPort}))
+		return s.Running.Reload(ctx, s.Config(netlab.Service{Port: netlab.ServicePort}))
 	}
 	for _, test := range []struct {
 		name            string
@@ -39,23 +44,21 @@ func TestALessonThatDoesNotComeOutFails(t *testing.T) {
 		{"there is no persistence before", oneServer(), evenly, nil, noProblem},
 		{"the configuration stays", oneServer(), nil, nothing, noHelp},
 		{"somebody listens on the director's port", noOpenPort(), func(ctx context.Context, s *lessonShow) error {
-			_, err := netlab.StartHTTP(s.Lab.Director.Host, s.Wildcard(labPort), "director")
+			_, err := netlab.StartHTTP(s.Lab.Director.Host, s.Wildcard(netlab.ServicePort), "director")
 			return errors.Join(err, evenly(ctx, s))
 		}, nil, noProblem},
 		{"the service is another one afterwards", noOpenPort(), nil, sticky, noHelp},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			spec := newLabSpec()
-			site, err := buildSite(t.Context(), spec)
+			site, err := netlab.BuildSite(t.Context(), os.Getenv(binaryEnv), netlab.NewTopology())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
-				if err := site.close(t.Context()); err != nil {
+				if err := site.Close(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}()
-			site.self = os.Getenv("LVSDR_E2E_BINARY") // TestMain built it
 			if test.classic != nil {
 				test.lesson.classic = test.classic
 			}
@@ -63,10 +66,9 @@ func TestALessonThatDoesNotComeOutFails(t *testing.T) {
 				test.lesson.remedy = test.remedy
 			}
 			var out strings.Builder
-			err = test.lesson.teach(t.Context(), &lessonShow{labSite: site, report: report{out: &out}})
-			var exit exitError
-			if !errors.As(err, &exit) || exit.code != 1 || !strings.Contains(out.String(), "WRONG: "+test.want) {
-				t.Errorf("%v; want exit code 1 and %q in:\n%s", err, test.want, out.String())
+			err = test.lesson.teach(t.Context(), &lessonShow{Site: site, report: report{out: &out}})
+			if !errors.Is(err, ErrWrong) || !strings.Contains(out.String(), "WRONG: "+test.want) {
+				t.Errorf("%v; want it wrong and %q in:\n%s", err, test.want, out.String())
 			}
 			other := noHelp
 			if test.want == noHelp {

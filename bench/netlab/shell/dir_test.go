@@ -1,4 +1,4 @@
-package main
+package shell
 
 import (
 	"errors"
@@ -20,20 +20,20 @@ func TestACommandThatLeavesAProcessBehindHasEnded(t *testing.T) {
 // the folder first got what was typed.
 func TestTheLabsFolderMustBeOnesOwn(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	if _, err := joinLab(shellRequest{}, nil); !errors.Is(err, errNoLab) {
-		t.Errorf("without a folder: %v, want %v", err, errNoLab)
+	if _, err := Join(Request{}, nil); !errors.Is(err, ErrNoLab) {
+		t.Errorf("without a folder: %v, want %v", err, ErrNoLab)
 	}
-	if err := os.Mkdir(labDir(), 0o700); err != nil {
+	if err := os.Mkdir(dirPath(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := joinLab(shellRequest{}, nil); !errors.Is(err, errNoLab) {
-		t.Errorf("with an empty folder: %v, want %v", err, errNoLab)
+	if _, err := Join(Request{}, nil); !errors.Is(err, ErrNoLab) {
+		t.Errorf("with an empty folder: %v, want %v", err, ErrNoLab)
 	}
-	if err := os.Chmod(labDir(), 0o777); err != nil {
+	if err := os.Chmod(dirPath(), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	_, joined := joinLab(shellRequest{}, nil)
-	l, _, listened := listenLab()
+	_, joined := Join(Request{}, nil)
+	l, _, listened := listen()
 	if l != nil {
 		l.Close()
 	}

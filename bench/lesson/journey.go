@@ -1,4 +1,4 @@
-package main
+package lesson
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type leg struct {
 
 // journey makes one request and shows, from frames captured on every host, the
 // way of its first packet and of the answer to it.
-func (s *labShow) journey(ctx context.Context) (err error) {
+func (s *demo) journey(ctx context.Context) (err error) {
 	s.title("The way of one packet")
 	captures, err := s.CaptureAll(netlab.CaptureConfig{})
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *labShow) journey(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, captures.Stop()) }()
 	client := s.Clients[0]
-	t := netlab.Get(ctx, s.client(client), s.url, 1, 1)
+	t := netlab.Get(ctx, s.Client(client), s.URL, 1, 1)
 	s.expect(t.Errors == 0, "the request failed: %v", t.First)
 	at := slices.IndexFunc(s.Servers, func(n *netlab.Node) bool { return t.ByServer[n.Name()] == 1 })
 	if at < 0 {
@@ -42,7 +42,7 @@ func (s *labShow) journey(ctx context.Context) (err error) {
 	for _, l := range s.legs(client, server) {
 		seen = append(seen, s.follow(frames, l)...)
 	}
-	if err := printPackets(s.out, s.columns("seen", "src mac", "dst mac", "src ip", "dst ip", "ttl", "what"), seen); err != nil {
+	if err := s.WritePackets(s.out, seen, "seen", "src mac", "dst mac", "src ip", "dst ip", "ttl", "what"); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "\nThe director changed the MAC addresses and counted the TTL down; the IP addresses stay.\n"+
@@ -52,7 +52,7 @@ func (s *labShow) journey(ctx context.Context) (err error) {
 
 // legs are what Direct Routing promises: to the server by the director, and back
 // without it.
-func (s *labShow) legs(client, server *netlab.Node) []leg {
+func (s *demo) legs(client, server *netlab.Node) []leg {
 	there, back := []*netlab.Node{client, s.Lab.Director, server}, []*netlab.Node{server, client}
 	if s.Spec.Routed {
 		there = slices.Insert(there, 1, s.Router)
@@ -72,7 +72,7 @@ func (s *labShow) legs(client, server *netlab.Node) []leg {
 
 // follow finds the packet of a leg where it begins and where it ends, and wants
 // the MAC addresses of both ends.
-func (s *labShow) follow(frames []netlab.Frame, l leg) []netlab.Packet {
+func (s *demo) follow(frames []netlab.Frame, l leg) []netlab.Packet {
 	from, to := l.ports()
 	var seen []netlab.Packet
 	for _, end := range []struct {
@@ -91,7 +91,7 @@ func (s *labShow) follow(frames []netlab.Frame, l leg) []netlab.Packet {
 		}
 		p := netlab.PacketOf(frames[at])
 		s.expect(p.From() == frame.MAC(from.MAC) && p.To() == frame.MAC(to.MAC),
-			"the packet that %s has other MAC addresses than Direct Routing gives it", s.place(&p))
+			"the packet that %s has other MAC addresses than Direct Routing gives it", s.Place(&p))
 		seen = append(seen, p)
 	}
 	return seen

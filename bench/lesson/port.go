@@ -1,4 +1,4 @@
-package main
+package lesson
 
 import (
 	"context"
@@ -30,7 +30,7 @@ a connection. It takes a frame for %s from the wire, writes the MAC
 address of a real server into it and sends it on, before any socket is looked for. The
 real server accepts the connection, because it has the VIP and listens there, and answers
 the client directly. So ss, netstat and lsof on the director are right to show nothing,
-and an open port there would be no sign of a working service.`, netip.AddrPortFrom(s.Spec.VIP, labPort))
+and an open port there would be no sign of a working service.`, netip.AddrPortFrom(s.Spec.VIP, netlab.ServicePort))
 		},
 		remedy: func(ctx context.Context, s *lessonShow) error {
 			s.say("There is nothing to mend; the service is to be seen elsewhere. The director knows it:")
@@ -38,11 +38,11 @@ and an open port there would be no sign of a working service.`, netip.AddrPortFr
 				return err
 			}
 			fmt.Fprintf(s.out, "And it is on the wire. The director sees each packet to the VIP twice, the answers never:\n\n"+
-				"director# tcpdump -eni eth0 'host %s and tcp port %d'\n", s.Spec.VIP, labPort)
+				"director# tcpdump -eni eth0 'host %s and tcp port %d'\n", s.Spec.VIP, netlab.ServicePort)
 			return nil
 		},
 		again: func(ctx context.Context, s *lessonShow) error {
-			before, err := s.director.Status(ctx)
+			before, err := s.Running.Status(ctx)
 			if err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ func showNoPort(ctx context.Context, s *lessonShow) error {
 		return err
 	}
 	own, err := s.watch("before-own", func(l *look, _ netlab.Captures) error {
-		l.tally = netlab.Get(ctx, s.client(client), "http://"+netip.AddrPortFrom(d.Addr, labPort).String()+"/", 1, 1)
+		l.tally = netlab.Get(ctx, s.Client(client), "http://"+netip.AddrPortFrom(d.Addr, netlab.ServicePort).String()+"/", 1, 1)
 		return ctx.Err()
 	})
 	if err != nil {
@@ -116,7 +116,7 @@ func showNoPort(ctx context.Context, s *lessonShow) error {
 	fmt.Fprintf(s.out, "All answers come from the MAC address of a real server. Answers seen on the director: %d.\n", len(passed))
 	s.problem(!open && own.tally.Errors == 1 && len(refused) == 1 && s.balanced(l) && len(passed) == 0,
 		"port %d of the director is closed, and the VIP is on none of its interfaces;\n"+
-			"%d of %d requests to the VIP were answered, past the director: %s.", labPort, l.tally.Total()-l.tally.Errors, l.tally.Total(), s.byShares(l))
+			"%d of %d requests to the VIP were answered, past the director: %s.", netlab.ServicePort, l.tally.Total()-l.tally.Errors, l.tally.Total(), s.byShares(l))
 	return nil
 }
 
@@ -141,7 +141,7 @@ func (s *lessonShow) printSockets(hosts ...*netlab.Node) (open bool, err error) 
 				host = "*"
 			}
 			at = append(at, fmt.Sprintf("%s:%d", host, l.Port()))
-			open = open || i == 0 && l.Port() == labPort
+			open = open || i == 0 && l.Port() == netlab.ServicePort
 		}
 		if at == nil {
 			at = []string{"nothing"}

@@ -1,4 +1,4 @@
-package main
+package netlab
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 )
 
 func TestATopologyFileSaysWhatFlagsSay(t *testing.T) {
-	s := newLabSpec()
+	s := NewTopology()
 	if err := s.flags.Parse([]string{"--mtu", "1400"}); err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func TestATopologyFileSaysWhatFlagsSay(t *testing.T) {
 	if err := s.check(); err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprintf("%v %v %v %v %v %v %v %v", s.clients, s.servers, s.weights, s.twoArmed, s.routed, s.ipv6, s.mtu, s.scheduler)
+	got := fmt.Sprintf("%v %v %v %v %v %v %v %v", s.Clients, s.Servers, s.Weights, s.TwoArmed, s.Routed, s.IPv6, s.MTU, s.Scheduler)
 	if want := "2 3 [5 0 1] true false false 1400 rr"; got != want {
 		t.Errorf("%s, want %s: a flag of the command line holds against the file", got, want)
 	}
@@ -39,7 +39,7 @@ func TestErrorsInATopologyFileNameFileLineAndWord(t *testing.T) {
 		"--clients 2":                 `site:1: "--clients": no such word`,
 		"clients 1\nrouted\nrouted 1": `site:3: "routed": given before, in line 2`,
 	} {
-		if err := newLabSpec().read("site", strings.NewReader(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if err := NewTopology().read("site", strings.NewReader(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%.40q: %v, want %s", text, err, want)
 		}
 	}
@@ -72,16 +72,16 @@ func TestWeightsAndServersGoTogether(t *testing.T) {
 		{"--persistence 2678401", nil},
 		{"--persistence 2678400", []int{3, 2, 1}},
 	} {
-		s := newLabSpec()
+		s := NewTopology()
 		if err := s.flags.Parse(strings.Fields(c.args)); err != nil {
 			t.Fatal(err)
 		}
 		err := s.check()
 		if c.want == nil && err == nil {
-			t.Errorf("%q: accepted with weights %v", c.args, s.weights)
+			t.Errorf("%q: accepted with weights %v", c.args, s.Weights)
 		}
-		if c.want != nil && (err != nil || !reflect.DeepEqual(s.weights, c.want)) {
-			t.Errorf("%q: weights %v, %v, want %v", c.args, s.weights, err, c.want)
+		if c.want != nil && (err != nil || !reflect.DeepEqual(s.Weights, c.want)) {
+			t.Errorf("%q: weights %v, %v, want %v", c.args, s.Weights, err, c.want)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func FuzzTopology(f *testing.F) {
 	f.Add("mtu 1400 # small\nrouted false\nipv6 1")
 	f.Add("servers 1000000000")
 	f.Fuzz(func(t *testing.T, text string) {
-		s := newLabSpec()
+		s := NewTopology()
 		if err := s.read("site", strings.NewReader(text)); err != nil {
 			line := 0
 			if n, _ := fmt.Sscanf(err.Error(), "site:%d:", &line); n != 1 || line < 1 || line > strings.Count(text, "\n")+1 {
@@ -104,7 +104,7 @@ func FuzzTopology(f *testing.F) {
 		if s.check() != nil {
 			return
 		}
-		if spec := s.spec(); len(spec.Servers) != s.servers || spec.Clients != s.clients || spec.Check() != nil {
+		if spec := s.Spec(); len(spec.Servers) != s.Servers || spec.Clients != s.Clients || spec.Check() != nil {
 			t.Fatalf("%+v", spec)
 		}
 	})

@@ -1,4 +1,4 @@
-package main
+package lesson
 
 import (
 	"context"
@@ -38,7 +38,7 @@ Why is nothing balanced here?`,
 			if err := s.print(own.handshake(uint16(own.first)), "seen", "src ip", "dst ip", "ports", "what"); err != nil {
 				return err
 			}
-			stayed := own.connections(func(p *netlab.Packet) bool { return p.Ifname == loopback && p.IsTo(s.Spec.VIP) })
+			stayed := own.connections(func(p *netlab.Packet) bool { return p.Ifname == netlab.Loopback && p.IsTo(s.Spec.VIP) })
 			left := own.find(func(p *netlab.Packet) bool { return leaves(p, rs1) && p.IsTo(s.Spec.VIP) })
 			fmt.Fprintf(s.out, "All %d connections look like this. Frames for the VIP that left eth0 of rs1: %d.\n", len(stayed), len(left))
 			s.expect(s.balanced(others), "client1 is not served by the weights: %s", s.byShares(others))
@@ -84,7 +84,7 @@ address at both ends.`, s.Spec.VIP)
 
 // directEvenly starts the director without persistence.
 func (s *lessonShow) directEvenly(ctx context.Context) error {
-	return s.direct(ctx, netlab.Service{Port: labPort, Persistence: "0"})
+	return s.Direct(ctx, netlab.Service{Port: netlab.ServicePort, Persistence: "0"})
 }
 
 // balanceOnServer runs lvsdr realserver start on rs1.
@@ -93,11 +93,11 @@ func balanceOnServer(ctx context.Context, s *lessonShow) error {
 	if err != nil {
 		return fmt.Errorf("start the real server: %w", err)
 	}
-	args := []string{"realserver", "start", "--vip", s.Spec.VIP.String(), "--balance-local-clients", fmt.Sprint(labPort)}
+	args := []string{"realserver", "start", "--vip", s.Spec.VIP.String(), "--balance-local-clients", fmt.Sprint(netlab.ServicePort)}
 	fmt.Fprintf(s.out, "rs1# lvsdr %s\n", strings.Join(args, " "))
 	// The hosts of a lab share one /run, where the record would be. The folder
 	// itself is locked.
-	cmd := s.Servers[0].Command(ctx, s.self, append(args, "--state", filepath.Join(dir, "rs1"))...)
+	cmd := s.Servers[0].Command(ctx, s.Binary, append(args, "--state", filepath.Join(dir, "rs1"))...)
 	out, err := cmd.CombinedOutput()
 	fmt.Fprintf(s.out, "%s\n", fold(string(out)))
 	if err := errors.Join(err, release()); err != nil {

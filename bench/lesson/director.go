@@ -1,4 +1,4 @@
-package main
+package lesson
 
 import (
 	"context"
@@ -67,7 +67,7 @@ func startClassic(ctx context.Context, s *lessonShow) (err error) {
 	if err := s.Lab.Director.Ping(ctx, to.Addr); err != nil {
 		return err
 	}
-	if s.stand, err = s.StartClassic(labPort, to); err != nil {
+	if s.stand, err = s.StartClassic(netlab.ServicePort, to); err != nil {
 		return err
 	}
 	ip := "ip"
@@ -88,7 +88,7 @@ director# %[1]s route add %[3]s via %[4]s dev eth0 onlink src %[3]s table %[6]d
 
 "src VIP" stands for what the kernel does by itself where a host connects to an address it
 has: that address is the source, too.
-`, ip, netip.PrefixFrom(vip, vip.BitLen()), vip, to.Addr, labPort, netlab.ClassicTable)
+`, ip, netip.PrefixFrom(vip, vip.BitLen()), vip, to.Addr, netlab.ServicePort, netlab.ClassicTable)
 	return nil
 }
 
@@ -133,7 +133,7 @@ func showMartians(ctx context.Context, s *lessonShow) error {
 	if err != nil {
 		return err
 	}
-	s.say("director# curl %s", s.url)
+	s.say("director# curl %s", s.URL)
 	arrived := l.syns(rs1)
 	if err := s.print(l.handshake(uint16(l.first)), "seen", "dst mac", "src ip", "dst ip", "time", "what"); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (s *lessonShow) askInVain(ctx context.Context, l *look, c netlab.Captures) 
 	defer cancel()
 	rs1 := s.Servers[0]
 	done := make(chan netlab.Tally, 1)
-	go func() { done <- netlab.Get(limited, s.client(s.Lab.Director), s.url, 1, 1) }()
+	go func() { done <- netlab.Get(limited, s.Client(s.Lab.Director), s.URL, 1, 1) }()
 	for {
 		select {
 		case l.tally = <-done:

@@ -1,4 +1,4 @@
-package main
+package lesson
 
 import (
 	"context"
@@ -16,10 +16,10 @@ func oneServer() lesson {
 test, and one server does all the work. Is the scheduler broken?`,
 		classic: func(ctx context.Context, s *lessonShow) error {
 			// No line about persistence.
-			if err := s.direct(ctx, netlab.Service{Port: labPort}); err != nil {
+			if err := s.Direct(ctx, netlab.Service{Port: netlab.ServicePort}); err != nil {
 				return err
 			}
-			s.printConfig(s.config)
+			s.printConfig(s.Text)
 			fmt.Fprintf(s.out, "The file says nothing about persistence. With lvsdr that means persistence_timeout 120.\n")
 			return nil
 		},
@@ -53,7 +53,7 @@ makes; so is an office, a mobile network or a proxy behind one NAT address: all 
 to one real server. With many clients the shares come out right, with few large ones never.`
 		},
 		remedy: func(ctx context.Context, s *lessonShow) error {
-			config := s.Config(netlab.Service{Port: labPort, Persistence: "0"})
+			config := s.Config(netlab.Service{Port: netlab.ServicePort, Persistence: "0"})
 			s.printConfig(config)
 			fmt.Fprintf(s.out, `director# kill -HUP $(pidof lvsdr)
 
@@ -62,7 +62,7 @@ session on the server, persistence is off: persistence_timeout 0. (persistence_d
 in global_defs, or lvsdr run --persistence-default off, switches it off for all services
 that say nothing.)
 `)
-			return s.director.Reload(ctx, config)
+			return s.Running.Reload(ctx, config)
 		},
 		again: func(ctx context.Context, s *lessonShow) error {
 			l, err := s.requests(ctx, "after", s.Clients[0])

@@ -1,0 +1,19 @@
+// Package lesson is what `lvsdr lab` shows: a lab at work (Demo), the four problems
+// that everybody meets with Direct Routing and their remedies (Teach), and labs
+// that are broken in usual ways (Break). All that is said is counted from
+// captured frames, and what does not come out as it should is an error.
+package lesson
+
+import (
+	"io"
+
+	"lvsdr/bench/netlab"
+)
+
+// Options say what a lab is like and where it is shown.
+type Options struct {
+	Out      io.Writer
+	Binary   string // path of lvsdr, for the director
+	Topology *netlab.Topology
+	Pcap     string // folder for captures of every interface; empty: none are kept
+}

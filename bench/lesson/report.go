@@ -1,0 +1,50 @@
+package lesson
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// ErrWrong says that a lab did not come out as it should; what was wrong stands
+// in its output.
+var ErrWrong = errors.New("the lab did not come out as it should")
+
+// A report is what a lab shows, and what did not come out as it should.
+type report struct {
+	out   io.Writer
+	wrong []string
+}
+
+// title begins a part of the report.
+func (r *report) title(t string) {
+	fmt.Fprintf(r.out, "\n%s\n%s\n\n", t, strings.Repeat("─", len([]rune(t))))
+}
+
+// expect notes what is wrong.
+func (r *report) expect(right bool, format string, args ...any) {
+	if !right {
+		r.wrong = append(r.wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+// verdict ends the report with right, or with all that is wrong.
+func (r *report) verdict(right string) error {
+	r.title("Verdict")
+	if len(r.wrong) > 0 {
+		for _, w := range r.wrong {
+			fmt.Fprintf(r.out, "WRONG: %s\n", w)
+		}
+		return ErrWrong
+	}
+	fmt.Fprintln(r.out, right)
+	return nil
+}
+
+// bar draws n of total.
+func bar(n, total int) string {
+	const width = 30
+	k := n * width / max(total, 1)
+	return strings.Repeat("█", k) + strings.Repeat("·", width-k)
+}

@@ -1,0 +1,119 @@
+package netlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// A Site is a lab at work: its real servers serve HTTP and its director runs.
+type Site struct {
+	*Lab
+	Topology *Topology
+	Binary   string    // path of lvsdr
+	URL      string    // of the service
+	Text     string    // the configuration of the director
+	Running  *Director // nil: none runs
+
+	ports atomic.Uint32 // used by the clients so far
+}
+
+// OpenSite builds the lab of t and starts its director, which is the lvsdr at
+// path binary. It must be called in a world, and the site is to be closed.
+func OpenSite(ctx context.Context, binary string, t *Topology) (*Site, error) {
+	s, err := BuildSite(ctx, binary, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Direct(ctx, t.Service()); err != nil {
+		return nil, errors.Join(err, s.Lab.Close())
+	}
+	return s, nil
+}
+
+// BuildSite is OpenSite without a director.
+func BuildSite(ctx context.Context, binary string, t *Topology) (*Site, error) {
+	if err := t.Complete(); err != nil {
+		return nil, err
+	}
+	lab, err := Build(ctx, t.Spec())
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Lab: lab, Topology: t, Binary: binary, URL: "http://" + netip.AddrPortFrom(lab.Spec.VIP, ServicePort).String() + "/"}
+	if err := lab.StartHTTP(ServicePort); err != nil {
+		return nil, errors.Join(err, lab.Close())
+	}
+	return s, nil
+}
+
+// Direct starts the director.
+func (s *Site) Direct(ctx context.Context, service Service) (err error) {
+	s.Text = s.Config(service)
+	s.Running, err = s.StartDirector(ctx, s.Binary, s.Text)
+	return err
+}
+
+// Close ends the director, if one runs, and the lab. Being interrupted is no
+// failure of the director.
+func (s *Site) Close(ctx context.Context) error {
+	var err error
+	if s.Running != nil {
+		err = s.Running.Stop()
+	}
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("the director ended badly: %w; it wrote:\n%s", err, s.Running.Log.String())
+	} else {
+		err = ctx.Err()
+	}
+	return errors.Join(err, s.Lab.Close())
+}
+
+// firstPort is below the ports that kernels choose.
+const firstPort = 10000
+
+// requestTimeout is for one request of the lab's clients.
+const requestTimeout = 10 * time.Second
+
+// Client makes a connection for each request, from an address of the kernel's
+// choice and a port that was not used before. The kernel would sometimes choose
+// one whose last connection the director still knows in FIN_WAIT; the new one
+// would stay with the old one's server, as in IPVS, and not be for the scheduler
+// or the template to decide.
+func (s *Site) Client(from *Node) *http.Client {
+	anyAddr := netip.IPv4Unspecified()
+	if from.Addr.Is6() {
+		anyAddr = netip.IPv6Unspecified()
+	}
+	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			n := firstPort + s.ports.Add(1)
+			if n > 0xffff {
+				return nil, errors.New("all ports were used")
+			}
+			return from.DialFrom(ctx, network, netip.AddrPortFrom(anyAddr, uint16(n)), addr)
+		},
+	}}
+}
+
+// LastPort is the port of the connection that a Client made last.
+func (s *Site) LastPort() uint32 { return firstPort + s.ports.Load() }
+
+// KeepCaptures captures on all interfaces until the returned function is called,
+// which keeps the captures in the folder dir; without dir it does nothing.
+func (s *Site) KeepCaptures(dir string) (keep func() error, err error) {
+	if dir == "" {
+		return func() error { return nil }, nil
+	}
+	c, err := s.CaptureAll(CaptureConfig{})
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return errors.Join(c.Keep(dir, s.Comment), c.Stop()) }, nil
+}
