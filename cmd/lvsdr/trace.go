@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lvsdr/dataplane/tap"
 	"lvsdr/control/api"
+	"lvsdr/dataplane/tap"
 )
 
 // traceFlags are the flags of trace.
