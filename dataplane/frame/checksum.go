@@ -65,10 +65,10 @@ func PseudoSum(src, dst Addr, proto Proto, n int) uint32 {
 }
 
 // L4ChecksumOK reports whether the transport checksum of f is right, where h
-// is what Parse made of f. It is about TCP, UDP, ICMP and ICMPv6; anything
-// else, a UDP datagram that IPv4 brought without a checksum (RFC 768), and a
-// fragment, whose checksum covers bytes that are not here, count as right. A
-// frame that is not IP or has a Fault does not.
+// is what Parse made of f. It checks TCP, UDP, ICMP and ICMPv6. Anything else, a
+// UDP datagram in IPv4 without a checksum (RFC 768), and a fragment, whose
+// checksum covers bytes that are not here, count as right. A frame that is not
+// IP or has a Fault does not.
 //
 // Do not ask about a frame whose checksum the sender has left to the hardware
 // (VIRTIO_NET_HDR_F_NEEDS_CSUM): it is unfinished and will be found wrong.

@@ -19,7 +19,7 @@ const maxDatagram = 65535
 // FragmentSize is the greatest payload, in bytes, of the fragments that the
 // IPv4 packet of h is cut into for a link of the given MTU, in bytes of IP
 // packet: what AppendFragment takes as n, but for the last fragment. It is a
-// multiple of 8, and 0 if not even 8 bytes fit, or if h is not IPv4: of IPv6
+// multiple of 8, and 0 if not even 8 bytes fit, or if h is not IPv4: in IPv6
 // only the sender makes fragments (RFC 8200 section 5).
 func FragmentSize(h *Header, mtu int) int {
 	if h.Kind != IPv4 || h.Fault != NoFault {
@@ -40,8 +40,8 @@ func FragmentSize(h *Header, mtu int) int {
 // looked at. A transport checksum that the sender left to the hardware
 // (VIRTIO_NET_HDR_F_NEEDS_CSUM) must be finished before.
 //
-// It returns dst as it is if the datagram would be longer than 65535 bytes, as
-// only a malicious fragment makes one. It panics if f is not IPv4 or has a
+// It returns dst unchanged if the datagram would be longer than 65535 bytes,
+// which only a malicious fragment can make it. It panics if f is not IPv4 or has a
 // Fault, if [off, off+n) is empty or not within the payload, if off is not a
 // multiple of 8, and if n is not, except where the payload ends.
 func AppendFragment(dst, f []byte, h *Header, off, n int) []byte {

@@ -100,9 +100,9 @@ type Header struct {
 	TTL   uint8  // of IPv6, the hop limit
 	End   uint32 // end of the IP packet; what follows is Ethernet padding
 
-	// FragID names the datagram a fragment is of, among those of the same
-	// addresses (and of the same protocol, in IPv4): the identification. Of a
-	// packet that is no fragment it means nothing.
+	// FragID is the identification: it names the datagram that a fragment is
+	// part of, among those of the same addresses (and, in IPv4, of the same
+	// protocol). It means nothing unless the packet is a fragment.
 	FragID uint32
 	DF     bool // don't fragment (RFC 791); always so in IPv6
 	// More and FragOff (bytes) describe a fragment; both zero: a whole

@@ -23,7 +23,7 @@ const tcpFlags = FIN | SYN | RST | PSH | ACK | URG
 //
 //   - TooShort: nothing but Kind and L3. A frame too short for Ethernet, its
 //     tag or its ARP packet is Other and TooShort.
-//   - BadHeader: also Src and Dst, if the version is right and, of IPv6,
+//   - BadHeader: also Src and Dst, if the version is right and, in IPv6,
 //     neither is IPv4-mapped.
 //   - BadChecksum, BadL4: all of the IP header, nothing of the transport's.
 //

@@ -11,10 +11,10 @@ const quotedLen = 8
 // such an error and the quoted packet can be read; if not, *in is the zero
 // Header. It keeps nothing of f and allocates nothing.
 //
-// Errors are, of ICMP, destination unreachable, source quench, time exceeded
-// and parameter problem; of ICMPv6, destination unreachable, packet too big,
-// time exceeded and parameter problem. The quoted packet is of the same family
-// as the error. It went the other way: in.Src is the address that f was sent
+// The errors of ICMP are destination unreachable, source quench, time exceeded
+// and parameter problem; those of ICMPv6 are destination unreachable, packet too
+// big, time exceeded and parameter problem. The quoted packet is of the same
+// family as the error. It went the other way: in.Src is the address that f was sent
 // to, unless f is forged, which is for the caller to check.
 //
 // A router may quote no more than 8 bytes behind the IP header, so there is
@@ -22,9 +22,8 @@ const quotedLen = 8
 // f; in.End is where the packet or the quotation ends, whichever comes first.
 // Unless FragOff says otherwise, at least 8 bytes of TCP, UDP, SCTP and ICMP
 // follow L4, and in.Flags is 0 if the TCP flags are beyond the quotation.
-// Lengths that transport headers tell of themselves are not looked at. The
-// header checksum of IPv4 is verified. Any TTL will do. What is quoted within a
-// quotation is not read.
+// The length fields of transport headers are not checked. The header checksum of
+// IPv4 is verified. Any TTL will do. A quotation within a quotation is not read.
 func Inner(f []byte, h *Header, in *Header) bool {
 	*in = Header{}
 	if !quotes(h) {

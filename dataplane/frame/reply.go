@@ -47,7 +47,7 @@ const (
 const codeFragNeeded = 4
 
 // MayAnswer reports whether a frame may be answered at all, where h is what
-// Parse made of f. It is the list of RFC 1122 section 3.2.2 and, of IPv6, of
+// Parse made of f. It is the list of RFC 1122 section 3.2.2 and, for IPv6, of
 // RFC 4443 section 2.4(e), which are about ICMP errors and hold for echo
 // replies (RFC 1122 section 3.2.2.6) and resets (section 4.2.3.10) as well.
 // Never answered are
@@ -56,13 +56,13 @@ const codeFragNeeded = 4
 //   - a fragment other than the first;
 //   - a frame from or to a group of hosts by its MAC addresses;
 //   - a packet from or to an address that is not a single host's: zero,
-//     loopback, multicast, and of IPv4 class E and broadcast;
+//     loopback, multicast, and in IPv4 class E and broadcast;
 //   - an ICMP error or redirect.
 //
 // RFC 4443 would allow some errors about multicast packets, and about later
-// fragments; a director owes none. A broadcast to one subnet looks like any
-// other address here; its MAC address tells. An anycast address looks like any
-// other too.
+// fragments; a director owes none. The broadcast address of a subnet cannot be
+// told from a host's; the MAC address it is sent to can. Nor can an anycast
+// address.
 func MayAnswer(f []byte, h *Header) bool {
 	if h.Fault != NoFault || h.FragOff != 0 {
 		return false
@@ -102,11 +102,11 @@ func icmp6Error(h *Header) bool {
 // The reply carries the whole ICMP message back, and the type of service (RFC
 // 1812 section 4.3.2.5), the identification and the don't-fragment bit of the
 // request: what names the request among all packets between the two hosts
-// names the reply too. Of IPv6 it carries the traffic class back. IP options
+// names the reply too. In IPv6 it carries the traffic class back. IP options
 // and extension headers are not returned, a VLAN tag is.
 //
-// It returns dst as it is if f is no whole echo request, if MayAnswer forbids,
-// or if the reply would be longer than MaxReply. The caller has verified the
+// It returns dst unchanged if f is no whole echo request, if MayAnswer forbids
+// it, or if the reply would be longer than MaxReply. The caller has verified the
 // request with L4ChecksumOK; the reply's checksum is made anew and would hide
 // the damage.
 func AppendEchoReply(dst, f []byte, h *Header) []byte {
@@ -138,8 +138,8 @@ func AppendEchoReply(dst, f []byte, h *Header) []byte {
 // f, and returns the longer slice. It allocates only if dst has no room; dst
 // must not overlap f.
 //
-// It returns dst as it is if f is no TCP segment, is a reset itself, is a
-// fragment, whose length is not known yet, or if MayAnswer forbids. The caller
+// It returns dst unchanged if f is no TCP segment, is a reset itself, is a
+// fragment, whose length is not known yet, or if MayAnswer forbids it. The caller
 // has verified the segment with L4ChecksumOK, unless the port says that it
 // need not be.
 func AppendReset(dst, f []byte, h *Header) []byte {
@@ -184,18 +184,18 @@ func segLen(seg []byte, flags uint8) uint32 {
 	return n
 }
 
-// AppendICMPError appends to dst an ICMP error of the given type and code, or
-// of IPv6 an ICMPv6 error, whose types and codes are others, about the packet
-// in f, where h is what Parse made of f, and returns the longer slice. It
-// allocates only if dst has no room; dst must not overlap f.
+// AppendICMPError appends to dst an ICMP error of the given type and code about
+// the packet in f, where h is what Parse made of f, and returns the longer slice.
+// About an IPv6 packet it is an ICMPv6 error, whose types and codes are others.
+// It allocates only if dst has no room; dst must not overlap f.
 //
 // The error comes from the address the packet was sent to, and quotes as much
-// of the packet as fits 576 bytes (RFC 1812 section 4.3.2.3), or 1280 of IPv6
-// (RFC 4443 section 2.4(c)). Mtu is the next-hop MTU in bytes of "fragmentation
-// needed" (type 3 code 4, RFC 1191 section 4) and of "packet too big" (type 2,
-// RFC 4443 section 3.2); with every other type and code it is not used.
+// of the packet as fits 576 bytes (RFC 1812 section 4.3.2.3), or 1280 in IPv6
+// (RFC 4443 section 2.4(c)). Mtu is the next-hop MTU in bytes for "fragmentation
+// needed" (type 3 code 4, RFC 1191 section 4) and "packet too big" (type 2, RFC
+// 4443 section 3.2); no other type and code uses it.
 //
-// It returns dst as it is if MayAnswer forbids.
+// It returns dst unchanged if MayAnswer forbids it.
 func AppendICMPError(dst, f []byte, h *Header, typ, code uint8, mtu uint16) []byte {
 	if !MayAnswer(f, h) {
 		return dst

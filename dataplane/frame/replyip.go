@@ -8,7 +8,7 @@ import (
 // An ipReply is what differs between the IP headers of our own packets.
 type ipReply struct {
 	tos      uint8  // or traffic class
-	id, frag uint16 // as in the IPv4 header; of IPv6 not used
+	id, frag uint16 // as in the IPv4 header; not used in IPv6
 	proto    Proto
 	n        int // bytes of payload
 }
@@ -33,8 +33,8 @@ func (h *Header) replyHeader() int {
 }
 
 // appendIP appends to dst a frame back to the sender of f, which is IPv4 or
-// IPv6: MAC and IP addresses of f changed about, its VLAN tag kept, the IP
-// header as r says. It returns the longer slice and the payload in it, which
+// IPv6: the MAC and IP addresses of f swapped, its VLAN tag kept, the rest of the
+// IP header as r says. It returns the longer slice and the payload in it, which
 // is zero and for the caller to write.
 func appendIP(dst, f []byte, h *Header, r ipReply) (out, payload []byte) {
 	l3 := int(h.L3)

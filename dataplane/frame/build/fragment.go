@@ -14,7 +14,7 @@ import (
 // and leave something for the second. Both get no Ethernet padding; f is not
 // changed.
 //
-// Of IPv4 both get the whole header, options included. Of IPv6 both get the
+// In IPv4 both get the whole header, options included. In IPv6 both get the
 // headers that routers look at (RFC 8200 section 4.5: up to hop-by-hop options
 // and routing header) and a fragment header, whose identification is made of
 // the payload; what comes after them is the payload.

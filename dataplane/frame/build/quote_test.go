@@ -23,8 +23,8 @@ func TestQuoteHoldsHeaderAndBytesAsked(t *testing.T) {
 	}
 }
 
-// Of a packet whose extension headers are not whole, the quotation ends the
-// header where they stop to be.
+// If the extension headers of a packet are not whole, the quoted header ends
+// where they stop being so.
 func TestQuoteOfAnUnfinishedChain(t *testing.T) {
 	for _, c := range []struct {
 		name string

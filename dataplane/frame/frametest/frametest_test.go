@@ -126,3 +126,42 @@ func TestRandomErrorQuotesWhatCanBeRead(t *testing.T) {
 		t.Errorf("%v", seen)
 	}
 }
+
+// The reference stands anything, and agrees with what it is the reference of.
+func TestTheReferenceReadsDamagedFrames(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	faults := map[frame.Fault]int{}
+	quoted := 0
+	for i := range 20_000 {
+		f := frametest.Random(r)
+		if i%2 == 0 {
+			f = frametest.RandomError(r)
+		}
+		for range r.Intn(4) {
+			f[12+r.Intn(min(len(f)-12, 100))] = byte(r.Intn(256))
+		}
+		f = f[:len(f)-r.Intn(2)*r.Intn(len(f)+1)]
+		build.FixHeaderSum(f)
+		var h, in frame.Header
+		frame.Parse(f, &h)
+		if want := frametest.Parse(f); h != want {
+			t.Fatalf("\n got %+v\nwant %+v\nof %s", h, want, frametest.Describe(f))
+		}
+		ok := frame.Inner(f, &h, &in)
+		if want, wantOK := frametest.Inner(f); in != want || ok != wantOK {
+			t.Fatalf("quoted:\n got %+v, %v\nwant %+v, %v\nin %s", in, ok, want, wantOK, frametest.Describe(f))
+		}
+		faults[h.Fault]++
+		if ok {
+			quoted++
+		}
+	}
+	for _, fault := range []frame.Fault{frame.NoFault, frame.TooShort, frame.BadHeader, frame.BadL4} {
+		if faults[fault] < 20 {
+			t.Errorf("%v: %d of 20000", fault, faults[fault])
+		}
+	}
+	if quoted < 1000 {
+		t.Errorf("%d quotations were read", quoted)
+	}
+}
