@@ -494,7 +494,7 @@ func (m *manager) close() error {
 		failed = errors.Join(failed, m.local.gate.Close())
 	}
 	if m.shield != nil {
-		failed = errors.Join(failed, m.shield.Close())
+		failed = errors.Join(failed, m.shield.Close(m.plan == nil))
 	}
 	return failed
 }

@@ -17,6 +17,7 @@ import (
 	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
 	"lvsdr/control/api"
+	"lvsdr/control/localclient"
 	"lvsdr/control/shield"
 )
 
@@ -75,18 +76,13 @@ func (p *process) end(t *testing.T, s unix.Signal) int {
 	return p.ProcessState.ExitCode()
 }
 
-// shielded is the number of rules and routes of the shield.
-func shielded(policy []string) (rules, routes int) {
-	table := strconv.Itoa(shield.Table)
-	for _, s := range policy {
-		if strings.HasPrefix(s, "rule ") && strings.HasSuffix(s, "lookup "+table) {
-			rules++
-		}
-		if strings.HasPrefix(s, "route in "+table+":") {
-			routes++
-		}
+// shielded is what the shield hides on the director's host.
+func shielded(t *testing.T, lab *network) (guards []shield.Guard) {
+	t.Helper()
+	if err := lab.Director.Do(func() (err error) { guards, err = shield.Guarded(); return err }); err != nil {
+		t.Fatal(err)
 	}
-	return rules, routes
+	return guards
 }
 
 func TestACrashIsCleanedUpByTheNextStart(t *testing.T) {
@@ -102,14 +98,18 @@ func TestACrashIsCleanedUpByTheNextStart(t *testing.T) {
 	first := launch(t, lab, dir, config)
 	get(t, lab, 10)
 	running := policy(t, lab.Director.Host)
-	if rules, routes := shielded(running); rules != 2 || routes != 1 {
-		t.Errorf("a running director has %d rules and %d routes of the shield, want two (one is for clients on the host) and one", rules, routes)
+	guards := []shield.Guard{{VIP: lab.Spec.VIP, Interface: netlab.Ifname}, {VIP: lab.Spec.VIP, Interface: localclient.DirectorEnd}}
+	if got := shielded(t, lab); !slices.Equal(got, guards) {
+		t.Errorf("a running director hides %v, want %v", got, guards)
 	}
 	if code := first.end(t, unix.SIGKILL); code != -1 {
 		t.Fatalf("killed, the director ended with %d", code)
 	}
 	if left := policy(t, lab.Director.Host); !slices.Equal(left, running) {
 		t.Errorf("SIGKILL changed rules and routes from\n%s to\n%s", strings.Join(running, "\n"), strings.Join(left, "\n"))
+	}
+	if got := shielded(t, lab); !slices.Equal(got, guards) {
+		t.Errorf("after SIGKILL %v is hidden, want %v", got, guards)
 	}
 	if _, err := os.Stat(first.socket); err != nil {
 		t.Errorf("a director that was killed left no socket: this test proves nothing: %v", err)
@@ -174,6 +174,9 @@ func wantNothingLeft(t *testing.T, lab *network, p *process, untouched []string)
 	t.Helper()
 	if left := policy(t, lab.Director.Host); !slices.Equal(left, untouched) {
 		t.Errorf("left behind:\n%s\nfound:\n%s", strings.Join(left, "\n"), strings.Join(untouched, "\n"))
+	}
+	if got := shielded(t, lab); len(got) != 0 {
+		t.Errorf("%v is still hidden", got)
 	}
 	if _, err := os.Stat(p.socket); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the control socket is left: %v", err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"lvsdr/control/policyroute"
 	"lvsdr/control/shield"
 )
 
@@ -138,18 +139,14 @@ func (x *Exam) localClients(vip netip.Addr, at site) Finding {
 	return f
 }
 
-// shielded looks for the rule that keeps the kernel silent about a VIP.
+// shielded looks whether the kernel is kept silent about a VIP.
 func (x *Exam) shielded(vip netip.Addr, at site) []Finding {
-	if slices.Contains(x.Host.Guards, Guard{vip, at.Link.Name}) && x.Host.Blackhole {
+	if slices.Contains(x.Host.Guards, Guard{vip, at.Link.Name}) {
 		return nil
 	}
-	ip := "ip"
-	if vip.Is6() {
-		ip = "ip -6"
-	}
 	return []Finding{{Name: NoShield, Severity: Error, About: vip.String(),
-		Text:     "the rule that keeps this host's kernel silent about the VIP is missing: somebody has removed it",
-		Evidence: []string{fmt.Sprintf("no rule \"iif %s to %s lookup %d\" with a blackhole route", at.Link.Name, vip, shield.Table), x.forwarding(vip)},
-		Remedy: fmt.Sprintf("%s route replace blackhole default table %d && %s rule add pref %d iif %s to %s lookup %d; or start the director anew",
-			ip, shield.Table, ip, shield.Priority, at.Link.Name, vip, shield.Table)}}
+		Text:     "what keeps this host's kernel silent about the VIP is missing: somebody has removed it",
+		Evidence: []string{fmt.Sprintf("%s is neither in set %s-ipv4 or %[2]s-ipv6 of nft table netdev %s nor in a table of ip rule %d iif %[2]s",
+			vip, at.Link.Name, shield.Table, policyroute.ShieldPref), x.forwarding(vip)},
+		Remedy: "reload the director's configuration, which restores it: kill -HUP PID"}}
 }

@@ -144,7 +144,6 @@ func TestSettingsOfTheDirectorsHostAreJudged(t *testing.T) {
 		{"a server that is this host", func(x *doctor.Exam) { x.Host.Routes[rs] = doctor.Route{Local: true} }, doctor.RSNotOnLink},
 		{"no rule of the shield", func(x *doctor.Exam) { x.Host.Guards = nil }, doctor.NoShield},
 		{"no rule of the shield, but no director", func(x *doctor.Exam) { x.Host.Guards, x.Status = nil, nil }, ""},
-		{"no blackhole behind the rule", func(x *doctor.Exam) { x.Host.Blackhole = false }, doctor.NoShield},
 		{"all weights are 0", func(x *doctor.Exam) { x.Config.VirtualServers[0].RealServers[0].Weight = 0 }, doctor.NoServer},
 		{"no real server", func(x *doctor.Exam) { x.Config.VirtualServers[0].RealServers = nil }, doctor.NoServer},
 		{"persistence by default", func(x *doctor.Exam) {

@@ -90,7 +90,7 @@ func director(n *network) *doctor.Exam {
 	return &doctor.Exam{
 		Host: &doctor.Host{Links: []doctor.Link{link}, Sysctls: map[string]string{},
 			Routes: map[netip.Addr]doctor.Route{vip: {Ifindex: 2, Source: self.Addr()}, rs: {Ifindex: 2, Source: self.Addr()}},
-			Guards: []doctor.Guard{{VIP: vip, Interface: "eth0"}}, Blackhole: true},
+			Guards: []doctor.Guard{{VIP: vip, Interface: "eth0"}}},
 		Net:  n,
 		File: "keepalived.conf",
 		Config: &keepalived.Config{VirtualServers: []*keepalived.VirtualServer{{Addr: vip, Port: port, Protocol: frame.ProtoTCP,

@@ -16,8 +16,7 @@ type Host struct {
 	Defaults []Route
 	// Sysctls are by key, as in net.ipv4.ip_forward.
 	Sysctls   map[string]string
-	Guards    []Guard // rules of the director's shield
-	Blackhole bool    // the route that the IPv4 or IPv6 rules lead to is there
+	Guards    []Guard // what the director's shield hides
 	Blocks    []Block
 	// Led are the addresses for which a policy rule leads what this host itself
 	// sends to a table of its own ("iif lo to ADDRESS"), past its own addresses.
@@ -51,7 +50,7 @@ type Route struct {
 	Err     error      // there is no route
 }
 
-// A Guard is a rule of the shield.
+// A Guard is a VIP that is hidden from the kernel on an interface.
 type Guard struct {
 	VIP       netip.Addr
 	Interface string

@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/control/localclient"
 	"lvsdr/control/procnet"
 	"lvsdr/control/shield"
 	"lvsdr/dataplane/frame"
@@ -33,9 +34,9 @@ func Gather(addrs []netip.Addr) (*Host, error) {
 	}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		h.gatherRoutes(family)
-		h.gatherGuards(family)
 		h.gatherRules(family)
 	}
+	h.gatherGuards()
 	h.gatherSysctls()
 	processes := socketOwners()
 	h.gatherListeners(processes)
@@ -110,20 +111,18 @@ func (h *Host) gatherRoutes(family int) {
 	}
 }
 
-// gatherGuards finds the shield's rules.
-func (h *Host) gatherGuards(family int) {
-	rules, err := netlink.RuleListFiltered(family, &netlink.Rule{Table: shield.Table}, netlink.RT_FILTER_TABLE)
-	if err != nil {
-		return
-	}
-	for _, r := range rules {
-		if r.Dst != nil {
-			a, _ := netip.AddrFromSlice(r.Dst.IP)
-			h.Guards = append(h.Guards, Guard{VIP: a.Unmap(), Interface: r.IifName})
+// gatherGuards finds what the shield hides, and the VIPs whose clients on this
+// host go to the director. Without the privilege nothing is found.
+func (h *Host) gatherGuards() {
+	guards, err := shield.Guarded()
+	if err == nil {
+		for _, g := range guards {
+			h.Guards = append(h.Guards, Guard(g))
 		}
 	}
-	routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: shield.Table}, netlink.RT_FILTER_TABLE)
-	h.Blackhole = h.Blackhole || err == nil && len(routes) > 0
+	if redirected, err := localclient.Redirected(); err == nil {
+		h.Led = append(h.Led, redirected...)
+	}
 }
 
 // gatherRules finds the policy rules that end packets in front of the table of

@@ -127,3 +127,31 @@ func Clean() error {
 	}
 	return d.Close()
 }
+
+// Redirected lists the VIPs whose clients on this host go to the director, in the
+// calling thread's network namespace, whoever has installed it.
+func Redirected() ([]netip.Addr, error) {
+	k, err := policyroute.Open()
+	if err != nil {
+		return nil, fmt.Errorf("local clients: %w", err)
+	}
+	defer k.Close()
+	var all []netip.Addr
+	for _, ipv6 := range []bool{false, true} {
+		rules, err := k.Rules(ipv6)
+		if err != nil {
+			return nil, fmt.Errorf("local clients: %w", err)
+		}
+		if !slices.ContainsFunc(rules, func(r policyroute.Rule) bool { return r.Table == policyroute.LocalTable }) {
+			continue
+		}
+		routes, err := k.Routes(ipv6, func(table int) bool { return table == policyroute.LocalTable })
+		if err != nil {
+			return nil, fmt.Errorf("local clients: %w", err)
+		}
+		for _, r := range routes {
+			all = append(all, r.To.Addr())
+		}
+	}
+	return all, nil
+}

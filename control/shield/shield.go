@@ -1,44 +1,15 @@
-// Package shield keeps the host's own IP stack silent about the virtual
-// addresses. The kernel gets its own copy of every frame the director
-// captures; on a host that forwards (ip_forward=1, usual where containers run)
-// it would send a second copy, an ICMP redirect or host unreachable.
-//
-// The shield is policy routing: for each VIP and each interface it is received
-// on
-//
-//	ip rule add pref 75 iif IF to VIP lookup 0x6c770001
-//	ip route add blackhole default table 0x6c770001
-//
-// so that the copy ends in the routing decision, silently, before any rule of
-// netfilter's FORWARD or INPUT. What this host itself sends to the VIP is not
-// touched. A VIP that is configured on this host cannot be shielded so, because
-// the table of local addresses comes first: do not configure it.
-//
-// Where the kernel has nftables, the copy ends earlier still, and cheaper, in
-// an ingress chain (IngressTable). The rules stay beside it: a firewall that is
-// loaded anew may begin with a flush of everybody's tables.
 package shield
 
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"net"
 	"net/netip"
-	"os"
 	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-)
 
-// Table is the routing table of the blackhole. It and all rules that lead to
-// it belong to the shield. Priority is the rules' priority.
-const (
-	Table    = 0x6c770001
-	Priority = 75
-	// protocol marks rules and routes as the director's.
-	protocol = 118
+	"lvsdr/control/policyroute"
 )
 
 // A Guard is a VIP on the interface it is received on.
@@ -47,146 +18,155 @@ type Guard struct {
 	Interface string
 }
 
-// A Shield is the guards installed in one network namespace. There must be
-// only one. Its methods need CAP_NET_ADMIN; without it their errors wrap
-// os.ErrPermission.
+// A Shield is the guards of one network namespace. There must be only one. It is
+// not safe for concurrent use, and belongs to the namespace of the thread that
+// called New: its methods are to be called from there. Its methods need CAP_NET_ADMIN; without it their
+// errors wrap os.ErrPermission.
 type Shield struct {
-	handle *netlink.Handle
-	guards map[Guard]bool
-	early  error // why there are no ingress chains
+	links  *netlink.Handle
+	kernel *policyroute.Kernel
+	nft    *nft
+	early  error   // why there is no early part
+	guards []Guard // of the last Set
 }
 
-// New opens a netlink socket in the calling thread's network namespace and
-// removes what a shield that could not clean up has left there.
+// New opens netlink sockets in the calling thread's network namespace and finds
+// out whether there can be an early part. It changes nothing: what a shield that
+// could not clean up has left stays until Set.
 func New() (*Shield, error) {
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("shield: open a netlink socket: %w", err)
 	}
-	s := &Shield{handle: h, guards: map[Guard]bool{}}
-	if err := s.clean(); err != nil {
-		h.Close()
-		return nil, err
+	kernel, err := policyroute.Open()
+	if err != nil {
+		links.Close()
+		return nil, fmt.Errorf("shield: %w", err)
+	}
+	s := &Shield{links: links, kernel: kernel}
+	if s.nft, s.early = openNFT(); s.early == nil {
+		s.early = s.nft.probe()
 	}
 	return s, nil
 }
 
-// Early is why the kernel's copies are not dropped at ingress but by routing
-// alone; nil: they are.
+// Early is why the kernel's copies of frames end in its routing and not at
+// ingress; nil: they end at ingress.
 func (s *Shield) Early() error { return s.early }
 
-// Set installs exactly guards. What was there and stays is not interrupted.
+// Set hides exactly these VIPs, each on its interface, whatever was hidden
+// before. A VIP on an interface that is not there is named in the error; all
+// others are hidden. After other errors too it may be called again.
 func (s *Shield) Set(guards []Guard) error {
-	want := map[Guard]bool{}
-	for _, g := range guards {
-		want[g] = true
-	}
-	s.early = setIngress(slices.Collect(maps.Keys(want)))
-	if len(want) > 0 {
-		for _, family := range families(guards) {
-			if err := s.handle.RouteReplace(blackhole(family)); err != nil {
-				return explain("install the blackhole route", err)
-			}
-		}
-	}
-	var failed error
-	for g := range want {
-		if !s.guards[g] {
-			if err := s.handle.RuleAdd(g.rule()); err != nil && !errors.Is(err, unix.EEXIST) {
-				failed = errors.Join(failed, explain(fmt.Sprintf("guard %s on %s", g.VIP, g.Interface), err))
-				continue
-			}
-			s.guards[g] = true
-		}
-	}
-	for g := range s.guards {
-		if want[g] {
-			continue
-		}
-		if err := s.handle.RuleDel(g.rule()); err != nil && !errors.Is(err, unix.ENOENT) {
-			failed = errors.Join(failed, explain(fmt.Sprintf("unguard %s on %s", g.VIP, g.Interface), err))
-			continue
-		}
-		delete(s.guards, g)
-	}
-	return failed
-}
-
-// Close removes the shield.
-func (s *Shield) Close() error {
-	defer s.handle.Close()
-	return s.clean()
-}
-
-// families are the address families of guards.
-func families(guards []Guard) []int {
-	var all []int
-	for _, g := range guards {
-		if f := family(g.VIP); !slices.Contains(all, f) {
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
-func family(a netip.Addr) int {
-	if a.Is4() {
-		return netlink.FAMILY_V4
-	}
-	return netlink.FAMILY_V6
-}
-
-// clean removes everything that is in the shield's tables or leads to them.
-func (s *Shield) clean() error {
-	clear(s.guards)
-	s.early = setIngress(nil) // where that fails there is nothing to remove
-	return errors.Join(s.cleanFamily(netlink.FAMILY_V4), s.cleanFamily(netlink.FAMILY_V6))
-}
-
-func (s *Shield) cleanFamily(family int) error {
-	rules, err := s.handle.RuleListFiltered(family, &netlink.Rule{Table: Table}, netlink.RT_FILTER_TABLE)
-	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
-		return nil // a host without IPv6
-	}
+	s.guards = slices.Clone(guards)
+	indexes, err := s.indexes()
 	if err != nil {
-		return explain("list rules", err)
+		return err
 	}
-	for i := range rules {
-		rules[i].Family = family
-		if err := s.handle.RuleDel(&rules[i]); err != nil && !errors.Is(err, unix.ENOENT) {
-			return explain("remove a rule", err)
+	var errs []error
+	wanted := map[port]*addrs{}
+	for _, g := range guards {
+		index, ok := indexes[g.Interface]
+		if !ok {
+			errs = append(errs, fmt.Errorf("shield: hide %s: interface %s is not there", g.VIP, g.Interface))
+			continue
+		}
+		p := port{g.Interface, index}
+		if wanted[p] == nil {
+			wanted[p] = &addrs{}
+		}
+		wanted[p].add(g.VIP)
+	}
+	s.early = s.setEarly(wanted)
+	var late policyroute.Policy
+	if s.early != nil {
+		if late, err = s.latePolicy(wanted); err != nil {
+			return errors.Join(append(errs, err)...)
 		}
 	}
-	err = s.handle.RouteDel(blackhole(family))
-	if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EAFNOSUPPORT) {
-		return explain("remove the blackhole route", err)
-	}
-	return nil
+	return errors.Join(append(errs, s.kernel.Set(policyroute.Shield(), late))...)
 }
 
-func (g Guard) rule() *netlink.Rule {
-	r := netlink.NewRule()
-	r.Family = family(g.VIP)
-	r.Priority, r.Table = Priority, Table
-	r.IifName = g.Interface
-	r.Dst = netlink.NewIPNet(g.VIP.AsSlice())
-	r.Protocol = protocol
-	return r
+func (s *Shield) setEarly(wanted map[port]*addrs) error {
+	if s.nft == nil {
+		return s.early
+	}
+	return s.nft.set(wanted)
 }
 
-func blackhole(family int) *netlink.Route {
-	r := &netlink.Route{Family: family, Table: Table, Type: unix.RTN_BLACKHOLE, Protocol: protocol,
-		Dst: &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}}
-	if family == netlink.FAMILY_V6 {
-		r.Dst = &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}
+// Check names what of the last Set is not there any more, because somebody has
+// removed it. It changes nothing; Set restores it.
+func (s *Shield) Check() (missing []string, err error) {
+	indexes, err := s.indexes()
+	if err != nil {
+		return nil, err
 	}
-	return r
+	wanted := map[port]*addrs{}
+	for _, g := range s.guards {
+		p := port{g.Interface, indexes[g.Interface]}
+		if p.index == 0 {
+			continue // Set has said so
+		}
+		if wanted[p] == nil {
+			wanted[p] = &addrs{}
+		}
+		wanted[p].add(g.VIP)
+	}
+	if s.early == nil {
+		return s.nft.missing(wanted)
+	}
+	late, err := s.latePolicy(wanted)
+	if err != nil {
+		return nil, err
+	}
+	return s.kernel.Missing(policyroute.Shield(), late)
 }
 
-// explain names the privilege where one is missing.
-func explain(what string, err error) error {
-	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("shield: %s: %w (needs CAP_NET_ADMIN in this network namespace)", what, err)
+// Close removes the shield, or keeps it for the next start: frames for the VIPs
+// that come in until then are not answered either.
+func (s *Shield) Close(keep bool) error {
+	defer s.links.Close()
+	defer s.kernel.Close()
+	if keep {
+		return nil
 	}
-	return fmt.Errorf("shield: %s: %w", what, err)
+	err := s.kernel.Clean(policyroute.Shield())
+	if s.nft != nil && s.early == nil {
+		err = errors.Join(err, s.nft.clean())
+	}
+	return err
+}
+
+// indexes are those of the interfaces by name.
+func (s *Shield) indexes() (map[string]int, error) {
+	links, err := policyroute.Dump(s.links.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("shield: list the interfaces: %w", err)
+	}
+	all := map[string]int{}
+	for _, l := range links {
+		all[l.Attrs().Name] = l.Attrs().Index
+	}
+	return all, nil
+}
+
+// A port is an interface: a chain is bound to the interface that had the name
+// when it was made.
+type port struct {
+	name  string
+	index int
+}
+
+// addrs are the VIPs of an interface, of IPv4 and IPv6.
+type addrs [2]map[netip.Addr]bool
+
+func (a *addrs) add(vip netip.Addr) {
+	k := 0
+	if vip.Is6() {
+		k = 1
+	}
+	if a[k] == nil {
+		a[k] = map[netip.Addr]bool{}
+	}
+	a[k][vip] = true
 }
