@@ -241,7 +241,11 @@ func (m *manager) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := newPlan(cfg, m.o.Interface, host{})
+	networks, err := readHost(m.shield.Early() == nil)
+	if err != nil {
+		return err
+	}
+	p, err := newPlan(cfg, m.o.Interface, networks)
 	if err != nil {
 		return err
 	}
@@ -287,16 +291,11 @@ func (p *plan) arpVIPs(old *plan, active bool) []arp.VIP {
 // through them, announcements last, and those of new VIPs not at all if there
 // is a plan already. The caller holds m.mu.
 func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
-	var guards []shield.Guard
 	var own []frame.Addr
-	for vip, at := range p.vips {
-		guards = append(guards, shield.Guard{VIP: vip, Interface: at.link.Name})
-		if m.local.gate != nil {
-			guards = append(guards, shield.Guard{VIP: vip, Interface: localclient.DirectorEnd})
-		}
+	for vip := range p.vips {
 		own = append(own, frame.AddrFrom(vip))
 	}
-	if err := m.shield.Set(guards); err != nil {
+	if err := m.shield.Set(m.guards(p, m.local.ifindex != 0)); err != nil {
 		return err
 	}
 	if err := m.shield.Early(); err != nil {
@@ -326,6 +325,19 @@ func (m *manager) enact(cfg *keepalived.Config, p *plan) error {
 		old = p
 	}
 	return m.arp.SetVIPs(p.arpVIPs(old, m.active))
+}
+
+// guards are what the shield hides for p, with or without the interface of this
+// host's own clients. The caller holds m.mu.
+func (m *manager) guards(p *plan, local bool) []shield.Guard {
+	var all []shield.Guard
+	for vip, at := range p.vips {
+		all = append(all, shield.Guard{VIP: vip, Interface: at.link.Name})
+		if local {
+			all = append(all, shield.Guard{VIP: vip, Interface: localclient.DirectorEnd})
+		}
+	}
+	return all
 }
 
 // setTimeouts puts t in force, and the defaults where it says nothing, whatever

@@ -88,6 +88,9 @@ func (m *manager) openLocal(p *plan) error {
 	end, err := m.local.gate.Open(mtu)
 	var far *net.Interface
 	if err == nil {
+		err = m.shield.Set(m.guards(p, true))
+	}
+	if err == nil {
 		far, err = net.InterfaceByName(end.Name)
 	}
 	if err == nil {
@@ -131,6 +134,9 @@ func (m *manager) lostLocal(ifindex int, err error) {
 // which this host has no address are left out and named in the error.
 func (p *plan) localVIPs() (vips []localclient.VIP, mtu int, lacking error) {
 	for addr, at := range p.vips {
+		if at.local {
+			continue // they end on this host, as was said
+		}
 		v := localclient.VIP{Addr: addr, Source: at.source, Replies: []int{at.link.Index}}
 		source := netip.Addr{}
 		for _, s := range p.services {

@@ -58,6 +58,9 @@ func newPlan(cfg *keepalived.Config, ifname string, net network) (*plan, error) 
 				return nil, fmt.Errorf("%v: virtual_server %s: %w", vs.Pos, vs.Name(), err)
 			}
 			p.vips[vs.Addr] = at
+			if at.warning != "" {
+				p.problem(fmt.Sprintf("%v: virtual_server %s: %s", vs.Pos, vs.Name(), at.warning))
+			}
 		}
 	}
 	for _, vs := range cfg.VirtualServers {
@@ -178,7 +181,7 @@ func (p *plan) checks(dr check.Router, logAll bool) ([]check.Spec, []drroute.Pat
 						Probe: own,
 					})
 				}
-				if dr == nil || proved[c] || !provesDR(&s, r.source, own) {
+				if dr == nil || proved[c] || p.vips[s.source.Addr].local || !provesDR(&s, r.source, own) {
 					continue
 				}
 				proved[c] = true

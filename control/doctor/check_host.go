@@ -145,7 +145,7 @@ func (x *Exam) shielded(vip netip.Addr, at site) []Finding {
 		return nil
 	}
 	return []Finding{{Name: NoShield, Severity: Error, About: vip.String(),
-		Text:     "what keeps this host's kernel silent about the VIP is missing: somebody has removed it",
+		Text: "what keeps this host's kernel silent about the VIP is missing: somebody has removed it",
 		Evidence: []string{fmt.Sprintf("%s is neither in set %s-ipv4 or %[2]s-ipv6 of nft table netdev %s nor in a table of ip rule %d iif %[2]s",
 			vip, at.Link.Name, shield.Table, policyroute.ShieldPref), x.forwarding(vip)},
 		Remedy: "reload the director's configuration, which restores it: kill -HUP PID"}}

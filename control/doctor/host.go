@@ -15,9 +15,9 @@ type Host struct {
 	// Defaults are the default routes of the main table.
 	Defaults []Route
 	// Sysctls are by key, as in net.ipv4.ip_forward.
-	Sysctls   map[string]string
-	Guards    []Guard // what the director's shield hides
-	Blocks    []Block
+	Sysctls map[string]string
+	Guards  []Guard // what the director's shield hides
+	Blocks  []Block
 	// Led are the addresses for which a policy rule leads what this host itself
 	// sends to a table of its own ("iif lo to ADDRESS"), past its own addresses.
 	Led       []netip.Addr

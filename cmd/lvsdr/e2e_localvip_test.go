@@ -1,0 +1,119 @@
+package main_test
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"lvsdr/bench/netlab"
+	"lvsdr/dataplane/frame"
+)
+
+// Scripts for IPVS put the VIP on the director, on lo or on its interface. It
+// works, with a warning, at a start, at a reload and at any time between: the
+// host's kernel answers neither ARP nor neighbour solicitations nor segments.
+func TestTheVIPMayStandOnTheDirector(t *testing.T) {
+	for _, c := range []struct {
+		name, ifname string
+		spec         netlab.Spec
+	}{
+		{"IPv4 on lo", "lo", netlab.Spec{}},
+		{"IPv4 on the interface", netlab.Ifname, netlab.Spec{}},
+		{"IPv6 on lo", "lo", netlab.Spec{Net: net6}},
+		{"IPv6 on the interface", netlab.Ifname, netlab.Spec{Net: net6}},
+	} {
+		for _, when := range []string{"before the start", "at a reload", "while running"} {
+			t.Run(c.name+" "+when, func(t *testing.T) { testLocalVIP(t, c.ifname, c.spec, when) })
+		}
+	}
+}
+
+func testLocalVIP(t *testing.T, ifname string, spec netlab.Spec, when string) {
+	lab := newHTTPLab(t, spec)
+	for _, key := range []string{"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"} {
+		if err := lab.Director.Sysctl(key, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add := func() {
+		if err := lab.Director.AddAddr(ifname, netip.PrefixFrom(lab.Spec.VIP, lab.Spec.VIP.BitLen())); err != nil {
+			t.Fatal(err)
+		}
+		if err := lab.Director.WaitLocal(t.Context(), lab.Spec.VIP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if when == "before the start" {
+		add()
+	}
+	config := lab.Config(rotating())
+	d := direct(t, lab, config)
+	switch when {
+	case "at a reload":
+		get(t, lab, 3)
+		add()
+		if err := d.Reload(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+	case "while running":
+		get(t, lab, 3)
+		add()
+	}
+	atClient := capture(t, lab.Clients[0])
+	// Nothing that the client knows is to help it find the director.
+	if err := lab.Clients[0].ForgetNeighbour(netlab.Ifname, lab.Spec.VIP); err != nil {
+		t.Fatal(err)
+	}
+	get(t, lab, 30)
+	questions, answers := neighbourMessages(t, lab, atClient)
+	if answers == 0 || answers > questions {
+		t.Errorf("%d answers to %d questions for the VIP's MAC address: more than the director's own", answers, questions)
+	}
+	servers := serverMACs(lab)
+	for _, s := range sightings(t, atClient) {
+		if !s.Outgoing && s.Src == frame.AddrFrom(lab.Spec.VIP) && s.Proto == frame.ProtoTCP && !servers[frame.SrcMAC(s.Data)] {
+			t.Errorf("not a real server's reply: %v", s)
+		}
+	}
+	const warning = "is configured on this host"
+	if got := strings.Contains(d.Log.String(), warning); got != (when != "while running") {
+		t.Errorf("the log says %q: %v", warning, got)
+	}
+	// Away with it, and nothing is different.
+	nl := lab.Director.Netlink()
+	link, err := nl.LinkByName(ifname)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nl.AddrDel(link, &netlink.Addr{IPNet: netlink.NewIPNet(lab.Spec.VIP.AsSlice())}); err != nil {
+		t.Fatal(err)
+	}
+	get(t, lab, 3)
+}
+
+// neighbourMessages counts the client's questions for the VIP's MAC address and
+// the answers it got.
+func neighbourMessages(t *testing.T, lab *network, c *netlab.Capture) (questions, answers int) {
+	t.Helper()
+	vip := lab.Spec.VIP.AsSlice()
+	for _, s := range sightings(t, c) {
+		var question, answer bool
+		switch {
+		case s.Kind == frame.ARP && len(s.Data) >= 42:
+			question = bytes.Equal(s.Data[38:42], vip) && s.Data[21] == 1
+			answer = bytes.Equal(s.Data[28:32], vip) && s.Data[21] == 2
+		case s.Kind == frame.IPv6 && s.Proto == frame.ProtoICMPv6 && len(s.Data) >= 78 && bytes.Equal(s.Data[62:78], vip):
+			question, answer = s.Data[54] == 135, s.Data[54] == 136
+		}
+		if question && s.Outgoing {
+			questions++
+		}
+		if answer && !s.Outgoing {
+			answers++
+		}
+	}
+	return questions, answers
+}
