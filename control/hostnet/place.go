@@ -104,15 +104,14 @@ func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
 	if _, here := s.local(addr); here {
 		return Place{}, fmt.Errorf("%s is an address of this host; a director that is its own real server is not supported", addr)
 	}
-	name := fmt.Sprintf("put it on a common network, or give this host an address or an on-link route there: ip route add %s/%d dev IFACE", addr, addr.BitLen())
 	r := s.lookup(addr, nil)
 	switch {
 	case r == nil:
-		return Place{}, s.unreachable(addr, name)
+		return Place{}, s.unreachable(addr, onLinkRemedy(addr))
 	case r.Type != Unicast:
 		return Place{}, fmt.Errorf("the route to %s is %s; remove it: ip route del %s %s", addr, r.Type, r.Type, r.To)
 	case r.Gateway.IsValid():
-		return Place{}, s.offLink(addr, ", and Direct Routing cannot cross a router; "+name)
+		return Place{}, s.offLink(addr, ", and Direct Routing cannot cross a router; "+onLinkRemedy(addr))
 	}
 	link, source, err := s.onLink(r, addr)
 	if err == nil {
@@ -122,6 +121,11 @@ func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
 		return Place{}, err
 	}
 	return Place{Link: link, Source: source}, nil
+}
+
+// onLinkRemedy says how a real server comes to be on a network of this host.
+func onLinkRemedy(addr netip.Addr) string {
+	return fmt.Sprintf("put it on a common network, or give this host an address or an on-link route there: ip route add %s/%d dev IFACE", addr, addr.BitLen())
 }
 
 // onLink is the link of a route without a gateway, and the host's own address

@@ -288,8 +288,12 @@ func TestLookUpIsTheLongestMatch(t *testing.T) {
 		}
 		for range 20 {
 			a := random()
-			if got, want := s.lookup(a, nil), lookupSlow(s, a); got != want {
+			want := lookupSlow(s, a)
+			if got := s.lookup(a, nil); got != want {
 				t.Fatalf("%v: %+v, want %+v in %+v", a, got, want, s.Routes)
+			}
+			if got, ok := s.Route(a); ok != (want != nil) || ok && got != *want {
+				t.Fatalf("%v: %+v, %v", a, got, ok)
 			}
 		}
 	}

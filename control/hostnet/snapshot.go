@@ -180,6 +180,14 @@ func (t *table) match(addr netip.Addr, skip func(*Route) bool) *Route {
 	return nil
 }
 
+// Route is the route that the kernel takes to addr; ok is false if there is none.
+func (s *Snapshot) Route(addr netip.Addr) (r Route, ok bool) {
+	if found := s.lookup(addr, nil); found != nil {
+		return *found, true
+	}
+	return Route{}, false
+}
+
 // Link is the link with an index.
 func (s *Snapshot) Link(index int) (Link, bool) {
 	if l := s.find().links[index]; l != nil {
