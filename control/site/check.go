@@ -19,7 +19,18 @@ func (e Checked) apply(s *State) ([]Notice, error) {
 	if !was.Up() && !h.Up() {
 		return nil, nil
 	}
-	return append(p.notices(was, h), s.demandOf(p)...), nil
+	return append(p.notices(was.Up(), h.Up(), h.Reason()), s.demandOf(p)...), nil
+}
+
+// CheckUp reports whether the check with this ID is taken as up; ok is false if it
+// is not one of Checks. Whoever makes the checks may know better, when one went
+// and came without its having been told: then a Checked says so.
+func (s *State) CheckUp(id string) (up, ok bool) {
+	at, ok := s.plan.checks[id]
+	if !ok || !s.placed(s.plan.probed[at.server].addr) {
+		return false, false
+	}
+	return s.healthOf(at.server).Check(at.check).Up(), true
 }
 
 func (e Tick) apply(s *State) ([]Notice, error) {
@@ -54,28 +65,33 @@ func (s *State) demandOf(p *probed) []Notice {
 	return append(notices, s.follow(old)...)
 }
 
-// reconsider changes the table as the places of servers of the file are others.
-// A server without a place is not checked; when it has one again, its health is
-// that of the start.
-func (s *State) reconsider() []Notice {
-	old := s.table
+// reconsider changes the table as the places of servers of the file are others
+// than in old. A server without a place is not checked; when it has one again, its
+// health is that of the start.
+func (s *State) reconsider(old *State) []Notice {
 	for i := range s.health.All() {
 		if !s.placed(s.plan.probed[i].addr) {
 			s.setHealth(int(i), s.plan.probed[i].start)
 		}
 	}
 	var notices []Notice
-	for _, f := range s.plan.services {
-		before, _ := s.demands.Get(f.key())
-		notices = append(notices, s.demandNow(f, before, byHealth)...)
+	for i := range s.plan.probed {
+		p := &s.plan.probed[i]
+		notices = append(notices, p.notices(old.serves(p, i), s.serves(p, i), s.outReason(p, i))...)
 	}
-	return append(notices, s.follow(old)...)
+	before := s.table
+	for _, f := range s.plan.services {
+		d, _ := s.demands.Get(f.key())
+		notices = append(notices, s.demandNow(f, d, byHealth)...)
+	}
+	return append(notices, s.follow(before)...)
 }
 
 // follow does what follows from a change of the table, which was old.
 func (s *State) follow(old *Table) []Notice {
+	before := *s
 	if s.settle(old) {
-		return s.reconsider()
+		return s.reconsider(&before)
 	}
 	return nil
 }
@@ -102,14 +118,25 @@ func (s *State) setHealth(i int, h health.Server) {
 	}
 }
 
-// notices tell that the health of p, which was old, is new.
-func (p *probed) notices(old, new health.Server) []Notice {
-	if old.Up() == new.Up() {
-		return nil
+// serves reports whether probed server p, number i, has a place and is up.
+func (s *State) serves(p *probed, i int) bool { return s.placed(p.addr) && s.healthOf(i).Up() }
+
+// outReason says why probed server p, number i, does not serve.
+func (s *State) outReason(p *probed, i int) string {
+	if at := s.place(p.addr); at != nil && !at.ok() {
+		return at.err
 	}
-	n := Notice{Kind: ServerUp, Service: p.of[0].config.Key, Server: p.config, Name: p.name}
-	if !new.Up() {
-		n.Kind, n.Reason = ServerDown, new.Reason()
+	return s.healthOf(i).Reason()
+}
+
+// notices tell that p serves, or does no more, for this reason.
+func (p *probed) notices(was, is bool, reason string) []Notice {
+	n := Notice{Kind: ServerDown, Service: p.of[0].config.Key, Server: p.config, Name: p.name, Reason: reason}
+	switch {
+	case was == is:
+		return nil
+	case is:
+		n.Kind, n.Reason = ServerUp, ""
 	}
 	return []Notice{n}
 }

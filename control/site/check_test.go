@@ -114,6 +114,33 @@ func TestAReportAboutACheckThatIsGoneChangesNothing(t *testing.T) {
 	}
 }
 
+// Where an interface went and came before the checks' actor was told, the check
+// runs on and says nothing new, though the state takes it as untried.
+func TestTheStateSaysWhatItTakesACheckFor(t *testing.T) {
+	sc := newScene(t)
+	sc.load(web("11 " + tcpCheck))
+	id := sc.s.Checks()[0].ID
+	for _, c := range []struct {
+		law    string
+		e      Event
+		up, ok bool
+	}{
+		{"at first it is up", Tick{}, true, true},
+		{"a failure", Checked{ID: id}, false, true},
+		{"without a place it is none", HostChanged{network(without(2))}, false, false},
+		{"then it is untried", HostChanged{network()}, true, true},
+		{"until it is told again", Checked{ID: id}, false, true},
+	} {
+		sc.do(c.e)
+		if up, ok := sc.s.CheckUp(id); up != c.up || ok != c.ok {
+			t.Errorf("%s: up %v, known %v", c.law, up, ok)
+		}
+	}
+	if _, ok := sc.s.CheckUp("nosuch"); ok {
+		t.Error("a check that is not there is known")
+	}
+}
+
 func TestNoticesTellWhatChangedOnce(t *testing.T) {
 	sc := newScene(t)
 	sc.load(web("11 "+tcpCheck, "12 "+tcpCheck))
@@ -121,7 +148,8 @@ func TestNoticesTellWhatChangedOnce(t *testing.T) {
 	about := func() string {
 		var all []string
 		for _, n := range sc.notices {
-			all = append(all, fmt.Sprint(n.Kind, " ", n.Name, " ", n.Reason))
+			reason, _, _ := strings.Cut(n.Reason, ";") // without the remedy
+			all = append(all, fmt.Sprint(n.Kind, " ", n.Name, " ", reason))
 		}
 		return strings.Join(all, "; ")
 	}
@@ -136,9 +164,19 @@ func TestNoticesTellWhatChangedOnce(t *testing.T) {
 			"server-down [192.168.1.12]:tcp:80 of VS [192.168.1.100]:tcp:80 refused; service-down [192.168.1.100]:tcp:80 "},
 		{"a server that is back brings it back", func() { sc.check(".11", true) }, "server-up " + name + " ; service-up [192.168.1.100]:tcp:80 "},
 		{"a reload that changes nothing", func() { sc.load(web("11 "+tcpCheck, "12 "+tcpCheck)) }, ""},
-		{"a reload that takes the failing check away", func() { sc.load(web("11 "+tcpCheck, "12 TCP_CHECK {;connect_port 81;}")) }, ""},
-		{"an interface that goes", func() { sc.do(HostChanged{network(without(2))}) }, "service-down [192.168.1.100]:tcp:80 "},
-		{"and comes", func() { sc.do(HostChanged{network()}) }, "service-up [192.168.1.100]:tcp:80 "},
+		{"a reload that changes how a server that is down is checked", func() { sc.load(web("11 "+tcpCheck, "12 TCP_CHECK {;connect_port 81;}")) }, ""},
+		{"an interface that goes", func() { sc.do(HostChanged{network(without(2))}) },
+			"server-down " + name + " find the interface of 192.168.1.11: no route leads there; service-down [192.168.1.100]:tcp:80 "},
+		{"and comes, with every server untried", func() { sc.do(HostChanged{network()}) },
+			"server-up " + name + " ; server-up [192.168.1.12]:tcp:80 of VS [192.168.1.100]:tcp:80 ; service-up [192.168.1.100]:tcp:80 "},
+		{"an interface that goes with a reload", func() {
+			sc.do(Loaded{Config: sc.s.Config(), Host: network(without(2))})
+			sc.notices = slices.DeleteFunc(sc.notices, func(n Notice) bool { return n.Kind == ServiceDown || n.Name != name })
+		}, "server-down " + name + " find the interface of 192.168.1.11: no route leads there"},
+		{"and comes with one", func() {
+			sc.do(Loaded{Config: sc.s.Config(), Host: network()})
+			sc.notices = slices.DeleteFunc(sc.notices, func(n Notice) bool { return n.Kind == ServiceUp || n.Name != name })
+		}, "server-up " + name + " "},
 		{"a service that is new", func() { sc.load(web("11 "+tcpCheck) + vs("192.168.1.101 80", "", "192.168.1.11 80")) }, ""},
 	} {
 		if c.do(); about() != c.want {
@@ -420,12 +458,24 @@ func TestWhatTheTableRefusesOfAFileIsAProblem(t *testing.T) {
 	cfg.VirtualServers[2] = cfg.VirtualServers[0] // a second time
 	sc.do(Loaded{Config: cfg, Host: sc.s.host})
 	want := []string{"add server of [192.168.1.100]:tcp:80: " + dataplane.ErrThresholds.Error(), "add service of [192.168.1.101]:tcp:80: " + dataplane.ErrScheduler.Error()}
-	got := sc.s.Problems()
-	if len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], want[1]) {
-		t.Errorf("problems %q, want %q", got, want)
+	for range 2 { // a second time it is refused again
+		got := sc.s.Problems()
+		if len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], want[1]) {
+			t.Errorf("problems %q, want %q", got, want)
+		}
+		sc.do(Loaded{Config: cfg, Host: sc.s.host})
 	}
 	if got := sc.servers("192.168.1.100", 80); got != "13*1 12*1" || sc.s.table.Len() != 1 {
 		t.Errorf("servers %s of %d services", got, sc.s.table.Len())
+	}
+	cfg = config(t, web("11 "+tcpCheck))
+	cfg.VirtualServers[0].RealServers[0].Lower = 5
+	sc.do(Loaded{Config: cfg, Host: sc.s.host})
+	for _, up := range []bool{false, true, false, true} {
+		sc.check(".11", up)
+		if n := len(sc.s.Problems()); n != 1 {
+			t.Errorf("a server that is refused again and again: problems %q", sc.s.Problems())
+		}
 	}
 	if sc.load(web("11")); len(sc.s.Problems()) != 0 {
 		t.Errorf("a good file leaves the problems %q", sc.s.Problems())

@@ -26,7 +26,7 @@ func Compare(old, new *State) Changes {
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
 		Own: vips, Guards: vips, VIPs: vips, NICs: vips || places, Targets: places,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
-		Timeouts: old.timeouts != new.timeouts, Problems: vips || places || plan,
+		Timeouts: old.timeouts != new.timeouts, Problems: vips || places || plan || len(old.refused) != len(new.refused),
 	}
 }
 

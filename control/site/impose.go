@@ -3,6 +3,7 @@ package site
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"lvsdr/dataplane"
 )
@@ -18,8 +19,8 @@ const (
 // demandNow changes the table as the demand for f is another one now.
 func (s *State) demandNow(f *fileService, before demand, why cause) []Notice {
 	d := s.demand(f, before)
+	d.wish = s.impose(before.wish, d.wish, why)
 	s.demands = s.demands.Put(f.key(), d)
-	s.impose(before.wish, d.wish, why)
 	if before.wish == nil || before.health.Up() == d.health.Up() {
 		return nil
 	}
@@ -32,30 +33,42 @@ func (s *State) demandNow(f *fileService, before demand, why cause) []Notice {
 
 // impose changes the table as the wish for a service changes from old to new;
 // nil is none. What ipvsadm has made of the service stays where old and new are
-// equal.
+// equal. It gives the new wish without what the table refused, which is then asked
+// for again with the next one.
 //
 // A service or server that ipvsadm has removed comes back when the file changes
 // that very thing, and a server also when its health brings it back into a
 // service that is there.
-func (s *State) impose(old, new *Service, why cause) {
+func (s *State) impose(old, new *Service, why cause) (granted *Service) {
 	if old == new {
-		return
+		return new
 	}
 	if new != nil && s.table.Service(new.Config.Key) == nil {
 		if old != nil && (why == byHealth || old.Config == new.Config) {
-			return // ipvsadm has removed it
+			return new // ipvsadm has removed it
 		}
 		old = nil
 		if next, err := s.table.adopt(new); err == nil {
 			s.table = next
-			return
+			return new
 		}
 	}
-	var come, gone edits
+	var come, gone, done edits
 	differences(&come, &gone, old, new)
 	for _, e := range append(come, gone...) {
-		s.imposeEdit(e, why)
+		if s.imposeEdit(e, why) {
+			done = append(done, e)
+		}
 	}
+	if len(done) == len(come)+len(gone) {
+		return new
+	}
+	var t *Table
+	if old != nil {
+		t = t.with(old)
+	}
+	t, _ = t.DoAll(done, File)
+	return t.Service(new.Config.Key)
 }
 
 // adopt is t with the whole of s, which t does not have. Where a part of it would
@@ -76,8 +89,8 @@ func (t *Table) adopt(s *Service) (*Table, error) {
 }
 
 // imposeEdit makes an edit of the file's, also where ipvsadm has added, or
-// removed, what it is about.
-func (s *State) imposeEdit(e Edit, why cause) {
+// removed, what it is about. It reports false where the table refuses it.
+func (s *State) imposeEdit(e Edit, why cause) bool {
 	service := s.table.Service(e.Service.Key)
 	has := service != nil && service.find(e.Server) >= 0
 	switch {
@@ -91,11 +104,16 @@ func (s *State) imposeEdit(e Edit, why cause) {
 	next, err := s.table.Do(e, File)
 	switch {
 	case errors.Is(err, dataplane.ErrNoService), errors.Is(err, dataplane.ErrNotDefined), errors.Is(err, dataplane.ErrNoServer):
-		return // ipvsadm has removed it
+		return true // ipvsadm has removed it
 	case err != nil:
-		s.refused = append(s.refused, fmt.Sprintf("%v of %s: %v", e.Op, serviceName(e.Service.Key), err))
+		text := fmt.Sprintf("%v of %s: %v", e.Op, serviceName(e.Service.Key), err)
+		if !slices.Contains(s.refused, text) {
+			s.refused = append(slices.Clip(s.refused), text) // other states have the same array
+		}
+		return false
 	}
 	s.table = next
+	return true
 }
 
 // serviceName is the service with key k as keepalived writes it.

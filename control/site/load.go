@@ -72,21 +72,24 @@ func (s *State) carry(old *State) []Notice {
 	var notices []Notice
 	for i := range s.plan.probed {
 		p := &s.plan.probed[i]
-		if p.untouched(old) || !s.placed(p.addr) {
+		placed := s.placed(p.addr)
+		if placed && p.untouched(old) {
 			continue
 		}
 		was, h, known := p.carried(s, old)
 		if !known {
 			continue
 		}
-		s.setHealth(i, h)
-		notices = append(notices, p.notices(was, h)...)
+		if placed {
+			s.setHealth(i, h)
+		}
+		notices = append(notices, p.notices(old.placed(p.addr) && was.Up(), s.serves(p, i), s.outReason(p, i))...)
 	}
 	return notices
 }
 
-// untouched reports whether p was in old's file as it is, and in the state of its
-// start: as most servers are with each reload.
+// untouched reports whether p was in old's file as it is, with a place, and in the
+// state of its start: as most servers are with each reload.
 func (p *probed) untouched(old *State) bool {
 	at, there := old.plan.checks[p.checks[0].id]
 	if !there || at.check != 0 {
@@ -94,7 +97,7 @@ func (p *probed) untouched(old *State) bool {
 	}
 	before := &old.plan.probed[at.server]
 	_, changed := old.health.Get(index(at.server))
-	return !changed && before.name == p.name && len(before.checks) == len(p.checks) && before.start.Equal(p.start)
+	return !changed && old.placed(p.addr) && before.name == p.name && len(before.checks) == len(p.checks) && before.start.Equal(p.start)
 }
 
 // carried is the health of the server p, and what it was before; known is false

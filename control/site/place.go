@@ -47,22 +47,32 @@ type neighbour struct {
 }
 
 func (e HostChanged) apply(s *State) ([]Notice, error) {
+	old := *s
 	s.host = hostOrNone(e.Host)
 	s.placeVIPs()
 	if s.placeServers(false) {
-		return s.reconsider(), nil
+		return s.reconsider(&old), nil
 	}
 	return nil, nil
 }
 
 func (e Activate) apply(s *State) ([]Notice, error) {
-	for addr, v := range s.vips.All() {
-		if (e.VIP == addr || !e.VIP.IsValid()) && v.err == "" {
-			v.active = e.Active
-			s.vips = s.vips.Put(addr, v)
-		}
+	if e.VIP.IsValid() {
+		s.activate(e.VIP, e.Active)
+		return nil, nil
+	}
+	for addr := range s.vips.All() {
+		s.activate(addr, e.Active)
 	}
 	return nil, nil
+}
+
+// activate makes a virtual address active, or no more, if it has a place.
+func (s *State) activate(addr netip.Addr, active bool) {
+	if v, ok := s.vips.Get(addr); ok && v.err == "" {
+		v.active = active
+		s.vips = s.vips.Put(addr, v)
+	}
 }
 
 func (e Neighbour) apply(s *State) ([]Notice, error) {
