@@ -3,7 +3,7 @@ package health
 // A Quorum says when a service has enough servers.
 type Quorum struct {
 	Weight     int64 // that must be up; 0 means 1
-	Hysteresis int64 // less than Weight: so much more regains the quorum, so much less loses it
+	Hysteresis int64 // less than Weight; the quorum is regained that much above Weight, and lost that much below
 }
 
 // A Service is the health of a service: whether it has its quorum. Its live

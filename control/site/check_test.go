@@ -95,7 +95,7 @@ func TestTheServicesOfAGroupAreCheckedOnce(t *testing.T) {
 }
 
 // A report that was on its way when a reload took the server's checks away made
-// it down for ever: nobody was left to report that it is up.
+// it down for ever: no check was left to report that it is up.
 func TestAReportAboutACheckThatIsGoneChangesNothing(t *testing.T) {
 	sc := newScene(t)
 	sc.load(web("11 " + tcpCheck))

@@ -20,8 +20,8 @@ type demand struct {
 
 type demands = tree.Map[key, demand]
 
-// demand is what f asks for now; before is what it has asked for, the zero
-// demand nothing.
+// demand is what f asks for now. before is its last demand, the zero one if this
+// is the first.
 func (s *State) demand(f *fileService, before demand) demand {
 	servers := make([]dataplane.ServerConfig, 0, len(f.servers)+1)
 	up := make([]bool, 0, len(f.servers)) // of servers

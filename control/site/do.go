@@ -129,7 +129,7 @@ func (s *Service) withServers(servers []Server) *Service {
 	return &Service{Config: s.Config, Owner: s.Owner, Servers: servers}
 }
 
-// after is who owns what by has edited and old owned before.
+// after is the owner of a thing that old owned and by has edited.
 func (by Owner) after(old Owner) Owner {
 	if by == File {
 		return File

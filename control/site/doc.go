@@ -1,7 +1,7 @@
 // Package site decides what a director and everything around it is to be:
 // events go in, the next State comes out, and Compare says what there is to do
-// about the difference. It is pure: it opens nothing, calls nobody and knows no
-// clock; a moment is an argument.
+// about the difference. It is pure: it opens nothing and knows no clock; a moment
+// is an argument.
 //
 // The model is keepalived beside kernel IPVS. The director's content is a Table
 // of virtual services with their real servers. Two change it: the file with the

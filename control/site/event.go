@@ -41,8 +41,8 @@ type Checked struct {
 	Now    time.Duration
 }
 
-// Admin is what ipvsadm asks for, in order. What is refused changes nothing, and
-// the rest is done: then the error is of type Refusals.
+// Admin asks for edits on behalf of ipvsadm, in order. One that is refused changes
+// nothing, and the others are done: then the error is of type Refusals.
 type Admin struct{ Edits []Edit }
 
 // Refusals are one error for each edit of an Admin; nil: it was done.

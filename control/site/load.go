@@ -10,7 +10,7 @@ import (
 
 func (e Loaded) apply(s *State) ([]Notice, error) {
 	if e.Config == nil {
-		return nil, errors.New("a configuration was loaded that is none")
+		return nil, errors.New("no configuration was loaded")
 	}
 	old := *s
 	s.passed(e.At)
@@ -45,7 +45,7 @@ func (s *State) demandAll(old *State) []Notice {
 		if had {
 			kept++
 		}
-		if !had || !slices.EqualFunc(f.servers, before.file.servers, sameAddr) {
+		if !had || !slices.Equal(f.addrs, before.file.addrs) {
 			s.layout++
 		}
 	}
@@ -60,9 +60,6 @@ func (s *State) demandAll(old *State) []Notice {
 	}
 	return notices
 }
-
-// sameAddr reports whether two servers have one address.
-func sameAddr(a, b fileServer) bool { return a.config.Addr == b.config.Addr }
 
 // carry keeps the health of the servers whose checks were there before: a server
 // that is down does not come back by a change of the file. A check is the same as

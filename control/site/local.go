@@ -73,9 +73,7 @@ func (s *State) reachedBy(vip netip.Addr) iter.Seq[*place] {
 func (s *State) addresses(service *Service) []netip.Addr {
 	var all []netip.Addr
 	if d, ok := s.demands.Get(key(service.Config.Key)); ok {
-		for i := range d.file.servers {
-			all = append(all, d.file.servers[i].source.Addr)
-		}
+		all = slices.Clone(d.file.addrs)
 	}
 	for _, r := range slices.Backward(service.Servers) {
 		all = append(all, r.Config.Addr.IP())

@@ -373,6 +373,7 @@ func TestClientsOnThisHostGetAnAddressThatTheRealServersReach(t *testing.T) {
 		{"the VIP's interface has no address", web("11"), "eth2", "192.168.1.10", []int{4, 2}, ""},
 		{"no real server", web(), "", "192.168.1.10", []int{2}, ""},
 		{"no address at all", web(), "eth2", "", nil, "ip addr add ADDRESS/BITS dev eth2"},
+		{"a sorry server counts too, also while it does not serve", vs("192.168.1.100 80", "sorry_server 10.0.0.99 80", "192.168.1.11 80"), "", "192.168.1.10", []int{2, 3}, ""},
 		{"a server that is down counts too", vs("192.168.1.100 80", "", "10.1.1.1 80 alpha;TCP_CHECK {;}", "192.168.1.11 80"), "", "10.0.0.10", []int{2, 3}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

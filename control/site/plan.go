@@ -12,8 +12,8 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A plan is what a configuration says, by what is looked for. It does not depend
-// on anything else and is not changed.
+// A plan is a configuration, indexed. It does not depend on anything else and is
+// not changed.
 type plan struct {
 	config   *keepalived.Config
 	services []*fileService // in the order of the file
@@ -44,6 +44,7 @@ type fileService struct {
 	config  dataplane.ServiceConfig
 	servers []fileServer // in the order of the file
 	sorry   *dataplane.ServerConfig
+	addrs   []netip.Addr // of servers, and of the sorry server
 }
 
 // key is the service's place in a Table.
@@ -104,7 +105,7 @@ func newPlan(cfg *keepalived.Config) *plan {
 }
 
 func (p *plan) service(k dataplane.ServiceKey, vs *keepalived.VirtualServer, first map[*keepalived.Check]int) *fileService {
-	f := &fileService{source: vs, servers: make([]fileServer, 0, len(vs.RealServers)), config: dataplane.ServiceConfig{
+	f := &fileService{source: vs, servers: make([]fileServer, 0, len(vs.RealServers)), addrs: make([]netip.Addr, 0, len(vs.RealServers)+1), config: dataplane.ServiceConfig{
 		Key:         k,
 		Scheduler:   vs.Scheduler,
 		Flags:       vs.SchedFlags,
@@ -117,6 +118,7 @@ func (p *plan) service(k dataplane.ServiceKey, vs *keepalived.VirtualServer, fir
 		s := fileServer{source: rs, probed: unchecked, config: dataplane.ServerConfig{Addr: frame.AddrFrom(rs.Addr),
 			Port: rs.Port, Weight: int(rs.Weight), Upper: int(rs.Upper), Lower: int(rs.Lower)}}
 		p.mention(rs.Addr, mention{rs, vs})
+		f.addrs = append(f.addrs, rs.Addr)
 		if len(rs.Checks) > 0 {
 			at, ok := first[rs.Checks[0]]
 			if !ok {
@@ -133,6 +135,7 @@ func (p *plan) service(k dataplane.ServiceKey, vs *keepalived.VirtualServer, fir
 	if sorry := vs.SorryServer; sorry.Addr.IsValid() {
 		f.sorry = &dataplane.ServerConfig{Addr: frame.AddrFrom(sorry.Addr), Port: vs.Port, Weight: 1}
 		p.mention(sorry.Addr, mention{nil, vs})
+		f.addrs = append(f.addrs, sorry.Addr)
 	}
 	return f
 }

@@ -78,7 +78,7 @@ func (s *State) Apply(e Event) (*State, []Notice, error) {
 	return &next, notices, err
 }
 
-// The apply methods of the events change a State that nobody else knows yet.
+// The apply methods of the events change a State that is not known elsewhere yet.
 // What it shares with the one before does not change.
 
 func (e LoadFailed) apply(s *State) ([]Notice, error) {
