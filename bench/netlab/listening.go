@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net/netip"
 	"os"
 
@@ -24,30 +23,14 @@ func Listening(h *netns.Host) ([]netip.AddrPort, error) {
 		if err != nil {
 			return nil, err
 		}
-		found, err := readListening(bytes.NewReader(b), binary.NativeEndian)
+		sockets, err := procnet.Sockets(bytes.NewReader(b), binary.NativeEndian)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, found...)
-	}
-	return all, nil
-}
-
-// readListening reads /proc/net/tcp or tcp6: "sl local rem st ..."
-// (proc_net_tcp(5)), of a host of that order.
-func readListening(r io.Reader, order binary.ByteOrder) ([]netip.AddrPort, error) {
-	const listen = "0A" // TCP_LISTEN, <net/tcp_states.h>
-	var all []netip.AddrPort
-	for f, err := range procnet.Rows(r, 4) {
-		if err != nil {
-			return nil, err
-		}
-		at, err := procnet.Addr(f[1], order)
-		if err != nil {
-			return nil, err
-		}
-		if f[3] == listen {
-			all = append(all, at)
+		for _, s := range sockets {
+			if s.State == procnet.Listening {
+				all = append(all, s.Local)
+			}
 		}
 	}
 	return all, nil

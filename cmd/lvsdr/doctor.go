@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lvsdr/control/doctor"
+	"lvsdr/control/doctor/findings"
 	"lvsdr/control/keepalived"
 	"lvsdr/scheduler"
 )
@@ -28,9 +29,9 @@ func newDoctor() *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use:   "doctor [-c FILE] | doctor --rs --vip ADDR...",
-		Short: "Find out what is wrong with the set-up, and say what mends it",
-		Long: `doctor examines an LVS-DR set-up and says what is wrong, what shows it, and what
-mends it.
+		Short: "Find out what is wrong with the set-up, and say how to fix it",
+		Long: `doctor examines an LVS-DR set-up and says what is wrong, what shows it, and how
+to fix it.
 
 On the director's host, whether the director runs or not, it reads the
 configuration and the settings of the host, asks the network, tries each real
@@ -39,32 +40,32 @@ passes. What it sends is a few frames for each real server, from this host's own
 address; connections are given up before a server's program hears of them. With
 --passive it sends nothing. It needs CAP_NET_RAW.
 
-On a real server, with --rs, it looks at the settings of the host. It sends
+On a real server, with --rs, it examines the settings of the host. It sends
 nothing.
 
 Exit code: 0 healthy, 1 warnings, 2 errors, 3 it could not do its work.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.NoArgs(cmd, args); err != nil {
-				return exitError{doctor.ExitNotRun, usageError{cmd, err}}
+				return exitError{findings.ExitNotRun, usageError{cmd, err}}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := f.examine(cmd.Context(), cmd.ErrOrStderr())
+			r, err := f.examine(cmd.Context(), cmd.ErrOrStderr())
 			if err == nil {
-				err = f.write(cmd.OutOrStdout(), report)
+				err = f.write(cmd.OutOrStdout(), r)
 			}
 			if err != nil {
-				return exitError{doctor.ExitNotRun, err}
+				return exitError{findings.ExitNotRun, err}
 			}
-			if code := report.ExitCode(); code != doctor.ExitHealthy {
+			if code := r.ExitCode(); code != findings.ExitHealthy {
 				return exitError{code: code}
 			}
 			return nil
 		},
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitError{doctor.ExitNotRun, usageError{cmd, err}}
+		return exitError{findings.ExitNotRun, usageError{cmd, err}}
 	})
 	fl := cmd.Flags()
 	fl.StringVarP(&f.config, "config", "c", defaultConfig, "configuration `FILE` of the director")
@@ -80,8 +81,8 @@ Exit code: 0 healthy, 1 warnings, 2 errors, 3 it could not do its work.`,
 }
 
 // examine makes the examination that the flags ask for.
-func (f *doctorFlags) examine(ctx context.Context, progress io.Writer) (*doctor.Report, error) {
-	tell := func(c doctor.Check, found []doctor.Finding) { doctor.WriteProgress(progress, c, found) }
+func (f *doctorFlags) examine(ctx context.Context, progress io.Writer) (*findings.Report, error) {
+	tell := func(title string, found []findings.Finding) { findings.WriteProgress(progress, title, found) }
 	if !f.rs {
 		if len(f.vips) > 0 || f.port != 0 {
 			return nil, errors.New("--vip and --port go with --rs; on the director the configuration says them")
@@ -109,7 +110,7 @@ func (f *doctorFlags) examine(ctx context.Context, progress io.Writer) (*doctor.
 }
 
 // write prints the report.
-func (f *doctorFlags) write(out io.Writer, r *doctor.Report) error {
+func (f *doctorFlags) write(out io.Writer, r *findings.Report) error {
 	if !f.json {
 		return r.WriteText(out)
 	}

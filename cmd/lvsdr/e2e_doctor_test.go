@@ -19,11 +19,11 @@ import (
 	"lvsdr/bench/fault"
 	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
-	"lvsdr/control/doctor"
+	"lvsdr/control/doctor/findings"
 )
 
 // examined runs lvsdr doctor on a host and reads its report.
-func examined(t *testing.T, h *netns.Host, args ...string) *doctor.Report {
+func examined(t *testing.T, h *netns.Host, args ...string) *findings.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
@@ -31,7 +31,7 @@ func examined(t *testing.T, h *netns.Host, args ...string) *doctor.Report {
 	cmd := h.Command(ctx, binary(), append([]string{"doctor", "--json"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &progress
 	_ = cmd.Run() // the exit code says it
-	report := &doctor.Report{}
+	report := &findings.Report{}
 	if err := json.Unmarshal([]byte(out.String()), report); err != nil {
 		t.Fatalf("lvsdr doctor %v on %s ended with %d and wrote %q, %q: %v", args, h.Name(), cmd.ProcessState.ExitCode(), out.String(), progress.String(), err)
 	}
@@ -45,7 +45,7 @@ func examined(t *testing.T, h *netns.Host, args ...string) *doctor.Report {
 }
 
 // shown is a report as a person reads it.
-func shown(r *doctor.Report) string {
+func shown(r *findings.Report) string {
 	var b strings.Builder
 	if err := r.WriteText(&b); err != nil {
 		return err.Error()
@@ -55,8 +55,8 @@ func shown(r *doctor.Report) string {
 
 // find is the first finding of a name, about something that has about in it,
 // nil if there is none.
-func find(r *doctor.Report, name, about string) *doctor.Finding {
-	i := slices.IndexFunc(r.Findings, func(f doctor.Finding) bool {
+func find(r *findings.Report, name, about string) *findings.Finding {
+	i := slices.IndexFunc(r.Findings, func(f findings.Finding) bool {
 		return f.Name == name && strings.Contains(f.About+f.Text, about)
 	})
 	if i < 0 {
@@ -171,16 +171,16 @@ func TestDoctorNamesEveryFault(t *testing.T) {
 
 // wantNamed wants the fault among the errors or warnings, with what shows and
 // what mends it, and no other real server accused.
-func wantNamed(t *testing.T, r *doctor.Report, s *fault.Scene, name string) {
+func wantNamed(t *testing.T, r *findings.Report, s *fault.Scene, name string) {
 	t.Helper()
 	f := find(r, name, "")
-	if f == nil || f.Severity == doctor.Info || len(f.Evidence) == 0 || f.Remedy == "" {
+	if f == nil || f.Severity == findings.Info || len(f.Evidence) == 0 || f.Remedy == "" {
 		t.Errorf("the doctor of the %s does not name %s:\n%s", r.Place, name, shown(r))
 		return
 	}
 	for _, other := range s.Lab.Servers[1:] {
 		for _, f := range r.Findings {
-			if f.Severity > doctor.Info && strings.Contains(f.About+" ", other.Addr.String()+" ") {
+			if f.Severity > findings.Info && strings.Contains(f.About+" ", other.Addr.String()+" ") {
 				t.Errorf("a server that is well is accused: %+v", f)
 			}
 		}
@@ -189,9 +189,9 @@ func wantNamed(t *testing.T, r *doctor.Report, s *fault.Scene, name string) {
 }
 
 // wantHealthy wants no finding to mend.
-func wantHealthy(t *testing.T, r *doctor.Report) {
+func wantHealthy(t *testing.T, r *findings.Report) {
 	t.Helper()
-	if r.Worst != doctor.Info {
+	if r.Worst != findings.Info {
 		t.Errorf("a %s that is well is not found so:\n%s", r.Place, shown(r))
 	}
 }
@@ -206,7 +206,7 @@ func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
 			args := directorArgs(t, s)
 			r := examined(t, s.Lab.Director.Host, args...)
 			wantHealthy(t, r)
-			if f := find(r, doctor.TrafficSeen, "no client's frame"); f != nil {
+			if f := find(r, findings.TrafficSeen, "no client's frame"); f != nil {
 				t.Errorf("the traffic was not seen: %+v", *f)
 			}
 			wantHealthy(t, examined(t, s.Lab.Director.Host, append(args, "--passive", "--timeout", "100ms")...))
@@ -222,7 +222,7 @@ func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
 			s.Director = nil
 			r = examined(t, s.Lab.Director.Host, directorArgs(t, s)...)
 			wantHealthy(t, r)
-			if find(r, doctor.NotRunning, "") == nil {
+			if find(r, findings.NotRunning, "") == nil {
 				t.Error("that no director runs is not said")
 			}
 		})
@@ -261,7 +261,7 @@ func TestDoctorSaysWhyItCannotWork(t *testing.T) {
 		{"a VIP that is none", []string{"--rs", "--vip", "a"}, `"a"`},
 	} {
 		r := lvsdr(t, append([]string{"doctor"}, c.args...)...)
-		if r.code != doctor.ExitNotRun || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
+		if r.code != findings.ExitNotRun || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
 			t.Errorf("%s: exit code %d, stderr %q, stdout %q", c.name, r.code, r.stderr, r.stdout)
 		}
 	}
@@ -272,7 +272,7 @@ func TestDoctorNamesThePrivilegeItNeeds(t *testing.T) {
 	cmd := lab.Director.Command(t.Context(), binary(), "doctor", "-c", file(t, lab.Config(rotating())))
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER // its capabilities do not reach the lab's networks
 	out, err := cmd.CombinedOutput()
-	if err == nil || cmd.ProcessState.ExitCode() != doctor.ExitNotRun || !strings.Contains(string(out), "CAP_NET_RAW") {
+	if err == nil || cmd.ProcessState.ExitCode() != findings.ExitNotRun || !strings.Contains(string(out), "CAP_NET_RAW") {
 		t.Errorf("%v, it wrote %s", err, out)
 	}
 }
@@ -307,10 +307,10 @@ func TestDoctorSeesRulesOfTheFirewall(t *testing.T) {
 	nft(netip.MustParseAddr("192.168.1.99"))
 	r := examined(t, s.Victim().Host, serverArgs(s)...)
 	wantHealthy(t, r)
-	if find(r, doctor.Firewall, "1 rules") == nil {
+	if find(r, findings.Firewall, "1 rules") == nil {
 		t.Errorf("the rule is not counted:\n%s", shown(r))
 	}
 	nft(s.Lab.Spec.VIP)
-	wantNamed(t, examined(t, s.Victim().Host, serverArgs(s)...), s, doctor.RSFirewall)
-	wantNamed(t, examined(t, s.Lab.Director.Host, directorArgs(t, s)...), s, doctor.RSFirewall)
+	wantNamed(t, examined(t, s.Victim().Host, serverArgs(s)...), s, findings.RSFirewall)
+	wantNamed(t, examined(t, s.Lab.Director.Host, directorArgs(t, s)...), s, findings.RSFirewall)
 }

@@ -1,0 +1,8 @@
+// Package checks judges what is known of a host: small functions, one file a
+// theme, that take settings, frames and answers as data and give findings.
+//
+// A Director is the host of a director, of which the network can be asked too; a
+// RealServer is a real server, whose settings are all there is. Both have one
+// function Examine, which makes the checks in their order and hands the results
+// of each to those that need them.
+package checks
