@@ -2,19 +2,19 @@ package conntrack
 
 import "slices"
 
-// Excerpt makes tables like those of a group, which are all of tables, with
-// copies of the entries of keys alone, expired ones too, and of the templates
-// that made them. They find the copies by the same hashes, say that they are as
-// full as the originals, and have room at now for the keys for which those have
-// room: what happens to one of the keys in the excerpt is what would happen to
-// it in the originals. These stay as they are. removed is as in Config.
-//
-// The caller holds the locks of all tables. It takes 25 KB a table.
-func Excerpt(tables []*Table, keys []Key, removed func(*Entry), now int64) ([]*Table, error) {
-	copies, err := NewGroup(Config{Limit: len(tables) * MinLimit, Secret: tables[0].secret, Removed: removed}, len(tables))
-	if err != nil {
-		return nil, err
-	}
+// NewExcerpt makes empty tables like those of a group, which are all of tables,
+// for FillExcerpt. removed is as in Config. It takes 25 KB a table.
+func NewExcerpt(tables []*Table, removed func(*Entry)) ([]*Table, error) {
+	return NewGroup(Config{Limit: len(tables) * MinLimit, Secret: tables[0].secret, Removed: removed}, len(tables))
+}
+
+// FillExcerpt copies the entries of keys, expired ones too, and the templates
+// that made them, from the tables of a group into those of an empty excerpt.
+// These find the copies by the same hashes, say that they are as full as the
+// originals, and have room at now for the keys for which those have room: what
+// happens to one of the keys in the excerpt is what would happen to it in the
+// originals, which stay as they are. The caller holds the locks of all tables.
+func FillExcerpt(tables, copies []*Table, keys []Key, now int64) {
 	x := excerpt{tables, copies, map[*Entry]*Entry{}}
 	for i, from := range tables {
 		for _, k := range keys {
@@ -40,7 +40,6 @@ func Excerpt(tables []*Table, keys []Key, removed func(*Entry), now int64) ([]*T
 			}
 		}
 	}
-	return copies, nil
 }
 
 // An excerpt is one in the making.

@@ -132,19 +132,6 @@ type Entry struct {
 	aux uint32
 }
 
-// A DestRef names a destination by slot and generation, 16 bits each, so that
-// a reused slot is told from the one an entry was made for.
-type DestRef uint32
-
-// MakeDestRef is the reference to slot of generation gen.
-func MakeDestRef(slot, gen uint16) DestRef { return DestRef(slot)<<16 | DestRef(gen) }
-
-// Slot is the slot of r.
-func (r DestRef) Slot() uint16 { return uint16(r >> 16) }
-
-// Gen is the generation of r.
-func (r DestRef) Gen() uint16 { return uint16(r) }
-
 // matches reports whether e is the entry of id; k is its key, which is only
 // looked at if it is one of IPv6.
 func (t *Table) matches(e *Entry, k *Key, id *ID) bool {

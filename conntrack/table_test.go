@@ -33,8 +33,8 @@ func TestNewRefusesSizes(t *testing.T) {
 }
 
 func TestDestRef(t *testing.T) {
-	for _, slot := range []uint16{0, 1, 0x1234, math.MaxUint16} {
-		for _, gen := range []uint16{0, 1, 0xabcd, math.MaxUint16} {
+	for _, slot := range []uint32{0, 1, 0x1234, math.MaxUint16, MaxDests - 1} {
+		for _, gen := range []uint16{0, 1, 0xabc, 1<<genBits - 1} {
 			if r := MakeDestRef(slot, gen); r.Slot() != slot || r.Gen() != gen {
 				t.Errorf("MakeDestRef(%d, %d) = %d, %d", slot, gen, r.Slot(), r.Gen())
 			}

@@ -140,8 +140,8 @@ func (s *Scratch) split(b *Batch, p *Packet) Reason {
 		buf := frame.AppendFragment(s.replies[len(b.Replies)][:0], p.Data, h, off, min(size, total-off))
 		var fh frame.Header
 		frame.Parse(buf, &fh)
-		rewrite(buf, &fh, p.flow.route)
-		b.Replies = append(b.Replies, Reply{Data: buf, Out: p.flow.route.link.Index})
+		rewrite(buf, &fh, p.flow.hop)
+		b.Replies = append(b.Replies, Reply{Data: buf, Out: p.flow.hop.link.Index})
 	}
 	return Fragmented
 }

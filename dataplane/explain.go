@@ -1,9 +1,8 @@
 package dataplane
 
 import (
-	"maps"
-	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"lvsdr/conntrack"
 	"lvsdr/dataplane/frame"
@@ -54,19 +53,19 @@ func (d *Director) Explain(p Packet, now int64) (Explanation, error) {
 	e.to.Process(e.to.NewScratch(0), b, now)
 	q := &b.Packets[0]
 	x.Verdict, x.Reason = q.Verdict, q.Reason
-	if r := q.sentBy(); r != nil {
-		before := e.before[r.dest]
-		x.Server, x.Link = &before, r.link
+	if to := q.sentBy(); to != nil {
+		before := e.before[to.dest]
+		x.Server, x.Link = &before, to.link
 	}
 	return x, nil
 }
 
-// sentBy is the route that a decided packet was sent by, whether it got there or
+// sentBy is the hop that a decided packet was sent to, whether it got there or
 // was too long, or too old, for it; nil: it was not sent.
-func (p *Packet) sentBy() *route {
+func (p *Packet) sentBy() *hop {
 	switch p.Reason {
 	case Hit, Scheduled, Persistent, Related, FragmentFollowed, Fragmented, TimeExceeded, FragmentationNeeded, TooBig, NoMAC:
-		return p.flow.route
+		return p.flow.hop
 	}
 	return nil
 }
@@ -81,39 +80,72 @@ type excerpt struct {
 
 // excerpt makes an excerpt for p, and says in x what p meets.
 func (d *Director) excerpt(p *Packet, x *Explanation, now int64) (*excerpt, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	t := d.table.Load()
 	d.read(t, p)
 	if p.header.Kind == frame.IPv4 && !p.flow.quoted {
 		p.flow.key = keyOf(&p.header)
 	}
-	k := &p.flow.key
 	x.Ours = t.ours(p.header.Dst)
-	keys := []conntrack.Key{*k}
-	var s *service
-	if p.Reason == pending {
-		s = t.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort)
+	e, err := d.newExcerpt()
+	if err != nil {
+		return nil, err
 	}
-	if s != nil {
-		st, f := d.serviceStatus(s), s.flowOf(k, now)
-		x.Service, x.Scheduler = &st, s.sched.Describe(s.picks, &f)
-		if s.cfg.Persistence > 0 {
-			keys = append(keys, s.templateKey(k))
-		}
+	e.to.table.Store(t)
+	if p.header.IsFragment() {
+		e.to.frags = newFragments([16]byte{}) // as if nothing else of its datagram had come
 	}
+	d.mu.Lock()
+	defer d.release()
 	for _, sh := range d.shards {
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
 	}
-	e, err := d.copyShards(keys, now)
+	e.fill(p, x, now)
+	return e, nil
+}
+
+// newExcerpt makes an empty excerpt of d.
+func (d *Director) newExcerpt() (*excerpt, error) {
+	e := &excerpt{from: d, to: &Director{limits: d.limits},
+		services: map[*service]*service{}, dests: map[*dest]*dest{}, before: map[*dest]ServerStatus{}}
+	var tables []*conntrack.Table
+	for _, sh := range d.shards {
+		tables = append(tables, sh.conns)
+	}
+	copies, err := conntrack.NewExcerpt(tables, e.to.removed)
 	if err != nil {
 		return nil, err
 	}
-	if p.header.IsFragment() {
-		e.to.frags = newFragments([16]byte{}) // as if nothing else of its datagram had come
+	for _, conns := range copies {
+		e.to.shards = append(e.to.shards, &shard{conns: conns})
 	}
-	e.copyTable(t, s)
+	e.to.hasher = copies[0]
+	return e, nil
+}
+
+// fill copies what p can reach. The caller holds d.mu and the locks of all
+// shards.
+func (e *excerpt) fill(p *Packet, x *Explanation, now int64) {
+	d, k := e.from, &p.flow.key
+	e.to.state = d.state
+	e.to.services.byKey = map[ServiceKey]*service{}
+	pages := make(hops, len(*d.hops.Load()))
+	e.to.hops.Store(&pages)
+	for _, sh := range e.to.shards {
+		sh.traffic = make([]*[hopPage]load, len(pages))
+	}
+	keys := []conntrack.Key{*k}
+	if p.Reason == pending {
+		if s := d.services.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort); s != nil {
+			st, f := d.serviceStatus(s), s.flowOf(k, now)
+			x.Service, x.Scheduler = &st, s.sched.Describe(s.picks, &f)
+			e.to.services.byKey[s.cfg.Key] = e.service(s)
+			if s.cfg.Persistence > 0 {
+				keys = append(keys, s.templateKey(k))
+			}
+		}
+	}
+	e.copyEntries(keys, now)
 	for i, k := range keys {
 		entry := d.peek(&k, now)
 		if entry != nil && i == 0 {
@@ -122,46 +154,23 @@ func (d *Director) excerpt(p *Packet, x *Explanation, now int64) (*excerpt, erro
 			x.Template = d.entryStatus(k, entry, now)
 		}
 	}
-	return e, nil
 }
 
-// copyShards makes a director whose shards have copies of the entries of keys,
-// and which has copies of their servers.
-func (d *Director) copyShards(keys []conntrack.Key, now int64) (*excerpt, error) {
-	e := &excerpt{from: d, to: &Director{limits: d.limits, timeouts: d.timeouts, neighbours: d.neighbours, gens: d.gens, shedding: d.shedding,
-		slots: make([]*dest, len(d.slots))},
-		services: map[*service]*service{}, dests: map[*dest]*dest{}, before: map[*dest]ServerStatus{}}
-	var tables []*conntrack.Table
-	for _, sh := range d.shards {
-		tables = append(tables, sh.conns)
+// copyEntries copies the entries of keys, and their servers.
+func (e *excerpt) copyEntries(keys []conntrack.Key, now int64) {
+	var from, to []*conntrack.Table
+	for i, sh := range e.to.shards {
+		from, to = append(from, e.from.shards[i].conns), append(to, sh.conns)
 	}
-	copies, err := conntrack.Excerpt(tables, keys, e.to.removed, now)
-	if err != nil {
-		return nil, err
-	}
-	routes := make(routes, len(d.slots))
-	e.to.routes.Store(&routes)
-	for _, conns := range copies {
-		e.to.shards = append(e.to.shards, &shard{conns: conns, traffic: make([]Traffic, len(d.slots))})
-		conns.All(func(entry *conntrack.Entry) bool {
-			if ds := d.destOf(entry); ds != nil {
+	conntrack.FillExcerpt(from, to, keys, now)
+	for _, t := range to {
+		t.All(func(entry *conntrack.Entry) bool {
+			if ds := e.from.destOf(entry); ds != nil {
 				e.dest(ds)
 			}
 			return true
 		})
 	}
-	e.to.hasher = copies[0]
-	return e, nil
-}
-
-// copyTable puts t in force, with a copy of s.
-func (e *excerpt) copyTable(t *Table, s *service) {
-	c := *t
-	if s != nil {
-		c.services = maps.Clone(t.services)
-		c.services[s.cfg.Key] = e.service(s)
-	}
-	e.to.table.Store(&c)
 }
 
 // service is the copy of s, and of its servers.
@@ -188,11 +197,30 @@ func (e *excerpt) dest(ds *dest) *dest {
 	c := new(dest)
 	*c = *ds
 	e.dests[ds] = c
-	e.to.slots[c.slot] = c
 	e.before[c] = ds.status()
 	c.in = e.service(ds.in)
+	if page := ds.ref.Slot() / hopPage; (*e.to.hops.Load())[page] == nil {
+		(*e.to.hops.Load())[page] = new([hopPage]atomic.Pointer[hop])
+		for _, sh := range e.to.shards {
+			sh.traffic[page] = new([hopPage]load)
+		}
+	}
 	e.to.publish(c)
 	return c
+}
+
+// serviceStatus is the status of s. The caller holds d.mu and the locks of all
+// shards.
+func (d *Director) serviceStatus(s *service) ServiceStatus {
+	st := ServiceStatus{Config: s.cfg}
+	for _, ds := range s.dests {
+		for _, sh := range d.shards {
+			sh.fold(ds)
+		}
+		st.Servers = append(st.Servers, ds.status())
+	}
+	st.Traffic = s.totals
+	return st
 }
 
 // peek is the entry of k in any shard, if its time is not up; it changes
@@ -223,29 +251,35 @@ type Bond struct {
 	Template *EntryStatus // nil: none
 }
 
-// Bonds are those of a client in all services, sorted as Services are.
+// Bonds are those of a client in all services, sorted as Services are, each at
+// its moment.
 func (d *Director) Bonds(client frame.Addr, now int64) []Bond {
 	var all []Bond
-	services := d.Services()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, sh := range d.shards {
-		sh.mu.Lock()
-		defer sh.mu.Unlock()
-	}
-	for _, st := range services {
-		s := d.table.Load().services[st.Config.Key]
-		if s == nil || s.cfg.Key.v6() == client.Is4() {
+	for s := range d.eachService() {
+		if isIPv6(s.cfg.Key) == client.Is4() {
 			continue
 		}
 		b := Bond{Service: s.cfg}
-		key := s.templateKey(&conntrack.Key{Client: client, Virtual: s.cfg.Key.Addr, VirtualPort: s.cfg.Key.Port, Proto: s.cfg.Key.Proto})
-		if e := d.peek(&key, now); e != nil && s.cfg.Persistence > 0 {
-			b.Template = d.entryStatus(key, e, now)
+		if s.cfg.Persistence > 0 {
+			b.Template = d.templateOf(s, client, now)
 		}
 		all = append(all, b)
 	}
 	return all
+}
+
+// templateOf is the template of a client in s; nil: it has none. The caller
+// holds d.mu.
+func (d *Director) templateOf(s *service, client frame.Addr, now int64) *EntryStatus {
+	k := s.templateKey(&conntrack.Key{Client: client, Virtual: s.cfg.Key.Addr, VirtualPort: s.cfg.Key.Port, Proto: s.cfg.Key.Proto})
+	id := d.hasher.ID(&k)
+	sh := d.shardOf(id.Hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := sh.conns.Peek(&id, &k, now); e != nil {
+		return d.entryStatus(k, e, now)
+	}
+	return nil
 }
 
 // ClientConns are the connections of a client, each as it is at its moment,
@@ -254,27 +288,13 @@ func (d *Director) Bonds(client frame.Addr, now int64) []Bond {
 func (d *Director) ClientConns(client frame.Addr, now int64) []EntryStatus {
 	var all []EntryStatus
 	for _, sh := range d.shards {
-		for c := range sh.conns.Chunks() {
-			all = d.clientConns(all, sh, c, client, now)
-			for d.waiting.Load() > 0 {
-				runtime.Gosched()
-			}
+		for chunk := range sh.conns.Chunks() {
+			d.readChunk(sh, chunk, func(e *conntrack.Entry) {
+				if k := sh.conns.Key(e); k.Client == client && !e.Template() && e.Expires(now) > 0 {
+					all = append(all, *d.entryStatus(k, e, now))
+				}
+			})
 		}
 	}
-	return all
-}
-
-// clientConns appends those of one chunk.
-func (d *Director) clientConns(all []EntryStatus, sh *shard, chunk int, client frame.Addr, now int64) []EntryStatus {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.conns.Chunk(chunk, func(e *conntrack.Entry) bool {
-		if k := sh.conns.Key(e); k.Client == client && !e.Template() && e.Expires(now) > 0 {
-			all = append(all, *d.entryStatus(k, e, now))
-		}
-		return true
-	})
 	return all
 }

@@ -239,7 +239,7 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 	}
 	g.dest.totals.Bytes += uint64(n)
 	g.dest.in.totals.Bytes += uint64(n)
-	return p.send(g.dest.route, FragmentFollowed)
+	return p.send(g.dest.hop, FragmentFollowed)
 }
 
 // longest is the greatest payload of the datagram that h is a fragment of,
@@ -263,10 +263,10 @@ func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *d
 		d.frags.forget(g)
 		return reason
 	}
-	g.dest = p.flow.route.dest
+	g.dest = p.flow.hop.dest
 	for g.held != 0 {
 		held := &d.frags.held[g.held-1]
-		n := uint64(s.release(b, held.data[:held.n], p.flow.route))
+		n := uint64(s.release(b, held.data[:held.n], p.flow.hop))
 		g.dest.totals.Bytes += n
 		g.dest.in.totals.Bytes += n
 		g.held, held.next, d.frags.free = held.next, d.frags.free, g.held
@@ -276,7 +276,7 @@ func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *d
 
 // release puts a copy of kept frame f, rewritten for its server, among the
 // replies and returns the bytes of its payload; 0: it could not be sent.
-func (s *Scratch) release(b *Batch, f []byte, to *route) int {
+func (s *Scratch) release(b *Batch, f []byte, to *hop) int {
 	if len(b.Replies) == maxReplies {
 		return 0
 	}

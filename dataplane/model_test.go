@@ -343,7 +343,7 @@ func (m *naive) status(e *naiveEntry) dataplane.ConnStatus {
 			name = "ASSURED"
 		}
 	}
-	return dataplane.ConnStatus{Key: e.key, Server: serverOf(e.server.key, e.server.n), State: name, Expires: m.left(e), Invalid: e.invalid}
+	return dataplane.ConnStatus{Key: e.key, Server: serverOf(e.server.key, e.server.n), Port: e.server.key.Port, State: name, Expires: m.left(e), Invalid: e.invalid}
 }
 
 // seedVar is the environment variable with which one seed of

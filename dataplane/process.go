@@ -9,16 +9,16 @@ import (
 type flow struct {
 	id     conntrack.ID
 	quoted bool          // it is that of the packet an ICMP error quotes
-	route  *route        // to the server it goes to; nil: to none
+	hop    *hop          // to the server it goes to; nil: to none
 	key    conntrack.Key // of an IPv4 packet only from decide on
 }
 
 // mtu is the greatest packet that the way to the server carries, or 0.
 func (f *flow) mtu() int {
-	if f.route == nil {
+	if f.hop == nil {
 		return 0
 	}
-	return f.route.link.MTU
+	return f.hop.link.MTU
 }
 
 // Process decides about all frames of b at now, in monotonic nanoseconds:
@@ -41,8 +41,8 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 			p.Verdict = p.Reason.Verdict()
 		}
 		if p.Verdict == Forward {
-			rewrite(p.Data, &p.header, p.flow.route)
-			p.Out = p.flow.route.link.Index
+			rewrite(p.Data, &p.header, p.flow.hop)
+			p.Out = p.flow.hop.link.Index
 		}
 	}
 	s.count(b)
@@ -74,7 +74,7 @@ func (d *Director) read(t *Table, p *Packet) {
 	case !h.FromHost():
 		p.Reason = BadSource
 	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || h.HidesProto():
-		p.flow.quoted, p.flow.route = false, nil
+		p.flow.quoted, p.flow.hop = false, nil
 		if h.Kind == frame.IPv4 {
 			p.flow.id = d.hasher.ID4(frame.Addrs4(p.Data, h), h.SrcPort, h.DstPort, h.Proto)
 		} else {
@@ -157,7 +157,7 @@ func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) 
 
 // connect finds or makes the connection of p and says where p goes.
 func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
-	if len(t.services) == 0 {
+	if len(d.services.sorted) == 0 {
 		return t.unserved(p, false)
 	}
 	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
@@ -193,7 +193,7 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 	if ds.local {
 		return d.refuse(t, s, ds, e, p, now)
 	}
-	return p.send(ds.route, reason)
+	return p.send(ds.hop, reason)
 }
 
 // refuse is what a server that is this host, and does not listen, does to p:
@@ -210,14 +210,14 @@ func (d *Director) refuse(t *Table, s *Scratch, ds *dest, e *conntrack.Entry, p 
 // length is the length of p's IP packet, its header included.
 func (p *Packet) length() int { return int(p.header.End) - int(p.header.L3) }
 
-// send directs p by r.
-func (p *Packet) send(r *route, reason Reason) Reason {
-	p.flow.route = r
-	known := r.mac != frame.MAC{}
+// send directs p to a hop.
+func (p *Packet) send(to *hop, reason Reason) Reason {
+	p.flow.hop = to
+	known := to.mac != frame.MAC{}
 	switch {
 	case p.header.TTL <= 1:
 		return TimeExceeded
-	case r.link.MTU > 0 && p.length() > r.link.MTU && p.GSOSize == 0:
+	case to.link.MTU > 0 && p.length() > to.link.MTU && p.GSOSize == 0:
 		if p.header.DF {
 			return FragmentationNeeded
 		}
@@ -232,7 +232,7 @@ func (p *Packet) send(r *route, reason Reason) Reason {
 }
 
 // rewrite makes f, whose header is h, the frame its real server gets.
-func rewrite(f []byte, h *frame.Header, to *route) {
+func rewrite(f []byte, h *frame.Header, to *hop) {
 	frame.DecrementTTL(f, h)
 	frame.SetMACs(f, to.mac, to.link.MAC)
 }

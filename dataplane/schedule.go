@@ -80,7 +80,7 @@ func (t *Table) unserved(p *Packet, served bool) Reason {
 // comes with the reason; a nil entry beside a server is of one packet alone.
 func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := &p.flow.key
-	s := t.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort)
+	s := d.services.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort)
 	switch {
 	case s == nil || !t.begins(p):
 		return nil, nil, t.unserved(p, s != nil)
@@ -147,7 +147,7 @@ func (s *service) flowOf(k *conntrack.Key, now int64) scheduler.Flow {
 
 // insert makes an entry for ds and counts it there; nil: the table is full.
 func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.Entry, now int64) *conntrack.Entry {
-	e := sh.conns.Insert(k, hash, ds.ref(), by, now)
+	e := sh.conns.Insert(k, hash, ds.ref, by, now)
 	if e != nil {
 		ds.bind(e)
 	}

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"lvsdr/conntrack"
@@ -20,17 +21,26 @@ var (
 	ErrTooManyServers = errors.New("Memory allocation problem")
 	ErrAddress        = errors.New("Invalid operation.  Possibly wrong module version, address not unicast, ...")
 	ErrScheduler      = errors.New("Scheduler or persistence engine not found")
+	ErrMethod         = errors.New("forwarding method not supported yet") // in no words of ipvsadm's
 )
 
 // A ServiceKey names a virtual service: by protocol, VIP and port, or by
 // firewall mark alone. Port 0 means all ports.
-type ServiceKey struct {
-	Proto frame.Proto
-	Addr  frame.Addr
-	Port  uint16
-	Mark  uint32
-	IPv6  bool // of a service by mark: it is for IPv6
-}
+type ServiceKey = conntrack.ServiceKey
+
+// A Method says how packets get to a real server. The zero Method is Direct, the
+// only one that is supported yet.
+type Method = conntrack.Method
+
+// The methods.
+const (
+	Direct     = conntrack.Direct
+	IPIP       = conntrack.IPIP
+	GRE        = conntrack.GRE
+	GUE        = conntrack.GUE
+	Masquerade = conntrack.Masquerade
+	Local      = conntrack.Local
+)
 
 // A ServiceConfig is what is configured of a virtual service.
 type ServiceConfig struct {
@@ -52,11 +62,37 @@ type ServiceConfig struct {
 type ServerConfig struct {
 	Addr   frame.Addr
 	Port   uint16
+	Method Method
 	Weight int // 0: no new connections (quiesced)
 	// Upper and Lower are the connection thresholds: at Upper connections the
 	// server gets no new ones until there are fewer than Lower, or than 3/4
 	// of Upper if Lower is 0. Upper 0: no threshold.
 	Upper, Lower int
+}
+
+// Check is why no service can have a server like c: ErrThresholds, ErrAddress or
+// ErrMethod; nil: it can.
+func (c *ServerConfig) Check() error {
+	switch {
+	case c.Lower > c.Upper || c.Weight < 0:
+		return ErrThresholds
+	case !unicast(c.Addr):
+		return ErrAddress
+	case c.Method != Direct:
+		return fmt.Errorf("%w: %s", ErrMethod, c.Method)
+	}
+	return nil
+}
+
+// unicast reports whether a may be the address of a real server: one host, and
+// for IPv6 not one of a single link.
+func unicast(a frame.Addr) bool {
+	if a.Is4() {
+		b := a.As4()
+		return b[0] != 0 && b[0]&0xf0 != 0xe0 && b != [4]byte{255, 255, 255, 255}
+	}
+	linkLocal := a[0] == 0xfe && a[1]&0xc0 == 0x80
+	return a != frame.Addr{} && a[0] != 0xff && !linkLocal
 }
 
 // A Link is an interface that frames leave by.
@@ -79,10 +115,9 @@ func (t *Traffic) add(bytes int) {
 	t.Bytes += uint64(bytes)
 }
 
-func (t *Traffic) join(n Traffic) {
-	t.Conns += n.Conns
-	t.Packets += n.Packets
-	t.Bytes += n.Bytes
+func (t *Traffic) join(n load) {
+	t.Packets += n.packets
+	t.Bytes += n.bytes
 }
 
 // service is a virtual service at work; Director.mu guards what changes.
@@ -95,107 +130,8 @@ type service struct {
 	totals Traffic
 }
 
-// find is the index of the server addr:port, or -1.
-func (s *service) find(addr frame.Addr, port uint16) int {
-	for i, d := range s.dests {
-		if d.Addr == addr && d.Port == port {
-			return i
-		}
-	}
-	return -1
-}
-
 // matches reports whether the packet's port is the one the service is for, so
 // that it may be scheduled without persistence.
 func (s *service) matches(port uint16) bool {
 	return s.cfg.Key.Mark != 0 || s.cfg.Key.Port == port
-}
-
-// dest is a real server of one service, or what is left of one after its
-// removal: it is kept while entries refer to it, so that it can come back.
-type dest struct {
-	scheduler.Dest
-	key          ServiceKey // its service, also after that is gone
-	in           *service   // nil: removed
-	slot, gen    uint16
-	upper, lower int
-	templates    int
-	refs         int   // entries that go to it
-	idleSince    int64 // removed and without entries since; ns
-
-	mac    frame.MAC
-	link   Link
-	local  bool
-	route  *route // as published
-	totals Traffic
-}
-
-func (d *dest) ref() conntrack.DestRef { return conntrack.MakeDestRef(d.slot, d.gen) }
-
-// setNeighbour notes whether frames can be sent to d.
-func (d *dest) setNeighbour(n neighbour) {
-	d.mac, d.link, d.local = n.mac, n.link, n.local
-	d.Unreachable = d.mac == frame.MAC{} && !d.local
-}
-
-// bind counts a new entry for d.
-func (d *dest) bind(e *conntrack.Entry) {
-	d.refs++
-	if e.Template() {
-		d.templates++
-	} else {
-		d.Inactive++ // a new entry is inactive until its first state
-	}
-	d.overload()
-}
-
-// unbind takes the count of e back.
-func (d *dest) unbind(e *conntrack.Entry) {
-	d.refs--
-	switch {
-	case e.Template():
-		d.templates--
-	case e.Active():
-		d.Active--
-	default:
-		d.Inactive--
-	}
-	d.relieve()
-}
-
-// overload sets the overload flag where the upper threshold is reached.
-func (d *dest) overload() {
-	if d.upper > 0 && d.Active+d.Inactive >= d.upper {
-		d.Overloaded = true
-	}
-}
-
-// relieve clears the overload flag where the lower threshold, or 3/4 of the
-// upper one, is passed.
-func (d *dest) relieve() {
-	n := d.Active + d.Inactive
-	switch {
-	case d.lower > 0:
-		if n < d.lower {
-			d.Overloaded = false
-		}
-	case n*4 < d.upper*3 || d.upper == 0:
-		d.Overloaded = false
-	}
-}
-
-// configure takes over c's weight and thresholds.
-func (d *dest) configure(c ServerConfig, t Tunables) {
-	raised := c.Upper > d.upper
-	d.Weight, d.upper, d.lower = c.Weight, c.Upper, c.Lower
-	if c.Weight > 0 {
-		d.LastWeight = c.Weight
-	}
-	switch {
-	case !t.LateThresholds:
-		d.relieve()
-		d.overload()
-	case raised || c.Upper == 0:
-		d.Overloaded = false
-	}
 }

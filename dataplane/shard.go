@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"runtime"
 	"sync"
 
 	"lvsdr/conntrack"
@@ -21,30 +22,18 @@ type shard struct {
 	// strained says that the table is nearly full; as of the last batch or
 	// sweep.
 	strained bool
-	// traffic is what was sent to the servers, by slot, and is not in their
-	// totals yet.
-	traffic []Traffic
+	// traffic is what was sent to the servers, by slot and in pages as hops are,
+	// and is not in their totals yet.
+	traffic []*[hopPage]load
 	touched uint8 // keeps the loads of Table.Touch alive
 	_       [64]byte
 }
 
-// A route is what sending to a server takes. It never changes; the director has
-// one for each slot.
-type route struct {
-	dest *dest
-	ref  conntrack.DestRef
-	mac  frame.MAC // zero: not known
-	link Link
-	// plain says that the server is in its service, and reached by frames.
-	plain bool
-}
+// A load is the packets and bytes that were sent to a server.
+type load struct{ packets, bytes uint64 }
 
-// publish makes what changed of ds known to the workers. The caller holds
-// d.mu.
-func (d *Director) publish(ds *dest) {
-	ds.route = &route{dest: ds, ref: ds.ref(), mac: ds.mac, link: ds.link, plain: ds.in != nil && !ds.local && !ds.Unreachable}
-	(*d.routes.Load())[ds.slot].Store(ds.route)
-}
+// load is that of a slot.
+func (sh *shard) load(slot uint32) *load { return &sh.traffic[slot/hopPage][slot%hopPage] }
 
 // looks is how often a worker looks at a lock that somebody else has before it
 // sleeps: for longer than a chunk is swept. A thread that slept may wait for
@@ -57,13 +46,34 @@ func (d *Director) enter(mu *sync.Mutex) {
 		return
 	}
 	d.waiting.Add(1)
-	defer d.waiting.Add(-1)
-	for range looks {
+	for n := 0; n < looks; n++ {
 		if mu.TryLock() {
+			d.served.Add(1)
+			d.waiting.Add(-1)
 			return
 		}
 	}
 	mu.Lock()
+	d.served.Add(1)
+	d.waiting.Add(-1)
+}
+
+// release unlocks d.mu and lets the workers go first that wait for a lock, each
+// once.
+func (d *Director) release() {
+	d.mu.Unlock()
+	d.letWorkersIn()
+}
+
+// letWorkersIn waits until the workers that wait for a lock now have got one.
+func (d *Director) letWorkersIn() {
+	n := d.waiting.Load()
+	if n == 0 {
+		return
+	}
+	for until := d.served.Load() + uint64(n); d.waiting.Load() > 0 && d.served.Load() < until; {
+		runtime.Gosched()
+	}
 }
 
 // hits decides about the packets of b that are of connections of s's own
@@ -71,7 +81,7 @@ func (d *Director) enter(mu *sync.Mutex) {
 // with one all later ones that may be of the same connection; it reports
 // whether there are any.
 func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
-	sh, routes := s.shard, *d.routes.Load()
+	sh, hops := s.shard, *d.hops.Load()
 	d.enter(&sh.mu)
 	defer sh.mu.Unlock()
 	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
@@ -90,7 +100,7 @@ func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 		}
 		bit := uint64(1) << (p.flow.id.Hash & 63)
 		if left&bit == 0 {
-			p.Reason = sh.hit(routes, p, now)
+			p.Reason = sh.hit(hops, p, now)
 		}
 		if p.Reason == pending {
 			left |= bit
@@ -100,7 +110,7 @@ func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 }
 
 // hit decides about p, if that takes no more than its connection's timer.
-func (sh *shard) hit(routes routes, p *Packet, now int64) Reason {
+func (sh *shard) hit(hops hops, p *Packet, now int64) Reason {
 	h := &p.header
 	if p.flow.quoted || h.IsFragment() || h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0 {
 		return pending
@@ -110,13 +120,15 @@ func (sh *shard) hit(routes routes, p *Packet, now int64) Reason {
 		return pending
 	}
 	slot := e.Dest().Slot()
-	r := routes[slot].Load()
-	if r == nil || r.ref != e.Dest() || !r.plain {
+	to := hops.at(slot).Load()
+	if to == nil || to.ref != e.Dest() || !to.plain {
 		return pending
 	}
 	sh.conns.Refresh(e, now)
-	sh.traffic[slot].add(p.length())
-	return p.send(r, Hit)
+	n := sh.load(slot)
+	n.packets++
+	n.bytes += uint64(p.length())
+	return p.send(to, Hit)
 }
 
 // next is the state that e is in after p.
@@ -160,10 +172,15 @@ func (sh *shard) leave(other *shard) {
 	}
 }
 
-// templates is the shard in which a template of that hash is, whoever made it;
-// locked, for shard.leave. The caller holds d.mu and own.mu.
+// shardOf is the shard in which a template of that hash is, whoever made it.
+func (d *Director) shardOf(hash uint64) *shard {
+	return d.shards[uint64(uint32(hash))*uint64(len(d.shards))>>32]
+}
+
+// templates is shardOf, locked, for shard.leave. The caller holds d.mu and
+// own.mu.
 func (d *Director) templates(own *shard, hash uint64) *shard {
-	sh := d.shards[uint64(uint32(hash))*uint64(len(d.shards))>>32]
+	sh := d.shardOf(hash)
 	if sh != own {
 		sh.mu.Lock()
 	}
@@ -180,15 +197,17 @@ func (d *Director) each(f func(*shard)) {
 	}
 }
 
-// book adds what the workers have sent to ds to its totals. The caller holds
-// d.mu, and no shard's lock.
-func (d *Director) book(ds *dest) {
-	d.each(func(sh *shard) {
-		n := &sh.traffic[ds.slot]
-		ds.totals.join(*n)
-		if ds.in != nil {
-			ds.in.totals.join(*n)
-		}
-		*n = Traffic{}
-	})
+// fold adds what sh has counted for ds to its totals. The caller holds d.mu and
+// sh.mu.
+func (sh *shard) fold(ds *dest) {
+	n := sh.load(ds.ref.Slot())
+	ds.totals.join(*n)
+	if ds.in != nil {
+		ds.in.totals.join(*n)
+	}
+	*n = load{}
 }
+
+// book adds what all workers have sent to ds to its totals. The caller holds
+// d.mu, and no shard's lock.
+func (d *Director) book(ds *dest) { d.each(func(sh *shard) { sh.fold(ds) }) }

@@ -1,7 +1,7 @@
 package dataplane
 
 import (
-	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -27,50 +27,76 @@ type ServerStatus struct {
 	Traffic    Traffic
 }
 
+// Service is the state of the service k; false: there is none.
+func (d *Director) Service(k ServiceKey) (ServiceStatus, bool) {
+	c := census{d: d}
+	return c.status(func() *service { return d.services.byKey[k] })
+}
+
 // Services is the state of all services, sorted by mark, family, protocol,
-// address and port.
+// address and port; each at its moment.
 func (d *Director) Services() []ServiceStatus {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var all []ServiceStatus
-	for _, s := range d.table.Load().services {
-		all = append(all, d.serviceStatus(s))
+	return slices.Collect(d.EachService())
+}
+
+// EachService is Services, one after the other. Packets and edits come between.
+func (d *Director) EachService() iter.Seq[ServiceStatus] {
+	return func(yield func(ServiceStatus) bool) {
+		c := census{d: d}
+		next := d.services.first
+		for {
+			s, ok := c.status(next)
+			if !ok || !yield(s) {
+				return
+			}
+			next = func() *service { return d.services.after(s.Config.Key) }
+		}
 	}
-	slices.SortFunc(all, func(a, b ServiceStatus) int {
-		x, y := a.Config.Key, b.Config.Key
-		return cmp.Or(cmp.Compare(x.Mark, y.Mark), compareBool(x.v6(), y.v6()), cmp.Compare(x.Proto, y.Proto),
-			slices.Compare(x.Addr[:], y.Addr[:]), cmp.Compare(x.Port, y.Port))
+}
+
+// status is that of the service that which gives; false: it gives none.
+func (c *census) status(which func() *service) (st ServiceStatus, ok bool) {
+	c.servers = c.servers[:0]
+	s := c.visit(which, func(s *service) {
+		st = ServiceStatus{Config: s.cfg, Traffic: s.totals}
+		for _, ds := range s.dests {
+			c.servers = append(c.servers, ds.status())
+		}
 	})
-	return all
+	if len(c.servers) > 0 {
+		st.Servers = slices.Clone(c.servers) // while no lock is held
+	}
+	return st, s != nil
 }
 
-// serviceStatus is the status of s. The caller holds d.mu, and no shard's lock.
-func (d *Director) serviceStatus(s *service) ServiceStatus {
-	st := ServiceStatus{Config: s.cfg}
+// Zero sets the counters of a service and of its servers to zero.
+func (d *Director) Zero(k ServiceKey) error {
+	c := census{d: d}
+	if c.visit(func() *service { return d.services.byKey[k] }, (*service).zero) == nil {
+		return ErrNoService
+	}
+	return nil
+}
+
+// ZeroAll sets the counters of all services and servers to zero. Removed
+// servers keep theirs.
+func (d *Director) ZeroAll() {
+	c := census{d: d}
+	for s := c.visit(d.services.first, (*service).zero); s != nil; {
+		s = c.visit(func() *service { return d.services.after(s.cfg.Key) }, (*service).zero)
+	}
+}
+
+func (s *service) zero() {
 	for _, ds := range s.dests {
-		d.book(ds)
-		st.Servers = append(st.Servers, ds.status())
+		ds.totals = Traffic{}
 	}
-	st.Traffic = s.totals // booked by now
-	return st
-}
-
-// v6 reports whether the service is one of IPv6.
-func (k ServiceKey) v6() bool { return k.IPv6 || k.Mark == 0 && !k.Addr.Is4() }
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
+	s.totals = Traffic{}
 }
 
 func (d *dest) status() ServerStatus {
 	return ServerStatus{
-		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
+		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Method: d.method, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
 		Active: d.Active, Inactive: d.Inactive, Persistent: d.templates,
 		Overloaded: d.Overloaded, MAC: d.mac, Traffic: d.totals,
 	}
@@ -79,26 +105,53 @@ func (d *dest) status() ServerStatus {
 // A ConnStatus is a connection or a template as it is now.
 type ConnStatus struct {
 	Key     conntrack.Key
-	Server  frame.Addr // its port is the virtual port: Direct Routing changes none
+	// Server and Port are the real server's; Port 0: that of the packets, which
+	// Direct Routing does not change.
+	Server  frame.Addr
+	Port    uint16
 	State   string
 	Expires time.Duration
 	Invalid bool // a template that no new connection finds any more
 }
 
-// Conns is the connection table at now, in no order. It holds the director's
-// lock while it copies.
+// Conns is the connection table at now, in no order, each entry as it is at its
+// moment.
 func (d *Director) Conns(now int64) []ConnStatus {
+	return slices.Collect(d.EachConn(now))
+}
+
+// EachConn is Conns, one after the other. Packets come between any two chunks of
+// the table.
+func (d *Director) EachConn(now int64) iter.Seq[ConnStatus] {
+	return func(yield func(ConnStatus) bool) {
+		var some []ConnStatus
+		for _, sh := range d.shards {
+			for chunk := range sh.conns.Chunks() {
+				some = some[:0]
+				d.readChunk(sh, chunk, func(e *conntrack.Entry) {
+					some = append(some, d.connStatus(sh.conns.Key(e), e, now))
+				})
+				for _, c := range some {
+					if !yield(c) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// readChunk calls f with the entries of a chunk of the table, with d.mu and the
+// lock of its shard held.
+func (d *Director) readChunk(sh *shard, chunk int, f func(*conntrack.Entry)) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	var all []ConnStatus
-	d.each(func(sh *shard) {
-		all = slices.Grow(all, sh.conns.Len())
-		sh.conns.All(func(e *conntrack.Entry) bool {
-			all = append(all, d.connStatus(sh.conns.Key(e), e, now))
-			return true
-		})
+	defer d.release()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.conns.Chunk(chunk, func(e *conntrack.Entry) bool {
+		f(e)
+		return true
 	})
-	return all
 }
 
 // connStatus is the status of e, whose key is k. The caller holds d.mu and the
@@ -106,7 +159,7 @@ func (d *Director) Conns(now int64) []ConnStatus {
 func (d *Director) connStatus(k conntrack.Key, e *conntrack.Entry, now int64) ConnStatus {
 	c := ConnStatus{Key: k, State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
 	if ds := d.destOf(e); ds != nil {
-		c.Server = ds.Addr
+		c.Server, c.Port = ds.Addr, ds.Port
 	}
 	return c
 }

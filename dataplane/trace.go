@@ -117,10 +117,10 @@ func (t *Trace) see(s *Scratch, b *Batch, now int64) {
 		p := &b.Packets[i]
 		f := &s.traced // a local one would be allocated
 		*f = Traced{Time: now, In: b.In, Verdict: p.Verdict, Reason: p.Reason, GSOSize: p.GSOSize, Length: len(p.Data), Header: p.header}
-		if r := p.sentBy(); r != nil {
-			f.Server = r.dest.Addr
+		if to := p.sentBy(); to != nil {
+			f.Server = to.dest.Addr
 			if p.Verdict == Forward || p.Reason == Fragmented {
-				f.Out = r.link.Index
+				f.Out = to.link.Index
 			}
 		}
 		if t.config.Match == nil || t.config.Match(f) {

@@ -1,0 +1,221 @@
+package conntrack
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"lvsdr/dataplane/frame"
+)
+
+// A ServiceKey names a virtual service: by protocol, VIP and port, or by
+// firewall mark alone. Port 0 means all ports.
+type ServiceKey struct {
+	Proto frame.Proto
+	Addr  frame.Addr
+	Port  uint16
+	Mark  uint32
+	IPv6  bool // of a service by mark: it is for IPv6
+}
+
+// A DestKey names a destination: a real server in one virtual service.
+type DestKey struct {
+	Service ServiceKey
+	Addr    frame.Addr
+	Port    uint16
+}
+
+// A Dest is what the registry keeps of a destination: a record without
+// pointers, so that it can be in memory of any kind.
+type Dest struct {
+	DestKey
+	Method Method
+	state  destState
+	gen    uint16
+	// next and prev are 1 + the slots of the neighbours in the list that the
+	// record is in, of the free ones (next alone) or of the removed ones; 0: it
+	// is the last, or the first.
+	next, prev uint32
+	// IdleSince is, of a removed destination, the last moment at which an entry
+	// was known to go to it; nanoseconds.
+	IdleSince int64
+}
+
+// destState is where a record is.
+//
+//	free ──Add──▶ in use ──Remove──▶ removed ──Forget──▶ free, next generation
+//	                ▲────────Add────────┘
+type destState uint8
+
+const (
+	destFree destState = iota
+	destInUse
+	destRemoved
+)
+
+// A DestRef names a destination by slot and generation, so that a slot that is
+// used again is told from the one an entry was made for.
+type DestRef uint32
+
+// genBits of a DestRef are the generation, which begins again after as many.
+const genBits = 12
+
+// MaxDests is how many destinations there may be, removed ones that are still
+// remembered included.
+const MaxDests = 1 << (32 - genBits)
+
+// MakeDestRef is the reference to slot, below MaxDests, of generation gen.
+func MakeDestRef(slot uint32, gen uint16) DestRef {
+	return DestRef(slot)<<genBits | DestRef(gen)&(1<<genBits-1)
+}
+
+// Slot is the slot of r.
+func (r DestRef) Slot() uint32 { return uint32(r >> genBits) }
+
+// Gen is the generation of r.
+func (r DestRef) Gen() uint16 { return uint16(r & (1<<genBits - 1)) }
+
+// destPage is how many records the registry takes memory for at a time.
+const destPage = 1 << 8
+
+// ErrDestsFull says that there are MaxDests destinations.
+var ErrDestsFull = errors.New("too many destinations")
+
+// Dests is the registry of destinations: what the DestRef in an entry means. A
+// removed destination is remembered, with its reference, until it is forgotten,
+// so that it can come back with its connections. The zero Dests is empty and
+// takes its memory from the heap. It is not safe for concurrent use.
+type Dests struct {
+	// Room, if not nil, gives memory for n more records, zeroed. Set it before
+	// the first Add.
+	Room func(n int) ([]Dest, error)
+
+	pages   [][]Dest
+	index   map[DestKey]DestRef // in use, or removed
+	used    uint32              // slots that were ever used
+	free    uint32              // 1 + the first free slot below used; 0: none
+	removed uint32              // 1 + the first removed one; 0: none
+}
+
+// at is the record of a slot that was used.
+func (d *Dests) at(slot uint32) *Dest { return &d.pages[slot/destPage][slot%destPage] }
+
+// Len is how many destinations there are, removed ones included.
+func (d *Dests) Len() int { return len(d.index) }
+
+// Add makes a destination, or takes a removed one of the same key back, which
+// keeps its reference: then revived is true. One that is in use must not be
+// added. The error is ErrDestsFull, or Room's.
+func (d *Dests) Add(k DestKey, m Method) (ref DestRef, revived bool, err error) {
+	if ref, ok := d.index[k]; ok {
+		r := d.at(ref.Slot())
+		d.unlink(r)
+		r.state, r.Method = destInUse, m
+		return ref, true, nil
+	}
+	slot, err := d.take()
+	if err != nil {
+		return 0, false, err
+	}
+	r := d.at(slot)
+	*r = Dest{DestKey: k, Method: m, state: destInUse, gen: r.gen}
+	if d.index == nil {
+		d.index = map[DestKey]DestRef{}
+	}
+	ref = MakeDestRef(slot, r.gen)
+	d.index[k] = ref
+	return ref, false, nil
+}
+
+// take finds a free slot.
+func (d *Dests) take() (uint32, error) {
+	if d.free != 0 {
+		slot := d.free - 1
+		d.free = d.at(slot).next
+		return slot, nil
+	}
+	if d.used == MaxDests {
+		return 0, ErrDestsFull
+	}
+	if d.used%destPage == 0 {
+		room := d.Room
+		if room == nil {
+			room = func(n int) ([]Dest, error) { return make([]Dest, n), nil }
+		}
+		page, err := room(destPage)
+		if err != nil {
+			return 0, fmt.Errorf("room for %d destinations: %w", d.used+destPage, err)
+		}
+		d.pages = append(d.pages, page)
+	}
+	d.used++
+	return d.used - 1, nil
+}
+
+// Dest is the destination that r names, removed or not; false: there is none.
+func (d *Dests) Dest(r DestRef) (Dest, bool) {
+	slot := r.Slot()
+	if slot >= d.used {
+		return Dest{}, false
+	}
+	rec := d.at(slot)
+	return *rec, rec.state != destFree && rec.gen == r.Gen()
+}
+
+// Ref is the reference to the destination k, removed or not; false: there is
+// none.
+func (d *Dests) Ref(k DestKey) (DestRef, bool) {
+	r, ok := d.index[k]
+	return r, ok
+}
+
+// Remove notes at now that the destination r, which is in use, is removed.
+func (d *Dests) Remove(r DestRef, now int64) {
+	rec := d.at(r.Slot())
+	rec.state, rec.IdleSince = destRemoved, now
+	rec.prev, rec.next = 0, d.removed
+	if d.removed != 0 {
+		d.at(d.removed - 1).prev = r.Slot() + 1
+	}
+	d.removed = r.Slot() + 1
+}
+
+// unlink takes a record out of the list of removed ones.
+func (d *Dests) unlink(rec *Dest) {
+	if rec.prev != 0 {
+		d.at(rec.prev - 1).next = rec.next
+	} else {
+		d.removed = rec.next
+	}
+	if rec.next != 0 {
+		d.at(rec.next - 1).prev = rec.prev
+	}
+	rec.next, rec.prev = 0, 0
+}
+
+// Forget frees the slot of the removed destination r, to which no entry may go
+// any more.
+func (d *Dests) Forget(r DestRef) {
+	rec := d.at(r.Slot())
+	d.unlink(rec)
+	delete(d.index, rec.DestKey)
+	*rec = Dest{gen: (rec.gen + 1) & (1<<genBits - 1), next: d.free}
+	d.free = r.Slot() + 1
+}
+
+// Removed are the removed destinations, those removed last first. The one that
+// is yielded may be forgotten, or added again, before the next.
+func (d *Dests) Removed() iter.Seq[DestRef] {
+	return func(yield func(DestRef) bool) {
+		for at := d.removed; at != 0; {
+			rec := d.at(at - 1)
+			ref := MakeDestRef(at-1, rec.gen)
+			if at = rec.next; !yield(ref) {
+				return
+			}
+		}
+	}
+}
+
+// Touch notes that an entry goes to the removed destination r at now.
+func (d *Dests) Touch(r DestRef, now int64) { d.at(r.Slot()).IdleSince = now }

@@ -1,0 +1,94 @@
+package dataplane
+
+import (
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
+)
+
+// dest is a real server of one service, or what is left of one after its
+// removal: it is kept while entries refer to it, so that it can come back.
+type dest struct {
+	scheduler.Dest
+	ref          conntrack.DestRef
+	method       Method
+	in           *service // nil: removed
+	upper, lower int
+	templates    int
+	refs         int // entries that go to it
+	listed       int // where it is in Director.byAddr
+
+	mac    frame.MAC
+	link   Link
+	local  bool
+	hop    *hop // as published
+	totals Traffic
+}
+
+// setNeighbour notes whether frames can be sent to d.
+func (d *dest) setNeighbour(n neighbour) {
+	d.mac, d.link, d.local = n.mac, n.link, n.local
+	d.Unreachable = d.mac == frame.MAC{} && !d.local
+}
+
+// bind counts a new entry for d.
+func (d *dest) bind(e *conntrack.Entry) {
+	d.refs++
+	if e.Template() {
+		d.templates++
+	} else {
+		d.Inactive++ // a new entry is inactive until its first state
+	}
+	d.overload()
+}
+
+// unbind takes the count of e back.
+func (d *dest) unbind(e *conntrack.Entry) {
+	d.refs--
+	switch {
+	case e.Template():
+		d.templates--
+	case e.Active():
+		d.Active--
+	default:
+		d.Inactive--
+	}
+	d.relieve()
+}
+
+// overload sets the overload flag where the upper threshold is reached.
+func (d *dest) overload() {
+	if d.upper > 0 && d.Active+d.Inactive >= d.upper {
+		d.Overloaded = true
+	}
+}
+
+// relieve clears the overload flag where the lower threshold, or 3/4 of the
+// upper one, is passed.
+func (d *dest) relieve() {
+	n := d.Active + d.Inactive
+	switch {
+	case d.lower > 0:
+		if n < d.lower {
+			d.Overloaded = false
+		}
+	case n*4 < d.upper*3 || d.upper == 0:
+		d.Overloaded = false
+	}
+}
+
+// configure takes over c's weight and thresholds.
+func (d *dest) configure(c ServerConfig, t Tunables) {
+	raised := c.Upper > d.upper
+	d.Weight, d.upper, d.lower = c.Weight, c.Upper, c.Lower
+	if c.Weight > 0 {
+		d.LastWeight = c.Weight
+	}
+	switch {
+	case !t.LateThresholds:
+		d.relieve()
+		d.overload()
+	case raised || c.Upper == 0:
+		d.Overloaded = false
+	}
+}

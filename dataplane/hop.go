@@ -1,0 +1,57 @@
+package dataplane
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
+
+// A hop is what sending to a server takes. It never changes; there is one for
+// each slot that is used.
+type hop struct {
+	dest   *dest
+	ref    conntrack.DestRef
+	method Method
+	mac    frame.MAC // zero: not known
+	link   Link
+	// plain says that the server is in its service, and reached by frames.
+	plain bool
+}
+
+// hopPage is how many hops are together.
+const hopPage = 1 << 8
+
+// hops are those to all servers, by slot, in pages: there can be more without
+// one that workers look at being moved.
+type hops []*[hopPage]atomic.Pointer[hop]
+
+// at is the place of a slot that is used.
+func (h hops) at(slot uint32) *atomic.Pointer[hop] { return &h[slot/hopPage][slot%hopPage] }
+
+// dest is the server that r names; nil: there is none.
+func (h *hops) dest(r conntrack.DestRef) *dest {
+	if hop := h.at(r.Slot()).Load(); hop != nil && hop.ref == r {
+		return hop.dest
+	}
+	return nil
+}
+
+// publish makes what changed of ds known to the workers. The caller holds
+// d.mu.
+func (d *Director) publish(ds *dest) {
+	ds.hop = &hop{dest: ds, ref: ds.ref, method: ds.method, mac: ds.mac, link: ds.link, plain: ds.in != nil && !ds.local && !ds.Unreachable}
+	d.hops.Load().at(ds.ref.Slot()).Store(ds.hop)
+}
+
+// makeRoom prepares for a server in slot. The caller holds d.mu.
+func (d *Director) makeRoom(slot uint32) {
+	was := *d.hops.Load()
+	if int(slot/hopPage) < len(was) {
+		return
+	}
+	d.each(func(sh *shard) { sh.traffic = append(sh.traffic, new([hopPage]load)) })
+	grown := append(slices.Clone(was), new([hopPage]atomic.Pointer[hop]))
+	d.hops.Store(&grown)
+}

@@ -1,0 +1,136 @@
+package dataplane
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"lvsdr/dataplane/frame"
+)
+
+// services are all virtual services.
+type services struct {
+	byKey  map[ServiceKey]*service
+	sorted []*service // by compareKeys
+	marks  int        // how many are by mark
+	ftp    int        // how many are on port 21
+}
+
+const (
+	ftpDataPort = 20
+	ftpPort     = 21
+)
+
+// find is where k is in all.sorted, or would be.
+func (all *services) find(k ServiceKey) (int, bool) {
+	return slices.BinarySearchFunc(all.sorted, k, func(s *service, k ServiceKey) int { return compareKeys(s.cfg.Key, k) })
+}
+
+// add adds s, whose key is new.
+func (all *services) add(s *service) {
+	if all.byKey == nil {
+		all.byKey = map[ServiceKey]*service{}
+	}
+	k := s.cfg.Key
+	all.byKey[k] = s
+	i, _ := all.find(k)
+	all.sorted = slices.Insert(all.sorted, i, s)
+	all.count(k, 1)
+}
+
+// remove takes s out.
+func (all *services) remove(s *service) {
+	k := s.cfg.Key
+	delete(all.byKey, k)
+	i, _ := all.find(k)
+	all.sorted = slices.Delete(all.sorted, i, i+1)
+	all.count(k, -1)
+}
+
+func (all *services) count(k ServiceKey, by int) {
+	if k.Mark != 0 {
+		all.marks += by
+	}
+	if k.Port == ftpPort {
+		all.ftp += by
+	}
+}
+
+// first is the first service, in order; nil: there is none.
+func (all *services) first() *service {
+	if len(all.sorted) == 0 {
+		return nil
+	}
+	return all.sorted[0]
+}
+
+// after is the first service behind k, in order; nil: there is none.
+func (all *services) after(k ServiceKey) *service {
+	i, found := all.find(k)
+	if found {
+		i++
+	}
+	if i == len(all.sorted) {
+		return nil
+	}
+	return all.sorted[i]
+}
+
+// eachService gives all services, in order, with d.mu held; packets and edits
+// come between.
+func (d *Director) eachService() iter.Seq[*service] {
+	return func(yield func(*service) bool) {
+		next := d.services.first
+		for {
+			d.mu.Lock()
+			s := next()
+			goOn := s != nil && yield(s)
+			d.release()
+			if !goOn {
+				return
+			}
+			next = func() *service { return d.services.after(s.cfg.Key) }
+		}
+	}
+}
+
+// lookup finds the service for a packet without connection: by mark, by
+// address and port, as FTP data, by address alone.
+func (all *services) lookup(mark uint32, proto frame.Proto, vip frame.Addr, port uint16) *service {
+	if mark != 0 && all.marks > 0 {
+		if s := all.byKey[ServiceKey{Mark: mark, IPv6: !vip.Is4()}]; s != nil {
+			return s
+		}
+	}
+	k := ServiceKey{Proto: proto, Addr: vip, Port: port}
+	if s := all.byKey[k]; s != nil {
+		return s
+	}
+	if all.ftp > 0 && proto == frame.ProtoTCP && (port == ftpDataPort || port >= 1024) {
+		k.Port = ftpPort
+		if s := all.byKey[k]; s != nil {
+			return s
+		}
+	}
+	k.Port = 0
+	return all.byKey[k]
+}
+
+// compareKeys orders services by mark, family, protocol, address and port.
+func compareKeys(x, y ServiceKey) int {
+	return cmp.Or(cmp.Compare(x.Mark, y.Mark), compareBool(isIPv6(x), isIPv6(y)), cmp.Compare(x.Proto, y.Proto),
+		slices.Compare(x.Addr[:], y.Addr[:]), cmp.Compare(x.Port, y.Port), compareBool(x.IPv6, y.IPv6))
+}
+
+// isIPv6 reports whether the service is one of IPv6.
+func isIPv6(k ServiceKey) bool { return k.IPv6 || k.Mark == 0 && !k.Addr.Is4() }
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,292 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
+)
+
+// A Tx is many edits of a director; see Director.Edit. Each edit is done when
+// its method returns, or refused and then has changed nothing.
+type Tx struct {
+	d     *Director
+	now   int64
+	table *Table // to be published in the end; nil: the one there is
+}
+
+// Edit calls f to make many edits at now, in nanoseconds of CLOCK_BOOTTIME. No
+// other edit comes between them; packets do, so that none waits for longer than
+// one edit takes, or a part of one that walks over much. The addresses of
+// SetVIPs are in force when f has returned.
+func (d *Director) Edit(now int64, f func(tx *Tx)) {
+	d.admin.Lock()
+	defer d.admin.Unlock()
+	tx := &Tx{d: d, now: now}
+	f(tx)
+	if tx.table != nil {
+		d.table.Store(tx.table)
+	}
+}
+
+// edit is the copy of the table that will be published.
+func (tx *Tx) edit() *Table {
+	if tx.table == nil {
+		t := *tx.d.table.Load()
+		tx.table = &t
+	}
+	return tx.table
+}
+
+// SetVIPs sets the addresses that are the director's own: packets to them are
+// answered where no service takes them.
+func (tx *Tx) SetVIPs(vips []frame.Addr) {
+	own := make(map[frame.Addr]struct{}, len(vips))
+	for _, v := range vips {
+		own[v] = struct{}{}
+	}
+	tx.edit().vips = own
+}
+
+// neighbourStep is how many servers learn a new neighbour before workers go
+// first.
+const neighbourStep = 64
+
+// SetNeighbour says how the real server addr is reached, in all its services,
+// now and later. A zero mac means that it cannot be: it gets no frames.
+func (tx *Tx) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
+	tx.setNeighbour(addr, neighbour{mac: mac, link: link})
+	if mac == (frame.MAC{}) {
+		delete(tx.d.neighbours, addr) // as if it had never been heard of
+	}
+}
+
+func (tx *Tx) setNeighbour(addr frame.Addr, n neighbour) {
+	d := tx.d
+	d.neighbours[addr] = n
+	for some := range slices.Chunk(d.byAddr[addr], neighbourStep) {
+		d.mu.Lock()
+		for _, ds := range some {
+			ds.setNeighbour(n)
+			d.publish(ds)
+		}
+		d.release()
+	}
+}
+
+// AddService adds a service without servers.
+func (tx *Tx) AddService(c ServiceConfig) error {
+	d := tx.d
+	if d.services.byKey[c.Key] != nil {
+		return ErrServiceExists
+	}
+	sched, err := scheduler.New(c.Scheduler, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrScheduler, err)
+	}
+	s := &service{cfg: c, sched: sched}
+	d.mu.Lock()
+	defer d.release()
+	d.services.add(s)
+	return nil
+}
+
+// EditService changes all of a service but its key and servers. A scheduler
+// that does not change keeps its state, also when its flags do.
+func (tx *Tx) EditService(c ServiceConfig) error {
+	d := tx.d
+	s := d.services.byKey[c.Key]
+	if s == nil {
+		return ErrNoService
+	}
+	d.mu.Lock()
+	defer d.release()
+	if c.Scheduler != s.cfg.Scheduler {
+		sched, err := scheduler.New(c.Scheduler, s.picks)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrScheduler, err)
+		}
+		s.sched = sched
+	}
+	s.cfg = c
+	return nil
+}
+
+// DelService removes a service and its servers.
+func (tx *Tx) DelService(k ServiceKey) error {
+	d := tx.d
+	s := d.services.byKey[k]
+	if s == nil {
+		return ErrNoService
+	}
+	d.mu.Lock()
+	d.services.remove(s)
+	d.release()
+	gone := slices.Clone(s.dests)
+	for len(s.dests) > 0 {
+		tx.remove(s, len(s.dests)-1)
+	}
+	tx.expire(gone)
+	return nil
+}
+
+// AddServer adds a server at the head of the service's list. One that was
+// removed and is still remembered comes back with its connections.
+func (tx *Tx) AddServer(k ServiceKey, c ServerConfig) error {
+	d := tx.d
+	s := d.services.byKey[k]
+	if s == nil {
+		return ErrNotDefined
+	}
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if s.find(d, c.Addr, c.Port) != nil {
+		return ErrServerExists
+	}
+	d.mu.Lock()
+	defer d.release()
+	ds, err := d.addDest(k, &c)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTooManyServers, err)
+	}
+	ds.in, ds.method = s, c.Method
+	d.publish(ds)
+	ds.LastWeight = 0 // also where it comes back
+	ds.configure(c, d.Tunables())
+	s.dests = slices.Insert(s.dests, 0, ds)
+	s.picks = slices.Insert(s.picks, 0, &ds.Dest)
+	s.sched.Update(s.picks, scheduler.Added, 0)
+	return nil
+}
+
+// addDest is the server c of service k, a new one or one that comes back. The
+// caller holds d.mu.
+func (d *Director) addDest(k ServiceKey, c *ServerConfig) (*dest, error) {
+	ref, revived, err := d.dests.Add(conntrack.DestKey{Service: k, Addr: c.Addr, Port: c.Port}, c.Method)
+	if err != nil {
+		return nil, err
+	}
+	if revived {
+		return d.hops.Load().dest(ref), nil
+	}
+	d.makeRoom(ref.Slot())
+	ds := &dest{ref: ref, listed: len(d.byAddr[c.Addr])}
+	ds.Addr, ds.Port = c.Addr, c.Port
+	ds.setNeighbour(d.neighbours[c.Addr])
+	d.byAddr[c.Addr] = append(d.byAddr[c.Addr], ds)
+	return ds, nil
+}
+
+// find is the server addr:port of s; nil: it has none.
+func (s *service) find(d *Director, addr frame.Addr, port uint16) *dest {
+	ref, known := d.dests.Ref(conntrack.DestKey{Service: s.cfg.Key, Addr: addr, Port: port})
+	if !known {
+		return nil
+	}
+	if ds := d.hops.Load().dest(ref); ds.in == s {
+		return ds
+	}
+	return nil
+}
+
+// EditServer changes a server's weight and thresholds.
+func (tx *Tx) EditServer(k ServiceKey, c ServerConfig) error {
+	d := tx.d
+	s := d.services.byKey[k]
+	if s == nil {
+		return ErrNotDefined
+	}
+	if err := c.Check(); err != nil && !errors.Is(err, ErrAddress) {
+		return err
+	}
+	ds := s.find(d, c.Addr, c.Port)
+	if ds == nil {
+		return ErrNoServer
+	}
+	d.mu.Lock()
+	defer d.release()
+	ds.configure(c, d.Tunables())
+	s.sched.Update(s.picks, scheduler.Edited, slices.Index(s.dests, ds))
+	return nil
+}
+
+// DelServer removes a server. Its connections' packets are dropped until they
+// expire or it comes back; with ExpireNodestConn they are removed.
+func (tx *Tx) DelServer(k ServiceKey, addr frame.Addr, port uint16) error {
+	d := tx.d
+	s := d.services.byKey[k]
+	if s == nil {
+		return ErrNotDefined
+	}
+	ds := s.find(d, addr, port)
+	if ds == nil {
+		return ErrNoServer
+	}
+	tx.remove(s, slices.Index(s.dests, ds))
+	tx.expire([]*dest{ds})
+	return nil
+}
+
+// remove takes the i-th server out of s.
+func (tx *Tx) remove(s *service, i int) {
+	d := tx.d
+	d.mu.Lock()
+	defer d.release()
+	ds := s.dests[i]
+	d.book(ds)
+	ds.in = nil
+	d.dests.Remove(ds.ref, tx.now)
+	d.publish(ds)
+	s.dests = slices.Delete(s.dests, i, i+1)
+	s.picks = slices.Delete(s.picks, i, i+1)
+	s.sched.Update(s.picks, scheduler.Removed, i)
+}
+
+// expire removes, if ExpireNodestConn says so, the connections of removed
+// servers, and then their templates that have none left.
+func (tx *Tx) expire(servers []*dest) {
+	if !tx.d.Tunables().ExpireNodestConn {
+		return
+	}
+	gone := map[conntrack.DestRef]bool{}
+	tx.d.mu.Lock()
+	for _, ds := range servers {
+		if ds.refs > 0 {
+			gone[ds.ref] = true
+		}
+	}
+	tx.d.release()
+	if len(gone) == 0 {
+		return
+	}
+	for _, templates := range []bool{false, true} {
+		for _, sh := range tx.d.shards {
+			for c := range sh.conns.Chunks() {
+				tx.expireChunk(sh, c, gone, templates)
+			}
+		}
+	}
+}
+
+// expireChunk is expire for a chunk of the table.
+func (tx *Tx) expireChunk(sh *shard, chunk int, servers map[conntrack.DestRef]bool, templates bool) {
+	d := tx.d
+	d.mu.Lock()
+	defer d.release()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	var gone []*conntrack.Entry
+	sh.conns.Chunk(chunk, func(e *conntrack.Entry) bool {
+		if e.Template() == templates && e.Connections() == 0 && servers[e.Dest()] {
+			gone = append(gone, e)
+		}
+		return true
+	})
+	for _, e := range gone {
+		sh.conns.Remove(e)
+	}
+}
