@@ -42,6 +42,10 @@ const (
 	Local      = conntrack.Local
 )
 
+// MaxServers is how many servers all services may have, removed ones included that
+// are still remembered; beyond it AddServer refuses with ErrTooManyServers.
+const MaxServers = conntrack.MaxDests
+
 // A ServiceConfig is what is configured of a virtual service.
 type ServiceConfig struct {
 	Key       ServiceKey

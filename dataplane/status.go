@@ -104,7 +104,7 @@ func (d *dest) status() ServerStatus {
 
 // A ConnStatus is a connection or a template as it is now.
 type ConnStatus struct {
-	Key     conntrack.Key
+	Key conntrack.Key
 	// Server and Port are the real server's; Port 0: that of the packets, which
 	// Direct Routing does not change.
 	Server  frame.Addr
