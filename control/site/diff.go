@@ -20,7 +20,7 @@ func Diff(old, new *Table) []Edit {
 	for _, c := range tree.Diff(old.all(), new.all()) {
 		differences(&come, &gone, c.Old, c.New)
 	}
-	if old.count()+len(come) > maxServers {
+	if old.count()+len(come) > dataplane.MaxServers {
 		return append(gone, come...)
 	}
 	return append(come, gone...)

@@ -1,17 +1,13 @@
 package site
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame"
 	"lvsdr/scheduler"
 )
-
-// maxServers is the greatest number of servers of all services together: the
-// director numbers them with 16 bits.
-const maxServers = 1 << 16
 
 // Do is t after e. What a dataplane.Director with t's content would refuse is
 // refused with the same error, and t is returned as it is. The director also
@@ -95,12 +91,12 @@ func (t *Table) editService(old *Service, c dataplane.ServiceConfig, by Owner) (
 }
 
 func (t *Table) addServer(s *Service, c dataplane.ServerConfig, by Owner) (*Table, error) {
-	switch err := checkServer(c); {
+	switch err := c.Check(); {
 	case err != nil:
 		return t, err
 	case s.find(c) >= 0:
 		return t, dataplane.ErrServerExists
-	case t.servers >= maxServers:
+	case t.servers >= dataplane.MaxServers:
 		return t, dataplane.ErrTooManyServers
 	}
 	servers := make([]Server, 0, len(s.Servers)+1)
@@ -108,7 +104,7 @@ func (t *Table) addServer(s *Service, c dataplane.ServerConfig, by Owner) (*Tabl
 }
 
 func (t *Table) editServer(s *Service, c dataplane.ServerConfig, by Owner) (*Table, error) {
-	if err := checkThresholds(c); err != nil {
+	if err := c.Check(); err != nil && !errors.Is(err, dataplane.ErrAddress) {
 		return t, err
 	}
 	i := s.find(c)
@@ -144,33 +140,4 @@ func checkScheduler(name string) error {
 	}
 	_, err := scheduler.New(name, nil)
 	return fmt.Errorf("%w: %w", dataplane.ErrScheduler, err)
-}
-
-// checkServer refuses a configuration that no server can have.
-func checkServer(c dataplane.ServerConfig) error {
-	if err := checkThresholds(c); err != nil {
-		return err
-	}
-	if !unicast(c.Addr) {
-		return dataplane.ErrAddress
-	}
-	return nil
-}
-
-func checkThresholds(c dataplane.ServerConfig) error {
-	if c.Lower > c.Upper || c.Weight < 0 {
-		return dataplane.ErrThresholds
-	}
-	return nil
-}
-
-// unicast reports whether a may be the address of a real server: one host, and
-// for IPv6 not one of a single link.
-func unicast(a frame.Addr) bool {
-	ip := a.IP()
-	if ip.Is4() {
-		b := a.As4()
-		return b[0] != 0 && !ip.IsMulticast() && b != [4]byte{255, 255, 255, 255}
-	}
-	return !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLinkLocalUnicast()
 }

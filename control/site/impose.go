@@ -78,11 +78,11 @@ func (t *Table) adopt(s *Service) (*Table, error) {
 		return t, err
 	}
 	for i := range s.Servers {
-		if err := checkServer(s.Servers[i].Config); err != nil {
+		if err := s.Servers[i].Config.Check(); err != nil {
 			return t, err
 		}
 	}
-	if t.count()+len(s.Servers) > maxServers {
+	if t.count()+len(s.Servers) > dataplane.MaxServers {
 		return t, dataplane.ErrTooManyServers
 	}
 	return t.with(s), nil

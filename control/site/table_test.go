@@ -38,7 +38,8 @@ func drawEdit(t *rapid.T) Edit {
 	case AddServer, EditServer, DelServer:
 		e.Server = dataplane.ServerConfig{Addr: addr(rapid.SampledFrom(servers).Draw(t, "server")),
 			Port: rapid.SampledFrom([]uint16{80, 81}).Draw(t, "port"), Weight: rapid.IntRange(-1, 2).Draw(t, "weight"),
-			Upper: rapid.IntRange(0, 2).Draw(t, "upper"), Lower: rapid.IntRange(0, 2).Draw(t, "lower")}
+			Method: rapid.SampledFrom([]dataplane.Method{dataplane.Direct, dataplane.Direct, dataplane.Direct, dataplane.IPIP}).Draw(t, "method"),
+			Upper:  rapid.IntRange(0, 2).Draw(t, "upper"), Lower: rapid.IntRange(0, 2).Draw(t, "lower")}
 	}
 	return e
 }
@@ -230,26 +231,26 @@ func TestWhatIsNoEditIsRefused(t *testing.T) {
 }
 
 func TestATableHasRoomForAsManyServersAsADirectorCanNumber(t *testing.T) {
-	var table *Table
-	full := &Service{Config: dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 1}, Scheduler: "rr"}, Servers: make([]Server, maxServers)}
-	other := dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 2}, Scheduler: "rr"}
-	table = table.with(full).with(&Service{Config: other})
-	add := Edit{Op: AddServer, Service: other, Server: dataplane.ServerConfig{Addr: addr("192.0.2.11")}}
-	if _, err := table.Do(add, File); !errors.Is(err, dataplane.ErrTooManyServers) {
-		t.Errorf("one more than %d servers: %v", maxServers, err)
+	k := dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 1}, Scheduler: "rr"}
+	full := &Table{services: (*Table)(nil).with(&Service{Config: k}).services, servers: dataplane.MaxServers}
+	add := Edit{Op: AddServer, Service: k, Server: dataplane.ServerConfig{Addr: addr("192.0.2.11")}}
+	if _, err := full.Do(add, File); !errors.Is(err, dataplane.ErrTooManyServers) {
+		t.Errorf("one more than %d servers: %v", dataplane.MaxServers, err)
 	}
-	if _, err := table.with(full.withServers(full.Servers[1:])).Do(add, File); err != nil {
-		t.Errorf("as many as there is room for: %v", err)
+	if _, err := full.adopt(&Service{Servers: []Server{{Config: add.Server}}, Config: dataplane.ServiceConfig{Scheduler: "rr"}}); !errors.Is(err, dataplane.ErrTooManyServers) {
+		t.Errorf("a service with one more: %v", err)
 	}
-	if table = table.without(full); table.count() != 0 || (*Table)(nil).count() != 0 {
-		t.Errorf("%d servers are left", table.count())
+	full.servers--
+	if table, err := full.Do(add, File); err != nil || table.count() != dataplane.MaxServers {
+		t.Errorf("as many as there is room for: %d servers, %v", table.count(), err)
 	}
 }
 
 func TestWhatGoesGoesFirstWhereThereIsNoRoomForBoth(t *testing.T) {
-	full := &Service{Config: dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 1}, Scheduler: "rr"}, Servers: make([]Server, maxServers)}
+	one := &Service{Config: dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 1}, Scheduler: "rr"}}
 	other := &Service{Config: dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: 2}, Scheduler: "rr"}, Servers: make([]Server, 1)}
-	edits := Diff((*Table)(nil).with(full), (*Table)(nil).with(other))
+	full := &Table{services: (*Table)(nil).with(one).services, servers: dataplane.MaxServers}
+	edits := Diff(full, (*Table)(nil).with(other))
 	if len(edits) != 3 || edits[0].Op != DelService || edits[2].Op != AddServer {
 		t.Errorf("%v", edits)
 	}
