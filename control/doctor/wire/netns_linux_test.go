@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"lvsdr/bench/netns"
+	"lvsdr/control/doctor/facts"
+	"lvsdr/dataplane/frame"
+)
+
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
+
+// A kernelFamily is the addresses of one family in TestAKernelAnswersAProber.
+type kernelFamily struct {
+	name                string
+	self, rs, vip, none netip.Addr // none is an address that no host has
+}
+
+// TestAKernelAnswersAProber asks a real server with a kernel of its own.
+func TestAKernelAnswersAProber(t *testing.T) {
+	at := netip.MustParseAddr
+	families := []kernelFamily{
+		{"IPv4", at("192.168.1.10"), at("192.168.1.11"), at("192.168.1.100"), at("192.168.1.101")},
+		{"IPv6", at("fd00:1::10"), at("fd00:1::11"), at("fd00:1::100"), at("fd00:1::101")},
+	}
+	director := netns.NewTestHost(t, "director", netns.HostConfig{IPv6: true})
+	rs := netns.NewTestHost(t, "rs", netns.HostConfig{IPv6: true})
+	sw, err := netns.NewSwitch("switch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sw.Close() })
+	connect := func(h *netns.Host, a, b netip.Addr) {
+		t.Helper()
+		addrs := []netip.Prefix{netip.PrefixFrom(a, 24), netip.PrefixFrom(b, 64)}
+		if err := sw.Connect(t.Context(), h, netns.Cable{Ifname: "eth0", Addrs: addrs}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connect(director, families[0].self, families[1].self)
+	connect(rs, families[0].rs, families[1].rs)
+	if err := rs.Sysctl("net.ipv4.conf.all.arp_ignore", "1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if err := rs.AddAddr("lo", netip.PrefixFrom(f.vip, f.vip.BitLen())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := rs.Listen("tcp", "[::]:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	server, err := rs.Netlink().LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := frame.MAC(server.Attrs().HardwareAddr)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			err := director.Do(func() error {
+				host, err := facts.Read([]netip.Addr{f.rs})
+				if err != nil {
+					return err
+				}
+				eth0 := host.Named("eth0")
+				p, err := Open([]*facts.Link{eth0}, []netip.Addr{f.vip, f.none}, []netip.Addr{f.rs}, time.Second)
+				if err != nil {
+					return err
+				}
+				defer p.Close()
+				f.ask(t, p, eth0, mac)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// ask compares the answers of a real server at mac with what they should be.
+func (f kernelFamily) ask(t *testing.T, p *Prober, eth0 *facts.Link, mac frame.MAC) {
+	for a, want := range map[netip.Addr]int{f.rs: 1, f.vip: 0} {
+		if claims, err := p.Who(t.Context(), eth0, a); err != nil || len(claims) != want || want == 1 && claims[0].MAC != mac {
+			t.Errorf("who has %v: %v, %v", a, claims, err)
+		}
+	}
+	to := func(a netip.Addr) Probe { return Probe{Link: eth0, MAC: mac, Source: f.self, Dst: a} }
+	for _, a := range []netip.Addr{f.rs, f.vip} {
+		for port, want := range map[uint16]Outcome{80: Accepted, 81: Refused} {
+			if got, err := p.Connect(t.Context(), to(a), port); err != nil || got.Outcome != want || got.From != mac {
+				t.Errorf("connect to port %d of %v: %+v, %v", port, a, got, err)
+			}
+		}
+		if got, err := p.Ping(t.Context(), to(a), eth0.MTU); err != nil || got.Outcome != Echoed || !got.Whole {
+			t.Errorf("ping %v: %+v, %v", a, got, err)
+		}
+	}
+	for vip, want := range map[netip.Addr]bool{f.vip: false, f.none: true} {
+		if got, err := p.AsVIP(t.Context(), eth0, mac, f.rs, vip); err != nil || got != want {
+			t.Errorf("answers in the name of %v: %v, %v", vip, got, err)
+		}
+	}
+}
