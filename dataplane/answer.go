@@ -78,22 +78,11 @@ const (
 	oweFragments // not limited
 )
 
-var answers = [numReasons]owed{
-	EchoReplied:          {kind: oweEcho, verify: true},
-	ResetNoService:       {kind: oweReset, verify: true},
-	ResetNoConnection:    {kind: oweReset, verify: true},
-	UnreachableNoService: {kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4, verify: true},
-	UnreachableNoServer:  {kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4},
-	FragmentationNeeded:  {kind: oweICMP, typ: 3, code: 4, typ6: 2},
-	TimeExceeded:         {kind: oweICMP, typ: 11, typ6: 3},
-	Fragmented:           {kind: oweFragments},
-}
-
 // answer makes the frame that is owed for p, into b.Replies, and returns the
 // reason that p is counted under: the one it had, if the answer was made. This
 // is the turn-off from the straight line.
 func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
-	o := &answers[p.Reason]
+	o := &reasons[p.Reason].owed
 	h := &p.header
 	if o.kind == oweFragments {
 		return s.split(b, p)

@@ -33,6 +33,7 @@ type EntryStatus struct {
 	ConnStatus
 	Connections int  // of a template
 	Removed     bool // its server was removed from the service
+	Closing     bool // a TCP connection that is neither open nor being opened
 }
 
 // Explain says what Process would make of p at now, with rate limits that have
@@ -63,8 +64,7 @@ func (d *Director) Explain(p Packet, now int64) (Explanation, error) {
 // sentBy is the hop that a decided packet was sent to, whether it got there or
 // was too long, or too old, for it; nil: it was not sent.
 func (p *Packet) sentBy() *hop {
-	switch p.Reason {
-	case Hit, Scheduled, Persistent, Related, FragmentFollowed, Fragmented, TimeExceeded, FragmentationNeeded, TooBig, NoMAC:
+	if reasons[p.Reason].routed {
 		return p.flow.hop
 	}
 	return nil
@@ -238,7 +238,8 @@ func (d *Director) peek(k *conntrack.Key, now int64) *conntrack.Entry {
 // entryStatus is the status of e, whose key is k. The caller holds d.mu and the
 // lock of its shard.
 func (d *Director) entryStatus(k conntrack.Key, e *conntrack.Entry, now int64) *EntryStatus {
-	st := &EntryStatus{ConnStatus: d.connStatus(k, e, now), Connections: e.Connections(), Removed: true}
+	st := &EntryStatus{ConnStatus: d.connStatus(k, e, now), Connections: e.Connections(), Removed: true,
+		Closing: k.Proto == frame.ProtoTCP && !k.Template && !e.Active()}
 	if ds := d.destOf(e); ds != nil {
 		st.Removed = ds.in == nil
 	}

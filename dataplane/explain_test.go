@@ -207,3 +207,28 @@ func TestExplainNamesWhatAPacketMeets(t *testing.T) {
 		t.Errorf("somebody else has %+v", others)
 	}
 }
+
+// A TCP connection is closing from its FIN or RST on; nothing else ever is.
+func TestClosingConnections(t *testing.T) {
+	l := defaultLab(t)
+	closing := func() (n, all int) {
+		for _, c := range l.d.ClientConns(frame.AddrFrom(clientIP), l.now) {
+			if all++; c.Closing {
+				n++
+			}
+		}
+		return n, all
+	}
+	l.handshake(4000, 80)
+	l.handshake(4001, 443) // which makes a template
+	l.send(udp(4002, 53))
+	for _, c := range []struct {
+		flags string
+		want  int
+	}{{"A", 0}, {"FA", 1}, {"S", 0}, {"A", 0}, {"R", 1}} {
+		l.send(tcp(4000, 80, c.flags))
+		if n, all := closing(); n != c.want || all != 3 {
+			t.Errorf("after %s: %d of %d connections are closing, want %d of 3", c.flags, n, all, c.want)
+		}
+	}
+}

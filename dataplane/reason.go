@@ -1,102 +1,151 @@
 package dataplane
 
-import "lvsdr/dataplane/frame"
+import (
+	"iter"
+
+	"lvsdr/dataplane/frame"
+)
 
 // A Reason says why a frame got its verdict. Every frame has exactly one, and
-// the reasons' counters add up to the frames received.
+// the reasons' counters add up to the frames received. What each means stands in
+// the table below, and nowhere else.
 type Reason uint8
 
-// The reasons.
+// The reasons, in the order of documents and listings.
 const (
 	pending Reason = iota // not decided yet; never counted
 
-	Hit              // forwarded: a packet of a known connection
-	Scheduled        // forwarded: the scheduler chose a server for a new connection
-	Persistent       // forwarded: a persistence template chose the server
-	Related          // forwarded: an ICMP error, to the server of the connection it is about
-	FragmentFollowed // forwarded: a fragment, to where the first of its datagram went
-
-	Fragmented   // forwarded in fragments: longer than the server's link carries
-	FragmentHeld // kept: a fragment that overtook the first of its datagram
-
-	ARPSeen     // handed to the ARP side
-	NDPSeen     // IPv6 neighbour discovery, handed to the ARP side
-	EchoReplied // a ping to the VIP, answered
-
-	ResetNoService       // TCP to a VIP port nobody serves; RST sent
-	ResetNoConnection    // TCP, not the begin of a connection, none known; RST sent
-	UnreachableNoService // UDP to a VIP port nobody serves; ICMP port unreachable sent
-	UnreachableNoServer  // the service has no usable server; ICMP port unreachable sent
-	TimeExceeded         // TTL used up; ICMP time exceeded sent
-	FragmentationNeeded  // longer than the server's link carries, DF set; ICMP sent
-	ResetLimited         // a RST was owed, the rate limit said no
-	ICMPLimited          // an ICMP error was owed, the rate limit said no
-	EchoLimited          // an echo reply was owed, the rate limit said no
-	NotAnswerable        // an answer was owed, but such a frame must not be answered (RFC 1122)
-	ServerRemoved        // the connection's server was removed from the service
-	NoMAC                // the server's MAC address is not known
-	TableFull            // no room for a new connection
-	NotIP                // neither IP nor ARP
-	NotOurs              // not addressed to a VIP, or not to our MAC address
-	BadSource            // from an address that cannot be a client's, or from the VIP itself
-	ShortFrame           // shorter than its headers
-	BadIPHeader          // IP header lengths, version or extension headers do not fit
-	BadIPChecksum        // IPv4 header checksum is wrong
-	BadTransport         // TCP, UDP or ICMP header that does not fit its packet
-	BadChecksum          // TCP, UDP or ICMP checksum wrong, in a frame we would have answered
-	Fragment             // a fragment of a message to the VIP itself, such as a long ping
-	FragmentBad          // a fragment of an impossible length
-	FragmentOverlap      // a fragment that overlaps, or repeats, another, or is one piece too many
-	FragmentLost         // a fragment that overtook the first of its datagram, and there was no room to keep it
-	FragmentRefused      // a fragment of a datagram whose first fragment was not forwarded
-	TooBig               // longer than the server's link carries, and could not be fragmented
-	Shed                 // a new connection that drop_packet refused
-	ICMPIgnored          // ICMP to the VIP that is neither a ping nor about a connection
-	ProtocolIgnored      // an IP protocol the director does not serve
-	ResetIgnored         // a RST of no known connection
+	Hit
+	Scheduled
+	Persistent
+	Related
+	FragmentFollowed
+	Fragmented
+	FragmentHeld
+	ARPSeen
+	NDPSeen
+	EchoReplied
+	ResetNoService
+	ResetNoConnection
+	UnreachableNoService
+	UnreachableNoServer
+	TimeExceeded
+	FragmentationNeeded
+	ResetLimited
+	ICMPLimited
+	EchoLimited
+	NotAnswerable
+	ServerRemoved
+	NoMAC
+	TableFull
+	NotIP
+	NotOurs
+	BadSource
+	ShortFrame
+	BadIPHeader
+	BadIPChecksum
+	BadTransport
+	BadChecksum
+	Fragment
+	FragmentBad
+	FragmentOverlap
+	FragmentLost
+	FragmentRefused
+	TooBig
+	Shed
+	ICMPIgnored
+	ProtocolIgnored
+	ResetIgnored
 	numReasons
 )
 
 // NumReasons is the number of reasons, for arrays indexed by Reason.
 const NumReasons = int(numReasons)
 
-var reasonNames = [numReasons]string{
-	pending: "pending", Hit: "hit", Scheduled: "scheduled", Persistent: "persistent",
-	Related: "related", FragmentFollowed: "fragment-followed", Fragmented: "fragmented", FragmentHeld: "fragment-held",
-	ARPSeen: "arp", NDPSeen: "ndp", EchoReplied: "echo-replied",
-	ResetNoService: "reset-no-service", ResetNoConnection: "reset-no-connection",
-	UnreachableNoService: "unreachable-no-service", UnreachableNoServer: "unreachable-no-server",
-	TimeExceeded: "time-exceeded", FragmentationNeeded: "fragmentation-needed",
-	ResetLimited: "reset-limited", ICMPLimited: "icmp-limited", EchoLimited: "echo-limited",
-	NotAnswerable: "not-answerable", ServerRemoved: "server-removed", NoMAC: "no-mac",
-	TableFull: "table-full", NotIP: "not-ip", NotOurs: "not-ours", BadSource: "bad-source",
-	ShortFrame: "short-frame", BadIPHeader: "bad-ip-header", BadIPChecksum: "bad-ip-checksum",
-	BadTransport: "bad-transport", BadChecksum: "bad-checksum", Fragment: "fragment", FragmentBad: "fragment-bad", FragmentOverlap: "fragment-overlap",
-	FragmentLost: "fragment-lost", FragmentRefused: "fragment-refused", Shed: "shed",
-	TooBig: "too-big", ICMPIgnored: "icmp-ignored", ProtocolIgnored: "protocol-ignored",
-	ResetIgnored: "reset-ignored",
+// reasons are all that is known of each.
+var reasons = [numReasons]struct {
+	name    string // as counters show it
+	text    string // ends the sentence "a frame that was ..."
+	verdict Verdict
+	owed    owed // to the client; of verdict Answer
+	// routed says that the frame has a server: it was sent there, or would have
+	// been but for its length, its TTL, or the server's MAC address.
+	routed bool
+}{
+	pending:              {name: "pending"},
+	Hit:                  {name: "hit", text: "forwarded: a packet of a known connection", verdict: Forward, routed: true},
+	Scheduled:            {name: "scheduled", text: "forwarded: the scheduler chose a server for a new connection", verdict: Forward, routed: true},
+	Persistent:           {name: "persistent", text: "forwarded: a persistence template chose the server", verdict: Forward, routed: true},
+	Related:              {name: "related", text: "forwarded: an ICMP error, to the server of the connection it is about", verdict: Forward, routed: true},
+	FragmentFollowed:     {name: "fragment-followed", text: "forwarded: a fragment, to where the first of its datagram went", verdict: Forward, routed: true},
+	Fragmented:           {name: "fragmented", text: "forwarded in fragments: longer than the server's link carries", verdict: Answer, owed: owed{kind: oweFragments}, routed: true},
+	FragmentHeld:         {name: "fragment-held", text: "kept until the first fragment of its datagram comes"},
+	ARPSeen:              {name: "arp", text: "ARP, handed to the ARP side", verdict: ToARP},
+	NDPSeen:              {name: "ndp", text: "IPv6 neighbour discovery, handed to the ARP side", verdict: ToARP},
+	EchoReplied:          {name: "echo-replied", text: "a ping to the VIP; answered", verdict: Answer, owed: owed{kind: oweEcho, verify: true}},
+	ResetNoService:       {name: "reset-no-service", text: "TCP to a VIP port without a service; RST sent", verdict: Answer, owed: owed{kind: oweReset, verify: true}},
+	ResetNoConnection:    {name: "reset-no-connection", text: "TCP segment of an unknown connection, not a SYN; RST sent", verdict: Answer, owed: owed{kind: oweReset, verify: true}},
+	UnreachableNoService: {name: "unreachable-no-service", text: "UDP to a VIP port without a service; ICMP port unreachable sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4, verify: true}},
+	UnreachableNoServer:  {name: "unreachable-no-server", text: "a new connection to a service without a usable server; ICMP port unreachable sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4}},
+	TimeExceeded:         {name: "time-exceeded", text: "TTL used up; ICMP time exceeded sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 11, typ6: 3}, routed: true},
+	FragmentationNeeded:  {name: "fragmentation-needed", text: "longer than the server's link carries, and must not be fragmented; ICMP fragmentation needed sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 4, typ6: 2}, routed: true},
+	ResetLimited:         {name: "reset-limited", text: "owed a RST, which the rate limit refused"},
+	ICMPLimited:          {name: "icmp-limited", text: "owed an ICMP error, which the rate limit refused"},
+	EchoLimited:          {name: "echo-limited", text: "owed an echo reply, which the rate limit refused"},
+	NotAnswerable:        {name: "not-answerable", text: "owed an answer, but such a frame must not be answered (RFC 1122)"},
+	ServerRemoved:        {name: "server-removed", text: "of a connection whose server was removed from the service"},
+	NoMAC:                {name: "no-mac", text: "for a server whose MAC address is not known", routed: true},
+	TableFull:            {name: "table-full", text: "a new connection for which the connection table has no room"},
+	NotIP:                {name: "not-ip", text: "neither IP nor ARP"},
+	NotOurs:              {name: "not-ours", text: "not addressed to a VIP, or not to our MAC address"},
+	BadSource:            {name: "bad-source", text: "from an address that cannot be a client's, or from the VIP itself"},
+	ShortFrame:           {name: "short-frame", text: "shorter than its headers"},
+	BadIPHeader:          {name: "bad-ip-header", text: "an IP packet whose header lengths, version or extension headers do not fit"},
+	BadIPChecksum:        {name: "bad-ip-checksum", text: "an IPv4 packet with a wrong header checksum"},
+	BadTransport:         {name: "bad-transport", text: "a packet whose TCP, UDP or ICMP header does not fit it"},
+	BadChecksum:          {name: "bad-checksum", text: "owed an answer, but its TCP, UDP or ICMP checksum is wrong"},
+	Fragment:             {name: "fragment", text: "a fragment of a message to the VIP itself, such as a long ping"},
+	FragmentBad:          {name: "fragment-bad", text: "a fragment of an impossible length"},
+	FragmentOverlap:      {name: "fragment-overlap", text: "a fragment that overlaps or repeats another, or is one piece too many"},
+	FragmentLost:         {name: "fragment-lost", text: "a fragment that came before the first of its datagram and could not be kept"},
+	FragmentRefused:      {name: "fragment-refused", text: "a fragment of a datagram whose first fragment was not forwarded"},
+	TooBig:               {name: "too-big", text: "longer than the server's link carries, and could not be fragmented", routed: true},
+	Shed:                 {name: "shed", text: "a new connection that drop_packet refused"},
+	ICMPIgnored:          {name: "icmp-ignored", text: "ICMP to the VIP that is neither a ping nor about a connection"},
+	ProtocolIgnored:      {name: "protocol-ignored", text: "of an IP protocol the director does not serve"},
+	ResetIgnored:         {name: "reset-ignored", text: "a RST of an unknown connection"},
 }
 
 // String is the reason's name, as counters show it.
 func (r Reason) String() string {
 	if r < numReasons {
-		return reasonNames[r]
+		return reasons[r].name
 	}
 	return "reason?"
 }
 
 // Verdict is what a frame with reason r gets.
 func (r Reason) Verdict() Verdict {
-	switch r {
-	case Hit, Scheduled, Persistent, Related, FragmentFollowed:
-		return Forward
-	case ARPSeen, NDPSeen:
-		return ToARP
-	case Fragmented, EchoReplied, ResetNoService, ResetNoConnection, UnreachableNoService,
-		UnreachableNoServer, TimeExceeded, FragmentationNeeded:
-		return Answer
+	if r < numReasons {
+		return reasons[r].verdict
 	}
 	return Drop
+}
+
+// Words is what became of a frame with reason r, and why, in a few words.
+func (r Reason) Words() string {
+	if r < numReasons {
+		return reasons[r].text
+	}
+	return ""
+}
+
+// Reasons are all reasons, in the order of documents and listings.
+func Reasons() iter.Seq[Reason] {
+	return func(yield func(Reason) bool) {
+		for r := pending + 1; r < numReasons && yield(r); r++ {
+		}
+	}
 }
 
 // faultReasons says what a frame is dropped for.
