@@ -157,7 +157,9 @@ func status(t *testing.T, d *netlab.Director) *api.Status {
 }
 
 // url is the service's.
-func url(lab *network) string { return fmt.Sprintf("http://%s/", netip.AddrPortFrom(lab.Spec.VIP, port)) }
+func url(lab *network) string {
+	return fmt.Sprintf("http://%s/", netip.AddrPortFrom(lab.Spec.VIP, port))
+}
 
 // get makes n requests from the first client and wants all answered.
 func get(t *testing.T, lab *network, n int) netlab.Tally {

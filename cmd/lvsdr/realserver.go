@@ -100,12 +100,12 @@ type realserverResult interface {
 // each does do for every VIP, prints what it returns, and ends with 1 where one
 // was not as it should be. An error of one VIP does not keep the next from
 // being tried.
-func each[T realserverResult](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Keeper, realserver.Options) (T, error)) error {
+func each[T realserverResult](cmd *cobra.Command, f *realserverFlags, do func(*realserver.Host, realserver.Options) (T, error)) error {
 	options, err := f.options()
 	if err != nil {
 		return exitError{usageCode, usageError{cmd, err}}
 	}
-	k, err := realserver.NewKeeper(f.stateDir)
+	k, err := realserver.Open(f.stateDir)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func newRealserverStart() *cobra.Command {
 start changes nothing, or adds what it is asked for in addition; the record stays
 that of the first. It exits with 0 only if all is as it should be.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return each(cmd, &f, (*realserver.Keeper).Start)
+			return each(cmd, &f, (*realserver.Host).Start)
 		},
 	}
 	f.flags(cmd, true)

@@ -14,7 +14,7 @@ func newRealserverStatus() *cobra.Command {
 		Long: `status compares this host with what a real server needs, and with what a recorded
 start was asked for. It exits with 0 if everything is in place, with 1 if not.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return each(cmd, &f, (*realserver.Keeper).Status)
+			return each(cmd, &f, (*realserver.Host).Status)
 		},
 	}
 	f.flags(cmd, true)

@@ -15,7 +15,7 @@ func newRealserverStop() *cobra.Command {
 changed since is left alone, and what another VIP needs is kept until the last one
 stops. Without a record of this boot it changes nothing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			stop := func(k *realserver.Keeper, o realserver.Options) (*realserver.Report, error) { return k.Stop(o.VIP) }
+			stop := func(k *realserver.Host, o realserver.Options) (*realserver.Report, error) { return k.Stop(o.VIP) }
 			return each(cmd, &f, stop)
 		},
 	}

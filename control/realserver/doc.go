@@ -13,7 +13,7 @@
 //
 // On a real server the VIP is a local address, so its own clients end at its
 // own service, and all of them fail when that service is down. With
-// Options.Balance they go to the director, like everybody's:
+// Options.Balance they go to the director like all others:
 //
 //	0:      from all lookup local                  is moved to 2
 //	1:      iif lo to VIP ipproto tcp dport 80 lookup 0x6c770002
@@ -34,8 +34,9 @@
 // each VIP, before it changes anything. Stop restores these values one by one.
 // A value that somebody else changed since is left alone, and one that another
 // VIP's record has too is kept until the last of them stops. A record of an
-// earlier boot or of another network namespace is not believed.
+// earlier boot or of another network namespace is not believed, and one that no
+// start could have written is refused (trust.go).
 //
-// What is to be done is decided by pure functions (wants.go, plan.go); host.go
+// What is to be done is decided by pure functions (goals.go, plan.go); kernel.go
 // is the edge to the kernel, record.go that to the files.
 package realserver

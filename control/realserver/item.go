@@ -64,10 +64,15 @@ func ParsePort(s string) (Port, error) {
 	}
 	protocol, _ := frame.ParseProto(name)
 	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 || protocol != frame.ProtoTCP && protocol != frame.ProtoUDP {
+	p := Port{Protocol: protocol, Number: uint16(n)}
+	if err != nil || !p.valid() {
 		return Port{}, fmt.Errorf("port %q: want PORT, PORT/tcp or PORT/udp with a port from 1 to 65535", s)
 	}
-	return Port{Protocol: protocol, Number: uint16(n)}, nil
+	return p, nil
+}
+
+func (p Port) valid() bool {
+	return p.Number != 0 && (p.Protocol == frame.ProtoTCP || p.Protocol == frame.ProtoUDP)
 }
 
 // String is the port as ParsePort reads it.

@@ -33,26 +33,26 @@ func find(record []change, i Item) (change, bool) {
 }
 
 // planStart decides what start does, and what own, the VIP's record, is to be
-// before it is done. found has every wanted item; others are the entries of
+// before it is done. found has the item of every goal; others are the entries of
 // other VIPs' records. Where one of these has the item, what it found is what
 // was there before, not what it made of it.
-func planStart(wants []want, found map[Item]string, own, others []change) (steps []step, record []change) {
+func planStart(goals []goal, found map[Item]string, own, others []change) (steps []step, record []change) {
 	record = slices.Clone(own)
-	for _, w := range wants {
-		value := found[w.item]
-		s := step{item: w.item, result: AlreadySo, was: value, is: value}
-		if !w.satisfied(value) {
-			s.result, s.is = Set, w.value
+	for _, g := range goals {
+		value := found[g.item]
+		s := step{item: g.item, result: AlreadySo, was: value, is: value}
+		if !g.satisfied(value) {
+			s.result, s.is = Set, g.value
 		}
 		steps = append(steps, s)
-		_, mine := find(own, w.item)
-		shared, theirs := find(others, w.item)
+		_, mine := find(own, g.item)
+		shared, theirs := find(others, g.item)
 		switch {
 		case mine:
 		case theirs:
 			record = append(record, shared)
 		case s.result == Set:
-			record = append(record, change{Item: w.item, Was: value, Is: w.value})
+			record = append(record, change{Item: g.item, Was: value, Is: g.value})
 		}
 	}
 	// Stop goes through it backwards.
@@ -60,7 +60,7 @@ func planStart(wants []want, found map[Item]string, own, others []change) (steps
 	return steps, record
 }
 
-// rank is the place of a change in the order of wants.
+// rank is the place of a change in the order of goals.
 func rank(c change) int {
 	switch {
 	case c.Item.Sysctl != "":

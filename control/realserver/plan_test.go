@@ -67,8 +67,8 @@ func (m *model) others(vip netip.Addr) []change {
 }
 
 func (m *model) start(o Options) (changed int, steps []step) {
-	ws := wants(o, m.facts(o.VIP.Is6()))
-	steps, m.records[o.VIP] = planStart(ws, m.found(itemsOf(ws)), m.records[o.VIP], m.others(o.VIP))
+	gs := goals(o, m.facts(o.VIP.Is6()))
+	steps, m.records[o.VIP] = planStart(gs, m.found(itemsOf(gs)), m.records[o.VIP], m.others(o.VIP))
 	for _, s := range steps {
 		if s.result == Set {
 			changed++

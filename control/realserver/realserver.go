@@ -63,50 +63,52 @@ func (r *Report) OK() bool {
 	return !slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Result == Failed || o.Result == NotTried })
 }
 
-// A Keeper starts and stops real servers in the network namespace of the
-// calling thread, and keeps the records in a folder. It must be used from that
-// namespace. Several processes may use the folder at a time.
-type Keeper struct {
-	host    host
+// A Host makes the network namespace of the calling thread a real server, and
+// keeps the records in a folder. It must be used from that namespace. Several
+// processes may use the folder at a time.
+type Host struct {
+	kernel  kernel
 	records records
-	era     era
+	epoch   epoch
 }
 
-// NewKeeper opens a netlink socket, to be closed by Close. The folder is made
-// when something is to be written; empty means DefaultDir.
-func NewKeeper(dir string) (*Keeper, error) {
-	if dir == "" {
-		dir = DefaultDir
+// Open opens netlink sockets, to be closed by Close. The folder is made when
+// something is to be written; empty means DefaultDir, where the records that an
+// earlier version has left in /run/lvsdr count too.
+func Open(dir string) (*Host, error) {
+	r := records{dir: dir}
+	if dir == "" || dir == DefaultDir {
+		r = records{dir: DefaultDir, old: oldDir}
 	}
 	e, err := now()
 	if err != nil {
 		return nil, err
 	}
-	h, err := openHost()
+	k, err := openKernel()
 	if err != nil {
 		return nil, err
 	}
-	return &Keeper{host: h, records: records{dir}, era: e}, nil
+	return &Host{kernel: k, records: r, epoch: e}, nil
 }
 
-// Close gives the netlink socket back.
-func (k *Keeper) Close() { k.host.close() }
+// Close closes the netlink sockets.
+func (h *Host) Close() { h.kernel.close() }
 
 // SetUp makes the calling thread's network namespace a real server of vip, and
 // keeps no record: it is for namespaces that are thrown away.
 func SetUp(vip netip.Addr) error {
-	h, err := openHost()
+	k, err := openKernel()
 	if err != nil {
 		return err
 	}
-	defer h.close()
-	ws := wants(Options{VIP: vip}, facts{})
-	found, err := h.values(itemsOf(ws))
+	defer k.close()
+	gs := goals(Options{VIP: vip}, facts{})
+	found, err := k.values(itemsOf(gs))
 	if err != nil {
 		return err
 	}
-	steps, _ := planStart(ws, found, nil, nil)
-	for _, o := range h.do(steps) {
+	steps, _ := planStart(gs, found, nil, nil)
+	for _, o := range k.do(steps) {
 		if o.Result == Failed {
 			return errors.New(o.Note)
 		}
@@ -114,10 +116,10 @@ func SetUp(vip netip.Addr) error {
 	return nil
 }
 
-func itemsOf(ws []want) []Item {
+func itemsOf(gs []goal) []Item {
 	var all []Item
-	for _, w := range ws {
-		all = append(all, w.item)
+	for _, g := range gs {
+		all = append(all, g.item)
 	}
 	return all
 }
@@ -125,54 +127,58 @@ func itemsOf(ws []want) []Item {
 // Start makes the host the real server of o and reports each item. It adds to
 // what an earlier start did and takes nothing back. An error means that nothing
 // was changed; that an item failed is in the report.
-func (k *Keeper) Start(o Options) (*Report, error) {
-	what := func(err error) error { return fmt.Errorf("start real server %s: %w", o.VIP, hint(err)) }
+func (h *Host) Start(o Options) (*Report, error) {
+	failed := func(err error) error { return fmt.Errorf("start real server %s: %w", o.VIP, hint(err)) }
 	if err := o.Check(); err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
-	o, ws, err := k.wanted(o)
+	v, err := h.kernel.look()
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
-	if err := k.misplaced(o.VIP); err != nil {
-		return nil, what(err)
-	}
-	if err := k.records.make(); err != nil {
-		return nil, what(err)
-	}
-	lock, err := k.records.lock()
+	o, gs, err := h.desired(o, v)
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
+	}
+	if err := v.misplaced(o.VIP); err != nil {
+		return nil, failed(err)
+	}
+	if err := h.records.make(); err != nil {
+		return nil, failed(err)
+	}
+	lock, err := h.records.lock()
+	if err != nil {
+		return nil, failed(err)
 	}
 	defer lock.Close()
 	report := &Report{VIP: o.VIP}
-	rec, note, err := k.own(o.VIP)
+	rec, note, err := h.own(o.VIP)
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
 	if note != "" {
 		report.Notes = append(report.Notes, note)
 	}
-	others, err := k.records.others(o.VIP, k.era)
+	others, err := h.records.others(o.VIP, h.epoch)
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
-	found, err := k.host.values(itemsOf(ws))
+	found, err := h.kernel.values(itemsOf(gs))
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
 	if rec == nil {
-		rec = &record{era: k.era, VIP: o.VIP}
+		rec = &record{epoch: h.epoch, VIP: o.VIP}
 	}
 	rec.ask(o)
 	var steps []step
-	steps, rec.Changes = planStart(ws, found, rec.Changes, others)
+	steps, rec.Changes = planStart(gs, found, rec.Changes, others)
 	// First the record, then the changes: whatever happens between, it says
 	// what was there before.
-	if err := k.records.save(rec); err != nil {
-		return nil, what(err)
+	if err := h.records.save(rec); err != nil {
+		return nil, failed(err)
 	}
-	report.Outcomes = k.host.do(steps)
+	report.Outcomes = h.kernel.do(steps)
 	return report, nil
 }
 
@@ -196,36 +202,30 @@ func hint(err error) error {
 	return err
 }
 
-// wanted fills in o's interface and source and says what is wanted for it.
-func (k *Keeper) wanted(o Options) (Options, []want, error) {
+// desired fills in o's interface and source and says what is to be set for it.
+func (h *Host) desired(o Options, v view) (Options, []goal, error) {
+	var err error
 	if len(o.Balance) > 0 {
-		addrs, err := k.host.addresses(o.VIP.Is6())
-		if err != nil {
-			return o, nil, err
-		}
-		if o, err = place(o, addrs); err != nil {
+		if o, err = locate(o, v.net); err != nil {
 			return o, nil, err
 		}
 	}
-	f, err := k.host.facts(o.VIP.Is6())
+	f, err := v.facts(o.VIP.Is6())
 	if err != nil {
 		return o, nil, err
 	}
-	return o, wants(o, f), nil
+	return o, goals(o, f), nil
 }
 
 // misplaced is an error where the host has the VIP, but not as a real server
 // should: on another interface it would be answered for, and with a shorter
 // prefix on lo its whole network would be this host.
-func (k *Keeper) misplaced(vip netip.Addr) error {
-	addrs, err := k.host.addresses(vip.Is6())
-	if err != nil {
-		return err
-	}
-	for _, a := range addrs {
-		if a.prefix.Addr() == vip && (a.ifname != "lo" || !a.prefix.IsSingleIP()) {
+func (v view) misplaced(vip netip.Addr) error {
+	for _, a := range v.net.Addrs {
+		link, _ := v.net.Link(a.Link)
+		if a.Prefix.Addr() == vip && (link.Name != "lo" || !a.Prefix.IsSingleIP()) {
 			return fmt.Errorf("it is configured here as %s on %s; a real server has it as %s/%d on lo: ip addr del %[1]s dev %[2]s",
-				a.prefix, a.ifname, vip, vip.BitLen())
+				a.Prefix, link.Name, vip, vip.BitLen())
 		}
 	}
 	return nil
@@ -233,17 +233,17 @@ func (k *Keeper) misplaced(vip netip.Addr) error {
 
 // own is the VIP's record, nil if there is none that can be believed; note says
 // why one is not.
-func (k *Keeper) own(vip netip.Addr) (r *record, note string, err error) {
-	r, err = k.records.load(vip)
+func (h *Host) own(vip netip.Addr) (r *record, note string, err error) {
+	r, err = h.records.load(vip)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, "", nil
 	case err != nil:
 		return nil, "", err
-	case r.Boot != k.era.Boot:
-		return nil, fmt.Sprintf("the record in %s is from before the last boot and is not believed", k.records.path(vip)), nil
-	case r.era != k.era:
-		return nil, fmt.Sprintf("the record in %s is of another network namespace and is not believed; give each a --state DIR of its own", k.records.path(vip)), nil
+	case r.Boot != h.epoch.Boot:
+		return nil, fmt.Sprintf("the record in %s is from before the last boot and is not believed", h.records.path(vip)), nil
+	case r.epoch != h.epoch:
+		return nil, fmt.Sprintf("the record in %s is of another network namespace and is not believed; give each a --state DIR of its own", h.records.path(vip)), nil
 	}
 	return r, "", nil
 }
@@ -252,7 +252,7 @@ func (k *Keeper) own(vip netip.Addr) (r *record, note string, err error) {
 // others from being set, but where arp_ignore is not set the VIP is not added
 // either: the host would answer for it, in the director's place. What follows
 // another failure is not tried: each of these steps relies on the one before.
-func (h host) do(steps []step) []Outcome {
+func (k kernel) do(steps []step) []Outcome {
 	var all []Outcome
 	loud, stopped := false, false
 	for _, s := range steps {
@@ -270,7 +270,7 @@ func (h host) do(steps []step) []Outcome {
 		case stopped:
 			o.Result, o.Is = NotTried, s.was
 		default:
-			if err := h.set(s.item, s.is); err != nil {
+			if err := k.set(s.item, s.is); err != nil {
 				o.Result, o.Is, o.Note = Failed, s.was, err.Error()
 				loud = loud || s.item == conf4("all", "arp_ignore")
 				stopped = s.item.Sysctl == ""
@@ -284,40 +284,44 @@ func (h host) do(steps []step) []Outcome {
 // Stop restores, value by value, what the VIP's first start found. Without a
 // record it changes nothing. The record is kept where something failed, so that
 // stop can be tried again. An error means that nothing was changed.
-func (k *Keeper) Stop(vip netip.Addr) (*Report, error) {
-	what := func(err error) error { return fmt.Errorf("stop real server %s: %w", vip, hint(err)) }
+func (h *Host) Stop(vip netip.Addr) (*Report, error) {
+	failed := func(err error) error { return fmt.Errorf("stop real server %s: %w", vip, hint(err)) }
 	report := &Report{VIP: vip, Outcomes: []Outcome{}}
-	lock, err := k.records.lock()
+	lock, err := h.records.lock()
 	if err == nil {
 		defer lock.Close()
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return nil, what(err)
+		return nil, failed(err)
 	}
-	rec, note, err := k.own(vip)
+	rec, note, err := h.own(vip)
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
 	if rec == nil {
 		if note == "" {
-			note = fmt.Sprintf("no start is recorded in %s", k.records.dir)
+			note = fmt.Sprintf("no start is recorded in %s", h.records.dir)
 		}
 		report.Notes = append(report.Notes, note+", so nothing is taken back")
 		return report, nil
 	}
-	others, err := k.records.others(vip, k.era)
+	others, err := h.records.others(vip, h.epoch)
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
+	}
+	v, err := h.kernel.look()
+	if err != nil {
+		return nil, failed(err)
 	}
 	found := map[Item]string{}
 	for _, c := range rec.Changes {
-		if found[c.Item], err = k.host.get(c.Item); err != nil {
+		if found[c.Item], err = v.get(c.Item); err != nil {
 			found[c.Item] = Absent // its interface has gone
 		}
 	}
-	report.Outcomes = k.host.do(planStop(rec.Changes, found, others))
+	report.Outcomes = h.kernel.do(planStop(rec.Changes, found, others))
 	if report.OK() {
-		if err := k.records.remove(vip); err != nil {
-			return nil, what(err)
+		if err := h.records.remove(vip); err != nil {
+			return nil, failed(err)
 		}
 	}
 	return report, nil

@@ -14,39 +14,43 @@ import (
 )
 
 // DefaultDir is where records are. It does not survive a boot, as what they
-// record does not.
-const DefaultDir = "/run/lvsdr"
+// record does not. It is not a service's RuntimeDirectory, which the end of the
+// service removes.
+const DefaultDir = "/run/lvsdr-realserver"
 
-// An era is how long what a record says can be true.
-type era struct {
+// oldDir is where earlier versions kept them.
+const oldDir = "/run/lvsdr"
+
+// An epoch is how long what a record says can be true.
+type epoch struct {
 	Boot string `json:"boot"` // the kernel's boot_id
 	// Namespace is the cookie of the network namespace, which no other one has
 	// until the next boot; 0 before Linux 5.14.
 	Namespace uint64 `json:"namespace"`
 }
 
-// now is the era of the calling thread.
-func now() (era, error) {
+// now is the epoch of the calling thread.
+func now() (epoch, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return era{}, fmt.Errorf("read the boot id: %w", err)
+		return epoch{}, fmt.Errorf("read the boot id: %w", err)
 	}
-	e := era{Boot: strings.TrimSpace(string(b))}
+	e := epoch{Boot: strings.TrimSpace(string(b))}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return era{}, fmt.Errorf("ask for the network namespace: %w", err)
+		return epoch{}, fmt.Errorf("ask for the network namespace: %w", err)
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing was sent
 	e.Namespace, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
-		return era{}, fmt.Errorf("ask for the network namespace: %w", err)
+		return epoch{}, fmt.Errorf("ask for the network namespace: %w", err)
 	}
 	return e, nil
 }
 
 // A record is what start found, and what it was asked for.
 type record struct {
-	era
+	epoch
 	VIP       netip.Addr `json:"vip"`
 	Balance   []Port     `json:"balance,omitempty"`
 	Interface string     `json:"interface,omitempty"`
@@ -54,13 +58,19 @@ type record struct {
 	Changes   []change   `json:"changes"`
 }
 
-// records are the files of one folder.
-type records struct{ dir string }
+// records are the files of one folder, and those that earlier versions have left
+// in another one.
+type records struct {
+	dir string
+	old string // empty: none
+}
 
 const filePrefix, fileSuffix = "realserver-", ".json"
 
-func (d records) path(vip netip.Addr) string {
-	return filepath.Join(d.dir, filePrefix+vip.String()+fileSuffix)
+func (d records) path(vip netip.Addr) string { return recordPath(d.dir, vip) }
+
+func recordPath(dir string, vip netip.Addr) string {
+	return filepath.Join(dir, filePrefix+vip.String()+fileSuffix)
 }
 
 // make makes the folder.
@@ -86,7 +96,13 @@ func (d records) lock() (*os.File, error) {
 
 // load reads the record of a VIP. Where there is none the error wraps
 // os.ErrNotExist.
-func (d records) load(vip netip.Addr) (*record, error) { return readRecord(d.path(vip)) }
+func (d records) load(vip netip.Addr) (*record, error) {
+	r, err := readRecord(d.path(vip))
+	if d.old != "" && errors.Is(err, os.ErrNotExist) {
+		return readRecord(recordPath(d.old, vip))
+	}
+	return r, err
+}
 
 func readRecord(path string) (*record, error) {
 	b, err := os.ReadFile(path)
@@ -95,7 +111,7 @@ func readRecord(path string) (*record, error) {
 	}
 	r, err := decode(b)
 	if err != nil {
-		return nil, fmt.Errorf("read the record %s: %w; if it cannot be mended remove it, then nothing is restored", path, err)
+		return nil, fmt.Errorf("read the record %s: %w; if it cannot be repaired remove it, then nothing is restored", path, err)
 	}
 	return r, nil
 }
@@ -108,54 +124,34 @@ func decode(b []byte) (*record, error) {
 	if err := dec.Decode(r); err != nil {
 		return nil, err
 	}
-	if !r.VIP.IsValid() {
-		return nil, errors.New("no vip")
-	}
-	for _, c := range r.Changes {
-		if err := c.Item.check(); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
+	return r, r.check()
 }
 
-// check refuses what is not one of the items that wants makes. A record is a
-// file, and stop writes where it says.
-func (i Item) check() error {
-	kinds := 0
-	for _, is := range []bool{i.Sysctl != "", i.Address.IsValid(), i.Route.To.IsValid(), i.Rule != Rule{}} {
-		if is {
-			kinds++
-		}
-	}
-	conf, below := strings.CutPrefix(i.Sysctl, "net/ipv4/conf/")
-	switch {
-	case kinds != 1:
-		return fmt.Errorf("an entry for %d items, want 1", kinds)
-	case i.Sysctl != "" && (!below || filepath.Clean(i.Sysctl) != i.Sysctl || strings.Count(conf, "/") != 1):
-		return fmt.Errorf("sysctl %q: not one that start sets", i.Sysctl)
-	}
-	return nil
-}
-
-// others are the entries of all other VIPs' records of this era. A record that
+// others are the entries of all other VIPs' records of this epoch. A record that
 // cannot be read is an error: what it needs is not known.
-func (d records) others(vip netip.Addr, e era) ([]change, error) {
-	paths, err := filepath.Glob(filepath.Join(d.dir, filePrefix+"*"+fileSuffix))
-	if err != nil {
-		return nil, fmt.Errorf("list the records in %s: %w", d.dir, err)
-	}
+func (d records) others(vip netip.Addr, e epoch) ([]change, error) {
 	var all []change
-	for _, p := range paths {
-		if p == d.path(vip) {
+	seen := map[netip.Addr]bool{vip: true}
+	for _, dir := range []string{d.dir, d.old} {
+		if dir == "" {
 			continue
 		}
-		r, err := readRecord(p)
+		paths, err := filepath.Glob(filepath.Join(dir, filePrefix+"*"+fileSuffix))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list the records in %s: %w", dir, err)
 		}
-		if r.era == e {
-			all = append(all, r.Changes...)
+		for _, p := range paths {
+			r, err := readRecord(p)
+			if err != nil {
+				if p == recordPath(dir, vip) {
+					continue // load has said so
+				}
+				return nil, err
+			}
+			if r.epoch == e && !seen[r.VIP] {
+				all = append(all, r.Changes...)
+			}
+			seen[r.VIP] = true
 		}
 	}
 	return all, nil
@@ -180,12 +176,22 @@ func (d records) save(r *record) (err error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), d.path(r.VIP))
+	if err := os.Rename(f.Name(), d.path(r.VIP)); err != nil {
+		return err
+	}
+	return d.forget(d.old, r.VIP)
 }
 
 // remove forgets a VIP.
 func (d records) remove(vip netip.Addr) error {
-	if err := os.Remove(d.path(vip)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	return errors.Join(d.forget(d.dir, vip), d.forget(d.old, vip))
+}
+
+func (d records) forget(dir string, vip netip.Addr) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.Remove(recordPath(dir, vip)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove the record: %w", err)
 	}
 	return nil

@@ -27,13 +27,13 @@ type State struct {
 
 // Status compares the host with o and with what was asked for in recorded
 // starts. It changes nothing.
-func (k *Keeper) Status(o Options) (*Status, error) {
-	what := func(err error) error { return fmt.Errorf("look at real server %s: %w", o.VIP, err) }
+func (h *Host) Status(o Options) (*Status, error) {
+	failed := func(err error) error { return fmt.Errorf("look at real server %s: %w", o.VIP, err) }
 	if err := o.Check(); err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
 	st := &Status{VIP: o.VIP}
-	rec, note, err := k.own(o.VIP)
+	rec, note, err := h.own(o.VIP)
 	if err != nil {
 		note = err.Error()
 	}
@@ -46,22 +46,26 @@ func (k *Keeper) Status(o Options) (*Status, error) {
 		rec.ask(o)
 		o.Balance, o.Interface, o.Source = rec.Balance, rec.Interface, rec.Source
 	}
-	o, ws, err := k.wanted(o)
+	v, err := h.kernel.look()
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
-	wrong := k.misplaced(o.VIP)
+	o, gs, err := h.desired(o, v)
+	if err != nil {
+		return nil, failed(err)
+	}
+	wrong := v.misplaced(o.VIP)
 	if wrong != nil {
 		st.Notes = append(st.Notes, wrong.Error())
 	}
-	found, err := k.host.values(itemsOf(ws))
+	found, err := h.kernel.values(itemsOf(gs))
 	if err != nil {
-		return nil, what(err)
+		return nil, failed(err)
 	}
-	for _, w := range ws {
-		c, ours := find(own, w.item)
+	for _, g := range gs {
+		c, ours := find(own, g.item)
 		st.Items = append(st.Items, State{
-			Item: w.item.String(), OK: w.satisfied(found[w.item]), Is: found[w.item], Want: w.value, Ours: ours, Was: c.Was,
+			Item: g.item.String(), OK: g.satisfied(found[g.item]), Is: found[g.item], Want: g.value, Ours: ours, Was: c.Was,
 		})
 	}
 	st.InPlace = wrong == nil && !slices.ContainsFunc(st.Items, func(s State) bool { return !s.OK })

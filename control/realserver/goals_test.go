@@ -5,15 +5,35 @@ import (
 	"strings"
 	"testing"
 
+	"lvsdr/control/hostnet"
 	"lvsdr/dataplane/frame"
 )
 
-func TestPlaceFindsInterfaceAndSource(t *testing.T) {
+func TestInterfaceAndSourceAreFound(t *testing.T) {
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
-	addrs := []ifAddr{
-		{"lo", prefix("127.0.0.1/8")}, {"lo", prefix("192.168.1.100/32")},
-		{"eth0", prefix("192.168.0.11/16")}, {"eth1", prefix("192.168.1.11/24")}, {"eth1", prefix("192.168.1.12/24")},
-		{"eth2", prefix("10.0.0.1/8")}, {"eth3", prefix("fe80::1/64")}, {"eth3", prefix("fd00:1::11/64")},
+	net := &hostnet.Snapshot{}
+	for i, a := range []struct{ ifname, addr string }{
+		{"lo", "127.0.0.1/8"}, {"lo", "192.168.1.100/32"},
+		{"eth0", "192.168.0.11/16"}, {"eth1", "192.168.1.11/24"}, {"eth1", "192.168.1.12/24"},
+		{"eth2", "10.0.0.1/8"}, {"eth3", "fe80::1/64"}, {"eth3", "fd00:1::11/64"},
+	} {
+		link, ok := net.LinkByName(a.ifname)
+		if !ok {
+			link = hostnet.Link{Name: a.ifname, Index: i + 1, MAC: frame.MAC{2, 5: byte(i)}, Up: true}
+			if a.ifname == "lo" {
+				link.MAC, link.Kind = frame.MAC{}, hostnet.Loopback
+			}
+		}
+		p := prefix(a.addr)
+		links, addrs, routes := net.Links, net.Addrs, net.Routes
+		if !ok {
+			links = append(links, link)
+		}
+		routes = append(routes, hostnet.Route{To: netip.PrefixFrom(p.Addr(), p.Addr().BitLen()), Table: hostnet.TableLocal, Type: hostnet.Local, Link: link.Index})
+		if a.ifname != "lo" {
+			routes = append(routes, hostnet.Route{To: p.Masked(), Link: link.Index})
+		}
+		net = &hostnet.Snapshot{Links: links, Addrs: append(addrs, hostnet.Addr{Link: link.Index, Prefix: p}), Routes: routes}
 	}
 	for _, c := range []struct {
 		name   string
@@ -33,7 +53,7 @@ func TestPlaceFindsInterfaceAndSource(t *testing.T) {
 		{name: "a source that nobody has", o: Options{VIP: vipA, Source: addr("10.9.9.9")}, err: "--interface"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o, err := place(c.o, addrs)
+			o, err := locate(c.o, net)
 			switch {
 			case c.err != "":
 				if err == nil || !strings.Contains(err.Error(), c.err) {

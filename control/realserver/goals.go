@@ -7,21 +7,10 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/control/hostnet"
+	"lvsdr/control/policyroute"
 )
-
-// Table is the routing table by which local clients go to the director. It and
-// all rules that lead to it belong to this package.
-const Table = 0x6c770002
-
-// The rules' priorities: as few as possible of a host's other rules are to come
-// to stand on the other side of the local table.
-const (
-	balancePriority = 1
-	localPriority   = 2
-)
-
-// owner marks our rules and routes, as that of the director's shield does.
-const owner = 118
 
 // Options say what a real server is to be.
 type Options struct {
@@ -56,54 +45,54 @@ func (o Options) Check() error {
 	return nil
 }
 
-// A want is an item and the values it may have.
-type want struct {
+// A goal is an item and the values it may have.
+type goal struct {
 	item  Item
 	value string   // to be set
 	also  []string // values that are as good
 }
 
-func (w want) satisfied(value string) bool {
+func (w goal) satisfied(value string) bool {
 	return value == w.value || slices.Contains(w.also, value)
 }
 
-// facts are what the wants depend on.
+// facts are what the goals depend on.
 type facts struct {
 	rpFilterAll    string // net.ipv4.conf.all.rp_filter
 	acceptLocalAll string
 	localRules     []Rule // unconditional, for the local table, in their order
 }
 
-// wants are what makes a host the real server of o, whose Interface and Source
+// goals are what makes a host the real server of o, whose Interface and Source
 // are filled in, in an order in which they can be set without harm at any
 // moment: what keeps the host silent before the address, the second rule for
 // the local table before the first one goes.
-func wants(o Options, f facts) []want {
+func goals(o Options, f facts) []goal {
 	host := netip.PrefixFrom(o.VIP, o.VIP.BitLen())
-	var all []want
+	var all []goal
 	if o.VIP.Is4() {
 		for _, conf := range []string{"all", "lo"} {
 			all = append(all,
 				// 2 and 3 hide the VIP as well: 2 is 1 and more, 3 hides
 				// addresses of scope host, which the VIP gets.
-				want{item: conf4(conf, "arp_ignore"), value: "1", also: []string{"2", "3"}},
-				want{item: conf4(conf, "arp_announce"), value: "2"})
+				goal{item: conf4(conf, "arp_ignore"), value: "1", also: []string{"2", "3"}},
+				goal{item: conf4(conf, "arp_announce"), value: "2"})
 		}
 		if len(o.Balance) > 0 {
 			all = append(all, acceptOwn(o.Interface, f)...)
 		}
 	}
-	all = append(all, want{item: Item{Address: host}, value: Present})
+	all = append(all, goal{item: Item{Address: host}, value: Present})
 	if o.VIP.Is4() {
-		all = append(all, want{item: Item{Route: Route{To: host, Interface: "lo", Table: unix.RT_TABLE_MAIN}}, value: Present})
+		all = append(all, goal{item: Item{Route: Route{To: host, Interface: "lo", Table: unix.RT_TABLE_MAIN}}, value: Present})
 	}
 	if len(o.Balance) == 0 {
 		return all
 	}
-	all = append(all, want{item: Item{Route: Route{To: host, Interface: o.Interface, Source: o.Source, Table: Table}}, value: Present})
+	all = append(all, goal{item: Item{Route: Route{To: host, Interface: o.Interface, Source: o.Source, Table: policyroute.BalanceTable}}, value: Present})
 	for _, p := range o.Balance {
-		r := Rule{IPv6: o.VIP.Is6(), Priority: balancePriority, Table: Table, To: o.VIP, Port: p, Owner: owner}
-		all = append(all, want{item: Item{Rule: r}, value: Present})
+		r := Rule{IPv6: o.VIP.Is6(), Priority: policyroute.BalancePref, Table: policyroute.BalanceTable, To: o.VIP, Port: p, Owner: policyroute.Protocol}
+		all = append(all, goal{item: Item{Rule: r}, value: Present})
 	}
 	return append(all, localBehind(o.VIP.Is6(), f.localRules)...)
 }
@@ -113,29 +102,29 @@ func conf4(conf, key string) Item { return Item{Sysctl: "net/ipv4/conf/" + conf 
 // acceptOwn lets packets come in by ifname whose source address is this host's
 // own. accept_local counts if all or the interface has it; rp_filter is the
 // greater of both, and only 1 is strict.
-func acceptOwn(ifname string, f facts) []want {
-	accept := want{item: conf4(ifname, "accept_local"), value: "1"}
+func acceptOwn(ifname string, f facts) []goal {
+	accept := goal{item: conf4(ifname, "accept_local"), value: "1"}
 	if f.acceptLocalAll == "1" {
 		accept.also = []string{"0"}
 	}
-	loose := want{item: conf4(ifname, "rp_filter"), value: "2"}
+	loose := goal{item: conf4(ifname, "rp_filter"), value: "2"}
 	switch f.rpFilterAll {
 	case "0":
 		loose.also = []string{"0"}
 	case "2":
 		loose.also = []string{"0", "1"}
 	}
-	return []want{accept, loose}
+	return []goal{accept, loose}
 }
 
 // localBehind wants a rule for the local table behind the balancing ones, and
 // none before them.
-func localBehind(ipv6 bool, found []Rule) []want {
-	behind := Rule{IPv6: ipv6, Priority: localPriority, Table: unix.RT_TABLE_LOCAL, Owner: owner}
+func localBehind(ipv6 bool, found []Rule) []goal {
+	behind := Rule{IPv6: ipv6, Priority: policyroute.BehindBalancePref, Table: unix.RT_TABLE_LOCAL, Owner: policyroute.Protocol}
 	before := []Rule{{IPv6: ipv6, Table: unix.RT_TABLE_LOCAL, Owner: unix.RTPROT_KERNEL}} // where the kernel has it
 	for _, r := range slices.Backward(found) {
 		switch {
-		case r.Priority > balancePriority:
+		case r.Priority > policyroute.BalancePref:
 			behind = r
 		case r.Priority == 0:
 			before[0] = r
@@ -143,47 +132,37 @@ func localBehind(ipv6 bool, found []Rule) []want {
 			before = append(before, r)
 		}
 	}
-	all := []want{{item: Item{Rule: behind}, value: Present}}
+	all := []goal{{item: Item{Rule: behind}, value: Present}}
 	for _, r := range before {
-		all = append(all, want{item: Item{Rule: r}, value: Absent})
+		all = append(all, goal{item: Item{Rule: r}, value: Absent})
 	}
 	return all
 }
 
-// An ifAddr is an address of an interface.
-type ifAddr struct {
-	ifname string
-	prefix netip.Prefix
-}
-
-// place fills in o's Interface and Source from the host's addresses.
-func place(o Options, addrs []ifAddr) (Options, error) {
-	if o.Interface != "" && o.Source.IsValid() {
-		return o, nil
-	}
-	best := ifAddr{}
-	for _, a := range addrs {
-		switch {
-		case a.ifname == "lo" || a.prefix.Addr().Is4() != o.VIP.Is4() || a.prefix.Addr() == o.VIP || a.prefix.Addr().IsLinkLocalUnicast():
-			continue
-		case o.Interface != "" && a.ifname != o.Interface, o.Source.IsValid() && a.prefix.Addr() != o.Source:
-			continue
-		}
-		near := a.prefix.Contains(o.VIP)
-		named := o.Interface != "" || o.Source.IsValid()
-		switch better := near && (!best.prefix.Contains(o.VIP) || a.prefix.Bits() > best.prefix.Bits()); {
-		case best.ifname == "" && (near || named), better:
-			best = a
-		}
-	}
+// locate fills in o's Interface and Source from the host's networks.
+func locate(o Options, s *hostnet.Snapshot) (Options, error) {
 	switch {
-	case best.ifname != "":
-		o.Interface, o.Source = best.ifname, best.prefix.Addr()
+	case o.Interface != "" && o.Source.IsValid():
 		return o, nil
-	case o.Interface != "":
-		return o, fmt.Errorf("interface %s has no address to be the source of local clients; name one with --source ADDR", o.Interface)
 	case o.Source.IsValid():
-		return o, fmt.Errorf("no interface has the address %s; name the interface with --interface IFACE", o.Source)
+		k := slices.IndexFunc(s.Addrs, func(a hostnet.Addr) bool { return a.Prefix.Addr() == o.Source })
+		if k < 0 {
+			return o, fmt.Errorf("no interface has the address %s; name the interface with --interface IFACE", o.Source)
+		}
+		link, _ := s.Link(s.Addrs[k].Link)
+		o.Interface = link.Name
+		return o, nil
 	}
-	return o, fmt.Errorf("no interface has an address in a network with %s; name it with --interface IFACE", o.VIP)
+	s.HidesLocal = true // the VIP is an address of lo, or will be
+	p, err := s.VIP(o.VIP, o.Interface)
+	switch {
+	case err != nil && o.Interface != "":
+		return o, err
+	case err != nil:
+		return o, fmt.Errorf("no interface has an address in a network with %s; name it with --interface IFACE", o.VIP)
+	case !p.Source.IsValid():
+		return o, fmt.Errorf("interface %s has no address to be the source of local clients; name one with --source ADDR", p.Link.Name)
+	}
+	o.Interface, o.Source = p.Link.Name, p.Source
+	return o, nil
 }
