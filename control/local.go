@@ -2,171 +2,147 @@ package control
 
 import (
 	"errors"
-	"fmt"
-	"net"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
+	"lvsdr/control/hostnet"
 	"lvsdr/control/localclient"
-	"lvsdr/dataplane/afpacket"
+	"lvsdr/control/nics"
+	"lvsdr/control/shield"
+	"lvsdr/control/site"
 )
 
-// local is how clients on this host are served.
+// local is what the converger knows of clients on this host. Failure only
+// disables them; all others are served.
 type local struct {
-	gate    *localclient.Redirect // nil: they are not to be, or cannot be
-	ifindex int                   // of the interface they come in by; 0: none
-	err     error                 // why they are not served
+	link     hostnet.Link      // where they come in; the zero Link: none
+	wanted   []localclient.VIP // that they are to be led to
+	led      []localclient.VIP // that they are led to
+	lacking  []string          // why some of the VIPs are not among wanted
+	received error             // why their interface has no port
 }
 
-// errLocalOff is the reason of an operator who does not want it.
-var errLocalOff = errors.New("off")
+// wish is the interface where clients on this host come in; false: there is none.
+func (l *local) wish() (nics.Wish, bool) {
+	w := nics.Wish{Index: l.link.Index, Name: l.link.Name, MTU: l.link.MTU, Local: true}
+	for _, v := range l.wanted {
+		w.VIPs = append(w.VIPs, v.Addr)
+	}
+	return w, l.link.Index != 0
+}
 
-// String is "served", or why they are not.
-func (l *local) String() string {
+// openRedirect makes the interface where clients on this host come in, if there
+// are VIPs for them. The wish is for VIPs that are active.
+func (c *converger) openRedirect(s *site.State) {
+	if c.actors.Redirect == nil || !c.redirect.ready(c.now()) {
+		return
+	}
+	active := map[netip.Addr]bool{}
+	for _, n := range s.NICs() {
+		for _, vip := range n.VIPs {
+			active[vip] = true
+		}
+	}
+	before := c.local.link
+	vips, mtu, lacking := s.LocalVIPs()
+	if !slices.Equal(lacking, c.local.lacking) && len(lacking) > 0 {
+		c.log.Warn("some virtual addresses are not served to clients on this host", "why", lacking)
+	}
+	c.local.wanted, c.local.lacking, c.local.link = nil, lacking, hostnet.Link{}
+	for _, v := range vips {
+		if active[v.Addr] {
+			c.local.wanted = append(c.local.wanted, localclient.VIP{Addr: v.Addr, Source: v.Source, Replies: v.Replies})
+		}
+	}
+	if len(c.local.wanted) > 0 {
+		link, err := c.actors.Redirect.Open(mtu)
+		if err != nil {
+			c.failRedirect(err)
+		}
+		c.local.link = link
+	}
+	if c.local.link.Index != before.Index {
+		c.forgetLocalGuards() // they went with the interface
+		c.guard.want()
+	}
+	if c.local.link.Index != before.Index || c.local.link.Index != 0 {
+		c.nics.want()
+	}
+}
+
+// forgetLocalGuards has the guards on the interface of clients on this host made
+// anew.
+func (c *converger) forgetLocalGuards() {
+	maps.DeleteFunc(c.guarded, func(g shield.Guard, _ bool) bool { return g.Interface == localclient.DirectorEnd })
+	c.checkRule = true
+}
+
+// failRedirect leads clients on this host nowhere: better no way than one into
+// nothing.
+func (c *converger) failRedirect(err error) {
+	c.local.wanted, c.local.led, c.local.link = nil, nil, hostnet.Link{}
+	c.forgetLocalGuards()
+	c.guard.want()
+	c.nics.want()
+	c.redirect.done(errors.Join(err, c.actors.Redirect.Set(nil)), c.now())
+}
+
+// withdrawRedirect ends the ways to VIPs that go.
+func (c *converger) withdrawRedirect(s *site.State) {
+	if c.actors.Redirect == nil || len(c.local.led) == 0 || !c.redirect.ready(c.now()) {
+		return
+	}
+	stay := map[netip.Addr]bool{}
+	for _, n := range s.NICs() {
+		for _, vip := range n.VIPs {
+			stay[vip] = true
+		}
+	}
+	var led []localclient.VIP
+	for _, v := range c.local.led {
+		if stay[v.Addr] {
+			led = append(led, v)
+		}
+	}
+	if len(led) < len(c.local.led) {
+		if err := c.actors.Redirect.Set(led); err != nil {
+			c.redirect.done(err, c.now())
+			return
+		}
+		c.local.led = led
+	}
+}
+
+// setRedirect leads the clients on this host to the VIPs that are received.
+func (c *converger) setRedirect() {
+	if c.actors.Redirect == nil || !c.redirect.ready(c.now()) {
+		return
+	}
+	if err := c.local.received; err != nil && len(c.local.wanted) > 0 {
+		c.failRedirect(err)
+		return
+	}
+	if err := c.actors.Redirect.Set(c.local.wanted); err != nil {
+		c.redirect.done(err, c.now())
+		return
+	}
+	c.local.led = c.local.wanted
+	c.redirect.done(nil, c.now())
+}
+
+// localText is "served", or why clients on this host are not.
+func (c *converger) localText() string {
 	switch {
-	case l.err != nil:
-		return l.err.Error()
-	case l.ifindex == 0:
+	case c.actors.Redirect == nil:
+		return "off"
+	case c.redirect.err != nil:
+		return c.redirect.err.Error()
+	case len(c.local.lacking) > 0:
+		return strings.Join(c.local.lacking, "; ")
+	case len(c.local.led) == 0:
 		return "not yet"
 	}
 	return "served"
-}
-
-// localSlots is how many frames from this host's own clients may wait: 8 MiB.
-const localSlots = 124
-
-// openGate makes ready for clients on this host, or cleans up after a
-// predecessor where they are not to be served.
-func (m *manager) openGate() {
-	if !m.o.LocalClients {
-		m.local.err = errLocalOff
-		if err := localclient.Clean(); err != nil {
-			m.log.Warn("a redirect of clients on this host is left behind", "error", err)
-		}
-		return
-	}
-	gate, err := localclient.New()
-	if err != nil {
-		m.noLocal(err)
-		return
-	}
-	m.local.gate = gate
-}
-
-// serveLocal leads the clients on this host to the director, once the VIPs are
-// announced. That it cannot be done is no reason not to serve all others. The
-// caller holds m.mu.
-func (m *manager) serveLocal(p *plan) {
-	if m.local.gate == nil || !m.active {
-		return
-	}
-	if err := m.openLocal(p); err != nil {
-		m.noLocal(err)
-		return
-	}
-	if m.local.err != nil {
-		m.log.Info("clients on this host are served again")
-	}
-	m.local.err = nil
-}
-
-// noLocal warns, once for each reason. The caller holds m.mu, or is the only
-// one that knows m.
-func (m *manager) noLocal(err error) {
-	if m.local.err == nil || m.local.err.Error() != err.Error() {
-		m.log.Warn("clients on this host are not served", "error", err,
-			"remedy", "SIGHUP tries again, --local-clients=false does without")
-	}
-	m.local.err = err
-}
-
-func (m *manager) openLocal(p *plan) error {
-	vips, mtu, lacking := p.localVIPs()
-	if len(vips) == 0 {
-		return errors.Join(lacking, m.local.gate.Set(nil))
-	}
-	end, err := m.local.gate.Open(mtu)
-	var far *net.Interface
-	if err == nil {
-		err = m.shield.Set(m.guards(p, true))
-	}
-	if err == nil {
-		far, err = net.InterfaceByName(end.Name)
-	}
-	if err == nil {
-		err = m.openLocalPort(far, vips)
-	}
-	if err != nil {
-		return errors.Join(err, m.local.gate.Set(nil)) // better no way than one into nowhere
-	}
-	return errors.Join(lacking, m.local.gate.Set(vips))
-}
-
-// openLocalPort receives on far, which may be another one than before.
-func (m *manager) openLocalPort(far *net.Interface, vips []localclient.VIP) error {
-	if i := m.local.ifindex; i != far.Index && m.ports[i] != nil {
-		if err := m.closePorts(i); err != nil {
-			return err
-		}
-	}
-	m.local.ifindex = far.Index
-	cfg := afpacket.Config{Interface: far, Slots: localSlots}
-	for _, v := range vips {
-		cfg.VIPs = append(cfg.VIPs, v.Addr)
-	}
-	return m.openGroup(cfg, 1, func(err error) { m.lostLocal(far.Index, err) })
-}
-
-// lostLocal does without the clients on this host, because their interface is
-// gone, say.
-func (m *manager) lostLocal(ifindex int, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.local.ifindex != ifindex || m.ports[ifindex] == nil {
-		return // it was given up already
-	}
-	m.noLocal(errors.Join(err, m.closePorts(ifindex), m.local.gate.Set(nil)))
-	m.local.ifindex = 0
-}
-
-// localVIPs are the VIPs with what clients on this host need to know, and the
-// greatest packet in bytes that all the real servers' links carry. VIPs for
-// which this host has no address are left out and named in the error.
-func (p *plan) localVIPs() (vips []localclient.VIP, mtu int, lacking error) {
-	for addr, at := range p.vips {
-		if at.local {
-			continue // they end on this host, as was said
-		}
-		v := localclient.VIP{Addr: addr, Source: at.source, Replies: []int{at.link.Index}}
-		source := netip.Addr{}
-		for _, s := range p.services {
-			if s.source.Addr != addr {
-				continue
-			}
-			for _, r := range s.servers {
-				on := p.servers[r.source.Addr]
-				if !source.IsValid() {
-					source = on.source
-				}
-				if !slices.Contains(v.Replies, on.link.Index) {
-					v.Replies = append(v.Replies, on.link.Index)
-				}
-			}
-		}
-		if source.IsValid() {
-			v.Source = source
-		}
-		if !v.Source.IsValid() {
-			lacking = errors.Join(lacking, fmt.Errorf("this host has no address on the network of the real servers of %s; "+
-				"give it one: ip addr add ADDRESS/BITS dev %s", addr, at.link.Name))
-			continue
-		}
-		vips = append(vips, v)
-	}
-	for _, at := range p.links() {
-		if mtu == 0 || at.link.MTU < mtu {
-			mtu = at.link.MTU
-		}
-	}
-	return vips, mtu, lacking
 }

@@ -87,7 +87,7 @@ func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
 		return x.Connection != nil && x.Connection.State == "ESTABLISHED"
 	})
 	x := explained(t, d, client.String()+":5555", service)
-	if x.Reason != "hit" || x.Packet != "ACK" || x.Connections != 1 || x.Connection.Expires < 800 || x.Connection.Server != x.Server.Address || x.Anew != nil {
+	if x.Reason != "hit" || x.Packet != "ACK" || x.Connection.Expires < 800 || x.Connection.Server != x.Server.Address || x.Anew != nil {
 		t.Errorf("a known connection: %+v", x)
 	}
 	words(t, lvsdr(t, "explain", client.String()+":5555", service, "--socket", d.Socket),

@@ -36,8 +36,14 @@ func launch(t *testing.T, lab *network, dir, config string) *process {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return launchWith(t, lab, dir, "-c", file)
+}
+
+// launchWith is launch with these arguments of run.
+func launchWith(t *testing.T, lab *network, dir string, args ...string) *process {
+	t.Helper()
 	p := &process{socket: filepath.Join(dir, "sock")}
-	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", "-c", file, "--socket", p.socket)
+	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), append([]string{"run", "--socket", p.socket}, args...)...)
 	p.Stdout, p.Stderr = &p.log, &p.log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"lvsdr/bench/netlab"
-	"lvsdr/control/api"
 )
 
 // A bridge or a bond changes its MAC address with its members. The director goes
@@ -26,8 +25,11 @@ func TestAnInterfaceMayChangeItsMACAddress(t *testing.T) {
 	if err := nl.LinkSetHardwareAddr(link, mac); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Await(t.Context(), func(st *api.Status) bool { return st.Reloads > 0 && st.ConfigErr == "" }); err != nil {
-		t.Fatal(err)
+	await(t, "the new MAC address to be announced", func() bool {
+		return strings.Contains(d.Log.String(), "msg=announcing vip="+lab.Spec.VIP.String()+" interface="+netlab.Ifname+" mac="+mac.String())
+	})
+	if st := status(t, d); st.Reloads != 0 || len(st.Problems) != 0 {
+		t.Errorf("%d reloads, problems %q", st.Reloads, st.Problems)
 	}
 	capture, err := lab.Servers[0].Capture(netlab.Ifname, netlab.CaptureConfig{})
 	if err != nil {

@@ -79,9 +79,7 @@ func testLocalVIP(t *testing.T, ifname string, spec netlab.Spec, when string) {
 		}
 	}
 	const warning = "is configured on this host"
-	if got := strings.Contains(d.Log.String(), warning); got != (when != "while running") {
-		t.Errorf("the log says %q: %v", warning, got)
-	}
+	await(t, "the log to say that the VIP "+warning, func() bool { return strings.Contains(d.Log.String(), warning) })
 	// Away with it, and nothing is different.
 	nl := lab.Director.Netlink()
 	link, err := nl.LinkByName(ifname)

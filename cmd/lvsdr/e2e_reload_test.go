@@ -154,39 +154,67 @@ func TestReloadsUnderTrafficLoseNothing(t *testing.T) {
 	if served := r.with(t, 1, 1, 1, 1); served["rs3"] == 0 || served["rs4"] == 0 {
 		t.Errorf("not all servers serve: %v", served)
 	}
+	addElsewhere(t, lab, d)
+	r.check(t)
 	r.up.finish(t)
 	r.load.stop()
 	r.load.wg.Wait()
 	if len(r.load.failed) > 0 {
 		t.Errorf("%d requests failed, the first: %v", len(r.load.failed), r.load.failed[0])
 	}
-	if st := status(t, d); st.Reloads != 6 || st.ConfigErr != "" {
-		t.Errorf("the status says %d reloads, %q; want 6, the last one good", st.Reloads, st.ConfigErr)
+	if st := status(t, d); st.Reloads != 10 || st.ConfigErr != "" {
+		t.Errorf("the status says %d reloads, %q; want 10, the last one good", st.Reloads, st.ConfigErr)
 	}
 }
 
-// refuseBadFile reloads with a file that cannot be served and wants the last
-// good one to stay in force.
+// refuseBadFile reloads with files that are wrong and wants the last good one to
+// stay in force.
 func refuseBadFile(t *testing.T, lab *network, d *netlab.Director) {
 	t.Helper()
 	before := status(t, d)
-	const elsewhere = "203.0.113.7" // RFC 5737
-	bad := strings.Replace(lab.Config(rotating()), lab.Spec.VIP.String(), elsewhere, 1)
-	if err := d.Reload(t.Context(), bad); err == nil || !strings.Contains(err.Error(), elsewhere) {
-		t.Errorf("a file with a VIP that is on no network: %v", err)
-	}
-	st := status(t, d)
-	if !strings.Contains(st.ConfigErr, elsewhere) {
-		t.Errorf("the status says config_error %q", st.ConfigErr)
-	}
-	if a, b := servicesOf(before), servicesOf(st); a != b {
-		t.Errorf("a bad file changed the services from\n%s to\n%s", a, b)
-	}
-	if st.ConfigTime != before.ConfigTime {
-		t.Error("a bad file counts as loaded")
+	config := lab.Config(rotating())
+	for _, bad := range []struct{ law, text, word string }{
+		{"a word that does not exist", strings.Replace(config, "lb_algo", "lb_alga", 1), "lb_alga"},
+		{"a brace that is missing", strings.TrimSpace(config)[:strings.LastIndex(strings.TrimSpace(config), "}")], "not closed"},
+		{"nothing to serve", "# nothing\n", "no virtual server"},
+	} {
+		if err := d.Reload(t.Context(), bad.text); err == nil || !strings.Contains(err.Error(), bad.word) {
+			t.Errorf("%s: %v", bad.law, err)
+		}
+		st := status(t, d)
+		if !strings.Contains(st.ConfigErr, bad.word) {
+			t.Errorf("%s: the status says config_error %q", bad.law, st.ConfigErr)
+		}
+		if a, b := servicesOf(before), servicesOf(st); a != b {
+			t.Errorf("%s changed the services from\n%s to\n%s", bad.law, a, b)
+		}
+		if st.ConfigTime != before.ConfigTime {
+			t.Errorf("%s counts as loaded", bad.law)
+		}
 	}
 	if !strings.Contains(d.Log.String(), "the last good configuration stays in force") {
 		t.Error("the log does not say that the last good configuration stays in force")
+	}
+}
+
+// addElsewhere reloads with one more service, whose VIP is on no network: it is a
+// problem of its own, and all others are served.
+func addElsewhere(t *testing.T, lab *network, d *netlab.Director) {
+	t.Helper()
+	const elsewhere = "203.0.113.7" // RFC 5737
+	config := lab.Config(rotating())
+	if err := d.Reload(t.Context(), config+strings.Replace(config, lab.Spec.VIP.String(), elsewhere, 1)); err != nil {
+		t.Errorf("a file with a VIP that is on no network: %v", err)
+	}
+	st := status(t, d)
+	if len(st.Services) != 2 || len(st.Problems) != 1 || !strings.Contains(st.Problems[0], elsewhere) || !strings.Contains(st.Problems[0], "-i IFACE") {
+		t.Errorf("%d services, problems %q", len(st.Services), st.Problems)
+	}
+	if err := d.Reload(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	if st := status(t, d); len(st.Problems) != 0 {
+		t.Errorf("problems %q", st.Problems)
 	}
 }
 

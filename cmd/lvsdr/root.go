@@ -18,7 +18,7 @@ Server does in Direct Routing mode, without the IPVS kernel modules.
 
   lvsdr lab                      see it work, on a topology of its own, in a few seconds
   lvsdr run -c keepalived.conf   be the director
-  lvsdr status                   ask a running director
+  lvsdr status, reload           ask a running director
   lvsdr explain, trace, top      look into it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -27,7 +27,7 @@ Server does in Direct Routing mode, without the IPVS kernel modules.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitError{usageCode, usageError{cmd, err}}
 	})
-	root.AddCommand(newRun(), newStatus(), newExplain(), newWhySticky(), newTrace(), newTop(), newLab(), newDoctor(), newRealserver(), newSimulate(), newBench(), newVersion())
+	root.AddCommand(newRun(), newReload(), newStatus(), newExplain(), newWhySticky(), newTrace(), newTop(), newLab(), newDoctor(), newRealserver(), newSimulate(), newBench(), newVersion())
 	return root
 }
 

@@ -39,9 +39,6 @@ type Explained struct {
 	Connection *Conn    `json:"connection,omitempty"`      // that the packet is of
 	Template   *Conn    `json:"template,omitempty"`        // of the client in the service
 	Server     *Server  `json:"server,omitempty"`          // where it goes
-	// Connections are those that the client has to the address and port, from
-	// any port.
-	Connections int `json:"client_connections"`
 	// Anew is what a SYN would meet instead, where the connection is closing.
 	Anew *Explained `json:"anew,omitempty"`
 }

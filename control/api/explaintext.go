@@ -21,7 +21,6 @@ func (x *Explained) WriteText(out io.Writer) error {
 	} else {
 		fmt.Fprintf(w, "connection\t%s\n", x.Connection.connectionText())
 	}
-	fmt.Fprintf(w, "\tthe client has %d connections there now\n", x.Connections)
 	if x.Service != nil {
 		fmt.Fprintf(w, "template\t%s\n", x.templateText())
 		state := "not asked"

@@ -107,13 +107,12 @@ func TestExplainedAsText(t *testing.T) {
 	s := web()
 	x := &api.Explained{Protocol: "tcp", Client: addr("10.1.0.1"), ClientPort: 40000, AnyPort: true, Address: addr("192.0.2.1"), Port: 80, Packet: "SYN", OurVIP: true,
 		Verdict: "forward", Reason: "scheduled", Meaning: "forwarded: the scheduler chose", Service: &s, Flags: "sh-port", Scheduler: "bucket 9", Asked: true,
-		Server: &s.Servers[0], Connections: 6}
+		Server: &s.Servers[0]}
 	s.Servers = s.Servers[:1]
 	wantText(t, text(t, x), `TCP from 10.1.0.1, any port to 192.0.2.1:80, next packet: SYN
 
 service     tcp 192.0.2.1:80, sh (sh-port), persistent 120 s
 connection  not looked for: no client port was given, a new connection is explained
-            the client has 6 connections there now
 template    none: the client is new to the service, or its time is up
 scheduler   sh: bucket 9
 decision    forward (scheduled): forwarded: the scheduler chose
@@ -124,7 +123,7 @@ SERVER       WEIGHT  ACTIVE  INACTIVE  PERSISTENT  STATE
 `)
 	anew := &api.Explained{Verdict: "forward", Reason: "persistent", Server: &servers()[1]}
 	x = &api.Explained{Protocol: "tcp", Client: addr("10.1.0.1"), ClientPort: 5, Address: addr("192.0.2.1"), Port: 80, Packet: "ACK", OurVIP: true, Verdict: "forward", Reason: "hit",
-		Meaning: "of a known connection", Service: &s, Connections: 1, Server: &servers()[3], Anew: anew,
+		Meaning: "of a known connection", Service: &s, Server: &servers()[3], Anew: anew,
 		Connection: &api.Conn{State: "FIN_WAIT", Server: addr("10.0.0.4"), Expires: 119.6, Removed: true},
 		Template:   &api.Conn{Client: addr("10.1.0.0"), Server: addr("10.0.0.4"), Expires: 60, Connections: 2}}
 	got := text(t, x)
@@ -150,7 +149,6 @@ func TestExplainedWithoutAServiceAsText(t *testing.T) {
 
 service     none: fd00::2 is not a virtual address of this director; its services: tcp [fd00::9]:80
 connection  none known from this port
-            the client has 0 connections there now
 decision    drop (not-ours): to others
 server      none
 `)

@@ -1,7 +1,9 @@
-package control
+package inspect
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"lvsdr/control/api"
@@ -15,34 +17,37 @@ const traceInterval = 10 * time.Millisecond
 
 // tracing is a trace whose lines go to the control socket.
 type tracing struct {
-	m     *manager
+	*Inspector
 	trace *dataplane.Trace
 	names map[int32]string // of interfaces
 	tick  *time.Ticker
 }
 
-// Trace begins a trace.
-func (m *manager) Trace(q api.TraceQuestion) (api.TraceSource, error) {
+// Trace begins a trace. There is one at a time.
+func (i *Inspector) Trace(q api.TraceQuestion) (api.TraceSource, error) {
 	match, err := trace.Parse(q.Filter)
 	if err != nil {
 		return nil, err
 	}
-	t, err := m.director.StartTrace(dataplane.TraceConfig{Match: match, Sample: q.Sample, SnapLen: q.SnapLen})
-	if err != nil {
-		return nil, &api.Refusal{Code: api.ErrBusy.Code, Text: err.Error() + ": there is one at a time; end that one first"}
+	t, err := i.Engine.StartTrace(dataplane.TraceConfig{Match: match, Sample: q.Sample, SnapLen: q.SnapLen})
+	if errors.Is(err, dataplane.ErrTraced) {
+		return nil, fmt.Errorf("%w: %w: there is one at a time; end that one first", api.ErrBusy, err)
 	}
-	m.log.Info("trace begins", "filter", q.Filter, "sample", max(q.Sample, 1))
-	return &tracing{m, t, map[int32]string{}, time.NewTicker(traceInterval)}, nil
+	if err != nil {
+		return nil, err
+	}
+	i.Log("trace begins", "filter", q.Filter, "sample", max(q.Sample, 1))
+	return &tracing{i, t, map[int32]string{}, time.NewTicker(traceInterval)}, nil
 }
 
 // Close ends the trace.
 func (t *tracing) Close() {
 	t.trace.Stop()
 	t.tick.Stop()
-	t.m.log.Info("trace ends")
+	t.Log("trace ends")
 }
 
-// Next waits for frames. It polls, so that workers need not wake anybody.
+// Next waits for frames. It polls: workers need not wake anybody.
 func (t *tracing) Next(ctx context.Context) ([]api.TraceLine, error) {
 	for {
 		select {
@@ -59,7 +64,7 @@ func (t *tracing) Next(ctx context.Context) ([]api.TraceLine, error) {
 			lines = append(lines, t.line(&frames[i]))
 		}
 		if lost > 0 {
-			lines = append(lines, api.TraceLine{NotShown: lost}) // there was no room any more
+			lines = append(lines, api.TraceLine{NotShown: lost})
 		}
 		return lines, nil
 	}
@@ -68,7 +73,7 @@ func (t *tracing) Next(ctx context.Context) ([]api.TraceLine, error) {
 // line is f for the control socket.
 func (t *tracing) line(f *dataplane.Traced) api.TraceLine {
 	h := &f.Header
-	l := api.TraceLine{Time: t.m.started.Add(time.Duration(f.Time)), In: t.ifname(f.In), Out: t.ifname(f.Out),
+	l := api.TraceLine{Time: t.Wall(f.Time), In: t.name(f.In), Out: t.name(f.Out),
 		Verdict: f.Verdict.String(), Reason: f.Reason.String(), Protocol: carried(h), GSOSize: int(f.GSOSize), Length: f.Length, Data: f.Data}
 	if f.Server != (frame.Addr{}) {
 		l.Server = f.Server.String()
@@ -77,7 +82,7 @@ func (t *tracing) line(f *dataplane.Traced) api.TraceLine {
 		l.Src, l.SrcPort, l.Dst, l.DstPort, l.Fragment = h.Src.String(), h.SrcPort, h.Dst.String(), h.DstPort, int(h.FragOff)
 	}
 	if h.Proto == frame.ProtoTCP && h.FragOff == 0 {
-		l.Flags = flags(h.Flags)
+		l.Flags = flagsText(h.Flags)
 	}
 	return l
 }
@@ -94,21 +99,19 @@ func carried(h *frame.Header) string {
 	return h.Proto.String()
 }
 
-// ifname is the name of an interface; empty for none. It asks for each once.
-func (t *tracing) ifname(index int32) string {
+// name is the name of an interface; empty for none. It is asked for once.
+func (t *tracing) name(index int32) string {
 	name, ok := t.names[index]
 	if !ok && index != 0 {
-		t.m.mu.Lock()
-		name = t.m.ifname(index)
-		t.m.mu.Unlock()
+		name = t.NICs.Name(int(index))
 		t.names[index] = name
 	}
 	return name
 }
 
-// flags are TCP's by their letters, SYN and FIN first; "." is ACK alone, as
+// flagsText are TCP's by their letters, SYN and FIN first; "." is ACK alone, as
 // tcpdump has it.
-func flags(f uint8) string {
+func flagsText(f uint8) string {
 	var b []byte
 	for _, x := range []struct {
 		bit    uint8

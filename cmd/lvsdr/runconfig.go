@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"lvsdr/control"
+	"lvsdr/control/keepalived"
+	"lvsdr/scheduler"
+)
+
+// options are how the file is read.
+func (f *runFlags) options() (keepalived.Options, error) {
+	o := keepalived.Options{ConfigID: f.configID, Schedulers: scheduler.Names(), IPv6: true}
+	switch f.persistence {
+	case "":
+	case "off":
+		o.PersistenceDefault = keepalived.PersistenceDefault{Set: true}
+	default:
+		n, err := strconv.ParseUint(f.persistence, 10, 32)
+		if err != nil || n > 31*86400 {
+			return o, exitError{usageCode, fmt.Errorf("--persistence-default %q: not off, nor a number of seconds up to 31 days", f.persistence)}
+		}
+		o.PersistenceDefault = keepalived.PersistenceDefault{Set: true, Seconds: uint32(n)}
+	}
+	return o, nil
+}
+
+// testConfig reports everything found in the file.
+func (f *runFlags) testConfig(out, errs io.Writer) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	cfg, found, err := keepalived.Load(f.config, o)
+	for _, d := range found {
+		fmt.Fprintln(errs, d)
+	}
+	if err != nil {
+		return exitError{keepalived.ExitFatal, err}
+	}
+	servers := 0
+	for _, vs := range cfg.VirtualServers {
+		servers += len(vs.RealServers)
+	}
+	fmt.Fprintf(out, "%s: %d virtual servers, %d real servers\n", f.config, len(cfg.VirtualServers), servers)
+	if code := found.ExitCode(); code != keepalived.ExitOK {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+// loader reads the file; nil: there is none.
+func (f *runFlags) loader(o keepalived.Options) control.Loader {
+	if f.noConfig {
+		return nil
+	}
+	return func() (*keepalived.Config, keepalived.Diagnostics, error) { return keepalived.Load(f.config, o) }
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"lvsdr/control/logqueue"
+)
+
+// farewellPatience is how long the end waits for who reads the log.
+const farewellPatience = time.Second
+
+// logger makes the log. What is logged is written beside the director, which
+// never waits for who reads it; flush writes what is left at the end.
+func (f *runFlags) logger(w io.Writer) (log *slog.Logger, flush func(), err error) {
+	var handler func(io.Writer) slog.Handler
+	switch o := (&slog.HandlerOptions{Level: f.logLevel}); f.logFormat {
+	case "text":
+		handler = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
+	case "json":
+		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, o) }
+	default:
+		return nil, nil, exitError{usageCode, fmt.Errorf("--log-format %q: not text or json", f.logFormat)}
+	}
+	// A reader that has gone is no reason to end: writing fails then instead.
+	signal.Ignore(syscall.SIGPIPE)
+	q := logqueue.New(logqueue.Config{To: w, Lost: func(lines uint64) []byte {
+		var b bytes.Buffer
+		slog.New(handler(&b)).Error("lines of this log are lost: it was not read", "lines", lines)
+		return b.Bytes()
+	}})
+	return slog.New(handler(q)), func() { q.Close(farewellPatience) }, nil
+}
+
+// hangups passes SIGHUPs on, several that come at once as one, until stop.
+func hangups() (reload <-chan struct{}, stop func()) {
+	out := make(chan struct{}, 1)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	go func() {
+		for range hup {
+			select {
+			case out <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
+	}()
+	return out, func() {
+		signal.Stop(hup) // first: signals are sent to the channel until then
+		close(hup)
+	}
+}
+
+// notifier tells systemd, where it has started us.
+func notifier(log *slog.Logger) func(string) {
+	return func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			log.Warn("the service manager does not listen", "error", err)
+		}
+	}
+}

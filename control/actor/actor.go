@@ -1,0 +1,90 @@
+package actor
+
+import (
+	"lvsdr/arp"
+	"lvsdr/control/check"
+	"lvsdr/control/drroute"
+	"lvsdr/control/hostnet"
+	"lvsdr/control/localclient"
+	"lvsdr/control/nics"
+	"lvsdr/control/shield"
+	"lvsdr/control/site"
+	"lvsdr/dataplane/frame"
+)
+
+// An Engine is the director.
+type Engine interface {
+	// Change returns the errors of c.Edits, one for each; nil: none was refused.
+	// An edit that is refused changes nothing; those after it are made.
+	Change(c Change) []error
+}
+
+// A Change is what an Engine is to make otherwise, in this order.
+type Change struct {
+	// Keep are the VIPs that stay: all others go before their services do, so
+	// that their clients are not refused meanwhile. nil: none goes.
+	Keep  []frame.Addr
+	Hops  []site.Hop // how servers are reached from now on; a zero MAC: not at all
+	Edits []site.Edit
+	Own   []frame.Addr // all VIPs; nil: they stay as they are
+	// Timeouts are those of connections from now on; nil: they stay as they are.
+	Timeouts *site.Timeouts
+}
+
+// A Guard keeps the host's own stack silent about VIPs; see shield.
+type Guard interface {
+	Set([]shield.Guard) error
+	// Close removes the guards, or keeps them for the next start.
+	Close(keep bool) error
+}
+
+// NICs receive and send frames; see nics.
+type NICs interface {
+	// Set returns what failed by interface index.
+	Set([]nics.Wish) map[int]error
+	Close() error
+}
+
+// ARP answers and asks, for both address families; see arp.
+type ARP interface {
+	SetTargets([]arp.Target) error
+	SetVIPs([]arp.VIP) error
+}
+
+// Checks are the health checks; see check.
+type Checks interface {
+	Set([]check.Spec) error
+	// State is a check as it is now; false: there is none with this ID.
+	State(id string) (check.State, bool)
+	Close()
+}
+
+// Routes lead checks by Direct Routing; see drroute.
+type Routes interface {
+	Set([]drroute.Path) error
+	Close() error
+}
+
+// A Redirect leads clients on this host to the director; see localclient.
+type Redirect interface {
+	Open(mtu int) (hostnet.Link, error)
+	Set([]localclient.VIP) error
+	Close() error
+}
+
+// A Host is where the director runs; see hostnet.
+type Host interface {
+	Read() (site.Host, error)
+}
+
+// All are the actors of a director.
+type All struct {
+	Engine   Engine
+	Guard    Guard
+	NICs     NICs
+	ARP      ARP
+	Checks   Checks
+	Routes   Routes   // nil: no checks by Direct Routing
+	Redirect Redirect // nil: clients on this host are not served
+	Host     Host
+}

@@ -1,0 +1,61 @@
+package inspect
+
+import (
+	"fmt"
+	"math/bits"
+	"net/netip"
+
+	"lvsdr/control/api"
+	"lvsdr/control/director"
+	"lvsdr/dataplane/frame"
+)
+
+// Persistence says what binds a client to its servers, in one service or in all.
+func (i *Inspector) Persistence(q api.Question) (*api.Persistence, error) {
+	client, now, v := frame.AddrFrom(q.Client), i.Now(), i.View()
+	conns := i.Engine.ClientConns(client, now)
+	out := &api.Persistence{Client: q.Client, Services: []api.ServicePersistence{}}
+	for _, b := range i.Engine.Bonds(client, now) {
+		k := b.Service.Key
+		key := director.WireKey(k)
+		if q.VIP.IsValid() && (k.Addr != frame.AddrFrom(q.VIP) || k.Port != q.Port || q.Protocol != "" && q.Protocol != key.Protocol) {
+			continue
+		}
+		s := api.ServicePersistence{ServiceKey: key, Scheduler: b.Service.Scheduler,
+			Flags: b.Service.Flags.Text(b.Service.Scheduler), Persistence: int(b.Service.Persistence.Seconds()),
+			Granularity: granularity(q.Client, b.Service.Mask), Template: director.WireEntry(b.Template), Connections: []api.Conn{}}
+		if p, ok := v.State.View(k); ok {
+			s.FromDefault = p.PersistenceDefault
+		}
+		for j := range conns {
+			if c := conns[j].Key; c.Virtual == k.Addr && (c.VirtualPort == k.Port || k.Port == 0) && c.Proto == k.Proto {
+				s.Connections = append(s.Connections, *director.WireEntry(&conns[j]))
+			}
+		}
+		out.Services = append(out.Services, s)
+	}
+	if q.VIP.IsValid() && len(out.Services) == 0 {
+		return nil, fmt.Errorf("no service at %s; there are: %v", netip.AddrPortFrom(q.VIP, q.Port), elsewhere(v, false, q.VIP))
+	}
+	return out, nil
+}
+
+// granularity names the clients that are one to persistence.
+func granularity(client netip.Addr, mask frame.Addr) string {
+	b, m := client.AsSlice(), mask[16-client.BitLen()/8:]
+	if mask == (frame.Addr{}) {
+		return netip.PrefixFrom(client, client.BitLen()).String()
+	}
+	ones, contiguous := 0, true
+	for i := range b {
+		b[i] &= m[i]
+		contiguous = contiguous && bits.OnesCount8(m[i]) == bits.LeadingZeros8(^m[i]) && (m[i] == 0 || ones == 8*i)
+		ones += bits.OnesCount8(m[i])
+	}
+	masked, _ := netip.AddrFromSlice(b)
+	if !contiguous {
+		own, _ := netip.AddrFromSlice(m)
+		return fmt.Sprintf("%s mask %s", masked, own)
+	}
+	return netip.PrefixFrom(masked, ones).String()
+}

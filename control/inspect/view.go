@@ -1,0 +1,40 @@
+package inspect
+
+import (
+	"time"
+
+	"lvsdr/control/check"
+	"lvsdr/control/director"
+	"lvsdr/control/site"
+	"lvsdr/dataplane"
+)
+
+// A View is what the loop has published last. It never changes.
+type View struct {
+	State      *site.State
+	Version    string
+	Started    time.Time
+	ConfigTime time.Time // when the configuration in force was loaded; zero: there is none
+	ConfigErr  string    // why the last reload was refused
+	Reloads    int       // that were tried
+	Active     bool      // no VIP waits to be announced
+	Local      string    // clients on this host: "served", "off", or why they are not served
+	Problems   []string
+}
+
+// An Inspector answers the questions. All fields are required; what they give
+// must not wait. Its methods may be called from any goroutine.
+type Inspector struct {
+	View   func() *View
+	Engine *dataplane.Director
+	Admin  *director.Director       // sums up counters for listings
+	Now    func() int64             // the engine's clock, ns
+	Wall   func(at int64) time.Time // what the wall clock showed at a moment of it
+	NICs   interface {              // by interface
+		Stats() map[string]dataplane.NICStats
+		Name(ifindex int) string
+	}
+	ARP   func() map[string]uint64            // frames, by what became of them
+	Check func(id string) (check.State, bool) // a health check as it is now
+	Log   func(text string, attrs ...any)     // takes a line for the operator
+}

@@ -1,0 +1,141 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"lvsdr/arp"
+	"lvsdr/control/api"
+	"lvsdr/control/director"
+	"lvsdr/control/keepalived"
+	"lvsdr/control/site"
+)
+
+// tell logs a notice and passes it on to those who have subscribed.
+func (l *loop) tell(n *site.Notice) {
+	e := api.Event{Time: l.wall(), Service: director.WireKey(n.Service).String(), Text: n.Reason}
+	switch n.Kind {
+	case site.ServerUp, site.ServerDown:
+		e.Server = api.HostPort(n.Server.Addr.IP(), n.Server.Port)
+	}
+	switch n.Kind {
+	case site.ServerUp:
+		e.Kind = api.ServerUp
+		l.log.Info("real server is up", "server", n.Name)
+	case site.ServerDown:
+		e.Kind = api.ServerDown
+		l.log.Warn("real server is down", "server", n.Name, "error", n.Reason)
+	case site.ServiceUp:
+		e.Kind = api.ServiceUp
+		l.log.Info("virtual service is up", "service", n.Name)
+	case site.ServiceDown:
+		e.Kind = api.ServiceDown
+		l.log.Warn("virtual service is down: too few of its real servers are up", "service", n.Name)
+	}
+	l.feed.Publish(e)
+}
+
+// publish makes the view, and tells which problems are new and which are gone.
+// What is not served is looked up only if it may have changed: it is a walk over
+// all there is.
+func (l *loop) publish(changed bool) {
+	v := l.base
+	v.State, v.Active, v.Local = l.state, l.ready && len(l.waiting) == 0, l.converge.localText()
+	if changed {
+		unmet := l.unserved()
+		l.logProblems(l.unmet, unmet)
+		l.unmet = unmet
+	}
+	v.Problems = append(slices.Clone(l.unmet), l.failing()...)
+	if was := l.view.Load(); was != nil {
+		gone, fresh := differences(was.Problems, v.Problems)
+		for _, p := range fresh {
+			l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ProblemFound, Text: p})
+		}
+		for _, p := range gone {
+			l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ProblemGone, Text: p})
+		}
+	}
+	l.view.Store(&v)
+}
+
+// unserved is what of the configuration is not served, a line each.
+func (l *loop) unserved() []string {
+	all := slices.Clone(l.state.Problems())
+	for _, d := range l.reloads.found {
+		if d.Severity >= keepalived.Error {
+			all = append(all, d.String())
+		}
+	}
+	return all
+}
+
+// failing are the actors that fail, a line each. Their failures are in the log
+// already.
+func (l *loop) failing() []string {
+	all := l.converge.problems()
+	if text := l.reading.problem(); text != "" {
+		all = append(all, text)
+	}
+	return all
+}
+
+// maxProblems is how many lines are logged about problems at once.
+const maxProblems = 20
+
+// logProblems logs what is not served any more, and what is again.
+func (l *loop) logProblems(old, new []string) {
+	gone, fresh := differences(old, new)
+	for i, p := range fresh {
+		if i == maxProblems {
+			l.log.Error(fmt.Sprintf("%d more problems; the status lists them", len(fresh)-i))
+			break
+		}
+		l.log.Error(p)
+	}
+	for i, p := range gone {
+		if i == maxProblems {
+			l.log.Info(fmt.Sprintf("%d more are solved", len(gone)-i))
+			break
+		}
+		l.log.Info("solved: " + p)
+	}
+}
+
+// differences are the lines that old alone has, and those that new alone has.
+func differences(old, new []string) (gone, fresh []string) {
+	if slices.Equal(old, new) {
+		return nil, nil
+	}
+	was := map[string]bool{}
+	for _, p := range old {
+		was[p] = true
+	}
+	for _, p := range new {
+		if !was[p] {
+			fresh = append(fresh, p)
+		}
+		delete(was, p)
+	}
+	for _, p := range old {
+		if was[p] {
+			gone = append(gone, p)
+		}
+	}
+	return gone, fresh
+}
+
+// tellARP logs what ARP or neighbour discovery has noticed.
+func (l *loop) tellARP(e arp.Event) {
+	level := slog.LevelWarn
+	if e.Kind == arp.RealServerFound {
+		level = slog.LevelInfo
+	}
+	attrs := []any{"event", e.Kind.String()}
+	if e.Suppressed > 0 {
+		attrs = append(attrs, "suppressed", e.Suppressed)
+	}
+	l.log.Log(context.Background(), level, e.Text, attrs...)
+}

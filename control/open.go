@@ -1,0 +1,213 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"lvsdr/arp"
+	"lvsdr/conntrack"
+	"lvsdr/conntrack/mapping"
+	"lvsdr/control/actor"
+	"lvsdr/control/api"
+	"lvsdr/control/boottime"
+	"lvsdr/control/check"
+	"lvsdr/control/director"
+	"lvsdr/control/drroute"
+	"lvsdr/control/hostnet"
+	"lvsdr/control/inspect"
+	"lvsdr/control/localclient"
+	"lvsdr/control/nics"
+	"lvsdr/control/shield"
+	"lvsdr/control/site"
+	"lvsdr/dataplane"
+)
+
+// A daemon is a director with everything around it. What is nil is not open.
+type daemon struct {
+	o         *Options
+	clock     *boottime.Clock
+	director  *dataplane.Director
+	admin     *admin
+	arp       *arp.Service
+	sender    *arp.PacketSender
+	nics      *nics.NICs
+	checks    *check.Runner
+	actors    actor.All
+	loop      *loop
+	inspector *inspect.Inspector
+	listener  net.Listener
+	tasks     *tasks
+	stop      context.CancelFunc
+}
+
+// open opens everything. It changes nothing on the host yet. What it has opened
+// when it fails is to be closed.
+func open(o *Options) (d *daemon, err error) {
+	d = &daemon{o: o}
+	if d.clock, err = boottime.New(); err != nil {
+		return d, err
+	}
+	conns := conntrack.Config{Limit: o.ConnLimit, Room: mapping.Room}
+	if _, err = rand.Read(conns.Secret[:]); err != nil {
+		return d, fmt.Errorf("seed the connection table: %w", err)
+	}
+	if d.director, err = dataplane.New(dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables}); err != nil {
+		return d, err
+	}
+	if d.listener, err = api.Listen(o.Socket); err != nil {
+		return d, err
+	}
+	d.loop = newLoop(o, func() time.Duration { return time.Duration(d.clock.Now()) })
+	if err = d.openActors(); err != nil {
+		return d, err
+	}
+	d.loop.use(o, d.actors)
+	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
+	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
+		NICs: d.nics, ARP: d.countARP, Check: d.checks.State, Log: o.Log.Info}
+	return d, nil
+}
+
+// openActors opens the actors. They report to the loop.
+func (d *daemon) openActors() (err error) {
+	o, box, now := d.o, d.loop.box, d.loop.now
+	a := &d.actors
+	a.Engine = &engine{d.director, d.clock.Now}
+	guard, err := shield.New()
+	if err != nil {
+		return err
+	}
+	a.Guard = guard
+	if err := guard.Early(); err != nil {
+		o.Log.Info("the kernel's own copies of frames are dropped by its routing: at ingress it would be cheaper", "error", err)
+	}
+	a.Host = &hostReader{guard: guard}
+	d.sender = arp.NewPacketSender()
+	d.arp, err = arp.New(arp.Config{Sender: d.sender, Now: now,
+		Events: func(e arp.Event) { box.put(eventKey(e.Text), e) },
+		Changed: func(c arp.Change) {
+			n := site.Neighbour{Addr: c.IP, Ifindex: int(c.Ifindex), MAC: c.New}
+			box.put(neighbourKey{n.Addr, n.Ifindex}, n)
+		}})
+	if err != nil {
+		return err
+	}
+	a.ARP = d.arp
+	d.nics = nics.New(nics.Config{Director: d.director, ARP: d.arp.Inbox(), Now: d.clock.Now, Workers: o.Workers, XDP: o.XDP, Log: o.Log,
+		Lost: func(i int, err error) { box.put(nil, portsLost{i, err}) }})
+	a.NICs = d.nics
+	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked})
+	a.Checks = d.checks
+	if router, err := drroute.New(); err != nil {
+		o.Log.Warn("real servers are not checked by Direct Routing", "error", err)
+	} else {
+		a.Routes = router
+	}
+	return d.openRedirect()
+}
+
+// Keys of messages of which only the newest counts.
+type (
+	checkKey     string // ID
+	neighbourKey struct {
+		addr    netip.Addr
+		ifindex int
+	}
+	eventKey string // text
+)
+
+// openRedirect makes ready for clients on this host, or cleans up after a
+// predecessor where they are not to be served.
+func (d *daemon) openRedirect() error {
+	if !d.o.LocalClients {
+		if err := localclient.Clean(); err != nil {
+			d.o.Log.Warn("a way for clients on this host is left behind", "error", err)
+		}
+		return nil
+	}
+	r, err := localclient.New()
+	if err != nil {
+		d.o.Log.Warn("clients on this host are not served", "error", err)
+		return nil
+	}
+	d.actors.Redirect = r
+	return nil
+}
+
+// A hostReader reads the networks of this host.
+type hostReader struct {
+	guard *shield.Shield
+	last  *hostnet.Snapshot
+}
+
+// Read implements actor.Host. While nothing changes it is the same Host, so that
+// places need not be found again.
+func (h *hostReader) Read() (site.Host, error) {
+	snap, err := hostnet.Read()
+	if err != nil {
+		return nil, err
+	}
+	snap.HidesLocal = h.guard.Early() == nil
+	if h.last == nil || !same(h.last, snap) {
+		h.last = snap
+	}
+	return h.last, nil
+}
+
+// same reports whether a and b have the same content.
+func same(a, b *hostnet.Snapshot) bool {
+	return slices.Equal(a.Links, b.Links) && slices.Equal(a.Addrs, b.Addrs) && slices.Equal(a.Routes, b.Routes) &&
+		slices.Equal(a.Tables4, b.Tables4) && slices.Equal(a.Tables6, b.Tables6) && a.HidesLocal == b.HidesLocal
+}
+
+// countARP are the counters of ARP and neighbour discovery by name.
+func (d *daemon) countARP() map[string]uint64 {
+	st := d.arp.Stats()
+	return st.Map()
+}
+
+// backend is what the control socket answers with.
+func (d *daemon) backend() api.Backend {
+	return api.Backend{Viewer: d.inspector, Inspector: d.inspector, Admin: d.admin, Reloader: d.loop, Events: d.loop.feed}
+}
+
+// everySecond is what is done once a second.
+func (d *daemon) everySecond() func() {
+	next := d.clock.Now()
+	return func() {
+		if slept := d.clock.Refresh(); slept > 0 {
+			d.o.Log.Info("this host was suspended", "for", slept.Round(time.Second).String())
+		}
+		if now := d.clock.Now(); now >= next {
+			d.admin.Tick()
+			next = now + director.Interval - int64(time.Second)/2
+		}
+	}
+}
+
+// close ends everything and leaves the host as it was found.
+func (d *daemon) close() error {
+	var errs []error
+	if d.loop != nil {
+		errs = append(errs, d.actors.Close(d.tasks == nil))
+	}
+	if d.stop != nil {
+		d.stop()
+	}
+	if d.listener != nil {
+		d.listener.Close()
+	}
+	if d.tasks != nil {
+		d.tasks.group.Wait()
+	}
+	if d.sender != nil {
+		errs = append(errs, d.sender.Close())
+	}
+	return errors.Join(errs...)
+}

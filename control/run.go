@@ -1,0 +1,179 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"lvsdr/control/api"
+	"lvsdr/control/hostnet"
+	"lvsdr/control/shield"
+	"lvsdr/dataplane"
+	"lvsdr/dataplane/afpacket"
+)
+
+// Options say how a director is run.
+type Options struct {
+	// File names the configuration file, for the log; Load reads it, at the start
+	// and on each reload. Load nil: there is none, and the director is made up
+	// at runtime alone.
+	File string
+	Load Loader
+	// Interface is where the VIPs are received; empty: default_interface of
+	// the configuration, or the interface whose network has the VIP.
+	Interface string
+	// Workers is the number of packet workers of each interface; 0 means 1.
+	Workers int
+	// ConnLimit is the greatest number of connections and templates; 0 means
+	// the default of conntrack.
+	ConnLimit int
+	// LocalClients serves clients on this host too, see localclient.
+	LocalClients bool
+	// XDP sends full batches by AF_XDP sockets while nothing captures, see
+	// afpacket.Config.
+	XDP bool
+	// Tunables change decisions as net.ipv4.vs.* do.
+	Tunables dataplane.Tunables
+	// Socket is the path of the control socket.
+	Socket string
+	// Version is what the status reports.
+	Version string
+	Log     *slog.Logger
+	// Notify tells a service manager "READY=1" and so on (sd_notify(3)).
+	Notify func(state string)
+}
+
+// lockName is an abstract unix socket, which belongs to a network namespace:
+// two directors in one would fight over VIPs and shield.
+const lockName = "@lvsdr-director"
+
+// Run runs a director until ctx ends, which is no error, or until it fails. A
+// message on reload makes it read the configuration again; where that is bad
+// the last good one stays in force.
+func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
+	lock, err := net.Listen("unix", lockName)
+	if err != nil {
+		return fmt.Errorf("another director runs in this network namespace: %w", err)
+	}
+	defer lock.Close()
+	first, err := readFile(&o)
+	if err != nil {
+		return err
+	}
+	d, err := open(&o)
+	if err == nil {
+		err = d.run(ctx, first, reload)
+	}
+	return errors.Join(err, d.close())
+}
+
+// readFile reads the configuration for the first time, before anything is
+// touched. Whatever of it can be served is.
+func readFile(o *Options) (first loaded, err error) {
+	if o.Load == nil {
+		o.Log.Info("lvsdr starts without a configuration file", "version", o.Version)
+		return first, nil
+	}
+	if first.cfg, first.found, err = o.Load(); err != nil {
+		return first, err
+	}
+	o.Log.Info("lvsdr starts", "version", o.Version, "config", o.File, "services", len(first.cfg.VirtualServers))
+	return first, nil
+}
+
+// run starts the tasks and the loop, and returns when the loop has ended.
+func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) error {
+	ctx, d.stop = context.WithCancel(ctx)
+	box := d.loop.box
+	t := &tasks{ctx: ctx, failed: make(chan error, 16), box: box}
+	d.tasks = t
+	t.need("ARP", d.arp.Run)
+	t.need("control socket", func(ctx context.Context) error { return api.Serve(ctx, d.listener, d.backend()) })
+	t.need("sweep", func(ctx context.Context) error { return sweep(ctx, d.director, d.clock.Now, d.everySecond()) })
+	t.keep("watching the networks of this host", func(ctx context.Context) error {
+		return hostnet.Watch(ctx, func() { box.put(hostChanged{}, hostChanged{}) })
+	})
+	t.keep("watching the shield", func(ctx context.Context) error {
+		return shield.Watch(ctx, func() { box.put(guardChanged{}, guardChanged{}) })
+	})
+	t.need("reload requests", func(ctx context.Context) error { return passOn(ctx, reload, box) })
+	if d.o.XDP {
+		d.useXDP(t)
+	}
+	err := d.loop.run(ctx, first, t.failed)
+	d.o.Notify("STOPPING=1")
+	logTotals(d.o.Log, d.inspector.Status())
+	return err
+}
+
+// useXDP lets the ports send by AF_XDP while nothing would miss the frames.
+func (d *daemon) useXDP(t *tasks) {
+	if err := afpacket.ProbeXDP(); err != nil {
+		d.o.Log.Info("AF_XDP is not available, sending with sendmmsg", "error", err)
+		return
+	}
+	t.need("looking for captures", func(ctx context.Context) error {
+		for {
+			d.nics.Look()
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(time.Second):
+			}
+		}
+	})
+}
+
+// passOn asks the loop for a reload at each message.
+func passOn(ctx context.Context, reload <-chan struct{}, box *mailbox) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-reload:
+			box.put(reloadRequest{}, reloadRequest{})
+		}
+	}
+}
+
+// tasks are what runs beside the loop until ctx ends.
+type tasks struct {
+	ctx    context.Context
+	group  sync.WaitGroup
+	failed chan error
+	box    *mailbox
+}
+
+// need runs f. Its error ends the director.
+func (t *tasks) need(name string, f func(context.Context) error) {
+	t.group.Go(func() {
+		if err := f(t.ctx); err != nil && t.ctx.Err() == nil {
+			select {
+			case t.failed <- fmt.Errorf("%s: %w", name, err):
+			default: // others have failed before
+			}
+		}
+	})
+}
+
+// keep runs f again and again, later each time, if it fails.
+func (t *tasks) keep(name string, f func(context.Context) error) {
+	t.group.Go(func() {
+		for wait := time.Second; ; wait = min(2*wait, maxRetry) {
+			err := f(t.ctx)
+			if t.ctx.Err() != nil {
+				return
+			}
+			t.box.put(name, taskFailed{name, err})
+			select {
+			case <-t.ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+		}
+	})
+}
