@@ -131,7 +131,7 @@ func (e *Event) claimText() string {
 // eventEvery is the shortest time between two events of one kind and subject.
 const eventEvery = time.Minute
 
-// A subject is what an event is about. MAC addresses are left out: they can be
+// A subject names the object of an event. MAC addresses are left out: they can be
 // forged, and so would make room for as many events as there are addresses.
 type subject struct {
 	kind    EventKind

@@ -13,7 +13,7 @@ const (
 	vidMask  = 0x0fff
 )
 
-// An Op is what a Packet does.
+// An Op is the operation of a Packet.
 type Op uint8
 
 // The operations; their numbers are ARP's (RFC 826).
@@ -33,7 +33,7 @@ func (o Op) String() string {
 	return "op?"
 }
 
-// A Packet is what ARP and Neighbor Discovery say alike, in the words of ARP.
+// A Packet has the common content of ARP and Neighbor Discovery, in ARP's terms.
 // All of its IP addresses are of one family, which says what it is on the wire.
 // The zero address of that family as SenderIP makes a request a probe (RFC 5227
 // section 1.1, RFC 4862 section 5.4.2).

@@ -215,7 +215,7 @@ func (n *neighbour) ask(now time.Duration) ask {
 // next is the moment take has something to do; false: there is nothing to ask.
 func (r *resolver) next() (time.Duration, bool) { return r.due.next() }
 
-// neighbours is what is known at now, ordered by interface and address.
+// neighbours are the targets as known at now, ordered by interface and address.
 func (r *resolver) neighbours(now time.Duration) []Neighbour {
 	out := make([]Neighbour, 0, len(r.targets))
 	for _, n := range r.targets {

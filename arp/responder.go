@@ -11,7 +11,7 @@ import (
 type VIP struct {
 	Addr    netip.Addr // IPv4 or IPv6, without a zone
 	Ifindex int32
-	// MAC is what requests are answered with: the interface's own address or
+	// MAC is the address in answers and announcements: the interface's own address or
 	// a virtual one.
 	MAC frame.MAC
 	// Active says that this host speaks for the address: it announces it on the
@@ -35,7 +35,7 @@ func (v VIP) check() error {
 	return nil
 }
 
-// An action is what decide wants done about one frame.
+// An action says what to do about one frame.
 type action struct {
 	reason reason
 	answer *Packet // a reply to be sent; nil: none

@@ -11,7 +11,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// Config is what a Service is made of.
+// Config has the collaborators and settings of a Service.
 type Config struct {
 	// Sender transmits the frames. It is required.
 	Sender Sender
@@ -60,7 +60,7 @@ type Service struct {
 	output    output
 }
 
-// An output is what a turn has decided and not yet done.
+// An output holds what a turn has decided and not yet done.
 type output struct {
 	packets []outgoing
 	events  []Event
@@ -164,7 +164,7 @@ func (s *Service) renew() {
 	}
 }
 
-// Neighbours is what is known of the targets, ordered by interface and address.
+// Neighbours are the targets as known now, ordered by interface and address.
 func (s *Service) Neighbours() []Neighbour {
 	s.mu.Lock()
 	defer s.mu.Unlock()

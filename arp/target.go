@@ -57,7 +57,7 @@ func (t Target) canAskFrom(a netip.Addr) bool {
 	return a.Is4() == t.IP.Is4() && (resolvable(a) || a == netip.IPv4Unspecified())
 }
 
-// source is what t is asked for from.
+// source is the sender address of requests for t.
 func (t Target) source() netip.Addr {
 	switch {
 	case t.SourceIP.IsValid():
@@ -110,7 +110,7 @@ func (s State) String() string {
 	return "state?"
 }
 
-// A Neighbour is what is known of one target.
+// A Neighbour is the state of one target.
 type Neighbour struct {
 	IP      netip.Addr
 	Ifindex int32

@@ -21,7 +21,7 @@ type identity struct {
 	is6 bool
 }
 
-// A view is what decide goes by.
+// A view is the knowledge that decide uses.
 type view struct {
 	vips    map[place]VIP
 	anyVIP  map[netip.Addr]bool // on whichever interface

@@ -35,7 +35,7 @@ func GroupMAC(group netip.Addr) frame.MAC {
 }
 
 // LinkLocal is the link-local address of the interface with the address m
-// (RFC 2464 section 5). Unless another interface has m it is nobody else's, so
+// (RFC 2464 section 5). Unless another interface has m no other host has it, so
 // a solicitation may have it as its source even on a host that has chosen
 // another one: the answer comes to m.
 func LinkLocal(m frame.MAC) netip.Addr {

@@ -1,18 +1,3 @@
-// Package ndp reads and makes the two messages of Neighbor Discovery (RFC 4861)
-// that do for IPv6 what ARP does for IPv4: the solicitation, which asks who has
-// an address, and the advertisement, which says who has it. It is the IPv6 half
-// of package arp, which decides what is done about them.
-//
-// The packet path has to hand over what Wanted describes. Such frames come by
-// multicast: an interface must have joined GroupMAC(Group(a)) for every address
-// a that is answered for, or its filter drops the questions.
-//
-// The messages and their options are made and read with
-// github.com/mdlayher/ndp; what it leaves to others, the IPv6 header, the
-// checksum and the rules of RFC 4861 section 7.1, is here. Everything is pure.
-// Secure Neighbor Discovery (RFC 3971) is not understood: its options are
-// ignored. The nonces of RFC 7527 are too: our own messages, when a link sends
-// them back, are known by their MAC addresses.
 package ndp
 
 import (
@@ -166,7 +151,7 @@ func Parse(b []byte) (Message, Fault) {
 	return m, m.check()
 }
 
-// checksumOK holds the checksum in the ICMPv6 message p against the
+// checksumOK compares the checksum in the ICMPv6 message p with the
 // pseudo-header of RFC 8200 section 8.1.
 func checksumOK(header, p []byte) bool {
 	pseudo := frame.Sum(header[srcAddr:headerLen], uint32(protoICMPv6+len(p)))
@@ -228,7 +213,7 @@ func findOption(b []byte, t byte) (found []byte, f Fault) {
 	return found, NoFault
 }
 
-// check holds m against the rest of RFC 4861 sections 7.1.1 and 7.1.2.
+// check applies the rest of RFC 4861 sections 7.1.1 and 7.1.2 to m.
 func (m *Message) check() Fault {
 	switch {
 	case m.Target.IsMulticast():

@@ -20,7 +20,7 @@ var (
 	vip      = netip.MustParseAddr("2001:db8::12:3456")
 	group    = netip.MustParseAddr("ff02::1:ff12:3456")
 	allNodes = netip.MustParseAddr("ff02::1")
-	nobody   = netip.MustParseAddr("::")
+	unspec   = netip.MustParseAddr("::")
 	noMAC    frame.MAC
 )
 
@@ -77,9 +77,9 @@ func build(m Message, more ...layers.ICMPv6Option) []byte {
 	return slices.Clone(buf.Bytes())
 }
 
-// mend puts the right checksum into the packet b, as RFC 4443 section 2.3
+// fixSum writes the right checksum into the packet b, as RFC 4443 section 2.3
 // describes it, word by word.
-func mend(b []byte) []byte {
+func fixSum(b []byte) []byte {
 	p := b[headerLen:]
 	p[2], p[3] = 0, 0
 	sum := uint64(protoICMPv6 + len(p))
@@ -100,7 +100,7 @@ var messages = map[string]Message{
 	"a question":                      question(),
 	"a question without an option":    with(question(), func(m *Message) { m.LinkAddr = noMAC }),
 	"a question by unicast":           with(question(), func(m *Message) { m.Dst = vip }),
-	"a probe":                         {Kind: Solicitation, Src: nobody, Dst: group, Target: vip},
+	"a probe":                         {Kind: Solicitation, Src: unspec, Dst: group, Target: vip},
 	"an answer":                       answer(),
 	"an answer of a proxy":            with(answer(), func(m *Message) { m.Override = false }),
 	"an answer without an option":     with(answer(), func(m *Message) { m.LinkAddr = noMAC }),
@@ -124,11 +124,11 @@ func TestAPacketIsWhatTheSlowReferenceMakes(t *testing.T) {
 }
 
 func TestParseHoldsAPacketAgainstTheRFC(t *testing.T) {
-	// edit puts v at at of the packet of m and mends the checksum.
+	// edit puts v at at of the packet of m and fixes the checksum.
 	edit := func(m Message, at int, v ...byte) []byte {
 		b := build(m)
 		copy(b[at:], v)
-		return mend(b)
+		return fixSum(b)
 	}
 	cut := func(n int) []byte { // to n bytes of ICMPv6, and says so
 		b := build(question())[:headerLen+n]
@@ -136,12 +136,12 @@ func TestParseHoldsAPacketAgainstTheRFC(t *testing.T) {
 		if n < messageLen {
 			return b
 		}
-		return mend(b)
+		return fixSum(b)
 	}
 	option := func(v ...byte) []byte { // a question whose options are v
 		b := append(build(with(question(), func(m *Message) { m.LinkAddr = noMAC })), v...)
 		b[payloadLen+1] += byte(len(v))
-		return mend(b)
+		return fixSum(b)
 	}
 	probe := messages["a probe"]
 	raw := func(m Message) []byte { return build(m) }
@@ -222,7 +222,7 @@ func TestOptionsThatDoNotBelongAreIgnored(t *testing.T) {
 
 func TestPacketPanicsForAMessageThatNobodyWouldTake(t *testing.T) {
 	for name, m := range map[string]Message{
-		"a probe with a link-layer address": with(question(), func(m *Message) { m.Src = nobody }),
+		"a probe with a link-layer address": with(question(), func(m *Message) { m.Src = unspec }),
 		"an IPv4 target":                    with(question(), func(m *Message) { m.Target = netip.MustParseAddr("192.0.2.1") }),
 		"no addresses":                      {},
 		"no such kind":                      with(question(), func(m *Message) { m.Kind = 7 }),
@@ -262,7 +262,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(build(question(), layers.ICMPv6Option{Type: 14, Data: []byte{1, 2, 3, 4, 5, 6}}), true)
 	f.Fuzz(func(t *testing.T, b []byte, right bool) {
 		if right && len(b) >= headerLen+messageLen {
-			mend(b)
+			fixSum(b)
 		}
 		m, fault := Parse(b)
 		if fault != NoFault {

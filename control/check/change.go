@@ -1,6 +1,6 @@
 package check
 
-// A Change is what is new of one check: it is up or down, its weight is another
+// A Change is the news of one check: it is up or down, its weight is another
 // one, or its attempts can be made no longer or again.
 //
 // OnChange is told the newest state of a check that differs from what it was

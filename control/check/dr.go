@@ -52,7 +52,7 @@ type DR struct {
 
 var _ Probe = DR{}
 
-// Path is what Router.Set needs to know for this probe.
+// Path is the way of this probe, for the Router.
 func (p DR) Path() drroute.Path {
 	return drroute.Path{VIP: p.VIP.Addr(), RS: p.RS, Ifindex: p.Ifindex}
 }

@@ -31,7 +31,7 @@ type job struct {
 	queued bool // for OnChange
 }
 
-// told is what OnChange is told of a job.
+// told is the part of a job's state that OnChange is told of.
 type told struct {
 	up, made bool
 	weight   health.Weight
@@ -45,7 +45,7 @@ func (j *job) view() State {
 	return s
 }
 
-// news is what OnChange has to know of j now.
+// news is that part as it is now.
 func (j *job) news() told { return told{j.checker.up, j.state.Made, j.state.Weight} }
 
 // An agenda is a heap.Interface of jobs by the time they are due.

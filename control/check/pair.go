@@ -17,7 +17,7 @@ type Pair struct {
 var _ Probe = Pair{}
 
 // Check makes both attempts, one after the other, in the time of one; the weight
-// is what the first says. If only
+// comes from the first. If only
 // the second fails the error says so: "real server 192.168.1.11 answers on its
 // own address but not for VIP 192.168.1.100:80: is the VIP on its loopback,
 // and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11:

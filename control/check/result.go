@@ -11,17 +11,17 @@ import (
 // nothing about the server.
 var ErrNotMade = errors.New("check not made")
 
-// A Result is what one attempt found out.
+// A Result is the finding of one attempt.
 type Result struct {
 	// Err is nil if the server works. An error that wraps ErrNotMade says that
 	// this host could not make the attempt.
 	Err error
-	// Weight is what the attempt says about the server's weight. It counts only
-	// if Err is nil.
+	// Weight says what becomes of the server's weight. It counts only if Err is
+	// nil.
 	Weight health.Weight
 }
 
-// Outcome is what r says of the server.
+// Outcome sorts r.
 func (r Result) Outcome() Outcome {
 	switch {
 	case r.Err == nil:
@@ -32,7 +32,7 @@ func (r Result) Outcome() Outcome {
 	return Bad
 }
 
-// An Outcome is what an attempt says of the server.
+// An Outcome is the sort of a Result.
 type Outcome uint8
 
 // The outcomes.

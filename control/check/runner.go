@@ -22,7 +22,7 @@ type Spec struct {
 	Probe    Probe
 }
 
-// Config is what a Runner is made of. The zero Config works.
+// Config has the settings of a Runner. The zero Config works.
 type Config struct {
 	// OnChange is told what is new of a check, see Change; nil: no reports. It
 	// is called one call at a time, without any lock held, and must not block:
@@ -36,8 +36,8 @@ type Config struct {
 	// overlap.
 	Rand func() uint64
 	// Parallel is the greatest number of attempts under way at a time; 0
-	// means 256. An attempt that finds no place waits; who waits longest is
-	// next.
+	// means 256. An attempt that finds no place waits; the one that has
+	// waited longest is next.
 	Parallel int
 }
 

@@ -21,7 +21,7 @@ type State struct {
 	// LastError is the error of the last attempt; empty: it was good, or there
 	// was none yet.
 	LastError string
-	// Weight is what the last good attempt said.
+	// Weight is that of the last good attempt.
 	Weight   health.Weight
 	Attempts uint64 // that ended
 	Failures uint64 // bad ones among them

@@ -16,7 +16,7 @@ import (
 // a connection. Only with a Bind port the connection is reset: the port is the
 // same each time, and TIME_WAIT would forbid the next check.
 type TCP struct {
-	// Addr is what is connected to.
+	// Addr is the address to connect to.
 	Addr netip.AddrPort
 	// Bind is the source address (bindto) and port (bind_port); each may be
 	// zero: the kernel chooses.

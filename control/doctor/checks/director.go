@@ -16,7 +16,8 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A Director is what is known of a director's host before its network is asked.
+// A Director holds all that is known of a director's host before its network is
+// asked.
 type Director struct {
 	Host   *facts.Host
 	File   string // the configuration's name

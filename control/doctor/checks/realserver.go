@@ -11,7 +11,7 @@ import (
 	"lvsdr/control/doctor/findings"
 )
 
-// A RealServer is what is known of a real server, on that host.
+// A RealServer holds all that is known of a real server, on that host.
 type RealServer struct {
 	Host *facts.Host
 	VIPs []netip.Addr
