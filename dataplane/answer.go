@@ -129,7 +129,7 @@ func (s *Scratch) split(b *Batch, p *Packet) Reason {
 		buf := frame.AppendFragment(s.replies[len(b.Replies)][:0], p.Data, h, off, min(size, total-off))
 		var fh frame.Header
 		frame.Parse(buf, &fh)
-		rewrite(buf, &fh, p.flow.hop)
+		p.flow.hop.apply(buf, &fh)
 		b.Replies = append(b.Replies, Reply{Data: buf, Out: p.flow.hop.link.Index})
 	}
 	return Fragmented

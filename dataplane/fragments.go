@@ -239,7 +239,7 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 	}
 	g.dest.totals.Bytes += uint64(n)
 	g.dest.in.totals.Bytes += uint64(n)
-	return p.send(g.dest.hop, FragmentFollowed)
+	return p.routeTo(g.dest.hop, FragmentFollowed)
 }
 
 // longest is the greatest payload of the datagram that h is a fragment of,
@@ -283,10 +283,10 @@ func (s *Scratch) release(b *Batch, f []byte, to *hop) int {
 	buf := append(s.replies[len(b.Replies)][:0], f...)
 	var h frame.Header
 	frame.Parse(buf, &h)
-	if h.TTL <= 1 || to.link.MTU > 0 && int(h.End)-int(h.L3) > to.link.MTU {
+	if h.TTL <= 1 || !to.room(int(h.End)-int(h.L3)) {
 		return 0
 	}
-	rewrite(buf, &h, to)
+	to.apply(buf, &h)
 	b.Replies = append(b.Replies, Reply{Data: buf, Out: to.link.Index})
 	return int(h.End) - int(h.L4)
 }

@@ -5,20 +5,7 @@ import (
 	"sync/atomic"
 
 	"lvsdr/conntrack"
-	"lvsdr/dataplane/frame"
 )
-
-// A hop is what sending to a server takes. It never changes; there is one for
-// each slot that is used.
-type hop struct {
-	dest   *dest
-	ref    conntrack.DestRef
-	method Method
-	mac    frame.MAC // zero: not known
-	link   Link
-	// plain says that the server is in its service, and reached by frames.
-	plain bool
-}
 
 // hopPage is how many hops are together.
 const hopPage = 1 << 8
@@ -41,7 +28,7 @@ func (h *hops) dest(r conntrack.DestRef) *dest {
 // publish makes what changed of ds known to the workers. The caller holds
 // d.mu.
 func (d *Director) publish(ds *dest) {
-	ds.hop = &hop{dest: ds, ref: ds.ref, method: ds.method, mac: ds.mac, link: ds.link, plain: ds.in != nil && !ds.local && !ds.Unreachable}
+	ds.hop = newHop(ds)
 	d.hops.Load().at(ds.ref.Slot()).Store(ds.hop)
 }
 

@@ -28,13 +28,21 @@ func (v Verdict) String() string {
 	return "verdict?"
 }
 
-// A Packet is one frame on its way through a batch. The NIC fills Data,
+// Headroom is how many bytes a NIC leaves free before each frame, for the
+// headers of tunnels: an outer IPv6 header, UDP, and GUE or GRE with room to
+// spare.
+const Headroom = 72
+
+// A Packet is one frame on its way through a batch. The NIC fills Data, Front,
 // GSOSize and Partial; Process fills the rest.
 type Packet struct {
 	// Data is the frame from its Ethernet header on, a stripped VLAN tag put
 	// back. It belongs to the NIC and is valid until its next Recv; Process
 	// edits it in place when the verdict is Forward.
 	Data []byte
+	// Front is free memory that ends where Data starts, and reaches over it by
+	// its capacity: at least Headroom bytes of a frame from a NIC; see Prepend.
+	Front []byte
 	// Slot is the NIC's own mark for the frame.
 	Slot uint32
 	// Out is the index of the interface a forwarded frame leaves by.
@@ -54,6 +62,18 @@ type Packet struct {
 
 	header frame.Header
 	flow   flow
+}
+
+// Prepend makes the frame n bytes longer at its start and returns them, with
+// anything in them; nil: there are not as many in front of it.
+func (p *Packet) Prepend(n int) []byte {
+	at := len(p.Front) - n
+	if at < 0 {
+		return nil
+	}
+	p.Data = p.Front[at : len(p.Front)+len(p.Data)]
+	p.Front = p.Front[:at]
+	return p.Data[:n]
 }
 
 // Header is what Process read from the frame.
@@ -92,11 +112,11 @@ func NewBatch() *Batch {
 // Stop, Close and Stats may be called from other goroutines.
 type NIC interface {
 	// Recv waits until there are frames, or Stop is called, and sets
-	// b.Packets and b.In. It may return no frames. After Stop it returns
-	// os.ErrClosed.
+	// b.Packets and b.In. Each frame has Headroom free bytes before it. It may
+	// return no frames. After Stop it returns os.ErrClosed.
 	Recv(b *Batch) error
 	// Send transmits every packet of b with verdict Forward by the interface
-	// Packet.Out, and b.Replies by theirs. What cannot be sent is counted in
+	// Packet.Out, as it is or as Prepend made it, and b.Replies by theirs. What cannot be sent is counted in
 	// Stats and is not an error; an error means that the NIC is of no use
 	// any more.
 	Send(b *Batch) error

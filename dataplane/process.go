@@ -13,15 +13,8 @@ type flow struct {
 	key    conntrack.Key // of an IPv4 packet only from decide on
 }
 
-// mtu is the greatest packet that the way to the server carries, or 0.
-func (f *flow) mtu() int {
-	if f.hop == nil {
-		return 0
-	}
-	return f.hop.link.MTU
-}
-
-// Process decides about all frames of b at now, in monotonic nanoseconds:
+// Process decides about all frames of b at now, in nanoseconds of
+// CLOCK_BOOTTIME:
 // sets their verdicts and reasons, rewrites those to be forwarded in place,
 // and fills b.Replies. It keeps nothing of b. Each stage runs over the whole
 // batch before the next.
@@ -41,7 +34,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 			p.Verdict = p.Reason.Verdict()
 		}
 		if p.Verdict == Forward {
-			rewrite(p.Data, &p.header, p.flow.hop)
+			p.flow.hop.apply(p.Data, &p.header)
 			p.Out = p.flow.hop.link.Index
 		}
 	}
@@ -193,7 +186,7 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 	if ds.local {
 		return d.refuse(t, s, ds, e, p, now)
 	}
-	return p.send(ds.hop, reason)
+	return p.routeTo(ds.hop, reason)
 }
 
 // refuse is what a server that is this host, and does not listen, does to p:
@@ -209,33 +202,6 @@ func (d *Director) refuse(t *Table, s *Scratch, ds *dest, e *conntrack.Entry, p 
 
 // length is the length of p's IP packet, its header included.
 func (p *Packet) length() int { return int(p.header.End) - int(p.header.L3) }
-
-// send directs p to a hop.
-func (p *Packet) send(to *hop, reason Reason) Reason {
-	p.flow.hop = to
-	known := to.mac != frame.MAC{}
-	switch {
-	case p.header.TTL <= 1:
-		return TimeExceeded
-	case to.link.MTU > 0 && p.length() > to.link.MTU && p.GSOSize == 0:
-		if p.header.DF {
-			return FragmentationNeeded
-		}
-		if known {
-			return Fragmented
-		}
-	}
-	if !known {
-		return NoMAC
-	}
-	return reason
-}
-
-// rewrite makes f, whose header is h, the frame its real server gets.
-func rewrite(f []byte, h *frame.Header, to *hop) {
-	frame.DecrementTTL(f, h)
-	frame.SetMACs(f, to.mac, to.link.MAC)
-}
 
 // setState moves e to next, and the server's counts with it.
 func (d *Director) setState(s *Scratch, ds *dest, e *conntrack.Entry, next conntrack.State) {

@@ -28,5 +28,5 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	n := p.length()
 	ds.totals.add(n)
 	ds.in.totals.add(n)
-	return p.send(ds.hop, Related)
+	return p.routeTo(ds.hop, Related)
 }

@@ -128,7 +128,7 @@ func (sh *shard) hit(hops hops, p *Packet, now int64) Reason {
 	n := sh.load(slot)
 	n.packets++
 	n.bytes += uint64(p.length())
-	return p.send(to, Hit)
+	return p.routeTo(to, Hit)
 }
 
 // next is the state that e is in after p.

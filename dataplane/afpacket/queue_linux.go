@@ -18,17 +18,20 @@ const queueRoom = 16
 type queue struct {
 	fd    int
 	slots int // of the ring; packets of the queue have numbers from there on
-	// bufs hold a frame each: room for a VLAN tag, the virtio_net_hdr, the
-	// frame. They are made when they are needed.
+	// bufs hold a frame each: dataplane.Headroom, room for a VLAN tag, the
+	// virtio_net_hdr, the frame. They are made when they are needed.
 	bufs [queueRoom][]byte
 	size int // of each
-	from [queueRoom]int
+	msgs [queueRoom]place
 	used int
 
 	hdr     unix.Msghdr
 	iov     unix.Iovec
 	control [controlLen]byte
 }
+
+// queueFront is how much of a buffer is before the virtio_net_hdr.
+const queueFront = dataplane.Headroom + vlanTagLen
 
 // struct cmsghdr and struct tpacket_auxdata, from <linux/if_packet.h>; host
 // byte order.
@@ -40,7 +43,7 @@ const (
 )
 
 func (q *queue) init(fd, slots, maxFrame int) {
-	q.fd, q.slots, q.size = fd, slots, vlanTagLen+vnetLen+maxFrame
+	q.fd, q.slots, q.size = fd, slots, queueFront+vnetLen+maxFrame
 	q.hdr.Iov = &q.iov
 	q.hdr.SetIovlen(1)
 	q.hdr.Control = &q.control[0]
@@ -56,24 +59,23 @@ func (q *queue) receive(p *dataplane.Packet) bool {
 		q.bufs[q.used] = make([]byte, q.size)
 	}
 	buf := q.bufs[q.used]
-	q.iov.Base = &buf[vlanTagLen]
-	q.iov.SetLen(len(buf) - vlanTagLen)
+	q.iov.Base = &buf[queueFront]
+	q.iov.SetLen(len(buf) - queueFront)
 	q.hdr.SetControllen(controlLen)
 	n, errno := recvmsg(q.fd, &q.hdr)
-	if errno != 0 || n < vnetLen+etherLen || n > len(buf)-vlanTagLen {
+	if errno != 0 || n < vnetLen+etherLen || n > len(buf)-queueFront {
 		return false
 	}
-	from, end := vlanTagLen, vlanTagLen+n
+	at, end := queueFront+vnetLen, queueFront+n
 	if status := q.aux(auxStatus); status&statusVLANValid != 0 {
 		tpid := uint16(etherTypeTag)
 		if status&statusVLANTPIDValid != 0 {
 			tpid = uint16(q.aux(auxTPID))
 		}
-		insertTag(buf[:end], tpid, uint16(q.aux(auxTCI)))
-		from = 0
+		insertTag(buf[queueFront-vlanTagLen:end], tpid, uint16(q.aux(auxTCI)))
+		at -= vlanTagLen
 	}
-	q.from[q.used] = from
-	hand(p, q.slots+q.used, buf[from:end:end])
+	q.msgs[q.used] = hand(p, q.slots+q.used, buf[:end:end], 0, at)
 	q.used++
 	return true
 }
@@ -93,10 +95,5 @@ func (q *queue) message(i int, k *dataplane.Packet) []byte {
 	if i >= q.used || len(k.Data) < etherLen {
 		return nil
 	}
-	from := q.from[i]
-	end := from + vnetLen + len(k.Data)
-	if end > len(q.bufs[i]) || &q.bufs[i][from+vnetLen] != &k.Data[0] {
-		return nil
-	}
-	return q.bufs[i][from:end:end]
+	return q.msgs[i].message(q.bufs[i], k.Data)
 }

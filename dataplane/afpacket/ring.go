@@ -54,8 +54,10 @@ const (
 
 // reserve is PACKET_RESERVE: room the kernel leaves before the frame. With it
 // the virtio_net_hdr begins at 128, so that it and the Ethernet, IPv4 and TCP
-// headers (10+14+20+20) share one cache line, and a VLAN tag has its four
-// bytes. tpacket_rcv in net/packet/af_packet.c computes
+// headers (10+14+20+20) share one cache line. Of the 76 bytes between the slot's
+// header and the virtio_net_hdr, a VLAN tag takes four; the rest is
+// dataplane.Headroom, into which the virtio_net_hdr moves before a frame that has
+// become longer. tpacket_rcv in net/packet/af_packet.c computes
 //
 //	network header = TPACKET_ALIGN(52 + 16) + reserve + 10
 const (
@@ -104,11 +106,11 @@ func (l layout) bytes() int { return l.blocks * l.blockSize }
 // It is not safe for concurrent use, except with the kernel.
 type ring struct {
 	mem  []byte
-	size int      // bytes of a slot
-	offs []int    // where each slot starts
-	msgs []uint32 // where the virtio_net_hdr of each held slot starts
-	next int      // the slot to look at
-	held int      // how many slots before next are held
+	size int     // bytes of a slot
+	offs []int   // where each slot starts
+	msgs []place // where the frame of each slot is; at 0: there was none yet
+	next int     // the slot to look at
+	held int     // how many slots before next are held
 }
 
 // newRing walks mem, which has the geometry l; all slots must be the kernel's
@@ -117,7 +119,7 @@ func newRing(mem []byte, l layout) (*ring, error) {
 	if len(mem) != l.bytes() {
 		return nil, fmt.Errorf("ring of %d bytes, want %d", len(mem), l.bytes())
 	}
-	r := &ring{mem: mem, size: l.slotSize, offs: make([]int, 0, l.slots()), msgs: make([]uint32, l.slots())}
+	r := &ring{mem: mem, size: l.slotSize, offs: make([]int, 0, l.slots()), msgs: make([]place, l.slots())}
 	for b := range l.blocks {
 		for s := range l.blockSize / l.slotSize {
 			r.offs = append(r.offs, b*l.blockSize+s*l.slotSize)
@@ -198,14 +200,23 @@ func (r *ring) open(slot int, status uint32, p *dataplane.Packet) bool {
 		insertTag(s[mac-vlanTagLen-vnetLen:end], tpid, binary.NativeEndian.Uint16(s[slotVLANTCI:]))
 		mac -= vlanTagLen
 	}
-	r.msgs[slot] = uint32(r.offs[slot] + mac - vnetLen)
-	hand(p, slot, s[mac-vnetLen:end:end])
+	r.msgs[slot] = hand(p, slot, s[:end:end], slotHeader, mac)
 	return true
 }
 
-// hand makes p the frame behind the virtio_net_hdr in message.
-func hand(p *dataplane.Packet, slot int, message []byte) {
+// A place is where a frame is in the memory it came in. Its virtio_net_hdr came
+// before it, and is free memory from then on, as is all from the byte start on.
+type place struct {
+	start, at, end uint32 // of the free memory, the frame, and what is behind it
+	vnet           [vnetLen]byte
+}
+
+// hand makes p the frame that starts at byte at of mem and ends with it; what is
+// before the frame is free from byte start on.
+func hand(p *dataplane.Packet, slot int, mem []byte, start, at int) place {
+	message := mem[at-vnetLen:]
 	p.Data = message[vnetLen:]
+	p.Front = mem[start+vnetLen : at] // the header goes before what is put there
 	p.Slot = uint32(slot)
 	p.Partial = message[vnetFlags]&(vnetNeedsCsum|vnetDataValid) != 0
 	p.GSOSize = 0
@@ -213,6 +224,36 @@ func hand(p *dataplane.Packet, slot int, message []byte) {
 		p.GSOSize = binary.NativeEndian.Uint16(message[vnetGSOSize:])
 	}
 	p.Out, p.Mark, p.Verdict = 0, 0, dataplane.Drop
+	return place{uint32(start), uint32(at), uint32(len(mem)), [vnetLen]byte(message)}
+}
+
+// message is the virtio_net_hdr and the frame data, which came in mem at pl, and
+// may have become longer at its start; nil: it did not.
+func (pl *place) message(mem, data []byte) []byte {
+	from := int(pl.at) - vnetLen
+	if end := int(pl.at) + len(data); end <= len(mem) && &mem[pl.at] == &data[0] {
+		return mem[from:end:end]
+	}
+	at := int(pl.end) - len(data)
+	if at >= int(pl.at) || at-vnetLen < int(pl.start) || &mem[at] != &data[0] {
+		return nil
+	}
+	m := mem[at-vnetLen : pl.end : pl.end]
+	copy(m, pl.vnet[:])
+	lengthen(m, int(pl.at)-at)
+	return m
+}
+
+// lengthen makes the offsets in a virtio_net_hdr that count from the start of the
+// frame right for a frame that has got n more bytes there.
+func lengthen(vnet []byte, n int) {
+	if vnet[vnetFlags]&vnetNeedsCsum != 0 {
+		start := binary.NativeEndian.Uint16(vnet[vnetCsumStart:])
+		binary.NativeEndian.PutUint16(vnet[vnetCsumStart:], start+uint16(n))
+	}
+	if l := binary.NativeEndian.Uint16(vnet[vnetHdrLen:]); l != 0 {
+		binary.NativeEndian.PutUint16(vnet[vnetHdrLen:], l+uint16(n))
+	}
 }
 
 // insertTag puts a VLAN tag back into a frame: b holds four free bytes, the
@@ -223,13 +264,7 @@ func insertTag(b []byte, tpid, tci uint16) {
 	tag := b[vnetLen+macsLen:]
 	binary.BigEndian.PutUint16(tag, tpid)
 	binary.BigEndian.PutUint16(tag[2:], tci)
-	if b[vnetFlags]&vnetNeedsCsum != 0 {
-		start := binary.NativeEndian.Uint16(b[vnetCsumStart:])
-		binary.NativeEndian.PutUint16(b[vnetCsumStart:], start+vlanTagLen)
-	}
-	if n := binary.NativeEndian.Uint16(b[vnetHdrLen:]); n != 0 {
-		binary.NativeEndian.PutUint16(b[vnetHdrLen:], n+vlanTagLen)
-	}
+	lengthen(b, vlanTagLen)
 }
 
 // message is the virtio_net_hdr and the frame of p, as they lie in the ring; nil
@@ -238,10 +273,9 @@ func (r *ring) message(p *dataplane.Packet) []byte {
 	if int(p.Slot) >= len(r.msgs) || len(p.Data) < etherLen {
 		return nil
 	}
-	from := int(r.msgs[p.Slot])
-	end := from + vnetLen + len(p.Data)
-	if from == 0 || end > r.offs[p.Slot]+r.size || &r.mem[from+vnetLen] != &p.Data[0] {
+	pl := &r.msgs[p.Slot]
+	if pl.at == 0 {
 		return nil
 	}
-	return r.mem[from:end:end]
+	return pl.message(r.mem[r.offs[p.Slot]:][:r.size], p.Data)
 }

@@ -361,7 +361,7 @@ func FuzzRing(f *testing.F) {
 			if m == nil {
 				t.Fatal("a frame handed out cannot be sent")
 			}
-			at := int(r.msgs[slot])
+			at := off + int(r.msgs[slot].at) - vnetLen
 			if at < off+slotHeader || at+len(m) > off+r.size || len(p.Data) < etherLen {
 				t.Fatalf("message at %d, %d bytes, in the slot at %d", at, len(m), off)
 			}

@@ -143,12 +143,16 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 	return nil
 }
 
+// headroom is what stands before each frame.
+var headroom [dataplane.Headroom]byte
+
 // hand makes k the oldest frame, in buffer i, and takes it out of the queue, or
 // to its end.
 func (p *NIC) hand(k *dataplane.Packet, i int) {
 	q := &p.queue[p.first]
-	p.out[i] = append(p.out[i][:0], q.Data...)
-	k.Data, k.Slot, k.Out, k.Verdict = p.out[i], uint32(i), 0, dataplane.Drop
+	p.out[i] = append(append(p.out[i][:0], headroom[:]...), q.Data...)
+	k.Front, k.Data = p.out[i][:dataplane.Headroom], p.out[i][dataplane.Headroom:]
+	k.Slot, k.Out, k.Verdict = uint32(i), 0, dataplane.Drop
 	k.GSOSize, k.Partial, k.Mark = q.GSOSize, q.Partial, q.Mark
 	if p.cfg.Repeat {
 		// The frame goes to the end of the line, where there is another

@@ -211,3 +211,30 @@ func BenchmarkRecvSend(b *testing.B) {
 	}
 	b.ReportMetric(float64(p.Stats().Sent)/b.Elapsed().Seconds(), "frames/s")
 }
+
+// Before each frame is the room that is promised, and a frame that was made
+// longer there is sent so.
+func TestFramesHaveHeadroom(t *testing.T) {
+	p := New(Config{Collect: true})
+	b := dataplane.NewBatch()
+	for round := range 3 {
+		p.Feed(frameOf(round), frameOf(round+1))
+		recv(t, p, b)
+		for i := range b.Packets {
+			k := &b.Packets[i]
+			if len(k.Front) < dataplane.Headroom {
+				t.Fatalf("%d bytes before the frame, %d are promised", len(k.Front), dataplane.Headroom)
+			}
+			copy(k.Prepend(dataplane.Headroom), bytes.Repeat([]byte{7}, dataplane.Headroom))
+			k.Verdict = dataplane.Forward
+		}
+		if err := p.Send(b); err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range p.Sent() {
+			if want := append(bytes.Repeat([]byte{7}, dataplane.Headroom), frameOf(round+i)...); !bytes.Equal(f.Data, want) {
+				t.Errorf("sent % x", f.Data)
+			}
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package dataplane
+
+import (
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
+
+// A hop is what sending to a server takes: how, to which next hop, by which link,
+// with what in front. It never changes; there is one for each slot that is used.
+type hop struct {
+	dest   *dest
+	ref    conntrack.DestRef
+	method Method
+	next   frame.MAC // of the next hop, the server itself under Direct; zero: not known
+	link   Link
+	// mtu is the greatest packet of a client that fits the link, whatever is put
+	// in front of it, bytes; 0: not checked.
+	mtu int
+	// outer is put in front of each packet; under Direct there is nothing.
+	outer []byte
+	// plain says that the server is in its service, and reached by frames.
+	plain bool
+}
+
+// newHop is the hop to ds as it is now.
+func newHop(ds *dest) *hop {
+	to := &hop{dest: ds, ref: ds.ref, method: ds.method, next: ds.mac, link: ds.link,
+		plain: ds.in != nil && !ds.local && !ds.Unreachable}
+	if to.link.MTU > 0 {
+		to.mtu = to.link.MTU - len(to.outer)
+	}
+	return to
+}
+
+// room reports whether a packet of n bytes fits.
+func (to *hop) room(n int) bool { return to.mtu == 0 || n <= to.mtu }
+
+// routeTo directs p to a hop: it is forwarded for reason, unless its TTL is used
+// up, it is too long, or the next hop is not known.
+func (p *Packet) routeTo(to *hop, reason Reason) Reason {
+	p.flow.hop = to
+	known := to.next != frame.MAC{}
+	switch {
+	case p.header.TTL <= 1:
+		return TimeExceeded
+	case !to.room(p.length()) && p.GSOSize == 0:
+		if p.header.DF {
+			return FragmentationNeeded
+		}
+		if known {
+			return Fragmented
+		}
+	}
+	if !known {
+		return NoMAC
+	}
+	return reason
+}
+
+// apply makes f, whose header is h, the frame that leaves for the hop.
+func (to *hop) apply(f []byte, h *frame.Header) {
+	switch to.method {
+	case Direct:
+		frame.DecrementTTL(f, h)
+		frame.SetMACs(f, to.next, to.link.MAC)
+	}
+}
+
+// mtu is the greatest packet that the way to the server carries, or 0.
+func (f *flow) mtu() int {
+	if f.hop == nil {
+		return 0
+	}
+	return f.hop.mtu
+}
