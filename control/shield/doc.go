@@ -23,8 +23,9 @@
 //
 // A packet socket has its copy by then (__netif_receive_skb_core, net/core/dev.c:
 // taps come first), and the kernel's ends before the stack has looked at it. A
-// look-up in a set takes the same time for one address and for thousands, so
-// does a frame that is not for a VIP. Frames with a VLAN tag belong to another
+// look-up in a set takes the same time for one address and for thousands.
+// Measured on what the host forwards for others (BenchmarkForwarding, CPU time of
+// a datagram): 6.5 µs without a shield, 6.8 µs with 1 VIP and with 2000. Frames with a VLAN tag belong to another
 // interface; tag 0 is a priority only.
 //
 // This holds for a VIP that is configured on this host as well, on lo or on the

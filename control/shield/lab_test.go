@@ -37,12 +37,12 @@ func must(t testing.TB, err error) {
 
 // A lab is a director and a client on one switch. Both have IPv6.
 type lab struct {
-	t        *testing.T
+	t        testing.TB
 	director *netns.Host
 	client   *netns.Host
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	netns.Require(t)
 	sw, err := netns.NewSwitch("switch")
