@@ -161,7 +161,7 @@ type family struct {
 	target Target
 	// wants is our request for the target from an address, to all or to one MAC.
 	wants func(from netip.Addr, to frame.MAC) said
-	// sourceless is what a host without an address asks from.
+	// sourceless is the source address of a host that has none.
 	sourceless netip.Addr
 	found      said // the answer of the real server
 	claim      said // a stranger's announcement of the VIP

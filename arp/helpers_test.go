@@ -61,7 +61,7 @@ func testTarget() Target {
 // said is a frame as the tests write it: a wire or a wire6.
 type said interface{ build() []byte }
 
-// readSaid is what the frame b says.
+// readSaid returns the meaning of the frame b.
 func readSaid(t *testing.T, b []byte) said {
 	t.Helper()
 	if len(b) > 12 && b[12] == 0x86 {
@@ -222,7 +222,7 @@ func (b *bench) counted(r reason) uint64 {
 	return st.frames[r]
 }
 
-// said is what was sent since it was called last.
+// said returns the frames sent since its last call.
 func (b *bench) said(t *testing.T) []said {
 	t.Helper()
 	var all []said

@@ -96,7 +96,7 @@ func testFarIsProxy(_ *testing.T, l *lab) {
 	}
 }
 
-// testFarIsRight6 is what claimText says of a VIP on lo: without any setting,
+// testFarIsRight6 checks the claim of claimText about a VIP on lo: without any setting,
 // and even on a host that forwards and has proxy_ndp, the far kernel does not
 // answer for it and does not ask from it.
 func testFarIsRight6(_ *testing.T, l *lab) {

@@ -12,7 +12,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A journal is what a Resolver did: one line for each request and each change.
+// A journal records the actions of a Resolver: one line for each request and each change.
 type journal []string
 
 // until asks r whenever something is due up to and including end.
@@ -44,7 +44,7 @@ func (j *journal) expect(t *testing.T, want ...string) {
 	*j = nil
 }
 
-// state is what r says of its only target.
+// state returns the state of r's only target.
 func state(r *resolver, now time.Duration) (State, frame.MAC) {
 	n := r.neighbours(now)[0]
 	return n.State, n.MAC

@@ -9,7 +9,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// saidOf is what b has sent since, of both families, as text.
+// saidOf returns the frames b has sent since, of both families, as text.
 func (b *bench) saidOf(t *testing.T) []string {
 	t.Helper()
 	var all []string

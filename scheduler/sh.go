@@ -60,7 +60,7 @@ func (s *sourceHash) fill(dests []*Dest) {
 	}
 }
 
-// source is what sh and mh hash: the client's address as a number, the port
+// source is the value that sh and mh hash: the client's address as a number, the port
 // added to it with HashPort.
 func (f *Flow) source() uint32 {
 	a := fold(f.Src)
@@ -104,7 +104,7 @@ func (f *Flow) hashed() string {
 	return "the client's address"
 }
 
-// otherwise is what sh and mh do where the server of a client is not fit.
+// otherwise returns the choice of sh and mh where the server of a client is not fit.
 func (f *Flow) otherwise() string {
 	if f.Flags&Fallback != 0 {
 		return "; where that is not fit, another"

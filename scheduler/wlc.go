@@ -12,10 +12,10 @@ func (weightedLeastConn) Pick(dests []*Dest, _ *Flow) int { return connections.l
 type measure struct{ active, inactive, base uint64 }
 
 var (
-	// connections is what lc and wlc go by: one active connection is as much
+	// connections is the load of lc and wlc: one active connection is as much
 	// as 256 others.
 	connections = measure{active: 256, inactive: 1}
-	// delay is what sed and nq go by: the new connection counts, too.
+	// delay is the load of sed and nq: the new connection counts, too.
 	delay = measure{active: 1, base: 1}
 )
 

@@ -124,7 +124,7 @@ func measure(ctx context.Context, program string, args []string) (*ladder.Report
 	return &r, nil
 }
 
-// lastLine is what a program said at last, as an error; nil: nothing.
+// lastLine returns the last line of a program's output as an error, or nil.
 func lastLine(s string) error {
 	s = strings.TrimSpace(s)
 	if s == "" {

@@ -10,7 +10,7 @@ import (
 	"lvsdr/bench/ladder"
 )
 
-// A Line is what was found about one candidate of one rung.
+// A Line is the result for one candidate of one rung.
 type Line struct {
 	Rung      string  `json:"rung"`
 	Candidate string  `json:"candidate"`
@@ -28,7 +28,7 @@ type Line struct {
 // Spread is half of the range between the least and the greatest ratio.
 func (l *Line) Spread() float64 { return (slices.Max(l.Ratios) - slices.Min(l.Ratios)) / 2 }
 
-// A Report is what a comparison has found.
+// A Report is the result of a comparison.
 type Report struct {
 	Old   string  `json:"old"` // programs
 	New   string  `json:"new"`

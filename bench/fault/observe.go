@@ -34,7 +34,7 @@ const (
 	Long = 10 * time.Second
 )
 
-// Evidence is what an Observer saw.
+// Evidence is the record of an Observer.
 type Evidence struct {
 	Scene        *Scene
 	Small, Large netlab.Tally // requests, each on a new connection, by their answers
@@ -46,7 +46,7 @@ type Evidence struct {
 	Captures netlab.Captures // the same by interface; stopped
 }
 
-// A Finding is what a fault's Shows found.
+// A Finding is the result of a fault's Shows.
 type Finding struct {
 	Shown   bool
 	Text    string          // what was found, or what was not

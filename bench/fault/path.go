@@ -130,7 +130,7 @@ var newMAC = net.HardwareAddr{0x02, 0, 0, 0, byte(netlab.RoleServer), 0x99}
 func rsMACChanged() Fault {
 	return Fault{
 		Name:    "rs-mac-changed",
-		Summary: "a real server has a new MAC address and the network tells the old one",
+		Summary: "a real server has a new MAC address and the switch still answers ARP with the old one",
 		Explain: `A real server got another network card, or its virtual machine was made anew. A
 director asks for MAC addresses again and again, and learns the new one within
 half a minute. Here it cannot: the switch answers ARP for the server itself, from

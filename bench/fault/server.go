@@ -190,7 +190,7 @@ const (
 func rsFirewall() Fault {
 	return Fault{
 		Name:    "rs-firewall",
-		Summary: "a real server's firewall drops what is for the VIP",
+		Summary: "a real server's firewall drops packets for the VIP",
 		Explain: `The real server's firewall lets its own address through, and nobody thought of
 the VIP, which is an address of it as well. The frame arrives and is dropped
 without a word; all else of this server, a health check of its own address too,
@@ -220,6 +220,6 @@ is well. The lab needs no firewall program for it: a policy rule stands in,
 			}
 			return nil
 		},
-		Shows: func(e *Evidence) Finding { return e.onlyVIP(e.silent("drops what is for the VIP")) },
+		Shows: func(e *Evidence) Finding { return e.onlyVIP(e.silent("drops packets for the VIP")) },
 	}
 }

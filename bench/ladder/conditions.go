@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Conditions are what numbers mean nothing without.
+// Conditions describe the machine and build, without which numbers mean nothing.
 type Conditions struct {
 	CPU     string `json:"cpu"` // model
 	CPUs    int    `json:"cpus"`
@@ -81,7 +81,7 @@ func kernel() string {
 	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
 }
 
-// commit is what the go command noted when it built the program.
+// commit returns the revision that the go command recorded in the program.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -101,7 +101,7 @@ func (dr *driver) check() error {
 	return nil
 }
 
-// reasons is what the forwarder says about the frames.
+// reasons returns the forwarder's own account of the frames.
 func (dr *driver) reasons() any {
 	if k, ok := dr.c.(Counter); ok {
 		return k.Reasons()

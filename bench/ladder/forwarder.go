@@ -41,7 +41,7 @@ type Counter interface {
 // Forwarder that is an io.Closer is closed after it.
 type Factory func(Setup) (Forwarder, error)
 
-// A Setup is what a director is to do: one virtual service with real servers
+// A Setup describes a director's work: one virtual service with real servers
 // of equal weight, in turn (round robin).
 type Setup struct {
 	Proto   frame.Proto // frame.ProtoTCP or ProtoUDP

@@ -2,7 +2,7 @@ package ladder
 
 import "context"
 
-// generatorRung is what writing the frames costs, which is part of all path
+// generatorRung measures the cost of writing the frames, which is part of all path
 // rungs.
 func generatorRung(o *Options) Rung {
 	return Rung{Name: "generator", Metrics: perFrame, Candidates: []Candidate{inProcess("frames", func(context.Context) (*loop, error) {

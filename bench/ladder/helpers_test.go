@@ -7,7 +7,7 @@ import (
 	"lvsdr/dataplane/frame/build"
 )
 
-// slowFrame is what Frames.Set makes, as its comment reads.
+// slowFrame makes the frame that the comment of Frames.Set describes.
 func slowFrame(s Setup, flow uint32, flags string) []byte {
 	client := flow / 16
 	src := netip.AddrFrom4([4]byte{100, byte(client >> 16), byte(client >> 8), byte(client)})

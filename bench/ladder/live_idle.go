@@ -14,7 +14,7 @@ import (
 // happens, and that now and then.
 const idleFactor = 3
 
-// idleMetrics are what idle measures.
+// idleMetrics are the metrics of idle.
 func idleMetrics() []Metric {
 	return []Metric{{Name: "/cpu", Unit: "%", Less: true, Bare: true}, {Name: "/memory", Unit: "MB", Less: true}}
 }

@@ -27,7 +27,7 @@ const (
 	smallBurst = 16
 )
 
-// smallMetrics are what small measures.
+// smallMetrics are the metrics of small.
 func smallMetrics() []Metric {
 	return []Metric{{Unit: "frames/s"}, {Name: "/offered", Unit: "frames/s", Bare: true}, {Name: "/lost", Unit: "%", Less: true, Bare: true},
 		{Name: "/loss<1%", Unit: "frames/s"}, {Name: "/cpu", Unit: "ns/frame", Less: true}}
@@ -102,7 +102,7 @@ func (s *site) losslessRate(ctx context.Context, f *afpacket.Flood, flooded samp
 	return good, nil
 }
 
-// A sample is what happened while frames were offered.
+// A sample holds the counts of a period in which frames were offered.
 type sample struct {
 	offered, arrived uint64
 	took, cpu        time.Duration // cpu is that of the site's process, if it has one

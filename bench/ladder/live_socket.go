@@ -118,7 +118,7 @@ const (
 	sinkRequest = 's'
 )
 
-// A server is what runs on the real server: on livePort it answers each request
+// A server runs on the real server: on livePort it answers each request
 // with itself, or reads without an answer.
 type server struct {
 	listener int
@@ -194,7 +194,7 @@ func (v *server) handle(c stream, buf []byte) {
 // close ends the server. All connections must have been closed by their
 // clients.
 func (v *server) close() error {
-	// This is what wakes those in accept(2).
+	// This wakes the threads in accept(2).
 	err := unix.Shutdown(v.listener, unix.SHUT_RDWR)
 	v.running.Wait()
 	return errors.Join(err, unix.Close(v.listener))

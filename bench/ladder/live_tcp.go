@@ -15,7 +15,7 @@ import (
 // A measurement drives a turn of a live rung from the client and measures it.
 type measurement func(ctx context.Context, s *site, t time.Duration) ([]float64, error)
 
-// A clientSide is what happens in the client's namespace while the server runs.
+// A clientSide runs in the client's namespace while the server runs.
 type clientSide func(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, error)
 
 // fromClient is f as a measurement, on a thread of its own.
@@ -104,7 +104,7 @@ type pacing struct {
 	load  int           // bytes per second of a stream beside them; 0: none
 }
 
-// latencyMetrics are what pacing.latency measures.
+// latencyMetrics are the metrics of pacing.latency.
 func latencyMetrics() []Metric {
 	return []Metric{{Name: "/p50", Unit: "µs", Less: true}, {Name: "/p99", Unit: "µs", Less: true}, {Name: "/p99.9", Unit: "µs", Less: true}}
 }
@@ -157,7 +157,7 @@ func (p pacing) latency(ctx context.Context, s *site, _ *server, t time.Duration
 	return []float64{micros(n / 2), micros(n * 99 / 100), micros(n * 999 / 1000)}, nil
 }
 
-// minRequests is what a turn must have measured. With fewer than a thousand the
+// minRequests is the least number of requests in a turn. With fewer than a thousand the
 // last percentile is the longest time.
 const minRequests = 20
 

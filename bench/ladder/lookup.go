@@ -29,7 +29,7 @@ func flowKey(k *conntrack.Key, flow uint32) {
 	k.ClientPort = uint16(1024 + flow%flowsPerClient)
 }
 
-// firstKey is what all keys have in common.
+// firstKey is the part that all keys have in common.
 func firstKey() conntrack.Key {
 	return conntrack.Key{Client: frame.AddrFrom4([4]byte{100}), Virtual: frame.AddrFrom4([4]byte{10, 0, 0, 1}), VirtualPort: 80, Proto: frame.ProtoTCP}
 }

@@ -52,7 +52,7 @@ type Options struct {
 	Progress io.Writer
 }
 
-// Live is what the live rungs need.
+// Live holds the needs of the live rungs.
 type Live struct {
 	// Lvsdr is the path of the program; empty: there are no live rungs.
 	Lvsdr string
@@ -65,7 +65,7 @@ type Live struct {
 	Nft string
 }
 
-// FindLive is what the live rungs can have on this host, with lvsdr the path of
+// FindLive finds the programs for the live rungs on this host, with lvsdr the path of
 // the program and naive its arguments to be a naive forwarder: haproxy and nft
 // are looked for in PATH.
 func FindLive(lvsdr string, naive ...string) Live {

@@ -55,7 +55,7 @@ func pauseRung(o *Options) Rung {
 		}}
 }
 
-// A disturbance is what goes on beside the hits.
+// A disturbance runs beside the hits.
 type disturbance struct {
 	flows, batch    int
 	garbage, expiry bool

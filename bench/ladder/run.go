@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A Row is what was measured of one candidate by one metric.
+// A Row is the result of one candidate in one metric.
 type Row struct {
 	Rung      string    `json:"rung"`
 	Candidate string    `json:"candidate"`
@@ -17,7 +17,7 @@ type Row struct {
 	// Ratio is how many times as good as the baseline the candidate was, the
 	// median over the turns: above 1, it was better. 0: there is none.
 	Ratio float64 `json:"ratio,omitempty"`
-	// Needs is what the machine lacks for measuring this.
+	// Needs names the resource this measurement needs and the machine lacks.
 	Needs string `json:"needs,omitempty"`
 }
 
@@ -30,7 +30,7 @@ func (r *Row) Spread() float64 {
 	return (slices.Max(r.Runs) - slices.Min(r.Runs)) / 2 / r.Median
 }
 
-// A Report is what a run has found.
+// A Report is the result of a run.
 type Report struct {
 	Conditions Conditions `json:"conditions"`
 	Rows       []Row      `json:"rows"`

@@ -25,7 +25,7 @@ type Metric struct {
 type Rung struct {
 	Name    string // with slashes, from the general to the particular
 	Metrics []Metric
-	// Candidates are what is compared; the first is the baseline.
+	// Candidates are compared; the first is the baseline.
 	Candidates []Candidate
 	// Live says that the rung needs a world (netns.Inside).
 	Live bool
@@ -34,7 +34,7 @@ type Rung struct {
 // A Candidate is one of the things that a rung compares.
 type Candidate struct {
 	Name string
-	// Needs is what this machine lacks for the candidate. If it is not empty it
+	// Needs names the resource that the candidate needs and this machine lacks. If it is not empty it
 	// is reported instead of numbers.
 	Needs string
 	// Run is one turn: it makes everything anew, warms it up and measures for

@@ -47,7 +47,7 @@ func workersCandidate(n, flows, batch, cpus int, c crew) Candidate {
 	return s
 }
 
-// lacking is what a machine of so many CPUs lacks for something that takes n.
+// lacking says that a machine of so many CPUs has fewer than n, or is empty.
 func lacking(n, cpus int) string {
 	if n > cpus {
 		return fmt.Sprintf("%d CPUs", n)

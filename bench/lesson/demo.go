@@ -93,7 +93,7 @@ func (s *demo) promise() func(*netlab.Node) int {
 	return func(*netlab.Node) int { return 0 }
 }
 
-// promiser is what says how large a share should be.
+// promiser names the source of the expected shares.
 func (s *demo) promiser() string {
 	if s.Topology.Scheduler == "rr" {
 		return "rr"

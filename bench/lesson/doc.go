@@ -1,4 +1,4 @@
-// Package lesson is what `lvsdr lab` shows: a lab at work (Demo), the four problems
+// Package lesson makes the output of `lvsdr lab`: a lab at work (Demo), the four problems
 // that everybody meets with Direct Routing and their remedies (Teach), and labs
 // that are broken in usual ways (Break). All that is said is counted from
 // captured frames, and what does not come out as it should is an error.

@@ -50,7 +50,7 @@ func (s *demo) journey(ctx context.Context) (err error) {
 	return ctx.Err()
 }
 
-// legs are what Direct Routing promises: to the server by the director, and back
+// legs is the path that Direct Routing promises: to the server by the director, and back
 // without it.
 func (s *demo) legs(client, server *netlab.Node) []leg {
 	there, back := []*netlab.Node{client, s.Lab.Director, server}, []*netlab.Node{server, client}

@@ -53,7 +53,7 @@ func (s *lessonShow) note(when, wrong string, right bool, format string, args []
 // say writes text, and an empty line.
 func (s *lessonShow) say(format string, args ...any) { fmt.Fprintf(s.out, format+"\n\n", args...) }
 
-// A look is what was captured while a lesson made requests.
+// A look is the capture of a lesson's requests.
 type look struct {
 	vip         netip.Addr
 	first, last uint32 // the ports of the requests' connections

@@ -11,7 +11,7 @@ import (
 // in its output.
 var ErrWrong = errors.New("the lab did not come out as it should")
 
-// A report is what a lab shows, and what did not come out as it should.
+// A report is the output of a lab, with the results that are not as expected.
 type report struct {
 	out   io.Writer
 	wrong []string

@@ -30,7 +30,7 @@ func (l *Lab) AddDirector(ctx context.Context, name string) (*Node, error) {
 // freePlace is after the real servers and the directors that were added.
 func (l *Lab) freePlace() int { return serverPlace + len(l.Servers) + len(l.Others) }
 
-// Askers are who asks for the VIP's MAC address: the clients, or the router
+// Askers are the hosts that ask for the VIP's MAC address: the clients, or the router
 // before them. They reach it by Ifname.
 func (l *Lab) Askers() []*Node {
 	if l.Spec.Routed {

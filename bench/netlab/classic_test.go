@@ -14,7 +14,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// policy is what a Classic changes on a host.
+// policy is the part of a host's settings that a Classic changes.
 func policy(t *testing.T, h *netns.Host, family int) (all []string) {
 	t.Helper()
 	rules, err := h.Netlink().RuleList(family)

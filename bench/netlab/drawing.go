@@ -46,7 +46,7 @@ func (l *Lab) draw(b *strings.Builder, on Network) {
 	}
 }
 
-// note is what is special about a node on a network, in at most 64 characters.
+// note describes the peculiarity of a node on a network, in at most 64 characters.
 func (l *Lab) note(n *Node, on Network) string {
 	switch n.Role {
 	case RoleClient:

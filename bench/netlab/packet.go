@@ -50,7 +50,7 @@ func (p *Packet) IsTo(a netip.Addr) bool { return p.ip() && p.Dst == frame.AddrF
 
 func (p *Packet) ip() bool { return p.Kind == frame.IPv4 || p.Kind == frame.IPv6 }
 
-// Claim is what an ARP packet, or one of Neighbor Discovery, says of its
+// Claim returns the statement of an ARP or Neighbor Discovery packet about its
 // sender: that addr is at mac. It is false for everything else, and for a probe,
 // which says nothing.
 func (p *Packet) Claim() (addr netip.Addr, mac frame.MAC, ok bool) {

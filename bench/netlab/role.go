@@ -6,7 +6,7 @@ import (
 	"lvsdr/bench/netns"
 )
 
-// A Role is what a host is in the topology. Its value is the byte that makes a
+// A Role is the part of a host in the topology. Its value is the byte that makes a
 // MAC address readable.
 type Role byte
 

@@ -34,7 +34,7 @@ func (l *Lab) WritePackets(out io.Writer, packets []Packet, columns ...string) e
 	return w.Flush()
 }
 
-// column is what a column of that name shows of a packet.
+// column returns the text of a packet in the column of that name.
 func (l *Lab) column(name string) func(p *Packet) string {
 	switch name {
 	case "seen":
@@ -90,7 +90,7 @@ const Loopback = "lo"
 // broadcast is the MAC address of all.
 var broadcast = frame.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// host is who has a MAC address, by name; the address itself where that is
+// host returns the name of the host that has a MAC address; the address itself if there is
 // nobody.
 func (l *Lab) host(m frame.MAC) string {
 	if n := l.Owner(m); n != nil {
@@ -131,7 +131,7 @@ func ports(p *Packet) string {
 	return fmt.Sprintf("%d > %d", p.SrcPort, p.DstPort)
 }
 
-// What is what a packet says, in a few words.
+// What describes a packet in a few words.
 func (p *Packet) What() string {
 	if addr, mac, ok := p.Claim(); ok {
 		by := "ARP"

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Kind is what a MAC address belongs to: the byte that makes it readable.
+// A Kind is the kind of owner of a MAC address: the byte that makes it readable.
 type Kind byte
 
 // The kinds that this package gives addresses to; other values are the caller's.

@@ -86,7 +86,7 @@ type Packet struct {
 	BadSum   bool       `json:"bad_sum,omitempty"`
 }
 
-// A Result is what became of a packet.
+// A Result is the outcome for a packet.
 type Result struct {
 	// To is the server's address, drop, rst, icmp:T/C or echo-reply.
 	To string `json:"to,omitempty"`
@@ -167,7 +167,7 @@ type SyntaxError struct {
 // Error is file:line: and what is wrong.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
 
-// Unwrap is what is wrong.
+// Unwrap returns the cause.
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
 // Read reads a whole scenario; name is for its errors, which are

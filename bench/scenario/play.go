@@ -87,7 +87,7 @@ type OpError struct {
 // Error names the operation and what is wrong.
 func (e *OpError) Error() string { return fmt.Sprintf("operation %d (%s): %v", e.N, e.Op, e.Err) }
 
-// Unwrap is what is wrong.
+// Unwrap returns the cause.
 func (e *OpError) Unwrap() error { return e.Err }
 
 // vips are the addresses the director owns in a scenario: all that packets go

@@ -12,7 +12,7 @@ import (
 // goroutine.
 type Clock struct {
 	start time.Time // a reading of the monotonic clock
-	// offset is what has to be added to the time since start, ns. It only
+	// offset has to be added to the time since start, ns. It only
 	// grows: by the time the host was suspended.
 	offset atomic.Int64
 	read   func() (int64, error) // the host's clock, ns

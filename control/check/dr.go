@@ -15,7 +15,7 @@ type Router interface {
 	// Mark sees that the path is installed and gives the firewall mark of its
 	// sockets.
 	Mark(drroute.Path) (uint32, error)
-	// Gateway is whom the kernel sends the path's packets to: the real server,
+	// Gateway returns the address the kernel sends the path's packets to: the real server,
 	// or whom an ICMP redirect named.
 	Gateway(drroute.Path) (netip.Addr, error)
 }

@@ -260,7 +260,7 @@ func (r *Runner) judge(j *job, res Result) func() {
 	return line
 }
 
-// line is what the log has to say about an attempt of j, whose state is that
+// line returns the log line for an attempt of j, whose state is that
 // before it; nil: nothing.
 func (r *Runner) line(j *job, event event, outcome Outcome, err error) func() {
 	id, cause := slog.String("check", j.spec.ID), slog.Any("error", err)

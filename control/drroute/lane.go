@@ -23,7 +23,7 @@ func (p Path) String() string {
 	return fmt.Sprintf("%s via %s dev %d", p.VIP, p.RS, p.Ifindex)
 }
 
-// A lane is what policy routing needs for one real server: a mark, and a
+// A lane is the policy routing for one real server: a mark, and a
 // table with a route for each of its VIPs.
 type lane struct {
 	n    int // from 1

@@ -15,7 +15,7 @@ const (
 	AddWeight                   // the weight is N more, or less, as with FILE_CHECK
 )
 
-// A Weight is what a check says about its server's weight.
+// A Weight is a check's request for its server's weight.
 type Weight struct {
 	Kind WeightKind
 	N    int

@@ -1,4 +1,4 @@
-// Package hostnet is what a host knows about its networks, as data: links,
+// Package hostnet holds the networks of a host as data: links,
 // addresses and routes, and the answer to where an address is.
 //
 // Read takes a Snapshot of the kernel's tables. Everything else is pure: VIP and

@@ -57,7 +57,7 @@ func site(more ...Addr) *Snapshot {
 	return s
 }
 
-// A result is what a place is wanted to be.
+// A result is the place that is wanted.
 type result struct{ ifname, source, local, err string }
 
 func (r result) check(t *testing.T, p Place, err error) {

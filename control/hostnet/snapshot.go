@@ -26,7 +26,7 @@ type Addr struct {
 	Tentative, Deprecated bool
 }
 
-// A RouteType is what a route does with a packet.
+// A RouteType is the action of a route on a packet.
 type RouteType uint8
 
 // The types of routes.

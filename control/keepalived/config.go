@@ -9,14 +9,14 @@ import (
 	"lvsdr/scheduler"
 )
 
-// A Config is what a configuration means, with inheritance and defaults
+// A Config is the meaning of a configuration, with inheritance and defaults
 // resolved. Load makes it; it is not changed afterwards.
 type Config struct {
 	Global         Global
 	VirtualServers []*VirtualServer // in the order of the file
 }
 
-// Global is what global_defs says.
+// Global is the content of global_defs.
 type Global struct {
 	RouterID         string
 	DefaultInterface string // empty: none was named

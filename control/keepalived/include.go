@@ -132,7 +132,7 @@ func (s *source) openIncluded(name string, check includeCheck, pos Pos) {
 	}
 }
 
-// expandBraces is what {a,b} in pattern stands for, as in the shell: outermost
+// expandBraces expands {a,b} in pattern as the shell does: outermost
 // braces first, from left to right. It is false when that is too much.
 func expandBraces(pattern string) ([]string, bool) {
 	todo, done := []string{pattern}, []string(nil)

@@ -49,7 +49,7 @@ func or[T any](p *T, otherwise T) T {
 	return otherwise
 }
 
-// timing is what t says, with the defaults of a TCP_CHECK.
+// timing returns the settings of t, with the defaults of a TCP_CHECK.
 func (t tuning) timing() Timing {
 	loop := or(t.delayLoop, defaultDelayLoop)
 	return Timing{
@@ -69,13 +69,13 @@ type serviceKey struct {
 	protocol frame.Proto
 }
 
-// A claim is what a service belongs to, so that it is there only once.
+// A claim records which block defined a service first, to reject duplicates.
 type claim struct {
 	draft *serviceDraft
 	pos   Pos
 }
 
-// name is what reports call the services of d.
+// name returns the name of d's services in reports.
 func (d *serviceDraft) name() string {
 	if d.group != "" {
 		return "group " + d.group

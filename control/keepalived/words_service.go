@@ -180,7 +180,7 @@ func (r *reader) setSorryServer(n *Node) {
 	r.vs.v.SorryServer.Addr, r.vs.v.SorryServer.Port = a, p
 }
 
-// tuning is what can be said for a service, a real server and a check, each for
+// tuning holds the settings that a service, a real server and a check may have, each for
 // the ones below it. A nil field is not said.
 type tuning struct {
 	delayLoop, connectTimeout, delayBeforeRetry, warmup *time.Duration

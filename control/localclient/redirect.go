@@ -79,7 +79,7 @@ func (d *Redirect) Set(vips []VIP) error {
 	return d.kernel.Set(policyroute.Local(), want)
 }
 
-// policy is what brings packets to VIPs to the interface near.
+// policy is the rules and routes that lead packets for VIPs to the interface near.
 func policy(near int, vips []VIP) policyroute.Policy {
 	var want policyroute.Policy
 	rule := func(r policyroute.Rule) {

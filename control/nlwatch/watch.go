@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Source is what is listened to.
+// A Source is a netlink family and its groups to listen to.
 type Source struct {
 	Name     string // for error texts
 	Protocol int    // NETLINK_* of netlink(7)
@@ -130,7 +130,7 @@ func (s Source) any(messages []syscall.NetlinkMessage) bool {
 	return false
 }
 
-// RouteProtocol is who made the route or rule that a message of NETLINK_ROUTE is
+// RouteProtocol returns the maker of the route or rule that a message of NETLINK_ROUTE is
 // about, an RTPROT_* number of rtnetlink(7); ok is false for other messages.
 func RouteProtocol(m syscall.NetlinkMessage) (protocol uint8, ok bool) {
 	if len(m.Data) < unix.SizeofRtMsg {

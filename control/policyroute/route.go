@@ -24,13 +24,13 @@ type Route struct {
 	Metric int
 }
 
-// A place is what the kernel has one route for.
+// A place is the key of a route in the kernel.
 type place struct {
 	to            netip.Prefix
 	table, metric int
 }
 
-// defaultMetric6 is what the kernel makes of 0 in IPv6 (IP6_RT_PRIO_USER).
+// defaultMetric6 is the metric the kernel uses for 0 in IPv6 (IP6_RT_PRIO_USER).
 const defaultMetric6 = 1024
 
 // plain is r as the kernel lists it.

@@ -27,7 +27,7 @@ type Rule struct {
 	// preference Goto, or does nothing if that is 0.
 	Table, Goto int
 	Protocol    uint8 // who made it, an RTPROT_* number of rtnetlink(7)
-	// Other is what this type has no words for; empty for all rules that this
+	// Other holds attributes this type has no field for; empty for all rules that this
 	// program makes.
 	Other string
 }

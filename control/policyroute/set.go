@@ -14,7 +14,7 @@ type Policy struct {
 	Routes []Route
 }
 
-// A change is what Set does.
+// A change is a step of Set.
 type change struct {
 	set     []Route
 	add     []Rule
@@ -22,7 +22,7 @@ type change struct {
 	discard []Route
 }
 
-// diff is what makes have, all that an owner has, want. A route that want has
+// diff returns the changes from have, all that an owner has, to want. A route that want has
 // another one in the place of is replaced by it, not removed.
 func diff(have, want Policy) change {
 	var c change

@@ -92,7 +92,7 @@ func some[T any](r *rand.Rand, all []T) []T {
 	return out
 }
 
-// apply is what a kernel makes of a change.
+// apply does a change as a kernel would.
 func apply(have Policy, c change) Policy {
 	var out Policy
 	for _, r := range have.Routes {

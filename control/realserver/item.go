@@ -45,7 +45,7 @@ type Rule struct {
 	Table    int        `json:"table"`
 	To       netip.Addr `json:"to,omitzero"` // zero: unconditional; else locally made packets to Port of To
 	Port     Port       `json:"port,omitzero"`
-	// Owner is who made the rule, as in rtnetlink's RTPROT_* numbers: 2 is the
+	// Owner is the maker of the rule, as in rtnetlink's RTPROT_* numbers: 2 is the
 	// kernel.
 	Owner uint8 `json:"owner"`
 }

@@ -13,7 +13,7 @@ type change struct {
 	Is   string `json:"is"`
 }
 
-// A step is what to do about an item. With a result other than Set nothing is
+// A step is the plan for an item. With a result other than Set nothing is
 // done.
 type step struct {
 	item   Item

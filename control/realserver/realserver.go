@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// A Result is what became of an item.
+// A Result is the state of an item afterwards.
 type Result string
 
 // The results.
@@ -21,7 +21,7 @@ const (
 	NotTried  Result = "not tried" // because of a failure before it
 )
 
-// An Outcome is what start or stop did about one item.
+// An Outcome is the result of start or stop for one item.
 type Outcome struct {
 	Item   string `json:"item"`
 	Result Result `json:"result"`
@@ -51,7 +51,7 @@ func (o Outcome) String() string {
 	return s
 }
 
-// A Report is what start or stop did about a VIP.
+// A Report is the result of start or stop for a VIP.
 type Report struct {
 	VIP      netip.Addr `json:"vip"`
 	Notes    []string   `json:"notes,omitempty"`

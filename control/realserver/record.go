@@ -48,7 +48,7 @@ func now() (epoch, error) {
 	return e, nil
 }
 
-// A record is what start found, and what it was asked for.
+// A record holds the state that start found, and its options.
 type record struct {
 	epoch
 	VIP       netip.Addr `json:"vip"`

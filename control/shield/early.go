@@ -66,7 +66,7 @@ func (n *nft) probe() error {
 	return errors.Join(err, n.commit("try a chain at ingress"))
 }
 
-// A state is what the kernel has of the table: chains with the comments of their
+// A state is the kernel's content of the table: chains with the comments of their
 // rules, and sets.
 type state struct {
 	there  bool

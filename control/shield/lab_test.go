@@ -143,7 +143,7 @@ func (l *lab) left() (all []string) {
 	return all
 }
 
-// An answer is what the kernel says to a packet.
+// An answer is the kernel's answer to a packet.
 type answer string
 
 const (

@@ -10,7 +10,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A demand is what the file and the health of its servers ask of the table for
+// A demand is the state of the table that the file and the health of its servers require for
 // one service.
 type demand struct {
 	file   *fileService
@@ -20,7 +20,7 @@ type demand struct {
 
 type demands = tree.Map[key, demand]
 
-// demand is what f asks for now. before is its last demand, the zero one if this
+// demand returns the demand of f now. before is its last demand, the zero one if this
 // is the first.
 func (s *State) demand(f *fileService, before demand) demand {
 	servers := make([]dataplane.ServerConfig, 0, len(f.servers)+1)
@@ -49,7 +49,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 	return d
 }
 
-// A standing is what the health of a server of the file means for its service.
+// A standing is the effect of a server's health on its service.
 type standing uint8
 
 const (

@@ -32,7 +32,7 @@ type Notice struct {
 	// Server is the real server of ServerUp and ServerDown. One whose checks are
 	// shared by several services is told of once, with the first of them.
 	Server dataplane.ServerConfig
-	// Name is what the notice is about: [ADDR]:proto:PORT of a service, and of a
+	// Name identifies the subject: [ADDR]:proto:PORT of a service, and for a
 	// server [ADDR]:proto:PORT of VS [ADDR]:proto:PORT.
 	Name   string
 	Reason string // why a server is down

@@ -144,7 +144,7 @@ func TestWhateverHappensTheLawsOfAStateHold(t *testing.T) {
 	})
 }
 
-// A thing is what ipvsadm changes in the web service, and what is to stay of it.
+// A thing is a change of the web service by ipvsadm, and the part of it that is to stay.
 type thing struct {
 	name  string
 	edits []Edit

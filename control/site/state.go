@@ -112,7 +112,7 @@ func (s *State) Config() *keepalived.Config { return s.plan.config }
 // Loading is how the reading of the file went.
 func (s *State) Loading() Loading { return s.loading }
 
-// Table is what the director is to have.
+// Table returns the table that the director is to have.
 func (s *State) Table() *Table { return s.table }
 
 // Timeouts are the timeouts that are to be in force.

@@ -175,7 +175,7 @@ func do(d *dataplane.Director, e Edit) error {
 	return d.DelServer(k, e.Server.Addr, e.Server.Port, 0)
 }
 
-// directorText is what text says of a table with the director's content.
+// directorText returns the text of a table with the director's content.
 func directorText(d *dataplane.Director) string {
 	var t *Table
 	for _, s := range d.Services() {

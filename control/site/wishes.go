@@ -53,7 +53,7 @@ type Guard struct {
 	Interface string
 }
 
-// Guards are what this host's kernel is to be kept from.
+// Guards returns the VIPs that this host's kernel must not see packets of.
 func (s *State) Guards() []Guard {
 	var all []Guard
 	for v := range s.placedVIPs() {
@@ -202,7 +202,7 @@ func (s *State) drPath(p *probed, c *keepalived.Check, ifindex int) *DRPath {
 	return nil
 }
 
-// Problems are what cannot be served, or not as it should, with the remedy.
+// Problems lists services and servers that cannot be served as configured, with the remedy.
 func (s *State) Problems() []string {
 	var all []string
 	for addr, v := range s.vips.All() {

@@ -102,7 +102,7 @@ func (t *Top) Show(ctx context.Context, in, out *os.File) (err error) {
 	return t.loop(ctx, keys(ctx, in), t.answers(ctx), out)
 }
 
-// An answer is what the director said, or why it did not.
+// An answer is the director's answer, or the reason there is none.
 type answer struct {
 	status *api.Status
 	err    error

@@ -25,7 +25,7 @@ const (
 
 var orderNames = [numOrders]string{"configuration", "connections/s", "packets/s", "active"}
 
-// A view is what top shows. It knows neither terminals nor clocks.
+// A view is the content of top. It knows neither terminals nor clocks.
 type view struct {
 	states   []*api.Status // the oldest first, one that is older than window at most
 	order    order
@@ -92,7 +92,7 @@ func (v *view) rows() []row {
 	return all
 }
 
-// weigh is what rows are sorted by, the greatest first.
+// weigh returns the sort key of a row, the greatest first.
 func (v *view) weigh(r *row) float64 {
 	switch v.order {
 	case byConns:

@@ -9,7 +9,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// reader is what reads the value of a word; nil: there is no such word.
+// reader returns the function that reads the value of a word; nil: there is no such word.
 func reader(word string) func(value string) (Match, error) {
 	switch word {
 	case "host":

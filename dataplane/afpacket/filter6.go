@@ -138,7 +138,7 @@ func sameFilter(a words, same []int, last bool) []bpf.Instruction {
 	return prog
 }
 
-// A branch is what is left to do if the accumulator is key. It ends the program.
+// A branch is the rest of the program if the accumulator is key. It ends the program.
 type branch struct {
 	key  uint32
 	prog []bpf.Instruction

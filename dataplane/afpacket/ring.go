@@ -133,7 +133,7 @@ func (r *ring) ready() bool {
 	return r.held < len(r.offs) && readShared(r.mem, r.offs[r.next]+slotStatus)&statusUser != 0
 }
 
-// A taking is what take has found.
+// A taking is the result of take.
 type taking struct {
 	n      int // packets filled in
 	queued int // of them without Data: the frame is in the socket's queue

@@ -13,7 +13,7 @@ const (
 	optCopied = 0x80 // this bit of the type: the option goes into all fragments
 )
 
-// maxDatagram is what the total length of IPv4 can say.
+// maxDatagram is the greatest total length of IPv4.
 const maxDatagram = 65535
 
 // FragmentSize is the greatest payload, in bytes, of the fragments that the

@@ -82,7 +82,7 @@ const (
 	URG
 )
 
-// A Header is what Parse found in one frame. All offsets are in bytes from the
+// A Header is the result of Parse for one frame. All offsets are in bytes from the
 // start of the frame.
 type Header struct {
 	Kind  Kind

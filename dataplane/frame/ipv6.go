@@ -22,7 +22,7 @@ const (
 	// maxExt bounds the extension headers of a packet. RFC 8200 section 4.1
 	// has reason for seven; RFC 8504 section 5.3 lets a host set limits.
 	maxExt = 8
-	// maxPayload is what the payload length of IPv6 can say.
+	// maxPayload is the greatest payload length of IPv6.
 	maxPayload = 65535
 )
 
@@ -137,7 +137,7 @@ func isExt(next uint8) bool {
 	return false
 }
 
-// A fragment is what a fragment header says.
+// A fragment holds the fields of a fragment header.
 type fragment struct {
 	seen bool
 	id   uint32

@@ -18,7 +18,7 @@ func tcp6(ext ...build.Ext) []byte {
 
 func TestParseReadsEveryFieldOfIPv6(t *testing.T) {
 	src, dst := frame.AddrFrom(client6.Addr()), frame.AddrFrom(vip6.Addr())
-	// want is what the segment of tcp6 gives, L4 bytes into the frame.
+	// want is the expected Header of the segment of tcp6, L4 bytes into the frame.
 	want := func(l4 int, edit func(h *frame.Header)) frame.Header {
 		h := frame.Header{Kind: frame.IPv6, L3: 14, L4: uint16(l4), End: uint32(l4 + 60), Proto: 6, TTL: 64, DF: true,
 			Src: src, Dst: dst, SrcPort: 40000, DstPort: 80, Flags: frame.SYN}

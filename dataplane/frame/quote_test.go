@@ -46,7 +46,7 @@ func TestInnerReadsWhatIsQuoted(t *testing.T) {
 	ping := build.ICMP{Src: vip.Addr(), Dst: client.Addr(), Type: 8, Code: 1}.Bytes()
 	ping6 := build.ICMP{Src: vip6.Addr(), Dst: client6.Addr(), Type: 128, Code: 1}.Bytes()
 
-	// four and six are what a quoted TCP segment gives, which starts 14+20+8
+	// four and six are the expected Headers of a quoted TCP segment, which starts 14+20+8
 	// or 14+40+8 bytes into the frame.
 	four := func(edit func(h *frame.Header)) frame.Header {
 		h := frame.Header{Kind: frame.IPv4, L3: 42, L4: 62, End: 70, Proto: 6, TTL: 1, FragID: 0x4321, DF: true,

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// An ipReply is what differs between the IP headers of our own packets.
+// An ipReply holds the fields that differ between the IP headers of our own packets.
 type ipReply struct {
 	tos      uint8  // or traffic class
 	id, frag uint16 // as in the IPv4 header; not used in IPv6

@@ -19,7 +19,7 @@ type auxdata struct {
 	VLANTCI, TPID uint16
 }
 
-// control is what the control messages of a frame say.
+// control holds the values of a frame's control messages.
 type control struct {
 	time time.Time // zero where there is none
 	aux  auxdata

@@ -72,7 +72,7 @@ func findHost(lab *netlab.Lab, name string) (*netlab.Node, error) {
 	return nil, fmt.Errorf("the lab has no host %q; it has %s", name, strings.Join(names, ", "))
 }
 
-// command is what req asks for, on host.
+// command returns the command that req asks for, on host.
 func (h *holder) command(ctx context.Context, host *netlab.Node, req Request) *netns.Cmd {
 	argv := req.Command
 	if len(argv) == 0 {

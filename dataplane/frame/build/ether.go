@@ -14,7 +14,7 @@ import (
 // counted (IEEE 802.3).
 const minFrame = 60
 
-// An ether is what all frames have in common; see IP for the fields.
+// An ether is the part that all frames have in common; see IP for the fields.
 type ether struct {
 	src, dst frame.MAC
 	vlan     uint16

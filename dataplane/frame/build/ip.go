@@ -11,7 +11,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// An IP is what the builders of IP packets have in common beside the addresses:
+// An IP holds the fields that all builders of IP packets have beside the addresses:
 // the Ethernet header and the fields of the IP header. The zero IP is fit for
 // use.
 type IP struct {

@@ -7,7 +7,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// Quote is what an ICMP error about the IP packet in f carries: its header,
+// Quote returns the part of the IP packet in f that an ICMP error about it carries: its header,
 // with options or extension headers, and up to n bytes of its payload (RFC 792
 // asks for 8, RFC 1812 and RFC 4443 for as much as fits).
 func Quote(f []byte, n int) []byte {

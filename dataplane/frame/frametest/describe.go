@@ -36,7 +36,7 @@ func Describe(f []byte) string {
 	return strings.Join(parts, ", ")
 }
 
-// A description is what is known of a frame after some of its layers. Its
+// A description holds the fields of a frame known after some of its layers. Its
 // methods add a layer, and report whether it was one of theirs.
 type description struct {
 	parts    []string // of Ethernet

@@ -10,7 +10,7 @@ import (
 	"lvsdr/dataplane/frame/build"
 )
 
-// Inner is what frame.Inner must find in f, by gopacket's decoders and the rules
+// Inner is the result that frame.Inner must give for f, by gopacket's decoders and the rules
 // of the RFCs: the slow reference. Without a quoted packet that can be read it
 // is the zero Header and false.
 func Inner(f []byte) (frame.Header, bool) {

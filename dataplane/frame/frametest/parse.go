@@ -10,7 +10,7 @@ import (
 	"lvsdr/dataplane/frame/build"
 )
 
-// Parse is what frame.Parse must find in f, by gopacket's decoders and the
+// Parse is the result that frame.Parse must give for f, by gopacket's decoders and the
 // rules of the RFCs, one after the other: the slow reference. It agrees with
 // frame.Parse in every field, of damaged frames too.
 func Parse(f []byte) frame.Header {
