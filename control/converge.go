@@ -378,12 +378,27 @@ func (c *converger) announce(s *site.State) {
 		return
 	}
 	c.vips.done(nil, c.now())
+	c.logAnnounced(s, before)
+}
+
+// logAnnounced logs which VIPs are announced that were not before, or otherwise.
+func (c *converger) logAnnounced(s *site.State, before map[netip.Addr]arp.VIP) {
+	n := 0
 	for _, v := range s.VIPs() {
-		if now, ok := c.announced[v.Addr]; ok && before[v.Addr] != now {
+		if now, ok := c.announced[v.Addr]; !ok || before[v.Addr] == now {
+			continue
+		}
+		if n++; n <= maxLines {
 			c.log.Info("announcing", "vip", v.Addr.String(), "interface", v.Place.Link.Name, "mac", v.Place.Link.MAC.String())
 		}
 	}
+	if n > maxLines {
+		c.log.Info(fmt.Sprintf("announcing %d more VIPs", n-maxLines))
+	}
 }
+
+// maxLines is how many lines are logged about one thing at once.
+const maxLines = 20
 
 // setVIPs tells ARP which VIPs to answer for.
 func (c *converger) setVIPs(all map[netip.Addr]arp.VIP) bool {

@@ -44,6 +44,7 @@ type loop struct {
 	waiting  map[netip.Addr]time.Duration // VIPs to be announced, with the end of patience
 	ready    bool                         // READY=1 was sent
 	reloads  reloads
+	noticed  []arp.Event  // to be logged
 	answers  []func()     // to be given when the actors have followed
 	unmet    []string     // what was not served when the view was published
 	base     inspect.View // what of a view does not come from the State
@@ -127,7 +128,7 @@ func (l *loop) handle(m any) {
 	case site.Event:
 		_ = l.apply(m) // those that can be refused come with a request
 	case arp.Event:
-		l.tellARP(m)
+		l.noticed = append(l.noticed, m)
 	case hostChanged:
 		l.reading.want()
 	case guardChanged:
@@ -158,6 +159,7 @@ func (l *loop) apply(e site.Event) error {
 
 // turn has the actors follow the State and publishes it.
 func (l *loop) turn() {
+	l.tellARP()
 	l.readHost()
 	if at, ok := l.state.NextTick(); ok && at <= l.now() {
 		_ = l.apply(site.Tick{Now: l.now()}) // it is not refused

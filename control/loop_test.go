@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lvsdr/arp"
 	"lvsdr/control/actor/actortest"
 	"lvsdr/control/api"
 	"lvsdr/control/check"
@@ -551,6 +552,41 @@ func TestACheckThatRunsOnIsTakenAsItIs(t *testing.T) {
 		r.check(rs1, true)
 		if got := r.content()[0]; !strings.Contains(got, rs1) {
 			t.Errorf("when it is up again: %q", got)
+		}
+	})
+}
+
+// A site of thousands writes some lines about what happens to all of it, and how
+// many they would have been.
+func TestTheLogOfALargeSiteStaysReadable(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var file strings.Builder
+		for i := range 100 {
+			file.WriteString(service(fmt.Sprintf("192.168.1.%d", 100+i), fmt.Sprintf("10.1.1.%d", i+1)))
+		}
+		r := newRig(t, file.String()).start()
+		for i := range 100 {
+			e := arp.Event{Kind: arp.RealServerLost, Text: fmt.Sprintf("real server 10.1.1.%d has no MAC", i+1)}
+			r.l.box.put(eventKey(e.Text), e)
+		}
+		synctest.Wait()
+		r.pass(neighbourPatience)
+		r.Snapshot = network(eth0)
+		r.put(hostChanged{})
+		r.Snapshot = network(eth0, eth1)
+		r.put(hostChanged{})
+		for _, c := range []struct {
+			words string
+			lines int
+		}{
+			{"keyword=persistence_timeout", maxLines}, {"80 more notes about the file", 1},
+			{"has no MAC", maxLines}, {"80 more such events", 1},
+			{"msg=announcing vip", maxLines}, {"announcing 80 more VIPs", 1},
+			{"is left out", 2 * maxLines}, {"80 more problems", 1}, {"80 more are solved", 1},
+		} {
+			if n := r.lines(c.words); n != c.lines {
+				t.Errorf("%d lines with %q, want %d", n, c.words, c.lines)
+			}
 		}
 	})
 }

@@ -82,21 +82,18 @@ func (l *loop) failing() []string {
 	return all
 }
 
-// maxProblems is how many lines are logged about problems at once.
-const maxProblems = 20
-
 // logProblems logs what is not served any more, and what is again.
 func (l *loop) logProblems(old, new []string) {
 	gone, fresh := differences(old, new)
 	for i, p := range fresh {
-		if i == maxProblems {
+		if i == maxLines {
 			l.log.Error(fmt.Sprintf("%d more problems; the status lists them", len(fresh)-i))
 			break
 		}
 		l.log.Error(p)
 	}
 	for i, p := range gone {
-		if i == maxProblems {
+		if i == maxLines {
 			l.log.Info(fmt.Sprintf("%d more are solved", len(gone)-i))
 			break
 		}
@@ -127,15 +124,22 @@ func differences(old, new []string) (gone, fresh []string) {
 	return gone, fresh
 }
 
-// tellARP logs what ARP or neighbour discovery has noticed.
-func (l *loop) tellARP(e arp.Event) {
-	level := slog.LevelWarn
-	if e.Kind == arp.RealServerFound {
-		level = slog.LevelInfo
+// tellARP logs what ARP and neighbour discovery have noticed since the last turn.
+func (l *loop) tellARP() {
+	for i, e := range l.noticed {
+		if i == maxLines {
+			l.log.Warn(fmt.Sprintf("%d more such events of ARP and neighbour discovery", len(l.noticed)-i))
+			break
+		}
+		level := slog.LevelWarn
+		if e.Kind == arp.RealServerFound {
+			level = slog.LevelInfo
+		}
+		attrs := []any{"event", e.Kind.String()}
+		if e.Suppressed > 0 {
+			attrs = append(attrs, "suppressed", e.Suppressed)
+		}
+		l.log.Log(context.Background(), level, e.Text, attrs...)
 	}
-	attrs := []any{"event", e.Kind.String()}
-	if e.Suppressed > 0 {
-		attrs = append(attrs, "suppressed", e.Suppressed)
-	}
-	l.log.Log(context.Background(), level, e.Text, attrs...)
+	l.noticed = l.noticed[:0]
 }

@@ -160,16 +160,25 @@ func (r *reloads) refuse(cfg *keepalived.Config, found keepalived.Diagnostics) e
 	return firstOf(errs)
 }
 
-// report logs what was found in the file.
+// report logs what was found in the file: all mistakes, and some of the notes,
+// of which there may be one for each service.
 func (l *loop) report(found keepalived.Diagnostics) {
+	notes := 0
 	for _, d := range found {
 		level := slog.LevelInfo
 		switch d.Severity {
+		case keepalived.Note:
+			if notes++; notes > maxLines {
+				continue
+			}
 		case keepalived.Warning:
 			level = slog.LevelWarn
 		case keepalived.Error, keepalived.Fatal:
 			level = slog.LevelError
 		}
 		l.log.Log(context.Background(), level, d.Text, "at", d.Pos.String(), "keyword", d.Keyword)
+	}
+	if notes > maxLines {
+		l.log.Info(fmt.Sprintf("%d more notes about the file; `lvsdr run -t` lists them", notes-maxLines))
 	}
 }
