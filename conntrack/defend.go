@@ -39,7 +39,7 @@ func (t *Table) Defend(now int64, rnd func() uint64) int {
 // useless decides about one entry.
 func (t *Table) useless(e *Entry, at uint32, rnd func() uint64) bool {
 	if e.Template() {
-		return e.ref == 0 && e.state != Assured
+		return *e.controlled() == 0 && e.state != Assured
 	}
 	switch {
 	case e.proto() == frame.ProtoTCP && (e.state == SynRecv || e.state == SynAck):
@@ -50,8 +50,8 @@ func (t *Table) useless(e *Entry, at uint32, rnd func() uint64) bool {
 		return false
 	}
 	idle := int32(t.timeout(e)) - int32(e.expires-at)
-	if idle < idleTime || e.aux > talkative {
+	if idle < idleTime || *e.packets() > talkative {
 		return false
 	}
-	return e.aux <= 1 || rnd()%uint64(e.aux) == 0
+	return *e.packets() <= 1 || rnd()%uint64(*e.packets()) == 0
 }

@@ -25,14 +25,14 @@ func FillExcerpt(tables, copies []*Table, keys []Key, now int64) {
 		}
 	}
 	for from, to := range x.made {
-		to.state, to.expires, to.aux, to.what = from.state, from.expires, from.aux, from.what
+		to.state, to.expires, to.aux, to.kindProto = from.state, from.expires, from.aux, from.kindProto
 		if from.Template() {
 			to.ref = from.ref // those of other keys count too
 		}
 	}
 	for i, from := range tables {
 		to := copies[i]
-		to.timeouts, to.sctp, to.udp = from.timeouts, from.sctp, from.udp
+		to.timers, to.Alive = from.timers, from.Alive
 		to.limit, to.n = from.limit, min(from.n, from.limit-len(keys))
 		for _, k := range keys {
 			if h := from.Hash(&k); !from.room(h, now) {
@@ -79,7 +79,7 @@ func (t *Table) room(h uint64, now int64) bool {
 func (t *Table) hasFree(i int, at uint32) bool {
 	for range maxProbe {
 		for j := range t.lines[i] {
-			if e := &t.lines[i][j]; e.kind() == free || e.expired(at) && (!e.Template() || e.ref == 0) {
+			if e := &t.lines[i][j]; e.kind() == free || e.expired(at) && t.over(e, at) {
 				return true
 			}
 		}

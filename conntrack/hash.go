@@ -30,8 +30,8 @@ func lane(h, b uint64) uint64 {
 // hash is xxhash.Sum64 of the secret and of what Entry has of an IPv4 key, in
 // little-endian order: nearly every packet takes it, and a call of the library
 // costs it more than the hash.
-func (h hasher4) hash(addrs uint64, ports uint32, what uint16) uint64 {
-	v := lane(lane(uint64(h), addrs), uint64(what)<<32|uint64(ports))
+func (h hasher4) hash(addrs uint64, ports uint32, kindProto uint16) uint64 {
+	v := lane(lane(uint64(h), addrs), uint64(kindProto)<<32|uint64(ports))
 	v = (v ^ v>>33) * prime2
 	v = (v ^ v>>29) * prime3
 	return v ^ v>>32

@@ -25,8 +25,8 @@ func (t *Table) timeout(e *Entry) uint32 {
 // the packet.
 func (t *Table) Refresh(e *Entry, now int64) {
 	e.expires = ticks(now) + t.timeout(e)
-	if e.aux++; e.aux == 0 {
-		e.aux--
+	if n := e.packets(); *n+1 != 0 {
+		*n++
 	}
 }
 
@@ -38,19 +38,24 @@ func (t *Table) SetState(e *Entry, s State) {
 	if e.proto() == frame.ProtoSCTP {
 		established = SCTPEstablished
 	}
-	if s == established && e.ref != 0 {
-		t.group.at(e.ref - 1).state = Assured
+	t.changed(e)
+	if s == established && e.Controlled() {
+		if by := t.group.at(e.templateSlot()); by.state != Assured {
+			by.state = Assured
+			t.group.tell(FlowChanged, e.templateSlot())
+		}
 	}
 }
 
 // Renew restarts the timer of template e, which a new connection uses, with
 // its own timeout.
-func (t *Table) Renew(e *Entry, now int64) { e.expires = ticks(now) + e.aux }
+func (t *Table) Renew(e *Entry, now int64) { e.expires = ticks(now) + *e.lifetime() }
 
 // SetTimeout gives template e its timeout, with which Renew works from now on.
 func (t *Table) SetTimeout(e *Entry, timeout time.Duration, now int64) {
-	e.aux = uint32(timeout / tick)
+	*e.lifetime() = uint32(timeout / tick)
 	t.Renew(e, now)
+	t.changed(e)
 }
 
 // Template returns the template that made connection e, or nil.
@@ -58,33 +63,65 @@ func (t *Table) Template(e *Entry) *Entry {
 	if !e.Controlled() {
 		return nil
 	}
-	return t.group.at(e.ref - 1)
+	return t.group.at(e.templateSlot())
 }
 
 // Invalidate makes template e one that no new connection finds. It stays until
 // it expires and its connections are gone.
-func (t *Table) Invalidate(e *Entry) { e.become(invalid) }
+func (t *Table) Invalidate(e *Entry) {
+	e.become(invalid)
+	t.changed(e)
+}
 
 // Retire takes connection e out of sight, because another takes its key. It
 // counts until the next tick, as in the kernel, where a timer unlinks it.
 func (t *Table) Retire(e *Entry, now int64) {
 	e.become(retired)
 	e.expires = ticks(now) + 1
+	t.changed(e)
 }
 
 // end deals with the entry at slot, whose time is up: it is removed, but a
-// template with connections lives on. It reports whether the entry is gone.
+// template with connections lives on, and so does a connection that was used
+// elsewhere. It reports whether the entry is gone.
 func (t *Table) end(slot int, at uint32) bool {
 	e := t.at(slot)
-	if e.Template() && e.ref > 0 {
-		e.aux = lapse
+	if e.Template() && *e.controlled() > 0 {
+		*e.lifetime() = lapse
 		for e.expired(at) {
 			e.expires += lapse
 		}
+		t.changed(e)
 		return false
+	}
+	if used := t.usedUntil(e); used != e.expires {
+		if e.expires = used; !e.expired(at) {
+			return false
+		}
 	}
 	t.remove(slot)
 	return true
+}
+
+// usedUntil is the tick at which e ends, whose time is up, if its use elsewhere
+// counts.
+func (t *Table) usedUntil(e *Entry) uint32 {
+	if t.Alive == nil || e.kind() != conn {
+		return e.expires
+	}
+	last := t.Alive(t, e)
+	if until := ticks(last) + t.timeout(e); last != 0 && int32(until-e.expires) > 0 {
+		return until
+	}
+	return e.expires
+}
+
+// over reports whether end would remove e, whose time is up.
+func (t *Table) over(e *Entry, at uint32) bool {
+	if e.Template() {
+		return *e.controlled() == 0
+	}
+	return int32(at-t.usedUntil(e)) >= 0
 }
 
 // Sweep ends what is due in the next n chunks of the table (all, if n is

@@ -18,6 +18,7 @@ import (
 // their destination.
 type model struct {
 	table   *Table
+	told    told // what the table's events make of it
 	entries []*modelEntry
 	timeout map[State]int64 // s, of TCP
 	sctp    map[State]int64 // s
@@ -58,6 +59,7 @@ func newModel(t testing.TB, limit int, secret byte, now int64) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.told = newTold(m.table)
 	return m
 }
 
@@ -154,10 +156,13 @@ func (m *model) check() error {
 	return nil
 }
 
-// structure holds the table against its own rules: what past and used count,
+// structure holds the table against its own rules: what overflow and used count,
 // that every entry is within reach of its home, and that each is found.
 func (m *model) structure() error {
 	t := m.table
+	if err := m.told.check(t); err != nil {
+		return err
+	}
 	past, used := make([]int, len(t.lines)), make([]uint32, len(t.used))
 	if err := pairsAccountedFor(t); err != nil {
 		return err
@@ -165,8 +170,8 @@ func (m *model) structure() error {
 	for i := range t.lines {
 		for j := range t.lines[i] {
 			e := &t.lines[i][j]
-			if j > 0 && e.past != 0 {
-				return fmt.Errorf("line %d: past is in entry %d", i, j)
+			if j > 0 && e.overflow != 0 {
+				return fmt.Errorf("line %d: overflow is in entry %d", i, j)
 			}
 			if e.kind() == free {
 				continue
@@ -182,8 +187,8 @@ func (m *model) structure() error {
 		}
 	}
 	for i := range t.lines {
-		if int(t.lines[i][0].past) != past[i] {
-			return fmt.Errorf("line %d: past = %d, want %d", i, t.lines[i][0].past, past[i])
+		if int(t.lines[i][0].overflow) != past[i] {
+			return fmt.Errorf("line %d: overflow = %d, want %d", i, t.lines[i][0].overflow, past[i])
 		}
 	}
 	if !slices.Equal(used, t.used) {
@@ -328,7 +333,7 @@ func TestTableIsItsDefinition(t *testing.T) {
 				}
 				m.run(t, seed, r, keys, 500*(1+c.keys/300*2), c.mostPause)
 				for _, l := range m.table.lines {
-					chains = chains || l[0].past > 1
+					chains = chains || l[0].overflow > 1
 				}
 				full = full || m.table.Evicted() > 0
 				udp = udp || m.lost[fair] > 0
@@ -510,7 +515,7 @@ func pairsAccountedFor(t *Table) error {
 	}
 	var fault error
 	t.All(func(e *Entry) bool {
-		if e.what&six != 0 {
+		if e.kindProto&v6 != 0 {
 			if o := owner[uint32(e.addrs)]; o != "" {
 				fault = fmt.Errorf("place %d is used, and also %s", uint32(e.addrs), o)
 			}

@@ -59,12 +59,24 @@ type Table struct {
 	secret   [16]byte
 	hasher4  hasher4
 	group    *group
-	timeouts [numStates]uint32 // ticks
+	timers
+	removed func(*Entry)
+	outbox  *Outbox // nil: nobody is told of events
+	evicted uint64
+	refused []uint64 // hashes of keys an excerpt has no room for
+
+	// Alive, if not nil, is asked before a connection ends because its time is
+	// up: when was it last used, by packets that the table does not see, in the
+	// same nanoseconds as all times? 0: not at all. It must not change the table,
+	// nor allocate.
+	Alive func(*Table, *Entry) (last int64)
+}
+
+// timers are the timeouts in ticks.
+type timers struct {
+	timeouts [numStates]uint32
 	sctp     [numSCTP]uint32
 	udp      uint32
-	removed  func(*Entry)
-	evicted  uint64
-	refused  []uint64 // hashes of keys an excerpt has no room for
 }
 
 // A group is the tables that were made together. A slot is a place in its
@@ -171,13 +183,13 @@ func (t *Table) after(i int) int {
 // Touch brings the place of an entry with hash h on its way from memory, so
 // that a later Find does not wait for it. The result means nothing; it has to be
 // used for the load to be made.
-func (t *Table) Touch(h uint64) uint8 { return t.lines[t.home(h)][0].past }
+func (t *Table) Touch(h uint64) uint8 { return t.lines[t.home(h)][0].overflow }
 
 // Peek returns the connection of id if its time is not up, and changes nothing;
 // else nil. Of an IPv6 id, k is the key.
 func (t *Table) Peek(id *ID, k *Key, now int64) *Entry {
 	var e *Entry
-	if id.what&six == 0 {
+	if id.kindProto&v6 == 0 {
 		e = t.search4(id)
 	} else if place := t.search(id, k); place >= 0 {
 		e = t.at(place)
@@ -201,7 +213,7 @@ func (t *Table) search4(id *ID) *Entry {
 		if e := &l[j]; e.differs(id) == 0 {
 			return e
 		}
-		if l[0].past == 0 {
+		if l[0].overflow == 0 {
 			return nil
 		}
 		i = t.after(i)
@@ -235,7 +247,7 @@ func (t *Table) search(id *ID, k *Key) int {
 				return i*perLine + j
 			}
 		}
-		if l[0].past == 0 {
+		if l[0].overflow == 0 {
 			return -1
 		}
 		i = t.after(i)
@@ -252,30 +264,33 @@ func (t *Table) search(id *ID, k *Key) int {
 func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *Entry {
 	ref := uint32(0)
 	if by != nil {
-		by.ref++ // also keeps it from making room
+		*by.controlled()++ // also keeps it from making room
 		ref = uint32(t.group.slotOf(by)) + 1
 	}
 	slot := t.place(h, ticks(now))
 	if slot < 0 {
 		if by != nil {
-			by.ref--
+			*by.controlled()--
 		}
 		return nil
 	}
 	for i := t.home(h); i != slot/perLine; i = t.after(i) {
-		t.lines[i][0].past++
+		t.lines[i][0].overflow++
 	}
 	e := t.at(slot)
 	id := idOf(k, h)
 	*e = Entry{
-		addrs: id.addrs, ports: id.ports, what: id.what,
-		past: e.past, dest: dest, ref: ref, expires: ticks(now) + newTimeout,
+		addrs: id.addrs, ports: id.ports, kindProto: id.kindProto,
+		overflow: e.overflow, dest: dest, ref: ref, expires: ticks(now) + newTimeout,
 	}
-	if id.what&six != 0 {
+	if id.kindProto&v6 != 0 {
 		e.addrs |= uint64(t.takePair(k))
 	}
 	t.n++
 	t.used[slot/perLine/chunkLines]++
+	if t.outbox != nil {
+		t.group.tell(FlowNew, uint32(t.first+slot))
+	}
 	return e
 }
 
@@ -358,7 +373,7 @@ const (
 
 func (e *Entry) price(at uint32) int {
 	switch {
-	case e.kind() == free, e.Template() && e.ref > 0:
+	case e.kind() == free, e.Template() && *e.controlled() > 0:
 		return dear
 	case e.expired(at):
 		return due
@@ -384,7 +399,7 @@ func (g *group) at(slot uint32) *Entry { return &g.lines[slot/perLine][slot%perL
 // placeOf finds where e lives among the lines of t, through its key: the line
 // is within maxProbe of its home; -1: not there.
 func (t *Table) placeOf(e *Entry) int {
-	if e.what&six != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
+	if e.kindProto&v6 != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
 		return -1
 	}
 	k := t.Key(e)
@@ -417,17 +432,20 @@ func (t *Table) Remove(e *Entry) { t.remove(t.placeOf(e)) }
 func (t *Table) remove(slot int) {
 	e := t.at(slot)
 	t.removed(e)
+	if t.outbox != nil {
+		t.group.tell(FlowRemoved, uint32(t.first+slot))
+	}
 	if e.Controlled() {
-		t.group.at(e.ref-1).ref--
+		*t.group.at(e.templateSlot()).controlled()--
 	}
 	k := t.Key(e)
 	for i := t.home(t.Hash(&k)); i != slot/perLine; i = t.after(i) {
-		t.lines[i][0].past--
+		t.lines[i][0].overflow--
 	}
-	if e.what&six != 0 {
+	if e.kindProto&v6 != 0 {
 		t.freePairOf(e)
 	}
-	*e = Entry{past: e.past}
+	*e = Entry{overflow: e.overflow}
 	t.n--
 	t.used[slot/perLine/chunkLines]--
 }

@@ -52,6 +52,10 @@ type Director struct {
 	scratches []*Scratch
 	past      Counters // of workers that have ended
 	frags     *fragments
+	// outboxes are the shards' events, kept while there are followers; both are
+	// guarded by admin, what is in an outbox by mu.
+	outboxes  []*conntrack.Outbox
+	followers int
 }
 
 // state is what decisions about new connections depend on, besides the table.
