@@ -143,7 +143,7 @@ func newAnnouncer(t AnnounceTimes) *announcer {
 
 // set replaces the VIPs at now. One that is as it was goes on as it was; one that
 // is active and was not, or not with this MAC, is announced in a burst from now
-// on. Of two entries for one address on one interface the last counts.
+// on. The last of two entries for one address on one interface counts.
 func (a *announcer) set(vips []VIP, now time.Duration) {
 	before := a.vips
 	a.vips = make(map[place]*announcing, len(vips))

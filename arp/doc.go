@@ -31,7 +31,7 @@
 //	probe                  sender 0.0.0.0         source ::, answered to all nodes
 //	to all                 broadcast              the solicited-node group
 //
-// Whoever fills the Inbox has to receive the solicited-node groups of the IPv6
+// The caller that fills the Inbox has to receive the solicited-node groups of the IPv6
 // VIPs; dataplane/afpacket joins them.
 //
 // ARP packets are made and read with github.com/mdlayher/arp, the others by

@@ -41,7 +41,7 @@ type Packet struct {
 	Dst, Src frame.MAC // of the Ethernet header
 	Op       Op
 
-	// SenderMAC is where SenderIP is. Of a solicitation they are the source
+	// SenderMAC is where SenderIP is. In a solicitation they are the source
 	// link-layer address and the source of the IPv6 packet; of an
 	// advertisement, whose sender may speak from another address, the target
 	// link-layer address and the target. Without such an option SenderMAC is

@@ -64,8 +64,8 @@ type neighbour struct {
 func newResolver() *resolver { return &resolver{} }
 
 // set replaces the targets at now. A target with the address and interface of
-// an earlier one keeps its MAC address and state. Of two targets with one
-// address and interface the last counts. The addresses of own, and every
+// an earlier one keeps its MAC address and state. The last of two targets
+// with one address and interface counts. The addresses of own, and every
 // target's SourceMAC, are this host's, see setOwn.
 func (r *resolver) set(targets []Target, own []frame.MAC, now time.Duration) []Change {
 	before := r.targets

@@ -69,8 +69,8 @@ func (v *view) forget(k known) {
 }
 
 // server is the real server that sent in, by its address of the VIP's family if
-// it has one. Of several with one MAC address it is the first by interface and
-// address.
+// it has one. If several have one MAC address it is the first by interface
+// and address.
 func (v *view) server(in *input, vip VIP) (known, bool) {
 	for _, is6 := range []bool{vip.Addr.Is6(), !vip.Addr.Is6()} {
 		if all := v.servers[identity{in.SenderMAC, is6}]; len(all) > 0 {

@@ -25,7 +25,7 @@ type DestKey struct {
 	Port    uint16
 }
 
-// A Dest is what the registry keeps of a destination: a record without
+// A Dest is the registry's record of a destination, without
 // pointers, so that it can be in memory of any kind.
 type Dest struct {
 	DestKey

@@ -252,7 +252,7 @@ func TestTheLimitIsNeverExceeded(t *testing.T) {
 	}
 }
 
-// counted holds Len against All.
+// counted compares Len with All.
 func counted(t *Table) error {
 	n := 0
 	t.All(func(*Entry) bool { n++; return true })

@@ -126,7 +126,7 @@ func (m *model) placeFull(k Key) bool {
 	return true
 }
 
-// reach is what lives where an entry of key k could, and what of it in the first
+// reach returns the entries that live where one of key k could, and those of them in the first
 // few lines with something cheap; if none has, all.
 func (m *model) reach(k Key) (all, first []*modelEntry) {
 	var few []*modelEntry

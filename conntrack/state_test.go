@@ -69,7 +69,7 @@ func TestConversations(t *testing.T) {
 		secure bool
 		want   []State
 	}{
-		{"a connection from its begin to its end", []uint8{S, A, P | A, F | A, A}, false,
+		{"a connection from its start to its end", []uint8{S, A, P | A, F | A, A}, false,
 			[]State{SynRecv, Established, Established, FinWait, FinWait}},
 		{"a SYN sent again", []uint8{S, S, A}, false, []State{SynRecv, SynRecv, Established}},
 		{"a client that aborts", []uint8{S, A, R | A}, false, []State{SynRecv, Established, Close}},

@@ -13,7 +13,7 @@ const (
 	perLine  = 2  // entries in a cache line
 	maxProbe = 32 // lines a search or an insertion may look at
 	fewLines = 8  // lines among which a victim is chosen, if they have a cheap one
-	// A chunk is what one step of a sweep looks at; it is passed over when
+	// A chunk is the part that one step of a sweep looks at; it is passed over when
 	// nothing lives in it.
 	chunkLines = 256
 	tick       = 10e6 // nanoseconds; the kernel's timers are no finer
@@ -35,7 +35,7 @@ type Config struct {
 	// 53 bytes for each entry of the limit, and 32 more for each IPv6 entry,
 	// touched only as it fills.
 	Limit int
-	// Secret seeds the hash. Whoever knows it can choose ports that meet in
+	// Secret seeds the hash. An attacker that knows it can choose ports that meet in
 	// one place; take it from a random source.
 	Secret [16]byte
 	// Removed, if not nil, is called with every entry that leaves the table,
@@ -157,7 +157,7 @@ func (t *Table) Len() int { return t.n }
 // Limit is the greatest number of entries.
 func (t *Table) Limit() int { return t.limit }
 
-// Evicted counts the entries that had to make room for others.
+// Evicted counts the entries that were evicted to make room for others.
 func (t *Table) Evicted() uint64 { return t.evicted }
 
 // ticks is now in ticks; it wraps after 497 days, which comparisons by
@@ -186,7 +186,7 @@ func (t *Table) after(i int) int {
 func (t *Table) Touch(h uint64) uint8 { return t.lines[t.home(h)][0].overflow }
 
 // Peek returns the connection of id if its time is not up, and changes nothing;
-// else nil. Of an IPv6 id, k is the key.
+// else nil. For an IPv6 id, k is the key.
 func (t *Table) Peek(id *ID, k *Key, now int64) *Entry {
 	var e *Entry
 	if id.kindProto&v6 == 0 {

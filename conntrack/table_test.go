@@ -67,7 +67,7 @@ func TestEveryFieldOfAKeyCounts(t *testing.T) {
 	}
 }
 
-// Who does not know the secret does not know which keys meet.
+// Without the secret it is not known which keys meet.
 func TestTheSecretDecidesThePlaces(t *testing.T) {
 	a, err := New(Config{Limit: 4096, Secret: [16]byte{1}})
 	if err != nil {
@@ -129,8 +129,8 @@ func TestOneHomeForAll(t *testing.T) {
 	}
 }
 
-// The probe is bounded, so a few places are full before the table is. Of the
-// connections up to the limit, all established, at most one in 2000 finds no room.
+// The probe is bounded, so a few places are full before the table is. At
+// most one in 2000 connections up to the limit, all established, finds no room.
 func TestFewFindNoRoom(t *testing.T) {
 	const n = 100_000
 	c := newClocked(t, n)
@@ -188,7 +188,7 @@ func TestWhoMakesRoom(t *testing.T) {
 	}
 }
 
-// Of those that may make room in a full place it is the one next to its end.
+// The entry evicted from a full place is the one next to its end.
 func TestTheNextToEndMakesRoom(t *testing.T) {
 	c := newClocked(t, 4096)
 	var keys []Key

@@ -142,7 +142,7 @@ func (c *converger) retry() {
 	}
 }
 
-// problems are what fails, a line each.
+// problems returns the failures, a line each.
 func (c *converger) problems() []string {
 	var all []string
 	for p := range c.parts() {

@@ -14,7 +14,7 @@ import (
 	"lvsdr/control/site"
 )
 
-// local is what the converger knows of clients on this host. Failure only
+// local is the converger's state of clients on this host. Failure only
 // disables them; all others are served.
 type local struct {
 	link     hostnet.Link      // where they come in; the zero Link: none

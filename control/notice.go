@@ -61,7 +61,7 @@ func (l *loop) publish(changed bool) {
 	l.view.Store(&v)
 }
 
-// unserved is what of the configuration is not served, a line each.
+// unserved returns the parts of the configuration that are not served, a line each.
 func (l *loop) unserved() []string {
 	all := slices.Clone(l.state.Problems())
 	for _, d := range l.reloads.found {

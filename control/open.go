@@ -172,12 +172,12 @@ func (d *daemon) countARP() map[string]uint64 {
 	return st.Map()
 }
 
-// backend is what the control socket answers with.
+// backend returns the backend of the control socket.
 func (d *daemon) backend() api.Backend {
 	return api.Backend{Viewer: d.inspector, Inspector: d.inspector, Admin: d.admin, Reloader: d.loop, Events: d.loop.feed}
 }
 
-// everySecond is what is done once a second.
+// everySecond returns the function to call once a second.
 func (d *daemon) everySecond() func() {
 	next := d.clock.Now()
 	return func() {

@@ -19,7 +19,7 @@ const maxRetry = time.Minute
 type part struct {
 	name string // as the log has it
 	log  *slog.Logger
-	// remedy is what an operator can do who does not want to wait; "": nothing.
+	// remedy tells an operator how to avoid the wait; "": there is no way.
 	remedy string
 	due    bool // not told its wish yet
 	err    error

@@ -222,7 +222,7 @@ func add(vip string, servers ...dataplane.ServerConfig) []site.Edit {
 	return all
 }
 
-// content is what the engine has: "VIP: SERVER*WEIGHT ...", in order.
+// content returns the services of the engine: "VIP: SERVER*WEIGHT ...", in order.
 func (r *rig) content() []string { return content(r.Table) }
 
 func content(t *site.Table) []string {

@@ -40,7 +40,7 @@ type Options struct {
 	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.
 	Socket string
-	// Version is what the status reports.
+	// Version is the version that the status reports.
 	Version string
 	Log     *slog.Logger
 	// Notify tells a service manager "READY=1" and so on (sd_notify(3)).
@@ -140,7 +140,7 @@ func passOn(ctx context.Context, reload <-chan struct{}, box *mailbox) error {
 	}
 }
 
-// tasks are what runs beside the loop until ctx ends.
+// tasks run beside the loop until ctx ends.
 type tasks struct {
 	ctx    context.Context
 	group  sync.WaitGroup

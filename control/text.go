@@ -10,7 +10,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A subject is what an edit is about: a service, or a server of one.
+// A subject is the target of an edit: a service, or a server of one.
 type subject struct {
 	service dataplane.ServiceKey
 	server  frame.Addr

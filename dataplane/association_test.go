@@ -57,7 +57,7 @@ func TestAssociations(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"from its begin to its end", []step{{init, "INIT1", 4}, {cookie, "ESTABLISHED", 900}, {data, "ESTABLISHED", 900},
+		{"from its start to its end", []step{{init, "INIT1", 4}, {cookie, "ESTABLISHED", 900}, {data, "ESTABLISHED", 900},
 			{3, "ESTABLISHED", 900}, {shutdown, "SHUTDOWN", 61}, {done, "CLOSED", 61}}},
 		{"closed by the server", []step{{init, "INIT1", 4}, {cookie, "ESTABLISHED", 900}, {ack, "SHUTDOWN", 61}, {data, "SHUTDOWN", 61}}},
 		{"an INIT sent again", []step{{init, "INIT1", 4}, {init, "INIT", 61}, {init, "INIT", 61}, {cookie, "ESTABLISHED", 900}}},

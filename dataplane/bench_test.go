@@ -39,7 +39,7 @@ func benchLoad(b *testing.B, w *load, reason dataplane.Reason) {
 	b.ReportMetric(float64(b.N*len(w.frames))/b.Elapsed().Seconds(), "frames/s")
 }
 
-// BenchmarkCounters is what a scrape costs.
+// BenchmarkCounters measures a scrape.
 func BenchmarkCounters(b *testing.B) {
 	l := defaultLab(b)
 	b.ReportAllocs()

@@ -89,7 +89,7 @@ func TestDropPacketModes(t *testing.T) {
 	}
 }
 
-// What is no new connection is not shed, but answered as ever.
+// Packets that start no new connection are not shed, but answered as usual.
 func TestDropPacketIsAboutNewConnections(t *testing.T) {
 	l := filled(t, 1)
 	l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 1 })

@@ -58,7 +58,7 @@ type Director struct {
 	followers int
 }
 
-// state is what decisions about new connections depend on, besides the table.
+// state is the data that decisions about new connections depend on, besides the table.
 type state struct {
 	services services
 	timeouts conntrack.Timeouts

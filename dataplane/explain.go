@@ -246,7 +246,7 @@ func (d *Director) entryStatus(k conntrack.Key, e *conntrack.Entry, now int64) *
 	return st
 }
 
-// A Bond is what binds a client to a server in one service.
+// A Bond is the binding of a client to a server in one service.
 type Bond struct {
 	Service  ServiceConfig
 	Template *EntryStatus // nil: none

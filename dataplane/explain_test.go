@@ -17,7 +17,7 @@ import (
 	"lvsdr/scheduler"
 )
 
-// explained is what p would meet.
+// explained returns the outcome for p.
 func (l *lab) explained(p dataplane.Packet) dataplane.Explanation {
 	l.t.Helper()
 	in := bytes.Clone(p.Data)
@@ -190,7 +190,7 @@ func TestExplainNamesWhatAPacketMeets(t *testing.T) {
 		t.Errorf("a known client: %+v", x.Template)
 	}
 	if x := l.explained(dataplane.Packet{Data: tcp(1000, 81, "S")}); x.Service != nil || !x.Ours || x.Reason != dataplane.ResetNoService {
-		t.Errorf("a port that nobody serves: %+v", x)
+		t.Errorf("a port without a service: %+v", x)
 	}
 	bonds, conns := l.d.Bonds(frame.AddrFrom(clientIP), l.now), l.d.ClientConns(frame.AddrFrom(clientIP), l.now)
 	if len(bonds) != 3 || bonds[0].Template != nil || bonds[1].Service.Key != tcpService(443) || !reflect.DeepEqual(bonds[1].Template, x.Template) {

@@ -5,8 +5,8 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A hop is what sending to a server takes: how, to which next hop, by which link,
-// with what in front. It never changes; there is one for each slot that is used.
+// A hop describes how to send to a server: the method, the next hop, the link, and
+// the bytes in front. It never changes; there is one for each slot that is used.
 type hop struct {
 	dest   *dest
 	ref    conntrack.DestRef

@@ -29,7 +29,7 @@ type datagramKey struct {
 	proto    frame.Proto // of IPv4; the fragments of IPv6 may name different ones
 }
 
-// A datagram is what is known of one.
+// A datagram is the state of a fragmented datagram.
 type datagram struct {
 	key     datagramKey
 	expires int64 // ns; 0: free

@@ -16,7 +16,7 @@ import (
 	"lvsdr/dataplane/frame/frametest"
 )
 
-// A gram is a datagram to be sent in fragments: UDP, or the begin of a TCP
+// A gram is a datagram to be sent in fragments: UDP, or the start of a TCP
 // connection or of an SCTP association.
 type gram struct {
 	src   netip.Addr
@@ -377,7 +377,7 @@ func TestImpossibleFragments(t *testing.T) {
 		{"another again", []step{first, {64, 64, true, followed}, {64, 64, true, overlap}}},
 		{"a last one again", []step{first, {128, 9, false, followed}, {128, 9, false, overlap}, {64, 64, true, followed}}},
 		{"over the end of one", []step{first, {56, 16, true, overlap}, {64, 8, false, followed}}},
-		{"over the begin of one", []step{first, {128, 64, true, followed}, {72, 64, true, overlap}}},
+		{"over the start of one", []step{first, {128, 64, true, followed}, {72, 64, true, overlap}}},
 		{"within one", []step{first, {8, 8, true, overlap}}},
 		{"around one", []step{first, {128, 8, true, followed}, {120, 24, true, overlap}, {120, 8, true, followed}}},
 		{"over two that meet", []step{first, {64, 64, true, followed}, {56, 16, true, overlap}}},

@@ -60,7 +60,7 @@ func serverOf(k dataplane.ServiceKey, n byte) frame.Addr {
 var unlimited = dataplane.Limits{Resets: 1e9, ICMP: 1e9, Echoes: 1e9}
 
 // A lab is a director with one worker on a clock that the test sets. Every
-// frame it is given is held against the laws of forwarding and answering, and
+// frame it is given is checked against the laws of forwarding and answering, and
 // in the end the counters must add up.
 type lab struct {
 	t       testing.TB
@@ -165,7 +165,7 @@ func (l *lab) pass(d time.Duration) {
 	l.d.Sweep(l.now, l.d.Chunks())
 }
 
-// A result is what became of one frame.
+// A result is the outcome for one frame.
 type result struct {
 	verdict dataplane.Verdict
 	reason  dataplane.Reason

@@ -151,7 +151,7 @@ func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
 	return nil
 }
 
-// lawOfAnswer6 is what differs in IPv6: RFC 4443 instead of RFC 792.
+// lawOfAnswer6 checks the rules that differ in IPv6: RFC 4443 instead of RFC 792.
 func lawOfAnswer6(in, out []byte, q, a frame.Header, reason dataplane.Reason) error {
 	switch {
 	case a.TTL != 64 || a.IsFragment() || a.L4 != a.L3+40:

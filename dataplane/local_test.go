@@ -31,7 +31,7 @@ func TestALocalServerRefuses(t *testing.T) {
 	l.expect(tcp(1002, 80, "S"), dataplane.Scheduled, 2)
 }
 
-// tcpReply is what a server answers to a client's port.
+// tcpReply is a server's answer to a client's port.
 func tcpReply(port uint16) []byte {
 	f := build.TCP{Src: netip.AddrPortFrom(vipIP, 80), Dst: netip.AddrPortFrom(clientIP, port), Flags: "A"}
 	return f.Bytes()

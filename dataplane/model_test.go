@@ -287,7 +287,7 @@ func (x *match) sweep(now int64) {
 	})
 }
 
-// A tally is what is listed of a server.
+// A tally holds the listed counts of a server.
 type tally struct {
 	config                       dataplane.ServerConfig
 	active, inactive, persistent int

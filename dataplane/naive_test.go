@@ -50,7 +50,7 @@ type naiveEntry struct {
 	retired, invalid, assured bool
 }
 
-// A packet is what a naive director looks at.
+// A packet holds the fields that a naive director looks at.
 type packet struct {
 	src, dst       frame.Addr
 	sport, dport   uint16
@@ -199,7 +199,7 @@ func (m *naive) lookup(p *packet) *naiveService {
 	return at(0)
 }
 
-// own is what the director's own stack says to p.
+// own returns the answer of the director's own stack to p.
 func (m *naive) own(p *packet, served bool) dataplane.Reason {
 	switch {
 	case !p.destinationVIP:

@@ -76,7 +76,7 @@ func (p *Packet) Prepend(n int) []byte {
 	return p.Data[:n]
 }
 
-// Header is what Process read from the frame.
+// Header is the result of Process's parsing.
 func (p *Packet) Header() *frame.Header { return &p.header }
 
 // A Reply is a frame made by Process: an echo reply, a reset or an ICMP error,

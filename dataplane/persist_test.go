@@ -195,7 +195,7 @@ func TestUDPFlow(t *testing.T) {
 	l.expect(udp(4000, 53), dataplane.Scheduled, 2)
 }
 
-// What a connection counts as, from its begin to its end.
+// How a connection is counted, from its start to its end.
 func TestCountsFollowTheStates(t *testing.T) {
 	l := defaultLab(t)
 	k := tcpService(80)

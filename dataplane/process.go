@@ -5,7 +5,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// flow is what the stages after the first need of a packet.
+// flow holds the fields of a packet that the stages after the first need.
 type flow struct {
 	id     conntrack.ID
 	quoted bool          // it is that of the packet an ICMP error quotes
@@ -189,7 +189,7 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 	return p.routeTo(ds.hop, reason)
 }
 
-// refuse is what a server that is this host, and does not listen, does to p:
+// refuse does to p as a server on this host that does not listen:
 // what the host's stack does. A reset ends the connection.
 func (d *Director) refuse(t *Table, s *Scratch, ds *dest, e *conntrack.Entry, p *Packet, now int64) Reason {
 	reason := t.unserved(p, false)

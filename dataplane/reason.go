@@ -124,7 +124,7 @@ func (r Reason) String() string {
 	return "reason?"
 }
 
-// Verdict is what a frame with reason r gets.
+// Verdict returns the verdict on a frame with reason r.
 func (r Reason) Verdict() Verdict {
 	if r < numReasons {
 		return reasons[r].verdict
@@ -132,7 +132,7 @@ func (r Reason) Verdict() Verdict {
 	return Drop
 }
 
-// Words is what became of a frame with reason r, and why, in a few words.
+// Words describes the fate of a frame with reason r in a few words.
 func (r Reason) Words() string {
 	if r < numReasons {
 		return reasons[r].text

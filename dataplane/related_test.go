@@ -47,7 +47,7 @@ func (q quoted) reply(n int, from netip.Addr) []byte {
 	return build.Quote(build.SCTP{Src: src, Dst: dst, Payload: make([]byte, 30)}.Bytes(), n)
 }
 
-// router is who sends the errors.
+// router is the sender of the errors.
 func (q quoted) router() netip.Addr {
 	if q.src.Is6() {
 		return netip.MustParseAddr("2001:db8:99::1")

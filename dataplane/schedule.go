@@ -51,7 +51,7 @@ func (t *Table) begins(p *Packet) bool {
 	return true
 }
 
-// unserved is what a packet gets that no connection and no scheduler takes:
+// unserved is the reason for a packet that no connection and no scheduler takes:
 // what a host's own stack would answer. served says that there is a service
 // for its port.
 func (t *Table) unserved(p *Packet, served bool) Reason {

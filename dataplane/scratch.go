@@ -7,7 +7,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A Scratch is what one worker keeps between batches: its counters, its rate
+// A Scratch is the state that one worker keeps between batches: its counters, its rate
 // limits and room for its answers. Make it with Director.NewScratch.
 type Scratch struct {
 	counts  [numReasons]atomic.Uint64

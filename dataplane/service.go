@@ -46,7 +46,7 @@ const (
 // are still remembered; beyond it AddServer refuses with ErrTooManyServers.
 const MaxServers = conntrack.MaxDests
 
-// A ServiceConfig is what is configured of a virtual service.
+// A ServiceConfig is the configuration of a virtual service.
 type ServiceConfig struct {
 	Key       ServiceKey
 	Scheduler string // as in ipvsadm -s
@@ -62,7 +62,7 @@ type ServiceConfig struct {
 	Mask frame.Addr
 }
 
-// A ServerConfig is what is configured of a real server in a service.
+// A ServerConfig is the configuration of a real server in a service.
 type ServerConfig struct {
 	Addr   frame.Addr
 	Port   uint16

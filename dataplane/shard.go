@@ -22,8 +22,8 @@ type shard struct {
 	// strained says that the table is nearly full; as of the last batch or
 	// sweep.
 	strained bool
-	// traffic is what was sent to the servers, by slot and in pages as hops are,
-	// and is not in their totals yet.
+	// traffic counts the frames sent to the servers that are not in their totals
+	// yet, by slot and in pages as hops are.
 	traffic []*[hopPage]load
 	touched uint8 // keeps the loads of Table.Touch alive
 	_       [64]byte

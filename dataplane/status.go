@@ -164,8 +164,8 @@ func (d *Director) connStatus(k conntrack.Key, e *conntrack.Entry, now int64) Co
 	return c
 }
 
-// TableUse is how full the connection table is, and how many entries had to
-// make room for others.
+// TableUse says how full the connection table is, and how many entries were
+// evicted for others.
 func (d *Director) TableUse() (entries, limit int, evicted uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

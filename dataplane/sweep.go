@@ -10,8 +10,8 @@ const sweepRest = 500
 
 // SweepBeside is Sweep beside traffic. Workers go first between any two chunks,
 // and so wait for one at most; and after each chunk that something was removed
-// from it calls rest with a time in nanoseconds. Who sleeps for so long there
-// takes a fifth of a CPU: the kernel has no reason then to take it off its CPU
+// from it calls rest with a time in nanoseconds. If rest sleeps for that time,
+// sweeping uses a fifth of a CPU: the kernel has no reason then to preempt it
 // in the middle of a chunk, while workers wait.
 func (d *Director) SweepBeside(now int64, n int, rest func(ns int64)) {
 	all := d.Chunks()
@@ -65,7 +65,7 @@ func (d *Director) spare(now int64) {
 	})
 }
 
-// forget forgets removed servers that nobody refers to any more.
+// forget forgets removed servers without references.
 func (d *Director) forget(now int64) {
 	d.eachRemoved(func(ds *dest) {
 		if at, _ := d.dests.Dest(ds.ref); ds.refs > 0 || now-at.IdleSince < trashTime {

@@ -156,7 +156,7 @@ func TestATraceOfSeveralWorkersLosesNothingSilently(t *testing.T) {
 	}
 }
 
-// BenchmarkTrace is what a batch of hits costs, with a trace and without.
+// BenchmarkTrace measures a batch of hits, with a trace and without.
 func BenchmarkTrace(b *testing.B) {
 	for _, c := range []struct {
 		name string

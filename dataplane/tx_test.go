@@ -150,7 +150,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// Whoever releases the lock waits until each worker that waited then has had it.
+// Releasing the lock waits until each worker that waited then has had it.
 func TestReleaseLetsWorkersIn(t *testing.T) {
 	d := crowd{}.empty(t)
 	const workers = 3

@@ -19,7 +19,7 @@ import (
 
 // A mixture is traffic of all sorts in both families: connections,
 // associations, flows, whole and in fragments of any order, errors about
-// them, and what nobody expects.
+// them, and frames that no service expects.
 type mixture struct {
 	r      *rand.Rand
 	pieces [][]byte // fragments still to be sent, shuffled

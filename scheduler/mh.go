@@ -45,8 +45,8 @@ func (m *maglev) Pick(dests []*Dest, f *Flow) int {
 	if dests[i].Fit() {
 		return i
 	}
-	// Without the look at the list, every client of a service of which nobody
-	// is fit would cost thousands of hashes.
+	// Without the look at the list, every client of a service without a fit
+	// server would cost thousands of hashes.
 	if f.Flags&Fallback == 0 || !slices.ContainsFunc(dests, (*Dest).Fit) {
 		return -1
 	}

@@ -7,7 +7,7 @@ import "math/rand/v2"
 // "twos" and the kernel's; ipvsadm 1.31 takes the name, too.
 //
 // The draws are those of a generator that begins the same in every service, so
-// that a scenario is played the same twice. Nobody gains by foreseeing them:
+// that a scenario is played the same twice. Foreseeing them gains nothing:
 // they choose a server, they keep no secret.
 type twos struct {
 	random *rand.Rand

@@ -53,8 +53,8 @@ func (r *Report) Worse() []string {
 type place struct{ rung, candidate string }
 
 // Judge compares the runs of two programs pair by pair; the first of old
-// belongs to the first of new. Of a rung in which lvsdr stands beside others,
-// lvsdr alone is judged: the others are not what a change of it is about.
+// belongs to the first of new. In a rung that compares lvsdr with others only
+// lvsdr is judged, because a change of lvsdr does not concern the others.
 func Judge(old, new []ladder.Report, bound float64) *Report {
 	a, b := series(old), series(new)
 	r := &Report{Bound: bound}

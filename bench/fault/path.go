@@ -90,7 +90,7 @@ server believes: a tunnel, an overlay network, a forgotten switch. It is a link 
 layer 2 and says nothing when it drops a frame. Connections are
 established, small answers come, large ones hang: after the first full frame
 nothing arrives, and the server repeats it in vain. The director sees none of it,
-because answers do not come by. Cure: the right MTU on the server's interface,
+because answers do not pass through it. Cure: the right MTU on the server's interface,
 or a smaller MSS on the route to the clients (ip route ... advmss).`,
 		Break: func(_ context.Context, s *Scene) error {
 			v := s.Victim()
@@ -136,7 +136,7 @@ director asks for MAC addresses again and again, and learns the new one within
 half a minute. Here it cannot: the switch answers ARP for the server itself, from
 a table that it has from before (ARP suppression, as in EVPN fabrics; a permanent
 neighbour entry on a director does the same). So frames keep going to a MAC
-address that nobody has any more. It ends when the server itself sends ARP,
+address that no host has any more. It ends when the server itself sends ARP,
 because the switch passes that on: arping -U -I eth0 ADDRESS on the server.`,
 		Break: func(_ context.Context, s *Scene) error {
 			v := s.Victim()
@@ -171,7 +171,7 @@ because the switch passes that on: arping -U -I eth0 ADDRESS on the server.`,
 			answers := e.seen(func(p *netlab.Packet) bool { return at(p, v, out) && p.IsFrom(vip) && p.TCP(frame.SYN|frame.ACK) })
 			return Finding{
 				Shown: len(lost) > 0 && len(answers) == 0 && e.Failed() > 0,
-				Text: fmt.Sprintf("the director sent %d frames to a MAC address that nobody has; %s answered %d; %d of %d requests failed",
+				Text: fmt.Sprintf("the director sent %d frames to a MAC address that no host has; %s answered %d; %d of %d requests failed",
 					len(lost), v.Name(), len(answers), e.Failed(), e.Made()),
 				Packets: lost,
 			}

@@ -90,7 +90,7 @@ func rsAnswersARP() Fault {
 		Explain: `arp_ignore is 0 on the real server, or was set only on lo, where it has no
 effect: the kernel takes the greater of "all" and the interface that the request
 came in by. (With IPv6: the VIP is on eth0 and not on lo.) The question who has
-the VIP now gets two answers. Who believes the real server's sends everything
+the VIP now gets two answers. A host that believes the real server's sends all
 past the director to this one server, and the director sees none of it: no
 balance, no health checks, and it changes with every ARP timeout.`,
 		Unfit: func(spec netlab.Spec) string {
@@ -180,7 +180,7 @@ refused", as often as the scheduler sends them there.`,
 	}
 }
 
-// Of the policy rules of rsFirewall.
+// The numbers of the policy rules of rsFirewall.
 const (
 	blockPriority = 5
 	localPriority = 10 // where the rule for local addresses goes, which is 0 else

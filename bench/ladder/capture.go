@@ -72,7 +72,7 @@ func ReadCapture(r io.Reader) (c *Capture, err error) {
 	in := bufio.NewReader(r)
 	begin, err := in.Peek(4)
 	if err != nil {
-		return nil, fmt.Errorf("read the begin of a capture: %w", err)
+		return nil, fmt.Errorf("read the start of a capture: %w", err)
 	}
 	var from frameReader
 	if bytes.Equal(begin, pcapngMagic) {

@@ -39,7 +39,7 @@ func Zipf(n int, exponent float64) *Flows {
 // greater than any n.
 func scatter(rank, n uint32) uint32 { return uint32(uint64(rank) * 2654435761 % uint64(n)) }
 
-// Again is the same sequence from its begin.
+// Again returns the same sequence from its start.
 func (f *Flows) Again() *Flows { return &Flows{n: f.n, state: 1, drawn: f.drawn} }
 
 // Next is the next flow number.

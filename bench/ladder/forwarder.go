@@ -54,7 +54,7 @@ type Setup struct {
 	Persistence time.Duration
 	// Limit is how many connections (and templates) there may be, at least.
 	Limit int
-	// Sloppy takes any segment but a RST as the begin of a connection, for
+	// Sloppy takes any segment but a RST as the first of a connection, for
 	// captures that begin in the middle of one.
 	Sloppy bool
 }

@@ -37,8 +37,8 @@ func TestKeysNameTheirFlows(t *testing.T) {
 	}
 }
 
-// What is known to be so large is measured so. The kernel fills it: what Go
-// code writes has shadows under the race detector.
+// Memory of a known size is measured as that size. The kernel fills it: memory
+// that Go code writes has shadows under the race detector.
 func TestMemoryIsMeasured(t *testing.T) {
 	const limit, each = 1 << 16, 256
 	var b []byte

@@ -51,7 +51,7 @@ lvsdr-l1. A connection to an address that the host does not have comes from its 
 			}
 			own := l.begun(d, d.Addr, nil)
 			fmt.Fprintf(s.out, "All %d connections came from %s, and each answer straight from its real server.\n", len(own), d.Addr)
-			s.mended(pinged && s.balanced(l) && len(own) == lessonRequests,
+			s.remedied(pinged && s.balanced(l) && len(own) == lessonRequests,
 				"the ping is answered by lvsdr; %d of %d connections left the director's host\nfrom %s; accepted by %s.",
 				len(own), l.tally.Total(), d.Addr, s.byShares(l))
 			return nil

@@ -36,8 +36,8 @@ func (s *lessonShow) problem(right bool, format string, args ...any) {
 	s.note("Before: ", noProblem, right, format, args)
 }
 
-// mended notes what proves that the remedy helped, or that it did not.
-func (s *lessonShow) mended(right bool, format string, args ...any) {
+// remedied notes what proves that the remedy helped, or that it did not.
+func (s *lessonShow) remedied(right bool, format string, args ...any) {
 	s.note("After:  ", noHelp, right, format, args)
 }
 

@@ -71,7 +71,7 @@ that say nothing.)
 			}
 			s.shares("client1", l)
 			fmt.Fprintln(s.out, "The scheduler decides about each connection; a template that is left over is asked no more.")
-			s.mended(s.balanced(l), "%d connections of client1 were accepted by the weights: %s.", l.tally.Total(), s.byShares(l))
+			s.remedied(s.balanced(l), "%d connections of client1 were accepted by the weights: %s.", l.tally.Total(), s.byShares(l))
 			return nil
 		},
 	}

@@ -33,7 +33,7 @@ the client directly. So ss, netstat and lsof on the director are right to show n
 and an open port there would be no sign of a working service.`, netip.AddrPortFrom(s.Spec.VIP, netlab.ServicePort))
 		},
 		remedy: func(ctx context.Context, s *lessonShow) error {
-			s.say("There is nothing to mend; the service is to be seen elsewhere. The director knows it:")
+			s.say("There is nothing to fix; look for the service elsewhere. The director knows it:")
 			if _, _, err := s.services(ctx); err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ and an open port there would be no sign of a working service.`, netip.AddrPortFr
 			}
 			sent := l.begun(d, s.Clients[0].Addr, nil)
 			fmt.Fprintf(s.out, "Connections more than before: %d. SYNs that left the director: %d.\n", counted, len(sent))
-			s.mended(s.balanced(l) && int(counted) == len(sent) && len(sent) == lessonRequests,
+			s.remedied(s.balanced(l) && int(counted) == len(sent) && len(sent) == lessonRequests,
 				"lvsdr status counts %d connections, the capture on the director shows %d;\naccepted by %s.", counted, len(sent), s.byShares(l))
 			return nil
 		},

@@ -75,7 +75,7 @@ address at both ends.`, s.Spec.VIP)
 			}
 			fmt.Fprintf(s.out, "The director sends rs1 its own share back. That answer is from rs1 to rs1 and stays on lo.\n")
 			sent := l.begun(rs1, rs1.Addr, d)
-			s.mended(len(sent) == lessonRequests && s.balanced(l), "%d of %d connections of rs1 went to the director, from %s;\naccepted by %s.",
+			s.remedied(len(sent) == lessonRequests && s.balanced(l), "%d of %d connections of rs1 went to the director, from %s;\naccepted by %s.",
 				len(sent), l.tally.Total(), rs1.Addr, s.byShares(l))
 			return nil
 		},

@@ -86,7 +86,7 @@ func TestEveryHostReachesEveryOther(t *testing.T) {
 	}
 }
 
-// Who is on which network, and by which router a real server answers.
+// The networks of each host, and the router by which a real server answers.
 func TestTopologiesAreAsTheSpecSays(t *testing.T) {
 	lab := build(t, Spec{TwoArmed: true, Routed: true})
 	c, d, rs, r := lab.Clients[0], lab.Director, lab.Servers[0], lab.Router

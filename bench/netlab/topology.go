@@ -107,7 +107,7 @@ const maxTopologyLine = 1 << 12
 
 // read reads the flags from a file: the name of one and its value, one a line;
 // a flag that is only on or off needs no value. What follows a # is a comment.
-// Flags of the command line hold against the file.
+// Flags of the command line override the file.
 func (t *Topology) read(name string, r io.Reader) error {
 	commanded := map[string]bool{}
 	t.flags.VisitAll(func(f *pflag.Flag) { commanded[f.Name] = f.Changed })

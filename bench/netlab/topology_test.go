@@ -21,7 +21,7 @@ func TestATopologyFileSaysWhatFlagsSay(t *testing.T) {
 	}
 	got := fmt.Sprintf("%v %v %v %v %v %v %v %v", s.Clients, s.Servers, s.Weights, s.TwoArmed, s.Routed, s.IPv6, s.MTU, s.Scheduler)
 	if want := "2 3 [5 0 1] true false false 1400 rr"; got != want {
-		t.Errorf("%s, want %s: a flag of the command line holds against the file", got, want)
+		t.Errorf("%s, want %s: a flag of the command line overrides the file", got, want)
 	}
 }
 

@@ -35,7 +35,7 @@ func TempDir() (dir string, release func() error, err error) {
 // HoldDir says that this process uses the folder dir, which it makes if it is
 // missing, until release, which removes it, or until the process dies. It fails
 // if another process holds it. A folder among the temporary files whose name
-// begins with "lvsdr-lab-" and that nobody holds is removed by the next lab.
+// begins with "lvsdr-lab-" and that is not held is removed by the next lab.
 //
 // A folder is held by a lock on it (flock(2)), which the kernel releases with
 // the process, in whatever way and in whatever namespace that ends.

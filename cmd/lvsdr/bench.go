@@ -103,7 +103,7 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer, asked boo
 	return f.measure(ctx, out, o, "Live traffic was not measured: the kernel refused the namespaces.")
 }
 
-// options are what the flags say.
+// options returns the options that the flags give.
 func (f *benchFlags) options(progress io.Writer) (o ladder.Options, err error) {
 	o = f.Options
 	o.Progress = progress

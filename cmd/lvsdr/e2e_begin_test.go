@@ -24,7 +24,7 @@ func TestNobodyIsRefusedBeforeTheVIPsAreAnnounced(t *testing.T) {
 	if err := client.SetNeighbour(netlab.Ifname, lab.Spec.VIP, lab.Director.MAC); err != nil {
 		t.Fatal(err)
 	}
-	// A real server that nobody is makes the director wait.
+	// A real server that does not exist makes the director wait.
 	config := fmt.Sprintf("virtual_server %s %d {\n lb_algo rr\n lb_kind DR\n protocol TCP\n persistence_timeout 0\n"+
 		" real_server 192.168.1.250 %d {\n }\n}\n", lab.Spec.VIP, port, port)
 	dir := shortDir(t)

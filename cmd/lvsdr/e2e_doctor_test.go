@@ -170,7 +170,7 @@ func TestDoctorNamesEveryFault(t *testing.T) {
 }
 
 // wantNamed wants the fault among the errors or warnings, with what shows and
-// what mends it, and no other real server accused.
+// a remedy, and no other real server accused.
 func wantNamed(t *testing.T, r *findings.Report, s *fault.Scene, name string) {
 	t.Helper()
 	f := find(r, name, "")
@@ -188,11 +188,11 @@ func wantNamed(t *testing.T, r *findings.Report, s *fault.Scene, name string) {
 	t.Logf("%s: %s", f.About, f.Text)
 }
 
-// wantHealthy wants no finding to mend.
+// wantHealthy wants no finding that needs a fix.
 func wantHealthy(t *testing.T, r *findings.Report) {
 	t.Helper()
 	if r.Worst != findings.Info {
-		t.Errorf("a %s that is well is not found so:\n%s", r.Place, shown(r))
+		t.Errorf("a healthy %s is not reported as healthy:\n%s", r.Place, shown(r))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"lvsdr/control/api"
 )
 
-// explained is what explain says, as JSON.
+// explained returns the JSON of explain.
 func explained(t *testing.T, d *netlab.Director, client, service string, more ...string) *api.Explained {
 	t.Helper()
 	r := lvsdr(t, append([]string{"explain", client, service, "--json", "--socket", d.Socket}, more...)...)

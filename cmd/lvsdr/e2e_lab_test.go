@@ -65,7 +65,7 @@ func processes(t *testing.T) []string {
 	})
 }
 
-// labWords are what the lab shows.
+// labWords are words in the output of the lab.
 var labWords = regexp.MustCompile(`(?s)The lab\n.*` +
 	`The way of one packet\n.*leaves client1 .*reaches director .*leaves director .*reaches rs\d .*leaves rs\d .*reaches client1 .*` +
 	`600 requests, persistence_timeout 0\n.*rs1  weight 3 .* 50\.\d %.*rs2  weight 2 .* 33\.\d %.*rs3  weight 1 .* 16\.\d %.*` +

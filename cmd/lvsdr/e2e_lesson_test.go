@@ -55,7 +55,7 @@ func lessonBlock(t *testing.T, page string, n int) (from, to int) {
 // times.
 var seconds = regexp.MustCompile(`  [0-9]+ s  TCP`)
 
-// same is what a lesson says, without what depends on the kernel.
+// same returns a lesson's output without the parts that depend on the kernel.
 func same(text string) string { return seconds.ReplaceAllString(text, "  N s  TCP") }
 
 // The page shows what the lessons say, word for word.

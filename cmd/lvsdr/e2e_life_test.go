@@ -82,7 +82,7 @@ func (p *process) end(t *testing.T, s unix.Signal) int {
 	return p.ProcessState.ExitCode()
 }
 
-// shielded is what the shield hides on the director's host.
+// shielded returns the VIPs that the shield hides on the director's host.
 func shielded(t *testing.T, lab *network) (guards []shield.Guard) {
 	t.Helper()
 	if err := lab.Director.Do(func() (err error) { guards, err = shield.Guarded(); return err }); err != nil {

@@ -229,7 +229,7 @@ func TestAnUploadFromTheDirectorsHostArrivesWhole(t *testing.T) {
 	}
 }
 
-// footprint is what a director may leave behind: interfaces, rules, routes and
+// footprint lists the things a director may leave behind: interfaces, rules, routes and
 // neighbours of both families, and the settings that policy looks at.
 func footprint(t *testing.T, h *netns.Host) []string {
 	t.Helper()

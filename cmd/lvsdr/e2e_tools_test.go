@@ -66,7 +66,7 @@ func TestNginxAnswersCurl(t *testing.T) {
 	}
 }
 
-// An iperfReport is what a test needs of the JSON that iperf3 writes.
+// An iperfReport is the part of iperf3's JSON that a test needs.
 type iperfReport struct {
 	Error string `json:"error"`
 	Start struct {

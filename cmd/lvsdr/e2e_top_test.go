@@ -33,10 +33,10 @@ func TestTopOnceShowsShares(t *testing.T) {
 	}
 }
 
-// control is what top writes to a terminal beside text.
+// control matches the control sequences that top writes to a terminal.
 var control = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
 
-// screens are what was drawn on a terminal, one after the other.
+// screens returns the screens drawn on a terminal, one after the other.
 func screens(written string) [][]string {
 	var all [][]string
 	for _, s := range strings.Split(written, "\x1b[H")[1:] {
@@ -128,7 +128,7 @@ func wantFits(t *testing.T, screen []string, width, height int) {
 	}
 }
 
-// misfits are what does not fit on a screen of so many cells.
+// misfits returns the lines that do not fit on a screen of so many cells.
 func misfits(screen []string, width, height int) []string {
 	var all []string
 	if len(screen) > height {

@@ -83,7 +83,7 @@ func withoutEdits(s sighting) string {
 	return string(b)
 }
 
-// A wireCount is what the director's interface saw.
+// A wireCount counts the frames on the director's interface.
 type wireCount struct {
 	forwarded int
 	answers   []sighting // our own IP packets
@@ -92,7 +92,7 @@ type wireCount struct {
 // checkDirector proves that every frame that left the director was one that it
 // had received for the VIP, once, with new MAC addresses and a TTL less by one,
 // or an ARP packet, or an answer from the VIP to a client; and that the real
-// servers' replies did not come by.
+// servers' replies did not pass through it.
 func checkDirector(t *testing.T, lab *network, c *netlab.Capture) wireCount {
 	t.Helper()
 	vip, mine := frame.AddrFrom(lab.Spec.VIP), frame.MAC(lab.Director.MAC)

@@ -55,7 +55,7 @@ func (f *realserverFlags) flags(cmd *cobra.Command, balance bool) {
 	}
 }
 
-// options are what the flags say, one for each VIP.
+// options returns the options that the flags give, one for each VIP.
 func (f *realserverFlags) options() ([]realserver.Options, error) {
 	if len(f.vips) == 0 {
 		return nil, errors.New("--vip is missing")
@@ -91,7 +91,7 @@ func (f *realserverFlags) options() ([]realserver.Options, error) {
 	return all, nil
 }
 
-// A realserverResult is what a verb has to say about a VIP.
+// A realserverResult is the output of a verb for a VIP.
 type realserverResult interface {
 	WriteText(io.Writer) error
 	OK() bool

@@ -37,7 +37,7 @@ type usageError struct {
 	err error
 }
 
-// Error is what is wrong and what to do next.
+// Error names the problem and what to do next.
 func (e usageError) Error() string {
 	return e.err.Error() + "\ntry `" + e.cmd.CommandPath() + " --help`"
 }

@@ -55,7 +55,7 @@ of their own. There is one trace at a time.`,
 	return cmd
 }
 
-// question is what to ask the director.
+// question returns the request for the director.
 func (f *traceFlags) question(filter string) (api.TraceQuestion, error) {
 	q := api.TraceQuestion{Filter: filter, SnapLen: f.snapLen}
 	n, err := strconv.Atoi(strings.TrimPrefix(f.sample, "1/"))

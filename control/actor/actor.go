@@ -19,7 +19,7 @@ type Engine interface {
 	Change(c Change) []error
 }
 
-// A Change is what an Engine is to make otherwise, in this order.
+// A Change lists the edits that an Engine is to make, in this order.
 type Change struct {
 	// Keep are the VIPs that stay: all others go before their services do, so
 	// that their clients are not refused meanwhile. nil: none goes.

@@ -43,7 +43,7 @@ type Reloader interface {
 	Reload(ctx context.Context) (*Reloaded, error)
 }
 
-// Reloaded is what a reload has done.
+// Reloaded is the outcome of a reload.
 type Reloaded struct {
 	Changes  []string `json:"changes"`  // a line each
 	Problems []string `json:"problems"` // what of the configuration cannot be served

@@ -36,7 +36,7 @@ func HostPort(addr netip.Addr, port uint16) string {
 	return net.JoinHostPort(addr.String(), strconv.Itoa(int(port)))
 }
 
-// A ServiceConfig is what is configured of a virtual service.
+// A ServiceConfig is the configuration of a virtual service.
 type ServiceConfig struct {
 	ServiceKey
 	Scheduler string `json:"scheduler"`       // as in ipvsadm -s
@@ -58,7 +58,7 @@ const (
 	Local      = "local"      // the server is the director's own host
 )
 
-// A ServerConfig is what is configured of a real server in a service. It is
+// A ServerConfig is the configuration of a real server in a service. It is
 // known by its address and port.
 type ServerConfig struct {
 	Address netip.Addr `json:"address"`

@@ -1,5 +1,5 @@
 // Package api is the director's control interface: HTTP with JSON over a unix
-// socket. Whoever may open the socket may ask and edit.
+// socket. Every process that may open the socket may ask and edit.
 //
 //	GET  /v1/status      a Status
 //	GET  /v1/explain     an Explained, of client, client_port, address, port, protocol

@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// An EditOp is what an Edit does.
+// An EditOp is the operation of an Edit.
 type EditOp string
 
 // The edits. Those of a service need its key alone but for AddService and
@@ -30,7 +30,7 @@ type Edit struct {
 	Timeouts Timeouts      `json:"timeouts,omitzero"`
 }
 
-// Admin is what ipvsadm needs of a director. Its methods may be called from
+// Admin is the part of a director that ipvsadm uses. Its methods may be called from
 // several goroutines.
 type Admin interface {
 	// Edit carries out edits in their order and returns the refusal of each,

@@ -16,7 +16,7 @@ type Question struct {
 	Protocol   string // tcp, udp or sctp; empty: the service's
 }
 
-// An Explained is what would become of a client's next packet.
+// An Explained describes the outcome for a client's next packet.
 type Explained struct {
 	Protocol   string     `json:"protocol"` // tcp, udp or sctp
 	Client     netip.Addr `json:"client"`
@@ -24,7 +24,7 @@ type Explained struct {
 	AnyPort    bool       `json:"any_port"`    // it was not asked for: a new connection
 	Address    netip.Addr `json:"address"`     // asked for
 	Port       uint16     `json:"port"`
-	// Packet is what was explained: SYN or ACK of TCP, INIT or DATA of SCTP,
+	// Packet is the kind of packet explained: SYN or ACK of TCP, INIT or DATA of SCTP,
 	// or a datagram.
 	Packet     string   `json:"packet"`
 	OurVIP     bool     `json:"our_vip"`
@@ -39,7 +39,7 @@ type Explained struct {
 	Connection *Conn    `json:"connection,omitempty"`      // that the packet is of
 	Template   *Conn    `json:"template,omitempty"`        // of the client in the service
 	Server     *Server  `json:"server,omitempty"`          // where it goes
-	// Anew is what a SYN would meet instead, where the connection is closing.
+	// Anew is the outcome for a SYN instead, where the connection is closing.
 	Anew *Explained `json:"anew,omitempty"`
 }
 

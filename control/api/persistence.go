@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// A Persistence is what binds a client to its servers.
+// A Persistence describes the binding of a client to its servers.
 type Persistence struct {
 	Client   netip.Addr           `json:"client"`
 	Services []ServicePersistence `json:"services"`
 }
 
-// A ServicePersistence is what binds a client in one service.
+// A ServicePersistence describes the binding of a client in one service.
 type ServicePersistence struct {
 	ServiceKey
 	Scheduler   string `json:"scheduler"`

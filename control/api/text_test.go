@@ -11,7 +11,7 @@ import (
 	"lvsdr/control/api"
 )
 
-// texter is what prints itself.
+// texter is a value that prints itself.
 type texter interface{ WriteText(io.Writer) error }
 
 func text(t *testing.T, v texter) string {

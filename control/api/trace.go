@@ -78,7 +78,7 @@ func endpoint(addr string, port uint16) string {
 	return net.JoinHostPort(addr, strconv.Itoa(int(port)))
 }
 
-// Decision is what was decided about the frame, in words.
+// Decision is the decision about the frame, in words.
 func (l *TraceLine) Decision() string {
 	s := l.Verdict + " (" + l.Reason + ")"
 	if l.Server != "" {

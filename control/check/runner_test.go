@@ -523,7 +523,7 @@ func TestAReplacedCheckReportsWhatIsNotToldYet(t *testing.T) {
 func TestSetDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leave := make(chan struct{})
-		stubborn := &deaf{leave: leave}
+		stubborn := &unstoppable{leave: leave}
 		r := New(Config{Log: slog.New(slog.NewTextHandler(blocked{leave}, nil))})
 		specs := []Spec{
 			{ID: "attempt", Settings: quick(), Probe: stubborn},
@@ -543,12 +543,12 @@ func TestSetDoesNotWait(t *testing.T) {
 	})
 }
 
-// A deaf probe does not hear that its context has ended.
-type deaf struct{ leave chan struct{} }
+// An unstoppable probe ignores the end of its context.
+type unstoppable struct{ leave chan struct{} }
 
-func (*deaf) Kind() string                   { return "FAKE" }
-func (*deaf) String() string                 { return "deaf" }
-func (p *deaf) Check(context.Context) Result { <-p.leave; return Result{} }
+func (*unstoppable) Kind() string                   { return "FAKE" }
+func (*unstoppable) String() string                 { return "unstoppable" }
+func (p *unstoppable) Check(context.Context) Result { <-p.leave; return Result{} }
 
 // A blocked writer is that of a log whose reader has stopped reading.
 type blocked struct{ until chan struct{} }

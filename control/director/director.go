@@ -165,8 +165,8 @@ func all(keys []api.ServiceKey) (map[dataplane.ServiceKey]bool, error) {
 	return set, nil
 }
 
-// Service is s as it goes over the wire, with what Tick has summed up. Who owns
-// it and what its checks say is not known here: it counts as configured as it is
+// Service is s as it goes over the wire, with what Tick has summed up. Its
+// owner and the results of its checks are not known here: it counts as configured as it is
 // in force, and its servers as up and not checked.
 func (d *Director) Service(s *dataplane.ServiceStatus) api.Service {
 	out := WireService(s)

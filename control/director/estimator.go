@@ -92,7 +92,7 @@ func grown(before, now uint64) int64 {
 	return int64(now - before)
 }
 
-// listed is what c had counted at the last tick, and what it counts in a second.
+// listed returns the count of c at the last tick, and its count in a second.
 func (e *estimator) listed(c counted) api.Listed {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -107,7 +107,7 @@ func WireServerConfig(c *dataplane.ServerConfig) api.ServerConfig {
 	return api.ServerConfig{Address: c.Addr.IP(), Port: c.Port, Method: api.Direct, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}
 }
 
-// WireTraffic is what was counted, as it goes over the wire.
+// WireTraffic returns the counters as they go over the wire.
 func WireTraffic(t dataplane.Traffic) api.Traffic {
 	return api.Traffic{Conns: t.Conns, Packets: t.Packets, Bytes: t.Bytes}
 }

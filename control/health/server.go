@@ -155,7 +155,7 @@ func (s Server) Reason() string {
 const rampSteps = 20
 
 // Weight is the weight of the server at now, whether it is up or not; configured
-// is what it has without its checks, 0 to MaxWeight. Of several checks that set
+// is what it has without its checks, 0 to MaxWeight. If several checks set
 // it the last one counts, and what others add is added in their order. A server
 // that is growing has at least 1, unless it is to have 0.
 func (s Server) Weight(configured int, now time.Duration) int {

@@ -64,7 +64,7 @@ virtual_server 192.168.1.100 53 {
 }
 `
 
-// ports are what an Inspector asks about interfaces.
+// ports answers an Inspector's questions about interfaces.
 type ports struct{}
 
 func (ports) Stats() map[string]dataplane.NICStats {

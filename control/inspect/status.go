@@ -63,7 +63,7 @@ func find(all []dataplane.ServerStatus, c dataplane.ServerConfig) int {
 	return -1
 }
 
-// checkText is what a server's checks say, in a word or as the reason why it is
+// checkText returns the result of a server's checks, in a word or as the reason why it is
 // down.
 func checkText(r *site.ServerView) string {
 	switch {

@@ -9,7 +9,7 @@ import (
 	"lvsdr/dataplane"
 )
 
-// A View is what the loop has published last. It never changes.
+// A View is the state that the loop has published last. It never changes.
 type View struct {
 	State      *site.State
 	Version    string

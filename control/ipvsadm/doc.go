@@ -4,7 +4,7 @@
 // used to works unchanged.
 //
 // A command goes through four steps, a file each: the words are read
-// (grammar.go says which there are, parse.go and values.go read them), held
+// (grammar.go says which there are, parse.go and values.go read them), checked
 // against the legality matrix (legal.go), carried out (edit.go, restore.go) or
 // listed (list.go, conns.go, save.go).
 //

@@ -99,7 +99,7 @@ func TestRestore(t *testing.T) {
 		{"the exit code is the last line's", "-A -f 1\n-A -f 1\n-A -f 2", 0, "Service already exists\n", "-A -f 1 -s wlc\n-A -f 2 -s wlc\n"},
 		{"an unknown option is passed over, too", "-A -f 1 -z\n-A -f 2", 0, "-z: unknown option\n", "-A -f 2 -s wlc\n"},
 		{"a usage error is the end", "-A -f 1\n-A -f 2 -w 1\n-A -f 3", 2, "Illegal 'weight' option with the 'add-service' command\n", "-A -f 1 -s wlc\n"},
-		{"so is what is no command", "-A -f 1\n-Q\n-A -f 3", 255, "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n", "-A -f 1 -s wlc\n"},
+		{"a word that is no command is refused too", "-A -f 1\n-Q\n-A -f 3", 255, "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n", "-A -f 1 -s wlc\n"},
 		{"there is no -R in -R", "-R\n-A -f 3", 255, "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n", ""},
 		{"a line too long is the end", "-A -f 1\n-A -f 2 " + strings.Repeat("x", 1<<17), 2, "read commands: bufio.Scanner: token too long\n", "-A -f 1 -s wlc\n"},
 	} {

@@ -94,7 +94,7 @@ func grown(before, now uint64) int64 {
 	return int64(now - before)
 }
 
-// Traffic is what c had counted at the last Tick.
+// Traffic returns the count of c at the last Tick.
 func (e *Estimator) Traffic(c Counted) dataplane.Traffic {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -104,7 +104,7 @@ func (e *Estimator) Traffic(c Counted) dataplane.Traffic {
 	return dataplane.Traffic{}
 }
 
-// Rate is what c counts in a second.
+// Rate returns the count of c in a second.
 func (e *Estimator) Rate(c Counted) Rate {
 	e.mu.Lock()
 	defer e.mu.Unlock()

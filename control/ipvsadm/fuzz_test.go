@@ -10,7 +10,7 @@ import (
 	"lvsdr/control/ipvsadm"
 )
 
-// words are what random command lines are made of.
+// words are the words of random command lines.
 var words = strings.Fields(`-A -E -D -C -R -S -a -e -d -L -l -Z --set --start-daemon --stop-daemon -h -v -Q
 	-t -u -f -6 -s -p -M --pe -b -o -r -g -i -m -w -x -y -n -c --timeout --daemon --stats --rate --thresholds --sctp-service
 	--persistent-conn --sort --nosort -X --exact --tun-info --tun-type --syncid -- - -Ln -LnX -At -op -Snx --list= --scheduler=rr
@@ -50,7 +50,7 @@ func someWords(random *rand.Rand, between string) string {
 	return strings.Join(all, between)
 }
 
-// lawful runs a command and holds it against the laws of FuzzRun.
+// lawful runs a command and checks it against the laws of FuzzRun.
 func lawful(t *testing.T, i *ipvsadm.Interpreter, args []string, stdin string) {
 	t.Helper()
 	before := state(i)

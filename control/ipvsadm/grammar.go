@@ -1,6 +1,6 @@
 package ipvsadm
 
-// A command is what is to be done: the first word of every command line.
+// A command is the first word of every command line: the operation.
 type command uint16
 
 // The commands, as bits of a set.
@@ -57,8 +57,8 @@ var commands = [...]struct {
 	{version, "version", "v", "version", "", "print the version"},
 }
 
-// An option is what an option means, whatever its spelling. The order is that
-// in which they are held against the command.
+// An option is the meaning of an option, whatever its spelling. The order is that
+// in which they are checked against the command.
 type option uint8
 
 // The options.
@@ -103,7 +103,7 @@ const (
 )
 
 // rules are the legality matrix: which commands take an option, and which
-// cannot do without. Of the options that are alone with list, it takes one.
+// cannot do without. It takes one of the options that are alone with list.
 // -L takes --syncid: so does ipvsadm 1.31.
 var rules = [numOptions]struct {
 	name  string

@@ -25,7 +25,7 @@ type Interpreter struct {
 	Now func() int64
 
 	// Counters are the counters and rates to list; nil lists the director's
-	// own at this moment, and no rates. Whoever makes one ticks it.
+	// own at this moment, and no rates. The caller that makes one ticks it.
 	Counters *Estimator
 
 	// Names reads names of hosts and ports, and finds them for listings
@@ -36,7 +36,7 @@ type Interpreter struct {
 	Name string
 }
 
-// A Result is what a command leaves behind.
+// A Result is the output and exit code of a command.
 type Result struct {
 	Exit int
 	Out  string // standard output
@@ -49,7 +49,7 @@ type refusal struct {
 	text string
 }
 
-// Error is what is printed on standard error.
+// Error returns the text for standard error.
 func (r *refusal) Error() string { return r.text }
 
 // misuse is a refusal by ipvsadm itself.
@@ -72,7 +72,7 @@ func (i *Interpreter) Run(args []string, stdin io.Reader) Result {
 	return result(&out, i.run(&out, args, stdin))
 }
 
-// result is what is printed, with the exit code of err.
+// result returns the text to print, with the exit code of err.
 func result(out *strings.Builder, err error) Result {
 	r := Result{Out: out.String()}
 	if err == nil {

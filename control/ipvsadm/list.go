@@ -100,7 +100,7 @@ func (l *lister) server(s *dataplane.ServiceStatus, r *dataplane.ServerStatus) s
 	return fmt.Sprintf("  -> %-28s", l.names.text(s.Config.Key.Proto, r.Config.Addr, r.Config.Port, serverWidth))
 }
 
-// traffic is what a service, or a server of it, has counted, and at what rate.
+// traffic holds the counters and rates of a service, or of a server of it.
 func (l *lister) traffic(c Counted, now dataplane.Traffic) (dataplane.Traffic, Rate) {
 	if l.counters == nil {
 		return now, Rate{}
@@ -124,7 +124,7 @@ func (l *lister) number(n uint64) string {
 	return fmt.Sprintf("%8dT", n/1e12)
 }
 
-// Flags is what a listing says of a service behind its scheduler: the
+// Flags returns the text of a listing after a service's scheduler: the
 // scheduler's flags, persistence and one-packet scheduling.
 func Flags(c *dataplane.ServiceConfig) string {
 	var words []string

@@ -43,7 +43,7 @@ func (w *words) take() string {
 // badWord is a word that no option is made of.
 func badWord(word, why string) error { return &refusal{ExitRefused, word + ": " + why} }
 
-// parse reads a command line, which is not empty, and holds it against the
+// parse reads a command line, which is not empty, and checks it against the
 // rules.
 func (i *Interpreter) parse(args []string) (*request, error) {
 	q := &request{names: &i.Names}

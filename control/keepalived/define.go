@@ -54,8 +54,8 @@ func (s *source) define(text string) bool {
 }
 
 // substitute puts definitions into text: ${NAME} anywhere, $NAME where white
-// space or the end of the line follows. What is not defined stays. Of a value
-// of several lines the first is put in; the others, and the rest of text,
+// space or the end of the line follows. What is not defined stays. If a value
+// has several lines the first is put in; the others, and the rest of text,
 // become the next lines. count is the number of substitutions in the line so
 // far.
 func (s *source) substitute(text string, pos Pos, count *int) string {

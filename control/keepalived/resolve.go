@@ -11,7 +11,7 @@ import (
 	"lvsdr/scheduler"
 )
 
-// Defaults of what nobody says.
+// Defaults of absent settings.
 const (
 	defaultDelayLoop        = 60 * time.Second
 	defaultConnectTimeout   = 5 * time.Second

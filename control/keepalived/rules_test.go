@@ -185,7 +185,7 @@ func TestRules(t *testing.T) {
 		{"server on another port", service("real_server 10.0.0.2 8080 {\n}"), 2, "f:6: warning: real_server: [10.0.0.2]:tcp:8080: with DR a real server has the port of its service; port 80", 1, 1},
 		{"server without a port", service("real_server 10.0.0.2 {\n}"), 0, "", 1, 1},
 		{"server twice", service(rs + rs), 2, "f:8: warning: real_server: [10.0.0.2]:tcp:80 is there twice", 1, 1},
-		{"server twice after its port is mended", service(rs + "real_server 10.0.0.2 81 {\n}"), 2, "f:8: warning: real_server: [10.0.0.2]:tcp:80 is there twice", 1, 1},
+		{"server twice after its port is corrected", service(rs + "real_server 10.0.0.2 81 {\n}"), 2, "f:8: warning: real_server: [10.0.0.2]:tcp:80 is there twice", 1, 1},
 		{"server of another family", service("real_server 2001:db8::2 80 {\n}"), 2, "f:6: error: real_server: [2001:db8::2] is of another address family", 1, 0},
 		{"server with NAT", service("real_server 10.0.0.2 80 {\nlvs_method NAT\n}"), 2, "f:7: error: lvs_method: NAT is not supported, only DR is; the real server [10.0.0.2]:tcp:80 is left out", 1, 0},
 		{"lb_kind in a server", service("real_server 10.0.0.2 80 {\nlb_kind DR\n}"), 2, "f:7: error: lb_kind: belongs in virtual_server, not in real_server", 1, 1},

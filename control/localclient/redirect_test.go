@@ -177,8 +177,8 @@ func TestARedirectThatIsNotWantedIsCleanedUp(t *testing.T) {
 	})
 }
 
-// Whoever asks where a VIP is, as the director itself at a reload, is told of
-// the network that it is on and not of the way of the clients.
+// A query for the place of a VIP, as the director itself makes at a reload, gives
+// the network that it is on and not the route of the clients.
 func TestAPlainLookUpIsNotRedirected(t *testing.T) {
 	inHost(t, func(eth0 int, v4, v6 localclient.VIP) {
 		g := open(t, 1500)

@@ -42,7 +42,7 @@ type Wish struct {
 // localSlots is how many frames from this host's own clients may wait: 8 MiB.
 const localSlots = 124
 
-// Config is what NICs are made of.
+// Config is the configuration of NICs.
 type Config struct {
 	Director *dataplane.Director // for whom the workers work; required
 	ARP      dataplane.ARPSink   // takes ARP and neighbour discovery

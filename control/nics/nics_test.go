@@ -213,7 +213,7 @@ func TestAnInterfaceThatFailsIsLeftOutAndTriedAgain(t *testing.T) {
 	}
 }
 
-// Of two workers one may have the new addresses when the other refuses them. A
+// One of two workers may have the new addresses when the other refuses them. A
 // wish for the old ones must not find the first as it was.
 func TestAddressesThatOnlySomePortsTookAreSetAgain(t *testing.T) {
 	m := &machine{}

@@ -56,14 +56,14 @@ func (w goal) satisfied(value string) bool {
 	return value == w.value || slices.Contains(w.also, value)
 }
 
-// facts are what the goals depend on.
+// facts hold the facts that the goals depend on.
 type facts struct {
 	rpFilterAll    string // net.ipv4.conf.all.rp_filter
 	acceptLocalAll string
 	localRules     []Rule // unconditional, for the local table, in their order
 }
 
-// goals are what makes a host the real server of o, whose Interface and Source
+// goals returns the items that make a host the real server of o, whose Interface and Source
 // are filled in, in an order in which they can be set without harm at any
 // moment: what keeps the host silent before the address, the second rule for
 // the local table before the first one goes.

@@ -50,7 +50,7 @@ func TestInterfaceAndSourceAreFound(t *testing.T) {
 		{name: "IPv6, not link-local", o: Options{VIP: vip6}, ifname: "eth3", source: "fd00:1::11"},
 		{name: "no network", o: Options{VIP: addr("203.0.113.1")}, err: "--interface"},
 		{name: "an interface without an address", o: Options{VIP: vip6, Interface: "eth2"}, err: "--source"},
-		{name: "a source that nobody has", o: Options{VIP: vipA, Source: addr("10.9.9.9")}, err: "--interface"},
+		{name: "a source that no interface has", o: Options{VIP: vipA, Source: addr("10.9.9.9")}, err: "--interface"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o, err := locate(c.o, net)

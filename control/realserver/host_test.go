@@ -75,7 +75,7 @@ func (l *lab) stop(vip netip.Addr) (r *Report) {
 	return r
 }
 
-// has is what the host has of what start sets, in words.
+// has returns, in words, the settings of start that the host has.
 func (l *lab) has() (all []string) {
 	l.t.Helper()
 	must(l.t, l.host.Do(func() error {

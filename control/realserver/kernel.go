@@ -41,7 +41,7 @@ func (k kernel) close() {
 	k.policy.Close()
 }
 
-// A view is what a kernel has at one moment.
+// A view is the state of a kernel at one moment.
 type view struct {
 	net   *hostnet.Snapshot
 	rules [2][]policyroute.Rule // of IPv4 and IPv6
@@ -256,7 +256,7 @@ func (k kernel) setRule(r Rule, present bool) error {
 	return k.policy.DelRule(p)
 }
 
-// facts are what the goals for a VIP of this family depend on.
+// facts returns the facts that the goals for a VIP of this family depend on.
 func (v view) facts(ipv6 bool) (f facts, err error) {
 	if !ipv6 {
 		if f.rpFilterAll, err = readSysctl("net/ipv4/conf/all/rp_filter"); err != nil {

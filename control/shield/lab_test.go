@@ -152,8 +152,8 @@ const (
 )
 
 // ask connects from the client to a closed port and says what the director's
-// kernel answers. Silence includes that nobody answers ARP or a neighbour
-// solicitation.
+// kernel answers. Silence includes that ARP and neighbour solicitations are
+// not answered.
 func (l *lab) ask(to netip.Addr) answer {
 	l.t.Helper()
 	d := net.Dialer{Timeout: 300 * time.Millisecond}

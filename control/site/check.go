@@ -23,8 +23,8 @@ func (e Checked) apply(s *State) ([]Notice, error) {
 }
 
 // CheckUp reports whether the check with this ID is taken as up; ok is false if it
-// is not one of Checks. Whoever makes the checks may know better, when one went
-// and came without its having been told: then a Checked says so.
+// is not one of Checks. The runner of the checks may know better, if a check went
+// and returned unnoticed: then a Checked says so.
 func (s *State) CheckUp(id string) (up, ok bool) {
 	at, ok := s.plan.checks[id]
 	if !ok || !s.placed(s.plan.probed[at.server].addr) {

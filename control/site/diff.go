@@ -9,8 +9,8 @@ import (
 
 // Diff are the edits that lead from old to new. Do with each of them in turn
 // makes old's content new's, and nothing that is equal is touched; the order of
-// a service's servers is part of the content, because schedulers go by it. Who
-// owns what is not.
+// a service's servers is part of the content, because schedulers depend on it.
+// Owners are not.
 //
 // It costs what differs: what the tables share is passed over. What is new comes
 // before what goes, so that a service is not without servers between two edits;

@@ -113,11 +113,11 @@ type Config struct {
 
 	// XDP sends batches of 16 frames or more, of which no checksum is
 	// unfinished and none is a super-frame, by an AF_XDP socket in copy mode
-	// on the interface they leave by: half as fast again. They pass neither
+	// on the interface they leave by: 1.5 times as fast. They pass neither
 	// traffic control nor egress hooks, and are not seen by packet sockets such
 	// as tcpdump's; SetVisible switches it off while there is one. Where the
 	// kernel refuses such a socket, or has no queue left for this NIC, frames
-	// go as ever.
+	// are sent with sendmmsg.
 	XDP bool
 
 	// Fanout is the number of the fan-out group to join, unique in the network

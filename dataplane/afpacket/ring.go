@@ -54,8 +54,8 @@ const (
 
 // reserve is PACKET_RESERVE: room the kernel leaves before the frame. With it
 // the virtio_net_hdr begins at 128, so that it and the Ethernet, IPv4 and TCP
-// headers (10+14+20+20) share one cache line. Of the 76 bytes between the slot's
-// header and the virtio_net_hdr, a VLAN tag takes four; the rest is
+// headers (10+14+20+20) share one cache line. A VLAN tag takes four of the 76 bytes
+// between the slot's header and the virtio_net_hdr; the rest is
 // dataplane.Headroom, into which the virtio_net_hdr moves before a frame that has
 // become longer. tpacket_rcv in net/packet/af_packet.c computes
 //

@@ -143,7 +143,7 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 	return nil
 }
 
-// headroom is what stands before each frame.
+// headroom holds the bytes before each frame.
 var headroom [dataplane.Headroom]byte
 
 // hand makes k the oldest frame, in buffer i, and takes it out of the queue, or

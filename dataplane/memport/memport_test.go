@@ -213,7 +213,7 @@ func BenchmarkRecvSend(b *testing.B) {
 }
 
 // Before each frame is the room that is promised, and a frame that was made
-// longer there is sent so.
+// longer there is sent this way.
 func TestFramesHaveHeadroom(t *testing.T) {
 	p := New(Config{Collect: true})
 	b := dataplane.NewBatch()

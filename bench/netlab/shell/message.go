@@ -13,7 +13,7 @@ type Request struct {
 	Host    string   `json:"host"`              // a host's name; client is client1
 	Command []string `json:"command,omitempty"` // empty: a shell
 
-	// Of the terminal of Join's caller.
+	// The terminal of Join's caller.
 	Term       string `json:"term,omitempty"`
 	TTY        bool   `json:"tty"` // the input is a terminal
 	Rows, Cols uint16

@@ -237,10 +237,10 @@ func (f routes) Set(all []drroute.Path) error {
 	return nil
 }
 
-// Mark is what probes ask a router for.
+// Mark returns the mark that probes ask a router for.
 func (f routes) Mark(drroute.Path) (uint32, error) { return 1, nil }
 
-// Gateway is what probes ask a router for.
+// Gateway returns the gateway that probes ask a router for.
 func (f routes) Gateway(p drroute.Path) (netip.Addr, error) { return p.RS, nil }
 
 // Close is part of actor.Routes.

@@ -12,7 +12,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// only is what a probe for the VIP gets; all else is well.
+// only is the outcome of a probe for the VIP; all else is well.
 func only(o wire.Outcome) func(wire.Probe, uint16) wire.Outcome {
 	return func(p wire.Probe, _ uint16) wire.Outcome {
 		if p.Dst == vip {

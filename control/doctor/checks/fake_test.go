@@ -89,7 +89,7 @@ func (n *fakeNetwork) Ping(_ context.Context, p wire.Probe, size int) (wire.Answ
 
 func (n *fakeNetwork) Traffic() wire.Traffic { return n.traffic }
 
-// claim is what an ARP reply says.
+// claim returns the claim of an ARP reply.
 func claim(a netip.Addr, mac frame.MAC) wire.Claim {
 	return wire.Claim{Link: "eth0", Addr: a, MAC: mac}
 }

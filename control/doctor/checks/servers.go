@@ -39,7 +39,7 @@ func (p *pairing) about() string {
 	return fmt.Sprintf("real server %s of %s", p.rs, netip.AddrPortFrom(p.vip, p.port))
 }
 
-// answers are what the probes of a pairing gave; a probe that was not sent gave
+// answers holds the results of the probes of a pairing; a probe that was not sent gave
 // silence without evidence.
 type answers struct {
 	pairing

@@ -9,7 +9,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A Host is what the settings of this host say, as plain data.
+// A Host holds the settings of this host as plain data.
 type Host struct {
 	Links  []Link
 	Routes map[netip.Addr]Route // to the addresses that Gather was asked for

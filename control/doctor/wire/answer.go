@@ -24,7 +24,7 @@ func (c Claim) String() string {
 	return fmt.Sprintf("%s on %s: %s is at %s", protocol, c.Link, c.Addr, c.MAC)
 }
 
-// An Outcome is what came back for a probe.
+// An Outcome is the kind of answer to a probe.
 type Outcome uint8
 
 // The outcomes.
@@ -56,7 +56,7 @@ func (o Outcome) String() string {
 	return "outcome?"
 }
 
-// An Answer is what came back for a probe.
+// An Answer is the answer to a probe.
 type Answer struct {
 	Outcome Outcome
 	From    frame.MAC  // who sent the frame

@@ -26,7 +26,7 @@ type Probe struct {
 	Source, Dst netip.Addr
 }
 
-// header is what the headers in front of a probe say.
+// header holds the fields of the headers in front of a probe.
 func (p Probe) header() build.IP {
 	return build.IP{SrcMAC: p.Link.MAC, DstMAC: p.MAC, TTL: shortTTL, DF: true}
 }

@@ -167,9 +167,9 @@ func claim(s *captured, a netip.Addr) (Claim, bool) {
 	return Claim{s.link.Name, a, in.SenderMAC}, ok && in.Op == arp.Reply && in.SenderIP == a
 }
 
-// Who asks all hosts on a link who has an address, and gives all that answer. It
-// always takes the whole time, so that a second answer is heard. Errors, here as
-// below, are this host's: the question could not be sent.
+// Who, as ARP does, asks the hosts on a link for the owner of an address and
+// returns all that answer. It always takes the whole time, so that a second answer
+// is heard. Errors, here as below, are this host's: the question could not be sent.
 func (p *Prober) Who(ctx context.Context, l *facts.Link, a netip.Addr) ([]Claim, error) {
 	var all []Claim
 	seen := map[frame.MAC]bool{}
@@ -261,7 +261,7 @@ func (p *Prober) probe(ctx context.Context, q Probe, f []byte, read func(*captur
 	return a, err
 }
 
-// Traffic is what has been seen so far.
+// Traffic returns the traffic seen so far.
 func (p *Prober) Traffic() Traffic {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// Traffic is what was seen on the links without asking.
+// Traffic is the traffic seen on the links without asking.
 type Traffic struct {
 	// Forwarded is the number of frames for VIPs that this host sent.
 	Forwarded int
