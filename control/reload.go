@@ -89,9 +89,7 @@ func (l *loop) loaded(m loaded) {
 	if r.err = m.err; r.err == nil {
 		r.err = r.refuse(m.cfg, m.found)
 	}
-	if r.err != nil {
-		_ = l.apply(site.LoadFailed{Err: r.err, At: l.now()}) // it refuses nothing
-	} else {
+	if r.err == nil {
 		l.converge.retry()
 		r.err = l.putInForce(m)
 	}

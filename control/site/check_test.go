@@ -1,7 +1,6 @@
 package site
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -430,21 +429,13 @@ func TestTimeoutsAreTheFilesUntilIpvsadmSetsThem(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsRefusedChangesNothing(t *testing.T) {
+func TestNoConfigurationIsRefusedAndNoHostIsAProblem(t *testing.T) {
 	sc := newScene(t)
 	sc.load(web("11"))
-	sc.do(LoadFailed{Err: errors.New("test.conf:1: unknown word"), At: second})
-	if got, want := sc.s.Loading(), (Loading{Tried: 2, Err: "test.conf:1: unknown word"}); got != want || sc.servers("192.168.1.100", 80) != "11*1" {
-		t.Errorf("loading %+v, want %+v", got, want)
+	if _, err := sc.try(Loaded{}); err == nil || sc.servers("192.168.1.100", 80) != "11*1" {
+		t.Errorf("no configuration is loaded: %v", err)
 	}
-	if _, err := sc.try(Loaded{}); err == nil {
-		t.Error("no configuration is loaded")
-	}
-	sc.do(Loaded{Config: sc.s.Config(), Host: sc.s.host, At: 2 * second})
-	if got, want := sc.s.Loading(), (Loading{At: 2 * second, Tried: 3}); got != want {
-		t.Errorf("loading %+v, want %+v", got, want)
-	}
-	if c := sc.do(Loaded{Config: sc.s.Config(), At: second}); !c.Problems || len(sc.s.VIPs()) != 0 {
+	if c := sc.do(Loaded{Config: sc.s.Config()}); !c.Problems || len(sc.s.VIPs()) != 0 {
 		t.Errorf("without a host: %+v", c)
 	}
 }

@@ -23,13 +23,6 @@ type Loaded struct {
 	At     time.Duration
 }
 
-// LoadFailed says that a configuration was read and is refused; the last one
-// stays in force.
-type LoadFailed struct {
-	Err error
-	At  time.Duration
-}
-
 // HostChanged says that the networks of the host may be others now.
 type HostChanged struct{ Host Host }
 

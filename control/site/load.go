@@ -16,7 +16,6 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	s.passed(e.At)
 	s.plan, s.host = newPlan(e.Config), hostOrNone(e.Host)
 	sameHost := s.host == old.host
-	s.loading = Loading{At: e.At, Tried: s.loading.Tried + 1}
 	s.refused = nil
 	if t := s.plan.timeouts(); t != old.plan.timeouts() {
 		s.timeouts = t

@@ -200,9 +200,9 @@ func TestANeighbourIsForItsInterfaceOnly(t *testing.T) {
 		{"there it is", Neighbour{server, 3, frame.MAC{4}}, frame.MAC{4}, 0},
 		{"and is lost", Neighbour{server, 3, frame.MAC{}}, frame.MAC{}, 1},
 	} {
-		before := len(sc.s.Hops())
+		before := len(allHops(sc.s))
 		sc.do(c.e)
-		if h := sc.s.Hops(); len(h) != before || h[0].MAC != c.mac || sc.s.MissingMACs() != c.missing {
+		if h := allHops(sc.s); len(h) != before || h[0].MAC != c.mac || sc.s.MissingMACs() != c.missing {
 			t.Errorf("%s: %+v, %d missing", c.law, h, sc.s.MissingMACs())
 		}
 	}

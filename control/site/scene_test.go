@@ -200,7 +200,7 @@ func wishes(s *State) map[string]any {
 // describe is everything that can be seen of a state.
 func describe(s *State) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s%v %v %d %v\n", text(s.table), wishes(s), s.Hops(), s.MissingMACs(), s.Loading())
+	fmt.Fprintf(&b, "%s%v %v %d %v\n", text(s.table), wishes(s), allHops(s), s.MissingMACs(), s.Config().Global)
 	for v := range s.Views() {
 		fmt.Fprintf(&b, "%+v\n", v)
 	}
@@ -219,7 +219,7 @@ func lawOfChanges(t tester, old, new *State, c Changes) {
 		}
 	}
 	hops := map[netip.Addr]Hop{}
-	for _, h := range old.Hops() {
+	for _, h := range allHops(old) {
 		hops[h.Addr] = h
 	}
 	for _, h := range c.Hops {
@@ -231,7 +231,7 @@ func lawOfChanges(t tester, old, new *State, c Changes) {
 		}
 	}
 	want := map[netip.Addr]Hop{}
-	for _, h := range new.Hops() {
+	for _, h := range allHops(new) {
 		want[h.Addr] = h
 	}
 	if !reflect.DeepEqual(hops, want) {
@@ -291,6 +291,15 @@ func lawOfState(t tester, s *State) {
 	if s.runtime.Len() != len(runtime) {
 		t.Fatalf("servers of ipvsadm: %v, counted %d", runtime, s.runtime.Len())
 	}
+}
+
+// allHops are how the real servers are reached that have a place.
+func allHops(s *State) []Hop {
+	var all []Hop
+	for _, t := range s.Targets() {
+		all = append(all, s.hop(t.Addr))
+	}
+	return all
 }
 
 // servers are those of the service, newest first, as "NUMBER*WEIGHT" with the

@@ -28,7 +28,6 @@ type State struct {
 	options Options
 	host    Host
 	now     time.Duration // the latest that an event said
-	loading Loading
 
 	plan    *plan
 	demands demands // the services of the file
@@ -55,13 +54,6 @@ type index int
 // Compare is for tree.Map.
 func (i index) Compare(o index) int { return int(i - o) }
 
-// Loading is how the reading of the file went.
-type Loading struct {
-	At    time.Duration // when the file in force was read
-	Tried int           // how often one was read
-	Err   string        // why the last one was refused; empty: it is in force
-}
-
 // New is a site without services, on a host of which nothing is known.
 func New(o Options) *State {
 	return &State{options: o, host: noHost{}, plan: newPlan(&keepalived.Config{})}
@@ -80,13 +72,6 @@ func (s *State) Apply(e Event) (*State, []Notice, error) {
 
 // The apply methods of the events change a State that is not known elsewhere yet.
 // What it shares with the one before does not change.
-
-func (e LoadFailed) apply(s *State) ([]Notice, error) {
-	s.passed(e.At)
-	s.loading.Tried++
-	s.loading.Err = fmt.Sprint(e.Err)
-	return nil, nil
-}
 
 func (e TimeoutsSet) apply(s *State) ([]Notice, error) {
 	for _, t := range []struct {
@@ -108,9 +93,6 @@ func (s *State) passed(now time.Duration) { s.now = max(s.now, now) }
 
 // Config is the configuration in force; before the first it is an empty one.
 func (s *State) Config() *keepalived.Config { return s.plan.config }
-
-// Loading is how the reading of the file went.
-func (s *State) Loading() Loading { return s.loading }
 
 // Table returns the table that the director is to have.
 func (s *State) Table() *Table { return s.table }

@@ -123,15 +123,6 @@ type Hop struct {
 	Link hostnet.Link
 }
 
-// Hops are how the real servers are reached that have a place.
-func (s *State) Hops() []Hop {
-	var all []Hop
-	for t := range s.targets() {
-		all = append(all, s.hop(t.Addr))
-	}
-	return all
-}
-
 // hop is how the real server addr is reached; one without a place has neither MAC
 // address nor link.
 func (s *State) hop(addr netip.Addr) Hop {
