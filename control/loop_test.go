@@ -565,10 +565,13 @@ func TestTheLogOfALargeSiteStaysReadable(t *testing.T) {
 			file.WriteString(service(fmt.Sprintf("192.168.1.%d", 100+i), fmt.Sprintf("10.1.1.%d", i+1)))
 		}
 		r := newRig(t, file.String()).start()
+		release := r.Hang("host.Read") // all events come at once
+		r.put(hostChanged{})
 		for i := range 100 {
 			e := arp.Event{Kind: arp.RealServerLost, Text: fmt.Sprintf("real server 10.1.1.%d has no MAC", i+1)}
 			r.l.box.put(eventKey(e.Text), e)
 		}
+		release()
 		synctest.Wait()
 		r.pass(neighbourPatience)
 		r.Snapshot = network(eth0)
