@@ -48,7 +48,7 @@ func (c *converger) openRedirect(s *site.State) {
 	before := c.local.link
 	vips, mtu, lacking := s.LocalVIPs()
 	if !slices.Equal(lacking, c.local.lacking) && len(lacking) > 0 {
-		c.log.Warn("some virtual addresses are not served to clients on this host", "why", lacking)
+		c.log.Warn("clients on this host cannot use some virtual addresses", "why", lacking)
 	}
 	c.local.wanted, c.local.lacking, c.local.link = nil, lacking, hostnet.Link{}
 	for _, v := range vips {

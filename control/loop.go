@@ -194,7 +194,7 @@ func (l *loop) readHost() {
 	before := l.state
 	_ = l.apply(site.HostChanged{Host: l.snap}) // it is not refused
 	if ch := site.Compare(before, l.state); before.Table().Len() > 0 && (ch.VIPs || ch.Targets) {
-		l.log.Info("an interface has changed, or an address or route: some virtual addresses or real servers are reached otherwise")
+		l.log.Info("an interface, address or route has changed: some virtual addresses or real servers are now reached another way")
 	}
 }
 

@@ -85,7 +85,7 @@ func (d *daemon) openActors() (err error) {
 	}
 	a.Guard = guard
 	if err := guard.Early(); err != nil {
-		o.Log.Info("the kernel's own copies of frames are dropped by its routing: at ingress it would be cheaper", "error", err)
+		o.Log.Info("nftables is not available: the kernel's own copies of frames are dropped by its routing, which costs more", "error", err)
 	}
 	a.Host = &hostReader{guard: guard}
 	d.sender = arp.NewPacketSender()
@@ -127,7 +127,7 @@ type (
 func (d *daemon) openRedirect() error {
 	if !d.o.LocalClients {
 		if err := localclient.Clean(); err != nil {
-			d.o.Log.Warn("a way for clients on this host is left behind", "error", err)
+			d.o.Log.Warn("rules for clients on this host could not be removed", "error", err)
 		}
 		return nil
 	}

@@ -36,10 +36,9 @@ type EntryStatus struct {
 	Closing     bool // a TCP connection that is neither open nor being opened
 }
 
-// Explain says what Process would make of p at now, with rate limits that have
-// not refused anything yet, and changes nothing: a director that has copies of
-// all that p can reach, and nothing else, processes a copy of p. Of p, Data,
-// GSOSize, Mark and Partial count.
+// Explain reports what Process would do with p at now, without side effects: it
+// runs Process on a copy of p and of the state that p can reach. Rate limits
+// start full. Only p.Data, GSOSize, Mark and Partial are used.
 //
 // The locks are held while the copies are made: of the servers and the scheduler
 // of one service or two, of two or three entries, and 25 KB for each worker.

@@ -6,11 +6,10 @@ import (
 	"lvsdr/scheduler"
 )
 
-// begunAnew reports whether a packet of the known connection e is taken as one
-// of no connection: any, where the server was removed before expire_nodest_conn
-// was set; a SYN that begins another connection, for which a server is chosen
-// anew (net.ipv4.vs.conn_reuse_mode, and expire_nodest_conn for a quiesced
-// server).
+// begunAnew reports whether e must be ignored and a server chosen afresh: for any
+// packet if e's server was removed and expire_nodest_conn is set, and for a SYN
+// that reuses the client port as net.ipv4.vs.conn_reuse_mode says (with
+// expire_nodest_conn, also if the server is quiesced).
 func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool {
 	syn := h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0
 	if t.tunables.ExpireNodestConn {

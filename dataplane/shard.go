@@ -35,9 +35,9 @@ type load struct{ packets, bytes uint64 }
 // load is that of a slot.
 func (sh *shard) load(slot uint32) *load { return &sh.traffic[slot/hopPage][slot%hopPage] }
 
-// looks is how often a worker looks at a lock that somebody else has before it
-// sleeps: for longer than a chunk is swept. A thread that slept may wait for
-// milliseconds until the kernel finds it a CPU again.
+// looks is the number of times a worker retries a held lock before it blocks,
+// longer than the sweep of a chunk takes. A thread that slept may wait for
+// milliseconds until the kernel gives it a CPU again.
 const looks = 1 << 17
 
 // enter locks mu for a worker.

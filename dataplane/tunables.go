@@ -19,13 +19,13 @@ type Tunables struct {
 	// The defences: 0 never, 1 and 2 while the connection table is nearly full
 	// (15/16 of its limit), 3 always.
 	DropEntry  int // entries that are likely useless go, once a second
-	DropPacket int // one new connection of some is refused
+	DropPacket int // refuses one new connection in N
 	SecureTCP  int // a SYN leads to SYNACK
 	// LateThresholds makes an edit of a server look at its connections only
 	// with the next one that comes or goes, as kernels before 6.12 do.
 	LateThresholds bool
 
-	// AMDropRate is the "some" of DropPacket 3.
+	// AMDropRate is N for DropPacket 3 (am_droprate).
 	AMDropRate int
 }
 

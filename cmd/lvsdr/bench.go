@@ -25,14 +25,14 @@ func newBench() *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure this director beside others, from parsing to live traffic",
+		Short: "Measure this director and others side by side, from parsing to live traffic",
 		Long: `bench measures lvsdr and pipelines made of gopacket and a Go map, rung by rung:
 parsing, the connection table, the whole path of a frame, the schedulers, and,
 between network namespaces of its own, live traffic. It prints medians of
 alternating runs and the ratio to the first candidate of each rung.
 docs/performance.md says what the columns mean.
 
-The live rungs need the privileges of ` + "`lvsdr lab`" + `; --live=false does without.
+The live rungs need the privileges of ` + "`lvsdr lab`" + `; --live=false skips them.
 
   lvsdr bench --list                     what there is, and measure nothing
   lvsdr bench --rungs path/hit,lookup    these alone
@@ -53,7 +53,7 @@ The live rungs need the privileges of ` + "`lvsdr lab`" + `; --live=false does w
 	fl.StringVar(&f.Baseline, "baseline", "", "`CANDIDATE` that the others are compared with (default the first of each rung)")
 	fl.StringVar(&f.pcap, "pcap", "", "add a rung with the frames of a pcap or pcapng `FILE`")
 	fl.BoolVar(&f.live, "live", true, "measure live traffic too")
-	fl.BoolVar(&f.list, "list", false, "list the rungs and measure nothing")
+	fl.BoolVar(&f.list, "list", false, "list the rungs without measuring")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.StringVar(&f.html, "html", "", "write a page to `FILE` as well")
 	cmd.AddCommand(newBenchCompare(), newBenchForwarder())
@@ -65,7 +65,7 @@ The live rungs need the privileges of ` + "`lvsdr lab`" + `; --live=false does w
 func newBenchForwarder() *cobra.Command {
 	return &cobra.Command{
 		Use:    "forwarder IN OUT VIP:PORT ADDR=MAC...",
-		Short:  "Be the naive forwarder that bench compares with",
+		Short:  "Run the naive forwarder that bench compares with",
 		Hidden: true,
 		Args:   cobra.MinimumNArgs(4),
 		RunE: func(cmd *cobra.Command, args []string) error {

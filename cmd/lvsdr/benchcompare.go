@@ -34,7 +34,7 @@ with 2 if there was nothing to judge.
 	fl.StringSliceVar(&o.Rungs, "rungs", compare.DefaultRungs(), "rungs to measure, by `NAME,...` or the first parts of names")
 	fl.IntSliceVar(&o.Flows, "flows", []int{10_000, 1_000_000}, "table sizes")
 	fl.IntVar(&o.Pairs, "pairs", 7, "turns of each build")
-	fl.Float64Var(&o.Bound, "bound", 1.1, "ratio that is allowed: 1.1 is a tenth more time")
+	fl.Float64Var(&o.Bound, "bound", 1.1, "greatest ratio allowed: 1.1 is a tenth more time")
 	fl.DurationVar(&o.Time, "time", 200*time.Millisecond, "length of a candidate's turn")
 	fl.BoolVar(&json, "json", false, "print JSON")
 	return cmd

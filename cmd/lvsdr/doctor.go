@@ -30,20 +30,20 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [-c FILE] | doctor --rs --vip ADDR...",
 		Short: "Find out what is wrong with the set-up, and say how to fix it",
-		Long: `doctor examines an LVS-DR set-up and says what is wrong, what shows it, and how
-to fix it.
+		Long: `doctor examines an LVS-DR set-up and says what is wrong, how it knows, and how to
+fix it.
 
 On the director's host, whether the director runs or not, it reads the
 configuration and the settings of the host, asks the network, tries each real
 server on its own address and for the VIP, and listens to the traffic that
-passes. What it sends is a few frames for each real server, from this host's own
-address; connections are given up before a server's program hears of them. With
---passive it sends nothing. It needs CAP_NET_RAW.
+passes. It sends a few frames for each real server, from this host's own address;
+connections are reset before a server's program notices them. With --passive it
+sends nothing. It needs CAP_NET_RAW.
 
 On a real server, with --rs, it examines the settings of the host. It sends
 nothing.
 
-Exit code: 0 healthy, 1 warnings, 2 errors, 3 it could not do its work.`,
+Exit code: 0 healthy, 1 warnings, 2 errors, 3 the examination could not be made.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.NoArgs(cmd, args); err != nil {
 				return exitError{findings.ExitNotRun, usageError{cmd, err}}

@@ -15,8 +15,8 @@ func newExplain() *cobra.Command {
 		Use:   "explain CLIENT[:PORT] VIP:PORT",
 		Short: "Say where a client's next packet would go, and why",
 		Long: `explain asks a running director what it would do with a client's next packet:
-the service, the connection or persistence template that knows the client, else
-where the scheduler stands, and the real server, or why there is none.
+the service, the client's connection or persistence template, otherwise the state
+of the scheduler, and the real server, or why there is none.
 
 The director decides about a copy of the packet on a copy of its state: nothing
 is sent, no connection is made, no counter and no timer changes.

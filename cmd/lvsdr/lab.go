@@ -24,8 +24,8 @@ func newLab() *cobra.Command {
 namespaces, without root where user namespaces are allowed, runs real HTTP
 servers, a real director and a real HTTP client in them, and shows the way of a
 packet from captured frames, the share of each real server, and what persistence
-does. It ends by itself, leaves nothing behind, and exits with 0 only if all it
-showed was right. Its shape is set by flags, or by a file (docs/lab.md).`,
+does. It ends by itself, leaves nothing behind, and exits with 0 only if everything
+was as expected. Flags or a file choose its topology (docs/lab.md).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.show(cmd.Context(), cmd.OutOrStdout(), lesson.Demo)

@@ -20,14 +20,14 @@ func newLabBreak() *cobra.Command {
 	var list, stay bool
 	cmd := &cobra.Command{
 		Use:   "break FAULT [-- COMMAND...]",
-		Short: "Break the lab in one of ten usual ways and show what that looks like",
-		Long: `break builds the lab, shows that it works, brings a fault about, and shows from
-captured frames what it does. --list names the faults. It exits with 0 only if
-the lab was well before and the symptom showed afterwards.
+		Short: "Break the lab in one of ten common ways and show the symptoms",
+		Long: `break builds the lab, shows that it works, introduces a fault, and shows its effect
+in captured frames. --list names the faults. It exits with 0 only if the lab was
+healthy before and the symptom showed afterwards.
 
-With --hold the broken lab stays, with a shell on the director that ends it (lab
-shell HOST joins), or until a command after -- has ended, which is run there and
-whose exit code is break's: a place to try how to find the fault.`,
+With --hold the broken lab stays, to practise finding the fault: until the shell
+on the director ends (lab shell HOST joins), or the command after --, which runs
+there and whose exit code break returns.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if list {

@@ -16,9 +16,9 @@ func newLabLesson() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lesson NUMBER|all",
 		Short: "Teach one of the four problems of LVS Direct Routing, and its remedy",
-		Long: `lesson builds a lab, shows one of the four problems that everybody meets with
+		Long: `lesson builds a lab, shows one of the four common problems of
 LVS in Direct Routing mode, explains it, applies the remedy and makes the same
-requests again. What it says is counted from captured frames. --list names the
+requests again. Its numbers come from captured frames. --list names the
 lessons, all teaches all of them, each in a lab of its own. It exits with 0 only
 if the problem showed and the remedy helped (docs/lessons.md).`,
 		Args: cobra.ArbitraryArgs,

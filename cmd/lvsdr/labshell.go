@@ -19,10 +19,10 @@ func newLabShell() *cobra.Command {
 		Use:   "shell [HOST] [-- COMMAND...]",
 		Short: "Keep the lab up and open a shell on one of its hosts",
 		Long: `shell opens a shell on a host of the lab: client (the default), director, rs1,
-rs2, router and so on. The first one builds the lab, of a shape set by flags or by
-a file (docs/lab.md), and the lab ends with it; further ones, from within it or
-from another terminal, join. With a command after -- that is run instead of a
-shell, and its exit code is shell's.`,
+rs2, router and so on. The first shell builds the lab, with a topology set by flags
+or a file (docs/lab.md), and the lab ends with it; further shells, from within it or
+from another terminal, join. A command after -- runs instead of a shell, and its
+exit code is returned.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req, err := shellArgs(args, cmd.ArgsLenAtDash())

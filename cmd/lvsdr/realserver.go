@@ -21,14 +21,14 @@ type realserverFlags struct {
 func newRealserver() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "realserver",
-		Short: "Make this host a real server of Direct Routing, look whether it is one, and take it back",
-		Long: `realserver sets on a real server what Direct Routing needs there: the VIP on lo,
-and, for IPv4, arp_ignore=1 and arp_announce=2, so that the host keeps the VIP to
-itself. It writes down what it found, and stop restores exactly that.
+		Short: "Set this host up as a real server of Direct Routing, check the set-up, or undo it",
+		Long: `realserver sets up a real server for Direct Routing: the VIP on lo, and, for IPv4,
+arp_ignore=1 and arp_announce=2, so that the host does not answer ARP for the VIP.
+It records the previous settings, and stop restores exactly those.
 
 With --balance-local-clients the real server's own clients of these ports go to
 the director too, and are balanced over all real servers, this one included.
-Without it they end at this host's own service.
+Without it they reach this host's own service.
 
 It needs CAP_NET_ADMIN and runs no other program.`,
 		Args: cobra.NoArgs,

@@ -10,10 +10,10 @@ func newRealserverStart() *cobra.Command {
 	var f realserverFlags
 	cmd := &cobra.Command{
 		Use:   "start --vip ADDR [--balance-local-clients PORT]",
-		Short: "Make this host a real server, and write down what was there before",
-		Long: `start sets what is missing and says of each thing what it was and is. A second
-start changes nothing, or adds what it is asked for in addition; the record stays
-that of the first. It exits with 0 only if all is as it should be.`,
+		Short: "Make this host a real server, and record its previous settings",
+		Long: `start sets what is missing and prints each setting's old and new value. A second
+start changes nothing, or adds further settings it is asked for; the record stays
+that of the first. It exits with 0 only if all settings are in place.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return each(cmd, &f, (*realserver.Host).Start)
 		},

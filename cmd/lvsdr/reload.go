@@ -19,12 +19,12 @@ func newReload() *cobra.Command {
 	var a asking
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have a running director read its configuration again, and wait for the outcome",
+		Short: "Make a running director read its configuration again, and wait for the outcome",
 		Long: `reload does what SIGHUP does, and waits until the configuration is in force.
 
-The exit code is 0 where all of it is, 1 where it was refused as a whole (the
-last good configuration stays in force), 2 where some of it cannot be served
-now: those lines are printed.`,
+The exit code is 0 if all of it is in force, 1 if it was refused as a whole (the
+last good configuration stays in force), 2 if parts of it cannot be served now;
+those are printed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), reloadPatience)

@@ -17,7 +17,7 @@ func newRoot() *cobra.Command {
 Server does in Direct Routing mode, without the IPVS kernel modules.
 
   lvsdr lab                      see it work, on a topology of its own, in a few seconds
-  lvsdr run -c keepalived.conf   be the director
+  lvsdr run -c keepalived.conf   run the director
   lvsdr status, reload           ask a running director
   lvsdr explain, trace, top      look into it`,
 		SilenceUsage:  true,

@@ -30,22 +30,22 @@ func newRun() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run [-c FILE | --no-config] [-i IFACE]",
-		Short: "Be the director of the services in a keepalived.conf",
+		Short: "Run the director of the services in a keepalived.conf",
 		Long: `run reads the virtual services of a keepalived.conf, takes over their virtual
-addresses and directs their packets until SIGTERM or SIGINT. What cannot be
-served now, because its network is missing for example, is listed by
-` + "`lvsdr status`" + ` and taken up by itself when it can be.
+addresses and directs their packets until SIGTERM or SIGINT. If a service cannot be
+served now, for example because its network is missing, it is listed by
+` + "`lvsdr status`" + ` and served as soon as possible.
 
 SIGHUP or ` + "`lvsdr reload`" + ` reads the file again: what did not change is not
 touched, and a file with new errors is refused as a whole.
 
-With --no-config, or an empty file, the director is made up by ipvsadm alone.
+With --no-config, or an empty file, ipvsadm alone configures the director.
 
 It needs CAP_NET_RAW and CAP_NET_ADMIN. The virtual addresses must not be
 configured on this host.
 
 With -t it only tests the file. The exit code is keepalived's: 0 for a good
-file, 1 where nothing can be loaded, 2 where something in it is wrong.`,
+file, 1 if nothing can be loaded, 2 if something in it is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.test {
@@ -56,11 +56,11 @@ file, 1 where nothing can be loaded, 2 where something in it is wrong.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&f.config, "config", "c", defaultConfig, "configuration `FILE`, in keepalived.conf's language")
-	fl.BoolVar(&f.noConfig, "no-config", false, "read no configuration: all services are made at runtime, by ipvsadm")
+	fl.BoolVar(&f.noConfig, "no-config", false, "read no configuration: ipvsadm makes all services at runtime")
 	fl.StringVarP(&f.iface, "interface", "i", "", "`IFACE` on which the virtual addresses are served (default: the one on their network)")
 	fl.BoolVarP(&f.test, "config-test", "t", false, "test the configuration and exit with 0, 1 or 2")
 	fl.StringVar(&f.configID, "config-id", "", "which @id lines to read (default: the host name)")
-	fl.StringVar(&f.persistence, "persistence-default", "", "persistence of services that say nothing: off, or `SECONDS` (default 120, or persistence_default in global_defs)")
+	fl.StringVar(&f.persistence, "persistence-default", "", "persistence of services without persistence_timeout: off, or `SECONDS` (default 120, or persistence_default in global_defs)")
 	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface")
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")

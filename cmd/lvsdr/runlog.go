@@ -63,7 +63,7 @@ func hangups() (reload <-chan struct{}, stop func()) {
 func notifier(log *slog.Logger) func(string) {
 	return func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
-			log.Warn("the service manager does not listen", "error", err)
+			log.Warn("the service manager could not be notified", "error", err)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func newSimulate() *cobra.Command {
 		Long: `simulate plays scenario files (one JSON object a line: services, edits, packets,
 pauses; - is standard input) through the core that also serves live traffic,
 and writes the same lines with the decisions filled in: for each packet the real
-server, or what was answered and the reason why. docs/simulate.md describes the
+server, or the answer and its reason. docs/simulate.md describes the
 format.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -20,14 +20,14 @@ func newTop() *cobra.Command {
 		Use:   "top",
 		Short: "Watch services, servers and their shares live",
 		Long: `top shows a running director's services and real servers: weights, shares of the
-connections of the last minute (or of all, where there were none) beside what is
-due by weight, connections, packets and new connections a second, what was not
+connections of the last minute (or of all, if there were none) beside the share by
+weight, connections, packets and new connections a second, what was not
 forwarded and why, and whether servers are up.
 
-Keys: q quits, arrows or j and k select, s sorts, p pauses. Where the output is
-not a terminal a frame is printed each interval.
+Keys: q quits, arrows or j and k select, s sorts, p pauses. If the output is not
+a terminal, a frame is printed each interval.
 
---once prints one frame, of the rates over one interval. The environment variable
+--once prints one frame with the rates over one interval. The environment variable
 NO_COLOR switches colours off.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

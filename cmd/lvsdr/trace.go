@@ -30,13 +30,13 @@ func newTrace() *cobra.Command {
 		Long: `trace shows what a running director decides, as it happens: time, interface,
 client and virtual address, verdict, reason, real server, TCP flags, length.
 
-The filter is a few words, as tcpdump's:
+The filter uses words like tcpdump's:
 
   host ADDR  src ADDR  dst ADDR  server ADDR    ADDR may be a network, 10.0.0.0/8
   port N     proto tcp|udp|sctp|icmp|icmp6|arp
   verdict forward|drop|answer|arp               reason NAME, as in lvsdr status
 
-joined by and, or, not and parentheses, which the shell wants quoted:
+joined by and, or, not and parentheses (quote those for the shell):
 
   lvsdr trace host 192.168.1.50 and not reason hit
   lvsdr trace 'verdict drop or reason reset-no-service' --count 20
