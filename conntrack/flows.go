@@ -39,7 +39,7 @@ type Flow struct {
 func (f *Flow) Key() Key { return f.Entry.key(&f.pair) }
 
 // An Outbox keeps the last events of a table, for readers who come by now and
-// then. Whoever writes it waits for none of them: a reader that is too late has
+// then. The writer waits for none of them: a reader that is too late has
 // lost events and is told how many.
 type Outbox struct {
 	ring []Flow

@@ -9,7 +9,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A gist is what the events of an entry say about it: all but its timer, its
+// A gist is the content of the events of an entry: all but its timer, its
 // packets, and how many connections a template has.
 type gist struct {
 	key      Key
