@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 	"lvsdr/control/shield"
 	"lvsdr/dataplane/frame"
 )
@@ -13,15 +14,16 @@ import (
 func vipOnDirector() Fault {
 	return Fault{
 		Name:    "vip-on-director",
-		Summary: "the VIP is configured on the director, which forwards packets",
-		Explain: `The VIP was given to the director's interface, as kernel IPVS needs it, and
-ip_forward is 1. A director in user space must not have it: the kernel gets its
-own copy of every packet, finds the destination to be its own, has nobody who
-listens, and resets the connection, in the VIP's name and beside what the
-director forwards. Clients get two answers, one from the real server and a reset.
-lvsdr refuses to start with such an address; here it came later, and a firewall
-was loaded anew, which began by flushing the chain that hides such an address
-from the kernel (nft flush ruleset).`,
+		Summary: "the VIP is configured on the director, and something removes what hides it",
+		Explain: `The VIP was given to the director's interface, as kernel IPVS needs it. A director
+in user space does not need it, and the kernel, which gets its own copy of every
+packet, would find the destination to be its own, have no process that listens,
+and reset the connection, in the VIP's name and beside what the director forwards.
+lvsdr hides the address from the kernel by a table of nftables, and restores that
+when somebody removes it. Here an agent on the host removes all tables that are
+not its own, again and again: clients get two answers, one from the real server
+and a reset. The same happens where the kernel has no nftables at all; lvsdr
+refuses such an address there.`,
 		Break: func(_ context.Context, s *Scene) error {
 			d := s.Lab.Director
 			forward := "net.ipv4.ip_forward"
@@ -31,9 +33,7 @@ from the kernel (nft flush ruleset).`,
 			if err := d.Sysctl(forward, "1"); err != nil {
 				return err
 			}
-			if err := d.Do(shield.Flush); err != nil {
-				return err
-			}
+			s.later(flushAgain(d.Host))
 			return d.AddAddr(netlab.Ifname, netip.PrefixFrom(s.Lab.Spec.VIP, s.Lab.Spec.VIP.BitLen()))
 		},
 		Shows: func(e *Evidence) Finding {
@@ -51,6 +51,30 @@ from the kernel (nft flush ruleset).`,
 				Packets: resets,
 			}
 		},
+	}
+}
+
+// flushAgain removes the shield's table on a host again and again, until the
+// function that it returns is called.
+func flushAgain(h *netns.Host) (stop func() error) {
+	end, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- h.Do(func() error {
+			for {
+				select {
+				case <-end:
+					return nil
+				default:
+				}
+				if err := shield.Flush(); err != nil {
+					return err
+				}
+			}
+		})
+	}()
+	return func() error {
+		close(end)
+		return <-ended
 	}
 }
 

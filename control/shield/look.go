@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -86,13 +85,10 @@ func Flush() error {
 	return nil
 }
 
-// calm is how long Watch waits for more changes: not long, because the kernel
-// answers for the VIPs meanwhile.
-const calm = 5 * time.Millisecond
-
 // Watch calls changed after the shield's table or rules in the calling thread's
 // network namespace have changed, by this program or by somebody else: then
-// Check says whether something is missing. It returns with ctx, or at once with
+// Check says whether something is missing. It does not wait for more changes,
+// because the kernel may answer for the VIPs meanwhile. It returns with ctx, or at once with
 // an error if it cannot subscribe at all.
 func Watch(ctx context.Context, changed func()) error {
 	rules := nlwatch.Source{Name: "the routing rules", Protocol: unix.NETLINK_ROUTE,
@@ -102,7 +98,7 @@ func Watch(ctx context.Context, changed func()) error {
 			return ok && p == policyroute.Protocol
 		}}
 	early := nlwatch.Source{Name: "nftables", Protocol: unix.NETLINK_NETFILTER, Groups: []uint{unix.NFNLGRP_NFTABLES}, Counts: aboutTable}
-	return nlwatch.Watch(ctx, calm, changed, rules, early)
+	return nlwatch.Watch(ctx, 0, changed, rules, early)
 }
 
 // aboutTable reports whether a message of nftables is about the shield's table.
