@@ -31,8 +31,8 @@
 //	probe                  sender 0.0.0.0         source ::, answered to all nodes
 //	to all                 broadcast              the solicited-node group
 //
-// The caller that fills the Inbox has to receive the solicited-node groups of the IPv6
-// VIPs; dataplane/afpacket joins them.
+// The caller that fills the Inbox has to receive the solicited-node groups of the
+// IPv6 VIPs; dataplane/afpacket joins them.
 //
 // ARP packets are made and read with github.com/mdlayher/arp, the others by
 // package ndp with github.com/mdlayher/ndp; frames leave through

@@ -1,4 +1,4 @@
-// Package control brings a configuration to life. Events go in, the next desired
+// Package control runs a configuration. Events go in, the next desired
 // state comes out, and actors follow it:
 //
 //	keepalived.conf ─┐

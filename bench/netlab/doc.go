@@ -1,8 +1,8 @@
 // Package netlab is the usual LVS-DR topology of client, director and real
-// servers, built out of the network namespaces of package netns, with what one
-// needs to try a director there: real servers set up and served from, captures
-// of every interface, `lvsdr run` as a process. The lab verb, the tests and the
-// benchmarks all stand on it. It runs no external program but the lvsdr it is
+// servers, built from the network namespaces of package netns, with everything
+// needed to try a director there: working real servers, captures of every
+// interface, `lvsdr run` as a process. The lab verb, the tests and the
+// benchmarks all use it. It runs no external program but the lvsdr it is
 // given.
 //
 //	if !netns.Inside() {

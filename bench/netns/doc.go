@@ -1,4 +1,4 @@
-// Package netns builds small real networks out of Linux network namespaces:
+// Package netns builds small real networks from Linux network namespaces:
 // hosts, a switch and veth cables between them. It imports nothing else of this
 // module, so the tests of every package may use it. It runs no external
 // program: everything is done by netlink, sysctl files and system calls. Only

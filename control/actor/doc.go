@@ -1,7 +1,7 @@
-// Package actor names what the director's loop has others do: its actors, as
-// interfaces. The loop alone calls them, one at a time. Each is told its whole
-// wish, of which it does what is missing; the Engine alone is told what changes.
-// A call that fails may have done a part of its wish, and is made again later.
+// Package actor holds the interfaces of the director's actors, which do the work
+// of its loop. Only the loop calls them, one at a time. Each gets its whole desired
+// state and does the missing parts; only the Engine gets changes instead. A call
+// that fails may have done a part of its work, and is made again later.
 //
 // Package actortest has a fake of each.
 package actor

@@ -1,5 +1,5 @@
-// Package hostnet holds the networks of a host as data: links,
-// addresses and routes, and the answer to where an address is.
+// Package hostnet holds the networks of a host as data: links, addresses and
+// routes, and finds the place of an address.
 //
 // Read takes a Snapshot of the kernel's tables. Everything else is pure: VIP and
 // Server find the longest matching route in a Snapshot, which a test can write

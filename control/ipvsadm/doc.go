@@ -1,7 +1,7 @@
 // Package ipvsadm is the runtime language of the director: the command line of
 // ipvsadm 1.31 with its output, its refusals and its exit codes, over a
-// dataplane.Director in the same process. What scripts, save files and eyes are
-// used to works unchanged.
+// dataplane.Director in the same process. Scripts, save files and habits work
+// unchanged.
 //
 // A command goes through four steps, a file each: the words are read
 // (grammar.go says which there are, parse.go and values.go read them), checked

@@ -1,3 +1,3 @@
-// Package actortest has fakes of the director's actors. They keep what they were
-// told, and fail or hang when a test says so.
+// Package actortest has fakes of the director's actors. They record their calls,
+// and fail or hang when a test says so.
 package actortest

@@ -1,5 +1,5 @@
-// Package checks judges what is known of a host: small functions, one file a
-// theme, that take settings, frames and answers as data and give findings.
+// Package checks judges the known facts of a host: small functions, one file for
+// each theme, that take settings, frames and answers as data and give findings.
 //
 // A Director is the host of a director, of which the network can be asked too; a
 // RealServer is a real server, whose settings are all there is. Both have one
