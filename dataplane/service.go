@@ -93,7 +93,7 @@ func (c *ServerConfig) Check() error {
 func unicast(a frame.Addr) bool {
 	if a.Is4() {
 		b := a.As4()
-		return b[0] != 0 && b[0]&0xf0 != 0xe0 && b != [4]byte{255, 255, 255, 255}
+		return b != [4]byte{} && b[0]&0xf0 != 0xe0 && b != [4]byte{255, 255, 255, 255}
 	}
 	linkLocal := a[0] == 0xfe && a[1]&0xc0 == 0x80
 	return a != frame.Addr{} && a[0] != 0xff && !linkLocal

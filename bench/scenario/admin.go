@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/netip"
 	"strconv"
@@ -21,14 +22,14 @@ func (p *player) admin(op *Op) error {
 		return err
 	}
 	op.IPVSAdm = strings.Join(args, " ")
-	r := p.command(args)
+	r := p.command(&p.adm, args, "")
 	op.Exit, op.Err = r.Exit, strings.TrimSuffix(r.Err, "\n")
 	return nil
 }
 
 // command runs ipvsadm, and makes reachable what servers there are then.
-func (p *player) command(args []string) ipvsadm.Result {
-	r := p.adm.Run(args, strings.NewReader(""))
+func (p *player) command(adm *ipvsadm.Interpreter, args []string, stdin string) ipvsadm.Result {
+	r := adm.Run(context.Background(), args, strings.NewReader(stdin))
 	for _, s := range p.d.Services() {
 		for _, server := range s.Servers {
 			if server.MAC == (frame.MAC{}) {

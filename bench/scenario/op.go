@@ -36,6 +36,8 @@ type Op struct {
 	Kernel   string          `json:"kernel,omitempty"`
 	Source   json.RawMessage `json:"source,omitempty"`
 	Frames   json.RawMessage `json:"frames,omitempty"`
+	Forward  bool            `json:"forward,omitempty"` // the director routes; without meaning for Direct Routing
+	Sync     bool            `json:"sync,omitempty"`    // there is a sync network; there is no sync daemon yet
 
 	// sysctl, timeouts, sleep
 	Key    string `json:"key,omitempty"`
@@ -52,6 +54,9 @@ type Op struct {
 	Exit    int      `json:"exit,omitempty"`
 	Err     string   `json:"err,omitempty"`
 	Text    []string `json:"text,omitempty"`
+
+	// a command of a session; then there is no Op
+	Session *Session `json:"-"`
 
 	Packet
 	Result
@@ -208,13 +213,27 @@ func parse(b []byte) (*Op, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	op := &Op{}
-	if err := dec.Decode(op); err != nil {
+	if isSession(b) {
+		op.Session = &Session{}
+		if err := dec.Decode(op.Session); err != nil {
+			return nil, err
+		}
+	} else if err := dec.Decode(op); err != nil {
 		return nil, err
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("more than one JSON value in a line")
 	}
 	return op, nil
+}
+
+// isSession reports whether a line is one of a session: it has cmd and no op.
+func isSession(b []byte) bool {
+	var has struct {
+		Op  *json.RawMessage `json:"op"`
+		Cmd *json.RawMessage `json:"cmd"`
+	}
+	return json.Unmarshal(b, &has) == nil && has.Op == nil && has.Cmd != nil
 }
 
 // Write writes ops, one a line.

@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"lvsdr/conntrack"
+	"lvsdr/control/api"
+	"lvsdr/control/director"
 	"lvsdr/control/ipvsadm"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -20,6 +24,10 @@ const (
 	tableLimit = 1 << 16
 	maxSleepMs = int64(400 * 24 * time.Hour / time.Millisecond)
 )
+
+// sumInterval is how often the kernel of the recordings sums up its counters: two
+// seconds of 100 jiffies, for which its timers take the next multiple of eight.
+const sumInterval = 2080e6 // ns
 
 // The director's side of the frames of a scenario.
 var (
@@ -40,16 +48,21 @@ type player struct {
 	now     int64 // ns
 	link    dataplane.Link
 	// servers names the MAC addresses given to real servers.
-	servers map[frame.MAC]netip.Addr
-	adm     ipvsadm.Interpreter
-	listed  ipvsadm.Estimator // the counters as of the last even second
-	ids     uint16            // of IP packets
+	servers  map[frame.MAC]netip.Addr
+	director *director.Director // with the counters as of the last even second
+	adm      ipvsadm.Interpreter
+	named    ipvsadm.Interpreter // the same, for sessions: it knows the machine's names
+	ids      uint16              // of IP packets
 }
 
-// Play plays ops from their beginning and fills in the results, in place of
-// whatever results they had. The error names the first line (an *OpError) that
-// asks for what cannot be played.
-func Play(ops []*Op) error {
+// Play plays ops from their start and fills in the results, in place of whatever
+// results they had. The error names the first line (an *OpError) that asks for
+// what cannot be played.
+func Play(ops []*Op) error { return PlayThrough(ops, func(a api.Admin) api.Admin { return a }) }
+
+// PlayThrough is Play with an ipvsadm that does not reach the director itself,
+// but what through makes of it, such as a client of its control socket.
+func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	if len(ops) == 0 {
 		return errors.New("play: an empty scenario")
 	}
@@ -62,7 +75,10 @@ func Play(ops []*Op) error {
 		return err
 	}
 	p := &player{d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
-	p.adm = ipvsadm.Interpreter{Director: d, Now: func() int64 { return p.now }, Counters: &p.listed, Name: "/sbin/ipvsadm"}
+	p.director = director.New(d, func() int64 { return p.now })
+	p.adm = ipvsadm.Interpreter{Admin: through(p.director), Name: "/sbin/ipvsadm"}
+	p.named = p.adm
+	p.named.Names = machineNames()
 	p.link = dataplane.Link{Index: serversSide, MAC: directorMAC, MTU: 1500}
 	if m := ops[0].RSMTU; m != 0 {
 		p.link.MTU = m
@@ -128,8 +144,10 @@ func (p *player) play(op *Op) error {
 		op.NConns = &n
 	case "services":
 		op.Services = p.services(op.WithStats)
+	case "":
+		p.session(op)
 	case "ipvsadm":
-		r := p.command(strings.Fields(op.IPVSAdm))
+		r := p.command(&p.adm, strings.Fields(op.IPVSAdm), "")
 		op.Exit, op.Err = r.Exit, strings.TrimSuffix(r.Err, "\n")
 		op.Text = strings.Split(strings.TrimSuffix(r.Out, "\n"), "\n")
 	default:
@@ -169,12 +187,12 @@ func (p *player) sleep(ms int64) error {
 	const settled = 200 // sums after which no average is left
 	end := p.now + ms*1e6
 	for n := 0; n < settled; n++ {
-		sum := p.now - p.now%ipvsadm.Interval + ipvsadm.Interval
+		sum := p.now - p.now%sumInterval + sumInterval
 		if sum > end {
 			break
 		}
 		p.pass(sum)
-		p.listed.Tick(p.d.Services())
+		p.director.Tick()
 	}
 	p.pass(end)
 	return nil
@@ -266,10 +284,10 @@ func (op *Op) answered(f []byte) {
 
 func (p *player) conns() []Conn {
 	all := []Conn{}
-	for _, c := range p.d.Conns(p.now) {
-		out := Conn{Proto: ipvsadm.ProtoName(c.Key.Proto), Src: c.Key.Client.String(), SPort: c.Key.ClientPort,
-			VIP: c.Key.Virtual.String(), VPort: c.Key.VirtualPort, RS: c.Server.String(), RPort: c.Key.VirtualPort,
-			State: c.State, Expires: int64(c.Expires / time.Second)}
+	for c := range p.director.Conns(context.Background()) {
+		out := Conn{Proto: cmp.Or(strings.ToUpper(c.Protocol), "IP"), Src: c.Client.String(), SPort: c.ClientPort,
+			VIP: c.Address.String(), VPort: c.Port, RS: c.Server.String(), RPort: c.ServerPort,
+			State: c.State, Expires: int64(c.Expires)}
 		if c.Invalid {
 			out.VPort, out.RPort = 65535, 65535
 		}
@@ -281,20 +299,19 @@ func (p *player) conns() []Conn {
 
 func (p *player) services(stats bool) []ServiceDump {
 	all := []ServiceDump{}
-	for _, s := range p.d.Services() {
-		k := s.Config.Key
-		out := ServiceDump{Port: k.Port, FWMark: k.Mark, Sched: s.Config.Scheduler, Flags: ipvsadm.Flags(&s.Config), Servers: []ServerDump{}}
-		if k.Mark == 0 {
-			out.Proto, out.VIP = k.Proto.String(), k.Addr.String()
+	for s := range p.director.Services(context.Background()) {
+		out := ServiceDump{Port: s.Port, FWMark: s.FWMark, Sched: s.Scheduler, Flags: ipvsadm.Flags(&s.ServiceConfig), Servers: []ServerDump{}}
+		if s.FWMark == 0 {
+			out.Proto, out.VIP = s.Protocol, s.Address.String()
 		}
 		if stats {
-			out.Stats = trafficDump(p.listed.Traffic(ipvsadm.Counted{Service: k}))
+			out.Stats = trafficDump(s.Listed)
 		}
 		for _, r := range s.Servers {
-			sd := ServerDump{Addr: r.Config.Addr.String(), Port: r.Config.Port, Weight: r.Config.Weight,
+			sd := ServerDump{Addr: r.Address.String(), Port: r.Port, Weight: r.Weight,
 				Active: r.Active, Inactive: r.Inactive, Persist: r.Persistent}
 			if stats {
-				sd.Stats = trafficDump(p.listed.Traffic(ipvsadm.Counted{Service: k, Server: r.Config.Addr, Port: r.Config.Port}))
+				sd.Stats = trafficDump(r.Listed)
 			}
 			out.Servers = append(out.Servers, sd)
 		}
@@ -303,4 +320,4 @@ func (p *player) services(stats bool) []ServiceDump {
 	return all
 }
 
-func trafficDump(t dataplane.Traffic) []uint64 { return []uint64{t.Conns, t.Packets, t.Bytes} }
+func trafficDump(t api.Listed) []uint64 { return []uint64{t.Conns, t.Packets, t.Bytes} }

@@ -47,7 +47,8 @@ type ServiceConfig struct {
 	// Netmask says which clients are one to persistence; absent: each is by
 	// itself. An IPv4 mask may have holes.
 	Netmask   netip.Addr `json:"netmask,omitzero"`
-	OnePacket bool       `json:"one_packet,omitempty"` // UDP: every packet is scheduled by itself
+	OnePacket bool       `json:"one_packet,omitempty"`         // UDP: every packet is scheduled by itself
+	Engine    string     `json:"persistence_engine,omitempty"` // as in ipvsadm --pe; there is none yet
 }
 
 // The forwarding methods.
@@ -64,11 +65,19 @@ type ServerConfig struct {
 	Address netip.Addr `json:"address"`
 	Port    uint16     `json:"port"`
 	Method  string     `json:"method,omitempty"` // empty: Direct
+	Encap   Encap      `json:"tunnel,omitzero"`  // of Tunnel
 	Weight  int        `json:"weight"`           // 0: no new connections (quiesced)
 	// At Upper connections the server gets no new ones until there are fewer
 	// than Lower, or than 3/4 of Upper where Lower is 0. Upper 0: no threshold.
 	Upper int `json:"upper,omitempty"`
 	Lower int `json:"lower,omitempty"`
+}
+
+// An Encap is how packets are put into a tunnel to a server.
+type Encap struct {
+	Kind     string `json:"kind"`               // ipip, gue or gre
+	Port     uint16 `json:"port,omitempty"`     // of gue
+	Checksum string `json:"checksum,omitempty"` // of gue and gre: csum, or of gue remcsum; empty: none
 }
 
 // Timeouts are those of ipvsadm --set, in seconds. In an edit 0 keeps one.

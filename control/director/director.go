@@ -2,7 +2,6 @@ package director
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -32,59 +31,79 @@ func New(engine *dataplane.Director, now func() int64) *Director {
 }
 
 // Tick sums up counters and estimates rates for listings; see Interval.
-func (d *Director) Tick() { d.sums.tick(d.engine.Services()) }
+func (d *Director) Tick() { d.sums.tick(d.engine.EachService()) }
 
 // Edit carries out edits; see api.Admin. Its refusals are those of package api.
+// Edits of services and servers that follow each other are published together.
 func (d *Director) Edit(_ context.Context, edits []api.Edit) ([]error, error) {
-	refused := make([]error, len(edits))
-	for i := range edits {
-		refused[i] = Refusal(d.edit(&edits[i]))
+	refused := make([]error, 0, len(edits))
+	for len(refused) < len(edits) {
+		rest := edits[len(refused):]
+		if edit := d.direct(&rest[0]); edit != nil {
+			refused = append(refused, Refusal(edit()))
+			continue
+		}
+		d.engine.Edit(d.now(), func(tx *dataplane.Tx) {
+			for i := range rest {
+				if d.direct(&rest[i]) != nil {
+					return
+				}
+				refused = append(refused, Refusal(d.edit(tx, &rest[i])))
+			}
+		})
 	}
 	return refused, nil
 }
 
-func (d *Director) edit(e *api.Edit) error {
+// direct is an edit that is no part of a transaction; nil: it is one.
+func (d *Director) direct(e *api.Edit) func() error {
 	switch e.Op {
 	case api.Flush:
-		return d.flush()
+		return d.flush
 	case api.SetTimeouts:
-		return d.setTimeouts(e.Timeouts)
+		return func() error { return d.setTimeouts(e.Timeouts) }
 	case api.Zero:
-		return d.zero(e.Service.ServiceKey)
-	case api.AddService, api.EditService:
-		c, err := ServiceConfig(&e.Service)
-		switch {
-		case err != nil:
-			return err
-		case e.Op == api.AddService:
-			return d.engine.AddService(c)
-		}
-		return d.engine.EditService(c)
+		return func() error { return d.zero(e.Service.ServiceKey) }
+	}
+	return nil
+}
+
+func (d *Director) edit(tx *dataplane.Tx, e *api.Edit) error {
+	if e.Op == api.AddService || e.Op == api.EditService {
+		return d.setService(tx, e)
 	}
 	k, err := Key(e.Service.ServiceKey)
 	if err != nil {
 		return err
 	}
 	if e.Op == api.DelService {
-		return d.engine.DelService(k, d.now())
+		return tx.DelService(k)
 	}
-	return d.editServer(e, k)
-}
-
-func (d *Director) editServer(e *api.Edit, k dataplane.ServiceKey) error {
 	c, err := ServerConfig(&e.Server)
 	if err != nil {
 		return err
 	}
 	switch e.Op {
 	case api.AddServer:
-		return d.engine.AddServer(k, c)
+		return tx.AddServer(k, c)
 	case api.EditServer:
-		return d.engine.EditServer(k, c)
+		return tx.EditServer(k, c)
 	case api.DelServer:
-		return d.engine.DelServer(k, c.Addr, c.Port, d.now())
+		return tx.DelServer(k, c.Addr, c.Port)
 	}
 	return api.Unsupported("the edit " + string(e.Op))
+}
+
+// setService adds or changes a service.
+func (d *Director) setService(tx *dataplane.Tx, e *api.Edit) error {
+	c, err := ServiceConfig(&e.Service)
+	switch {
+	case err != nil:
+		return err
+	case e.Op == api.AddService:
+		return tx.AddService(c)
+	}
+	return tx.EditService(c)
 }
 
 func (d *Director) setTimeouts(t api.Timeouts) error {
@@ -99,11 +118,12 @@ func (d *Director) setTimeouts(t api.Timeouts) error {
 
 // flush removes all services. One that went meanwhile is gone, too.
 func (d *Director) flush() error {
-	for _, s := range d.engine.Services() {
-		if err := d.engine.DelService(s.Config.Key, d.now()); err != nil && !errors.Is(err, dataplane.ErrNoService) {
-			return err
+	services := d.engine.Services()
+	d.engine.Edit(d.now(), func(tx *dataplane.Tx) {
+		for _, s := range services {
+			_ = tx.DelService(s.Config.Key) // it can only be gone
 		}
-	}
+	})
 	return nil
 }
 
@@ -128,41 +148,33 @@ func (d *Director) zero(key api.ServiceKey) error {
 // Services are the services of keys, or all; see api.Admin.
 func (d *Director) Services(_ context.Context, keys ...api.ServiceKey) iter.Seq2[api.Service, error] {
 	return func(yield func(api.Service, error) bool) {
-		wanted, err := all(keys)
-		if err != nil {
-			yield(api.Service{}, Refusal(err))
-			return
-		}
-		found := 0
-		for _, s := range d.engine.Services() {
-			if wanted != nil && !wanted[s.Config.Key] {
-				continue
+		if len(keys) == 0 {
+			for s := range d.engine.EachService() {
+				if !yield(d.Service(&s), nil) {
+					return
+				}
 			}
-			found++
-			if !yield(d.Service(&s), nil) {
+		}
+		for _, key := range keys {
+			s, err := d.find(key)
+			if !yield(s, err) || err != nil {
 				return
 			}
-		}
-		if found < len(wanted) {
-			yield(api.Service{}, api.ErrNoService)
 		}
 	}
 }
 
-// all is the set of keys; nil where there are none.
-func all(keys []api.ServiceKey) (map[dataplane.ServiceKey]bool, error) {
-	if len(keys) == 0 {
-		return nil, nil
+// find is the service of a key.
+func (d *Director) find(key api.ServiceKey) (api.Service, error) {
+	k, err := Key(key)
+	if err != nil {
+		return api.Service{}, err
 	}
-	set := map[dataplane.ServiceKey]bool{}
-	for _, key := range keys {
-		k, err := Key(key)
-		if err != nil {
-			return nil, err
-		}
-		set[k] = true
+	s, ok := d.engine.Service(k)
+	if !ok {
+		return api.Service{}, api.ErrNoService
 	}
-	return set, nil
+	return d.Service(&s), nil
 }
 
 // Service is s as it goes over the wire, with what Tick has summed up. Its
@@ -180,7 +192,7 @@ func (d *Director) Service(s *dataplane.ServiceStatus) api.Service {
 // Conns are the connections and templates; see api.Admin.
 func (d *Director) Conns(context.Context) iter.Seq2[api.Conn, error] {
 	return func(yield func(api.Conn, error) bool) {
-		for _, c := range d.engine.Conns(d.now()) {
+		for c := range d.engine.EachConn(d.now()) {
 			if !yield(WireConn(&c), nil) {
 				return
 			}

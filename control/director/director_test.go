@@ -37,13 +37,16 @@ func TestEditsAreRefusedInTheKernelsWords(t *testing.T) {
 		{"a weight of more than 31 bits", api.Edit{Op: api.EditServer, Service: service(web, ""), Server: server("10.0.0.1", 1<<31)}, api.ErrRange, "Numerical result out of range"},
 		{"a negative timeout", api.Edit{Op: api.SetTimeouts, Timeouts: api.Timeouts{UDP: -1}}, nil, "timeout -1: not 0 to 2678400 seconds"},
 		{"a server that is no host", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: server("224.0.0.1", 1)}, api.ErrAddress, "Invalid operation.  Possibly wrong module version, address not unicast, ..."},
-		{"tunnelling", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: api.Tunnel}}, api.ErrUnsupported, "tunnelling is not supported"},
-		{"masquerading", api.Edit{Op: api.EditServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.1"), Method: api.Masquerade}}, api.ErrUnsupported, "masquerading is not supported"},
+		{"tunnelling", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: api.Tunnel}}, api.ErrUnsupported, "forwarding method not supported yet: ipip"},
+		{"masquerading", api.Edit{Op: api.EditServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.1"), Method: api.Masquerade}}, api.ErrUnsupported, "forwarding method not supported yet: masquerade"},
 		{"a method that does not exist", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: "magic"}}, api.ErrUnsupported, "the forwarding method magic is not supported"},
 		{"an edit that does not exist", api.Edit{Op: "dance", Service: service(web, ""), Server: server("10.0.0.1", 1)}, api.ErrUnsupported, "the edit dance is not supported"},
 		{"a protocol that does not exist", api.Edit{Op: api.AddService, Service: service(api.ServiceKey{Protocol: "icmp", Address: addr("192.0.2.1")}, "rr")}, nil, `protocol "icmp": not tcp, udp or sctp`},
 		{"a service without address", api.Edit{Op: api.DelService, Service: service(api.ServiceKey{Protocol: "tcp"}, "")}, nil, "a service has an address without zone, or a firewall mark"},
 		{"a server without address", api.Edit{Op: api.DelServer, Service: service(web, "")}, nil, "a real server has an address without zone"},
+		{"a tunnel that does not exist", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: api.Tunnel, Encap: api.Encap{Kind: "vxlan"}}}, api.ErrUnsupported, "the forwarding method tunnel is not supported"},
+		{"a persistence engine", api.Edit{Op: api.AddService, Service: api.ServiceConfig{ServiceKey: mark, Scheduler: "rr", Engine: "sip"}}, api.ErrScheduler, "Scheduler or persistence engine not found"},
+		{"a persistence engine of a service that is there", api.Edit{Op: api.AddService, Service: api.ServiceConfig{ServiceKey: web, Scheduler: "rr", Engine: "sip"}}, api.ErrServiceExists, "Service already exists"},
 		{"a flag of another scheduler", api.Edit{Op: api.AddService, Service: api.ServiceConfig{ServiceKey: mark, Scheduler: "rr", Flags: "sh-port"}}, nil, "incompatible scheduler flag `sh-port'"},
 		{"persistence for ever", api.Edit{Op: api.AddService, Service: api.ServiceConfig{ServiceKey: mark, Scheduler: "rr", Persistence: 1 << 30}}, nil, "persistence 1073741824: not 0 to 2678400 seconds"},
 		{"a mask of the other family", api.Edit{Op: api.AddService, Service: api.ServiceConfig{ServiceKey: mark, Scheduler: "rr", Persistence: 5, Netmask: addr("255.0.0.0")}}, nil, "netmask 255.0.0.0: not of the service's address family"},
@@ -144,6 +147,7 @@ func TestConfigurationsGoThroughTheEngineUnchanged(t *testing.T) {
 			t.Fatalf("%+v became %+v (%+v), %v", c, back, wire, err)
 		}
 		s := dataplane.ServerConfig{Addr: v4(), Port: 80, Weight: random.IntN(100), Upper: random.IntN(10)}
+		s.Method = dataplane.Method(random.IntN(int(dataplane.Masquerade) + 1))
 		served := director.WireServerConfig(&s)
 		if back, err := director.ServerConfig(&served); err != nil || back != s {
 			t.Fatalf("%+v became %+v, %v", s, back, err)

@@ -1,6 +1,7 @@
 package director
 
 import (
+	"iter"
 	"sync"
 
 	"lvsdr/control/api"
@@ -47,23 +48,34 @@ type count struct {
 }
 
 // tick takes the counters of all services as they are now.
-func (e *estimator) tick(all []dataplane.ServiceStatus) {
+func (e *estimator) tick(all iter.Seq[dataplane.ServiceStatus]) {
+	e.age()
+	for s := range all {
+		e.take(&s)
+	}
+}
+
+// age forgets what was missed for too long.
+func (e *estimator) age() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.counts == nil {
-		e.counts = map[counted]*count{}
-	}
 	for c, n := range e.counts {
 		if n.missed++; n.missed > memory {
 			delete(e.counts, c)
 		}
 	}
-	for i := range all {
-		s := &all[i]
-		e.add(counted{service: s.Config.Key}, s.Traffic)
-		for j := range s.Servers {
-			e.add(countedServer(s, &s.Servers[j]), s.Servers[j].Traffic)
-		}
+}
+
+// take takes the counters of a service.
+func (e *estimator) take(s *dataplane.ServiceStatus) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.counts == nil {
+		e.counts = map[counted]*count{}
+	}
+	e.add(counted{service: s.Config.Key}, s.Traffic)
+	for j := range s.Servers {
+		e.add(countedServer(s, &s.Servers[j]), s.Servers[j].Traffic)
 	}
 }
 

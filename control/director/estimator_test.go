@@ -1,6 +1,7 @@
 package director
 
 import (
+	"slices"
 	"testing"
 
 	"lvsdr/control/api"
@@ -14,7 +15,7 @@ func TestRates(t *testing.T) {
 	var e estimator
 	c := counted{service: dataplane.ServiceKey{Mark: 1}}
 	tick := func(n dataplane.Traffic) {
-		e.tick([]dataplane.ServiceStatus{{Config: dataplane.ServiceConfig{Key: c.service}, Traffic: n}})
+		e.tick(slices.Values([]dataplane.ServiceStatus{{Config: dataplane.ServiceConfig{Key: c.service}, Traffic: n}}))
 	}
 	if (e.listed(c) != api.Listed{}) {
 		t.Error("something is counted before the first tick")
@@ -45,8 +46,8 @@ func TestRatesSettle(t *testing.T) {
 	c := counted{service: dataplane.ServiceKey{Mark: 1}, server: frame.Addr{1}, port: 80}
 	var n dataplane.Traffic
 	tick := func() {
-		e.tick([]dataplane.ServiceStatus{{Config: dataplane.ServiceConfig{Key: c.service},
-			Servers: []dataplane.ServerStatus{{Config: dataplane.ServerConfig{Addr: c.server, Port: c.port}, Traffic: n}}}})
+		e.tick(slices.Values([]dataplane.ServiceStatus{{Config: dataplane.ServiceConfig{Key: c.service},
+			Servers: []dataplane.ServerStatus{{Config: dataplane.ServerConfig{Addr: c.server, Port: c.port}, Traffic: n}}}}))
 	}
 	rates := func() [3]uint64 { l := e.listed(c); return [3]uint64{l.CPS, l.PPS, l.BPS} }
 	for range 100 {
@@ -68,13 +69,13 @@ func TestRatesSettle(t *testing.T) {
 		t.Errorf("what is over shows as %v", got)
 	}
 	for range 10 { // it is away for a while
-		e.tick(nil)
+		e.tick(slices.Values([]dataplane.ServiceStatus(nil)))
 	}
 	if e.listed(c).Traffic != WireTraffic(n) {
 		t.Error("a server that was away lost its counters")
 	}
 	for range 600 {
-		e.tick(nil)
+		e.tick(slices.Values([]dataplane.ServiceStatus(nil)))
 	}
 	if e.listed(c).Traffic != (api.Traffic{}) || len(e.counts) != 0 {
 		t.Error("what is gone is remembered for ever")
@@ -88,7 +89,7 @@ func TestZero(t *testing.T) {
 	for mark := range uint32(3) {
 		all = append(all, dataplane.ServiceStatus{Config: dataplane.ServiceConfig{Key: dataplane.ServiceKey{Mark: mark + 1}}, Traffic: dataplane.Traffic{Conns: 100}})
 	}
-	e.tick(all)
+	e.tick(slices.Values(all))
 	counts := func() (n [3]uint64) {
 		for i := range all {
 			l := e.listed(counted{service: all[i].Config.Key})
@@ -124,12 +125,12 @@ func TestCountersAreListedAsOfTheLastTick(t *testing.T) {
 	if l := listed(); l.Conns != 0 {
 		t.Errorf("before the first tick: %+v", l)
 	}
-	d.sums.tick(status)
+	d.sums.tick(slices.Values(status))
 	if l := listed(); l.Conns != 8 || l.CPS != 1 {
 		t.Errorf("after a tick: %+v", l)
 	}
 	for _, key := range []api.ServiceKey{k, {}} {
-		d.sums.tick(status)
+		d.sums.tick(slices.Values(status))
 		if refused, err := d.Edit(t.Context(), []api.Edit{{Op: api.Zero, Service: api.ServiceConfig{ServiceKey: key}}}); err != nil || refused[0] != nil {
 			t.Fatal(refused, err)
 		}

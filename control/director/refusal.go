@@ -27,5 +27,8 @@ func Refusal(err error) error {
 			return r.wire
 		}
 	}
+	if errors.Is(err, dataplane.ErrMethod) {
+		return &api.Refusal{Code: api.ErrUnsupported.Code, Text: err.Error()}
+	}
 	return err
 }

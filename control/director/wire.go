@@ -47,15 +47,16 @@ func protoName(p frame.Proto) string {
 // ServiceConfig is the engine's configuration of a service.
 func ServiceConfig(c *api.ServiceConfig) (dataplane.ServiceConfig, error) {
 	k, err := Key(c.ServiceKey)
+	out := dataplane.ServiceConfig{Key: k, Scheduler: c.Scheduler, OnePacket: c.OnePacket, Persistence: time.Duration(c.Persistence) * time.Second}
 	if err != nil {
-		return dataplane.ServiceConfig{}, err
+		return out, err
 	}
-	flags, err := scheduler.ParseFlags(c.Scheduler, strings.FieldsFunc(c.Flags, func(r rune) bool { return r == ',' }))
-	if err != nil {
-		return dataplane.ServiceConfig{}, err
+	if out.Flags, err = scheduler.ParseFlags(c.Scheduler, strings.FieldsFunc(c.Flags, func(r rune) bool { return r == ',' })); err != nil {
+		return out, err
 	}
-	out := dataplane.ServiceConfig{Key: k, Scheduler: c.Scheduler, Flags: flags, OnePacket: c.OnePacket,
-		Persistence: time.Duration(c.Persistence) * time.Second}
+	if c.Engine != "" {
+		out.Scheduler = "" // there are no persistence engines: the engine refuses both alike
+	}
 	switch v6 := c.V6(); {
 	case c.Persistence < 0 || c.Persistence > maxSeconds:
 		return out, fmt.Errorf("persistence %d: not 0 to %d seconds", c.Persistence, maxSeconds)
@@ -82,29 +83,52 @@ func WireServiceConfig(c *dataplane.ServiceConfig) api.ServiceConfig {
 
 // ServerConfig is the engine's configuration of a server.
 func ServerConfig(c *api.ServerConfig) (dataplane.ServerConfig, error) {
-	switch c.Method {
-	case "", api.Direct:
-	case api.Tunnel:
-		return dataplane.ServerConfig{}, api.Unsupported("tunnelling")
-	case api.Masquerade:
-		return dataplane.ServerConfig{}, api.Unsupported("masquerading")
-	default:
-		return dataplane.ServerConfig{}, api.Unsupported("the forwarding method " + c.Method)
+	out := dataplane.ServerConfig{Port: c.Port, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}
+	var ok bool
+	if out.Method, ok = methodOf(c); !ok {
+		return out, api.Unsupported("the forwarding method " + c.Method)
 	}
 	if !c.Address.IsValid() || c.Address.Zone() != "" {
-		return dataplane.ServerConfig{}, errors.New("a real server has an address without zone")
+		return out, errors.New("a real server has an address without zone")
 	}
+	out.Addr = frame.AddrFrom(c.Address)
 	for _, n := range []int{c.Weight, c.Upper, c.Lower} {
 		if n < 0 || n > math.MaxInt32 {
-			return dataplane.ServerConfig{}, api.ErrRange
+			return out, api.ErrRange
 		}
 	}
-	return dataplane.ServerConfig{Addr: frame.AddrFrom(c.Address), Port: c.Port, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}, nil
+	return out, nil
+}
+
+// methodOf is the engine's forwarding method; false: there is none.
+func methodOf(c *api.ServerConfig) (dataplane.Method, bool) {
+	switch c.Method {
+	case "", api.Direct:
+		return dataplane.Direct, true
+	case api.Masquerade:
+		return dataplane.Masquerade, true
+	case api.Tunnel:
+		kinds := map[string]dataplane.Method{"": dataplane.IPIP, "ipip": dataplane.IPIP, "gre": dataplane.GRE, "gue": dataplane.GUE}
+		m, ok := kinds[c.Encap.Kind]
+		return m, ok
+	}
+	return 0, false
 }
 
 // WireServerConfig is the configuration of a server as it goes over the wire.
 func WireServerConfig(c *dataplane.ServerConfig) api.ServerConfig {
-	return api.ServerConfig{Address: c.Addr.IP(), Port: c.Port, Method: api.Direct, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}
+	out := api.ServerConfig{Address: c.Addr.IP(), Port: c.Port, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}
+	switch c.Method {
+	case dataplane.IPIP, dataplane.GRE, dataplane.GUE:
+		out.Method, out.Encap.Kind = api.Tunnel, c.Method.String()
+	case dataplane.Masquerade:
+		out.Method = api.Masquerade
+	case dataplane.Local:
+		out.Method = api.Local
+	default:
+		out.Method = api.Direct
+	}
+	return out
 }
 
 // WireTraffic returns the counters as they go over the wire.

@@ -3,15 +3,15 @@ package ipvsadm
 import (
 	"fmt"
 
-	"lvsdr/dataplane"
+	"lvsdr/control/api"
 )
 
 // columns is one of the forms of a listing: two lines above it, and how
 // services and servers are printed.
 type columns struct {
 	header  string
-	service func(*lister, *dataplane.ServiceStatus) string
-	server  func(*lister, *dataplane.ServiceStatus, *dataplane.ServerStatus) string
+	service func(*lister, *api.Service) string
+	server  func(*lister, *api.Service, *api.Server) string
 }
 
 const remote = "  -> RemoteAddress:Port\n"
@@ -40,60 +40,81 @@ func columnsFor(q *request) columns {
 		"  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n", plainService, plainServer}
 }
 
-func plainService(l *lister, s *dataplane.ServiceStatus) string {
-	line := l.service(s.Config.Key) + " " + s.Config.Scheduler
-	if flags := Flags(&s.Config); flags != "" {
+func plainService(l *lister, s *api.Service) string {
+	line := l.service(&s.ServiceKey) + " " + s.Scheduler
+	if flags := Flags(&s.ServiceConfig); flags != "" {
 		line += " " + flags
 	}
 	return line + "\n"
 }
 
-func plainServer(l *lister, s *dataplane.ServiceStatus, r *dataplane.ServerStatus) string {
-	return fmt.Sprintf("%s %-7s %-6d %-10d %-10d\n", l.server(s, r), "Route", r.Config.Weight, r.Active, r.Inactive)
+// methodName is a forwarding method as it is listed.
+func methodName(method string) string {
+	switch method {
+	case api.Tunnel:
+		return "Tunnel"
+	case api.Masquerade:
+		return "Masq"
+	case api.Local:
+		return "Local"
+	}
+	return "Route"
 }
 
-func serverTunnel(l *lister, s *dataplane.ServiceStatus, r *dataplane.ServerStatus) string {
-	return fmt.Sprintf("%s %-7s %-13s %-6d %-10d %-10d\n", l.server(s, r), "Route", "n/a", r.Config.Weight, r.Active, r.Inactive)
+// encapName is a tunnel as it is listed.
+func encapName(e api.Encap) string {
+	sum := map[string]string{"": ":-c", "csum": ":+c", "remcsum": ":r+c"}[e.Checksum]
+	switch e.Kind {
+	case "":
+		return "n/a"
+	case "ipip":
+		return e.Kind
+	case "gue":
+		return fmt.Sprintf("%s:%d%s", e.Kind, e.Port, sum)
+	}
+	return e.Kind + sum
 }
 
-func serverThresholds(l *lister, s *dataplane.ServiceStatus, r *dataplane.ServerStatus) string {
-	return fmt.Sprintf("%s %-10d %-10d %-10d %-10d\n", l.server(s, r), r.Config.Upper, r.Config.Lower, r.Active, r.Inactive)
+// The weight that is listed is the one in force.
+
+func plainServer(l *lister, s *api.Service, r *api.Server) string {
+	return fmt.Sprintf("%s %-7s %-6d %-10d %-10d\n", l.server(s, r), methodName(r.Method), r.Effective, r.Active, r.Inactive)
 }
 
-func serverTemplates(l *lister, s *dataplane.ServiceStatus, r *dataplane.ServerStatus) string {
-	return fmt.Sprintf("%s %-9d %-11d %-10d %-10d\n", l.server(s, r), r.Config.Weight, r.Persistent, r.Active, r.Inactive)
+func serverTunnel(l *lister, s *api.Service, r *api.Server) string {
+	return fmt.Sprintf("%s %-7s %-13s %-6d %-10d %-10d\n", l.server(s, r), methodName(r.Method), encapName(r.Encap), r.Effective, r.Active, r.Inactive)
 }
 
-func serviceStats(l *lister, s *dataplane.ServiceStatus) string {
-	t, _ := l.traffic(Counted{Service: s.Config.Key}, s.Traffic)
-	return fmt.Sprintf("%-33s", l.service(s.Config.Key)) + l.counts(t)
+func serverThresholds(l *lister, s *api.Service, r *api.Server) string {
+	return fmt.Sprintf("%s %-10d %-10d %-10d %-10d\n", l.server(s, r), r.Upper, r.Lower, r.Active, r.Inactive)
 }
 
-func serverStats(l *lister, s *dataplane.ServiceStatus, r *dataplane.ServerStatus) string {
-	t, _ := l.traffic(countedServer(s, r), r.Traffic)
-	return l.server(s, r) + l.counts(t)
+func serverTemplates(l *lister, s *api.Service, r *api.Server) string {
+	return fmt.Sprintf("%s %-9d %-11d %-10d %-10d\n", l.server(s, r), r.Effective, r.Persistent, r.Active, r.Inactive)
+}
+
+func serviceStats(l *lister, s *api.Service) string {
+	return fmt.Sprintf("%-33s", l.service(&s.ServiceKey)) + l.counts(s.Listed)
+}
+
+func serverStats(l *lister, s *api.Service, r *api.Server) string {
+	return l.server(s, r) + l.counts(r.Listed)
 }
 
 // counts prints counters; in Direct Routing nothing is seen to go out.
-func (l *lister) counts(t dataplane.Traffic) string {
+func (l *lister) counts(t api.Listed) string {
 	return l.number(t.Conns) + l.number(t.Packets) + l.number(0) + l.number(t.Bytes) + l.number(0) + "\n"
 }
 
-func serviceRate(l *lister, s *dataplane.ServiceStatus) string {
-	_, r := l.traffic(Counted{Service: s.Config.Key}, s.Traffic)
-	return fmt.Sprintf("%-33s", l.service(s.Config.Key)) + l.rates(r)
+func serviceRate(l *lister, s *api.Service) string {
+	return fmt.Sprintf("%-33s", l.service(&s.ServiceKey)) + l.rates(s.Listed)
 }
 
-func serverRate(l *lister, s *dataplane.ServiceStatus, r *dataplane.ServerStatus) string {
-	_, rates := l.traffic(countedServer(s, r), r.Traffic)
-	return l.server(s, r) + l.rates(rates)
+func serverRate(l *lister, s *api.Service, r *api.Server) string {
+	return l.server(s, r) + l.rates(r.Listed)
 }
 
 // rates prints rates; those of connections and packets are never shortened.
-func (l *lister) rates(r Rate) string {
-	return fmt.Sprintf(" %8d %8d %8d", r.Conns, r.Packets, 0) + l.number(r.Bytes) + l.number(0) + "\n"
-}
-
-func countedServer(s *dataplane.ServiceStatus, r *dataplane.ServerStatus) Counted {
-	return Counted{Service: s.Config.Key, Server: r.Config.Addr, Port: r.Config.Port}
+func (l *lister) rates(t api.Listed) string {
+	return fmt.Sprintf(" %8d %8d %8d", t.CPS, t.PPS, 0) + l.number(t.BPS) + l.number(0) + "\n"
 }

@@ -2,19 +2,25 @@ package ipvsadm
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"lvsdr/dataplane"
+	"lvsdr/control/api"
 )
 
 // listConns prints the connections and templates, by protocol, client and
 // virtual address.
-func (i *Interpreter) listConns(out *strings.Builder, q *request) {
+func (i *Interpreter) listConns(ctx context.Context, out *strings.Builder, q *request) error {
 	names := i.namesFor(q)
-	all := i.Director.Conns(i.Now())
+	var all []api.Conn
+	for c, err := range i.Admin.Conns(ctx) {
+		if err != nil {
+			return err
+		}
+		all = append(all, c)
+	}
 	slices.SortFunc(all, compareConns)
 	header := fmt.Sprintf("pro expire %-11s %-18s %-18s %s", "state", "source", "virtual", "destination")
 	if q.given[persistentConn] {
@@ -22,23 +28,24 @@ func (i *Interpreter) listConns(out *strings.Builder, q *request) {
 		header = fmt.Sprintf("pro expire %-11s %-18s %-18s %-18s %-16s %s", "state", "source", "virtual", "destination", "pe name", "pe_data")
 	}
 	fmt.Fprintf(out, "IPVS connection entries\n%s\n", header)
-	for _, c := range all {
-		virtual, server := c.Key.VirtualPort, c.Key.VirtualPort
+	for k := range all {
+		c := &all[k]
+		virtual, server := c.Port, c.ServerPort
 		if c.Invalid {
 			virtual, server = 65535, 65535
 		}
-		left := int64(c.Expires / time.Second)
-		fmt.Fprintf(out, "%-3s %-6s %-11s %-18s %-18s %s\n", ProtoName(c.Key.Proto),
+		left := int64(c.Expires)
+		fmt.Fprintf(out, "%-3s %-6s %-11s %-18s %-18s %s\n", protoName(c.Protocol),
 			fmt.Sprintf("%02d:%02d", left/60, left%60), c.State,
-			names.text(c.Key.Proto, c.Key.Client, c.Key.ClientPort, serviceWidth),
-			names.text(c.Key.Proto, c.Key.Virtual, virtual, serviceWidth),
-			names.text(c.Key.Proto, c.Server, server, serviceWidth))
+			names.text(c.Protocol, c.Client, c.ClientPort, serviceWidth),
+			names.text(c.Protocol, c.Address, virtual, serviceWidth),
+			names.text(c.Protocol, c.Server, server, serviceWidth))
 	}
+	return nil
 }
 
-func compareConns(a, b dataplane.ConnStatus) int {
-	return cmp.Or(cmp.Compare(a.Key.Proto, b.Key.Proto),
-		slices.Compare(a.Key.Client[:], b.Key.Client[:]), cmp.Compare(a.Key.ClientPort, b.Key.ClientPort),
-		slices.Compare(a.Key.Virtual[:], b.Key.Virtual[:]), cmp.Compare(a.Key.VirtualPort, b.Key.VirtualPort),
-		slices.Compare(a.Server[:], b.Server[:]))
+func compareConns(a, b api.Conn) int {
+	return cmp.Or(protocolNumber(a.Protocol)-protocolNumber(b.Protocol),
+		a.Client.Compare(b.Client), cmp.Compare(a.ClientPort, b.ClientPort),
+		a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port), a.Server.Compare(b.Server))
 }

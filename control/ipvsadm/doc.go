@@ -1,25 +1,24 @@
 // Package ipvsadm is the runtime language of the director: the command line of
-// ipvsadm 1.31 with its output, its refusals and its exit codes, over a
-// dataplane.Director in the same process. Scripts, save files and habits work
-// unchanged.
+// ipvsadm 1.31 with its output, its refusals and its exit codes. What scripts,
+// save files and eyes are used to works unchanged. It speaks to a director
+// through an api.Admin: one in the same process, or a running one over its
+// control socket.
 //
 // A command goes through four steps, a file each: the words are read
-// (grammar.go says which there are, parse.go and values.go read them), checked
-// against the legality matrix (legal.go), carried out (edit.go, restore.go) or
-// listed (list.go, conns.go, save.go).
+// (grammar.go says which there are, parse.go, values.go, aton.go and names.go
+// read them), checked by the legality matrix (legal.go), and become an edit
+// (edit.go, of many lines restore.go) or a listing (list.go, columns.go,
+// conns.go, save.go, in the order of sort.go).
 //
 // Where it differs from ipvsadm on a kernel, on purpose:
 //
-//   - Direct Routing only: servers of -i and -m, persistence engines and the sync
-//     daemon are refused with exit code 255. There are no local servers.
-//   - --nosort lists services in the order of their keys, not in that of the
-//     kernel's hash table; servers are in the scheduler's order, newest first.
-//     -L -c sorts, too.
-//   - IPv4 addresses and masks are four decimal numbers. The tool takes the short
-//     and the octal forms of inet_aton as well, so that "-M 24" is the mask
-//     0.0.0.24.
+//   - Servers of -i and -m are refused with exit code 255 until the director can
+//     reach them, and so is the sync daemon. There are no persistence engines.
+//   - The order of what the kernel keeps in hash tables is our own: -L -c sorts,
+//     and --nosort lists services in the order of their keys. Servers are as in
+//     the kernel, newest first.
 //   - IPv6 addresses that hold an IPv4 address (::ffff:10.0.0.1) are refused.
-//   - -R passes over lines that begin with #. With the tool, ipvsadm-restore does
-//     so.
-//   - The words of -h are our own.
+//   - A line of -R may have 64 KiB.
+//   - The words of -h are our own, and scheduler flags that are commas alone are
+//     none.
 package ipvsadm

@@ -1,74 +1,35 @@
 package ipvsadm
 
-import (
-	"errors"
+import "lvsdr/control/api"
 
-	"lvsdr/dataplane"
-)
-
-// edit carries out what changes the director.
-func (i *Interpreter) edit(q *request) error {
-	d, key := i.Director, q.service.Key
+// edit is the edit that a legal request asks for; nil: it asks for none.
+func (q *request) edit() (*api.Edit, error) {
+	e := &api.Edit{Service: q.service}
 	switch q.command {
 	case addService, editService:
-		if q.engine != "" {
-			return unsupported("persistence engine `" + q.engine + "'")
+		e.Op = api.AddService
+		if q.command == editService {
+			e.Op = api.EditService
 		}
-		if q.command == addService {
-			return d.AddService(q.service)
-		}
-		return d.EditService(q.service)
+		return e, nil
+	case addServer, editServer, delServer:
+		e.Op, e.Server = serverEdits[q.command], q.server
 	case delService:
-		return d.DelService(key, i.Now())
+		e.Op = api.DelService
 	case clearAll:
-		return i.clear()
-	case addServer, editServer:
-		return i.setServer(q)
-	case delServer:
-		return d.DelServer(key, q.addr, q.server.Port, i.Now())
+		e.Op = api.Flush
 	case zero:
-		return i.zero(q)
+		e.Op = api.Zero
 	case set:
-		d.SetTimeouts(q.timeouts[0], q.timeouts[1], q.timeouts[2])
-		return nil
+		e.Op, e.Timeouts = api.SetTimeouts, api.Timeouts{TCP: q.timeouts[0], TCPFin: q.timeouts[1], UDP: q.timeouts[2]}
+	case startDaemon, stopDaemon:
+		return nil, api.Unsupported("the sync daemon")
+	default:
+		return nil, nil
 	}
-	return unsupported("the sync daemon")
+	e.Service = api.ServiceConfig{ServiceKey: q.service.ServiceKey} // only its key counts
+	return e, nil
 }
 
-// clear removes all services. One that went meanwhile is gone, too.
-func (i *Interpreter) clear() error {
-	for _, s := range i.Director.Services() {
-		if err := i.Director.DelService(s.Config.Key, i.Now()); err != nil && !errors.Is(err, dataplane.ErrNoService) {
-			return err
-		}
-	}
-	return nil
-}
-
-func (i *Interpreter) setServer(q *request) error {
-	switch {
-	case q.forward == 'i':
-		return otherMethod("tunnelling (-i)")
-	case q.forward == 'm':
-		return otherMethod("masquerading (-m)")
-	case q.command == addServer:
-		return i.Director.AddServer(q.service.Key, q.server)
-	}
-	return i.Director.EditServer(q.service.Key, q.server)
-}
-
-// zero sets counters to zero, also those that were summed up for listings.
-func (i *Interpreter) zero(q *request) error {
-	if !q.given[serviceAddress] {
-		i.Director.ZeroAll()
-		if i.Counters != nil {
-			i.Counters.zero(nil)
-		}
-		return nil
-	}
-	err := i.Director.Zero(q.service.Key)
-	if err == nil && i.Counters != nil {
-		i.Counters.zero(&q.service.Key)
-	}
-	return err
-}
+// serverEdits are the edits of the commands about servers.
+var serverEdits = map[command]api.EditOp{addServer: api.AddServer, editServer: api.EditServer, delServer: api.DelServer}

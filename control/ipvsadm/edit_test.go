@@ -34,7 +34,7 @@ func TestRefusalsOfTheDirector(t *testing.T) {
 		"-a -f 7 -6 -r ff02::1":                      "Invalid operation.  Possibly wrong module version, address not unicast, ...",
 		"-a -f 7 -6 -r fe80::1":                      "Invalid operation.  Possibly wrong module version, address not unicast, ...",
 		"-a -f 7 -6 -r ::":                           "Invalid operation.  Possibly wrong module version, address not unicast, ...",
-		"-a -t 10.0.0.1:80 -r 10.2.0.2 -m -x 2 -y 3": "masquerading (-m) is not supported: this director does Direct Routing (-g) only",
+		"-a -t 10.0.0.1:80 -r 10.2.0.2 -m -x 2 -y 3": "Numerical result out of range",
 	} {
 		if r := run(i, line); r.Exit != 255 || r.Err != text+"\n" || r.Out != "" {
 			t.Errorf("%s: exit code %d, %q, %q, want %q", line, r.Exit, r.Err, r.Out, text)
@@ -94,18 +94,23 @@ func TestRestore(t *testing.T) {
 		saved   string
 	}{
 		{"each line is a command", "-A -f 1\n-a -f 1 -r 10.2.0.1", 0, "", "-A -f 1 -s wlc\n-a -f 1 -r 10.2.0.1:0 -g -w 1\n"},
-		{"the word ipvsadm, blanks, comments and returns do not matter", "# saved\n\n  ipvsadm \t-A   -f 1  \r\nipvsadm\n  # end", 0, "", "-A -f 1 -s wlc\n"},
+		{"the word ipvsadm, blanks, blank lines and returns do not matter", "\n\n  ipvsadm \t-A   -f 1  \r\nipvsadm\n  \t\n-A -f 2", 0, "", "-A -f 1 -s wlc\n-A -f 2 -s wlc\n"},
+		{"a comment is the end", "-A -f 1\n# saved\n-A -f 3", 255, "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n", "-A -f 1 -s wlc\n"},
+		{"a word before the command is the end", "-A -f 1\nadd -A -f 2\n-A -f 3", 2, "unexpected argument add\n", "-A -f 1 -s wlc\n"},
+		{"a list of a service that is not there is the end", "-A -f 1\n-L -f 2\n-A -f 3", 1, "No such service\n", "-A -f 1 -s wlc\n"},
+		{"refusals are told in the order of their lines", "-A -f 1\n-A -f 1\n-x\n", 255, "Service already exists\nTry `ipvsadm -h' or 'ipvsadm --help' for more information.\n", "-A -f 1 -s wlc\n"},
+		{"what was read before a line too long is done first", "-A -f 1\n-A -f 1\n" + strings.Repeat("x", 1<<17), 2, "Service already exists\nread commands: a line is longer than 65536 bytes\n", "-A -f 1 -s wlc\n"},
 		{"what the director refuses is told, and passed over", "-A -f 1\n-A -f 1\n-A -f 2\n-A -f 2", 255, "Service already exists\nService already exists\n", "-A -f 1 -s wlc\n-A -f 2 -s wlc\n"},
 		{"the exit code is the last line's", "-A -f 1\n-A -f 1\n-A -f 2", 0, "Service already exists\n", "-A -f 1 -s wlc\n-A -f 2 -s wlc\n"},
 		{"an unknown option is passed over, too", "-A -f 1 -z\n-A -f 2", 0, "-z: unknown option\n", "-A -f 2 -s wlc\n"},
 		{"a usage error is the end", "-A -f 1\n-A -f 2 -w 1\n-A -f 3", 2, "Illegal 'weight' option with the 'add-service' command\n", "-A -f 1 -s wlc\n"},
 		{"a word that is no command is refused too", "-A -f 1\n-Q\n-A -f 3", 255, "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n", "-A -f 1 -s wlc\n"},
 		{"there is no -R in -R", "-R\n-A -f 3", 255, "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n", ""},
-		{"a line too long is the end", "-A -f 1\n-A -f 2 " + strings.Repeat("x", 1<<17), 2, "read commands: bufio.Scanner: token too long\n", "-A -f 1 -s wlc\n"},
+		{"a line too long is the end", "-A -f 1\n-A -f 2 " + strings.Repeat("x", 1<<17), 2, "read commands: a line is longer than 65536 bytes\n", "-A -f 1 -s wlc\n"},
 	} {
 		t.Run(c.law, func(t *testing.T) {
 			i := newInterpreter(t)
-			r := i.Run([]string{"-R"}, strings.NewReader(c.in))
+			r := i.Run(t.Context(), []string{"-R"}, strings.NewReader(c.in))
 			if r.Exit != c.exit || r.Err != c.err || r.Out != "" {
 				t.Errorf("exit code %d, %q, %q; want %d, %q", r.Exit, r.Err, r.Out, c.exit, c.err)
 			}
@@ -113,9 +118,9 @@ func TestRestore(t *testing.T) {
 		})
 	}
 	i := newInterpreter(t)
-	r := i.Run([]string{"-R"}, strings.NewReader("-L --timeout\n-v\n-A -f 1"))
-	want(t, "a list within -R, and the version, which is the last", r.Out, "Timeout (tcp tcpfin udp): 900 120 300\nipvsadm v1.31 (lvsdr; IPVS v1.2.1)\n")
-	if r := i.Run([]string{"-R"}, nil); r.Exit != 0 || run(i, "-Sn").Out != "" {
+	r := i.Run(t.Context(), []string{"-R"}, strings.NewReader("-L --timeout\n-v\n-A -f 1"))
+	want(t, "a list within -R, and the version, which is the last", r.Out, "Timeout (tcp tcpfin udp): 900 120 300\nipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n")
+	if r := i.Run(t.Context(), []string{"-R"}, nil); r.Exit != 0 || run(i, "-Sn").Out != "" {
 		t.Errorf("-R of nothing: %+v", r)
 	}
 }

@@ -1,6 +1,8 @@
 package ipvsadm_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -54,7 +56,7 @@ func someWords(random *rand.Rand, between string) string {
 func lawful(t *testing.T, i *ipvsadm.Interpreter, args []string, stdin string) {
 	t.Helper()
 	before := state(i)
-	r := i.Run(args, strings.NewReader(stdin))
+	r := i.Run(t.Context(), args, strings.NewReader(stdin))
 	if !slices.Contains([]int{ipvsadm.ExitOK, ipvsadm.ExitList, ipvsadm.ExitUsage, ipvsadm.ExitRefused}, r.Exit) {
 		t.Errorf("%q: exit code %d", args, r.Exit)
 	}
@@ -70,16 +72,26 @@ func lawful(t *testing.T, i *ipvsadm.Interpreter, args []string, stdin string) {
 
 // state is all that can be seen of what a director is told to do.
 func state(i *ipvsadm.Interpreter) string {
-	return fmt.Sprintf("%+v", i.Director.Services()) + run(i, "-L --timeout").Out
+	var b strings.Builder
+	for s, err := range i.Admin.Services(context.Background()) {
+		line, failed := json.Marshal(s)
+		fmt.Fprintf(&b, "%s %v %v\n", line, failed, err)
+	}
+	return b.String() + run(i, "-L --timeout").Out
 }
 
 // restored feeds -S to -R of an empty director, which must then save the same.
+// Two things ipvsadm saves in a way it does not read: marks of 2^31 and more, as
+// negative numbers, and the third flag of sh and mh, which has no name.
 func restored(t *testing.T, i *ipvsadm.Interpreter) {
 	t.Helper()
 	for _, line := range []string{"-Sn", "-S"} {
 		saved := run(i, line).Out
+		if strings.Contains(saved, "-f -") || strings.Contains(saved, "-b \n") {
+			continue
+		}
 		other := newInterpreter(t)
-		if r := other.Run([]string{"-R"}, strings.NewReader(saved)); r.Exit != 0 || r.Err != "" || r.Out != "" {
+		if r := other.Run(t.Context(), []string{"-R"}, strings.NewReader(saved)); r.Exit != 0 || r.Err != "" || r.Out != "" {
 			t.Fatalf("restoring\n%s: exit code %d, %q, %q", saved, r.Exit, r.Err, r.Out)
 		}
 		want(t, line+" of what was restored", run(other, line).Out, saved)

@@ -57,8 +57,8 @@ var commands = [...]struct {
 	{version, "version", "v", "version", "", "print the version"},
 }
 
-// An option is the meaning of an option, whatever its spelling. The order is that
-// in which they are checked against the command.
+// An option is what an option means, whatever its spelling. The order is that
+// in which they are checked.
 type option uint8
 
 // The options.

@@ -5,12 +5,18 @@ import (
 	"strings"
 )
 
-// versionLine begins as ipvsadm's does: scripts look at that.
-const versionLine = "ipvsadm v1.31 (lvsdr; IPVS v1.2.1)\n"
+// versionLine is ipvsadm's own: scripts read the versions in it.
+const versionLine = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n"
 
 // help prints the grammar.
 func (i *Interpreter) help(out *strings.Builder) {
 	out.WriteString(versionLine)
+	out.WriteString(Usage())
+}
+
+// Usage is the grammar, as the help prints it behind the version.
+func Usage() string {
+	out := &strings.Builder{}
 	out.WriteString(`
 ipvsadm -A|-E SERVICE [-s NAME] [-p [SECONDS]] [-M MASK] [-b FLAGS] [-o]
 ipvsadm -D SERVICE
@@ -32,6 +38,7 @@ The first word is a command, all others are options.
 		}
 		row(out, short, s.long, s.value, s.help)
 	}
+	return out.String()
 }
 
 // row is a word of the grammar; short has its letters.

@@ -1,11 +1,13 @@
 package ipvsadm_test
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"lvsdr/conntrack"
+	"lvsdr/control/director"
 	"lvsdr/control/ipvsadm"
 	"lvsdr/dataplane"
 )
@@ -18,7 +20,7 @@ func newInterpreter(t testing.TB) *ipvsadm.Interpreter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ipvsadm.Interpreter{Director: d, Now: func() int64 { return 1 }, Names: ipvsadm.Names{
+	return &ipvsadm.Interpreter{Admin: director.New(d, func() int64 { return 1 }), Names: ipvsadm.Names{
 		Addr: func(host string) (netip.Addr, bool) {
 			return netip.MustParseAddr("10.0.0.99"), host == "www" || host == "localhost"
 		},
@@ -40,7 +42,7 @@ func newInterpreter(t testing.TB) *ipvsadm.Interpreter {
 
 // run runs a command line of words without blanks.
 func run(i *ipvsadm.Interpreter, line string) ipvsadm.Result {
-	return i.Run(strings.Fields(line), nil)
+	return i.Run(context.Background(), strings.Fields(line), nil)
 }
 
 // must runs commands, one a line, that are not to be refused.

@@ -1,11 +1,12 @@
 package ipvsadm
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
 
-	"lvsdr/dataplane"
+	"lvsdr/control/api"
 )
 
 // The exit codes.
@@ -19,14 +20,9 @@ const (
 // An Interpreter runs commands on a director. Its fields are set before the
 // first Run and not changed; Run may be called from several goroutines.
 type Interpreter struct {
-	Director *dataplane.Director
-
-	// Now is the director's clock, in monotonic nanoseconds.
-	Now func() int64
-
-	// Counters are the counters and rates to list; nil lists the director's
-	// own at this moment, and no rates. The caller that makes one ticks it.
-	Counters *Estimator
+	// Admin is the director: one in this process (package director), or a
+	// running one (api.Client).
+	Admin api.Admin
 
 	// Names reads names of hosts and ports, and finds them for listings
 	// without -n. The zero Names knows none: everything is numeric.
@@ -55,73 +51,70 @@ func (r *refusal) Error() string { return r.text }
 // misuse is a refusal by ipvsadm itself.
 func misuse(text string) error { return &refusal{ExitUsage, text} }
 
-// unsupported is a refusal of what the tool can say and this director cannot do.
-func unsupported(what string) error { return &refusal{ExitRefused, what + " is not supported"} }
-
-// otherMethod is a refusal of a forwarding method.
-func otherMethod(what string) error {
-	return &refusal{ExitRefused, what + " is not supported: this director does Direct Routing (-g) only"}
-}
-
 // Run carries out one command. args are the arguments without the program's
 // name; none at all lists the services. stdin is read by -R only and may be nil
 // for all other commands. What is refused changes nothing; of -R, the lines
 // that are not refused are carried out.
-func (i *Interpreter) Run(args []string, stdin io.Reader) Result {
+func (i *Interpreter) Run(ctx context.Context, args []string, stdin io.Reader) Result {
 	var out strings.Builder
-	return result(&out, i.run(&out, args, stdin))
-}
-
-// result returns the text to print, with the exit code of err.
-func result(out *strings.Builder, err error) Result {
+	err := i.run(ctx, &out, args, stdin)
 	r := Result{Out: out.String()}
-	if err == nil {
-		return r
-	}
-	r.Exit, r.Err = ExitRefused, err.Error()
-	var why *refusal
-	switch {
-	case errors.As(err, &why):
-		r.Exit = why.exit
-	case errors.Is(err, dataplane.ErrScheduler): // wraps the scheduler's own words
-		r.Err = dataplane.ErrScheduler.Error()
-	}
-	if r.Err != "" {
-		r.Err += "\n"
+	if r.Exit = exitCode(err); err != nil && err.Error() != "" {
+		r.Err = err.Error() + "\n"
 	}
 	return r
 }
 
-func (i *Interpreter) run(out *strings.Builder, args []string, stdin io.Reader) error {
+// exitCode is that of a command that ended with err.
+func exitCode(err error) int {
+	var why *refusal
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &why):
+		return why.exit
+	}
+	return ExitRefused
+}
+
+func (i *Interpreter) run(ctx context.Context, out *strings.Builder, args []string, stdin io.Reader) error {
 	if len(args) == 0 {
 		args = []string{"--list"}
 	}
 	q, err := i.parse(args)
+	switch {
+	case err != nil:
+		return err
+	case q.command == restore:
+		return i.restore(ctx, out, stdin)
+	}
+	e, err := q.edit()
+	switch {
+	case err != nil:
+		return err
+	case e == nil:
+		return i.show(ctx, out, q)
+	}
+	refused, err := i.Admin.Edit(ctx, []api.Edit{*e})
 	if err != nil {
 		return err
 	}
-	if q.command == restore {
-		return i.restore(out, stdin)
-	}
-	return i.do(out, q)
+	return refused[0]
 }
 
-// do carries out a legal request other than restore.
-func (i *Interpreter) do(out *strings.Builder, q *request) error {
+// show prints what a legal request that edits nothing asks for.
+func (i *Interpreter) show(ctx context.Context, out *strings.Builder, q *request) error {
 	switch q.command {
 	case help:
 		i.help(out)
-		return nil
 	case version:
 		out.WriteString(versionLine)
-		return nil
 	case list:
-		return i.list(out, q)
+		return i.list(ctx, out, q)
 	case save:
-		i.save(out, q)
-		return nil
+		return i.save(ctx, out, q)
 	}
-	return i.edit(q)
+	return nil
 }
 
 // tryHelp is the answer to what is not understood at all.

@@ -1,22 +1,22 @@
 package ipvsadm
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
-	"lvsdr/dataplane/frame"
+	"lvsdr/control/api"
 	"lvsdr/scheduler"
 )
 
-// defaultPersistence is that of -p without a timeout.
-const defaultPersistence = 360 * time.Second
+// defaultPersistence is that of -p without a timeout, in seconds.
+const defaultPersistence = 360
 
-// maxSeconds is the longest timeout: 31 days.
+// maxSeconds is the longest timeout, in seconds: 31 days.
 const maxSeconds = 31 * 86400
 
-// legal holds a request against the rules, in the order in which ipvsadm does,
-// and completes it.
+// legal checks a request by the rules, in the order in which ipvsadm does, and
+// completes it.
 func (q *request) legal() error {
 	for _, check := range []func() error{q.words, q.parseFlags, q.matrix, q.listing, q.serviceRules, q.tunnels} {
 		if err := check(); err != nil {
@@ -50,14 +50,15 @@ func (q *request) words() error {
 
 func (q *request) parseFlags() error {
 	names := strings.FieldsFunc(q.flags, func(r rune) bool { return r == ',' })
-	var err error
-	if q.service.Flags, err = scheduler.ParseFlags(q.service.Scheduler, names); err != nil {
+	flags, err := scheduler.ParseFlags(q.service.Scheduler, names)
+	if err != nil {
 		return misuse(err.Error())
 	}
+	q.service.Flags = flags.Text(q.service.Scheduler)
 	return nil
 }
 
-// matrix holds the options against the command.
+// matrix checks that the command takes the options, and has those it needs.
 func (q *request) matrix() error {
 	name := q.command.String()
 	var alone string
@@ -92,10 +93,7 @@ func (q *request) listing() error {
 // tunnels refuses options of tunnels that contradict each other, or that are
 // given for servers without a tunnel.
 func (q *request) tunnels() error {
-	tunnel := q.tunnel
-	if tunnel == "" {
-		tunnel = "ipip"
-	}
+	tunnel := cmp.Or(q.server.Encap.Kind, "ipip")
 	illegal := func(o option) error {
 		return misuse(fmt.Sprintf("Illegal '%s' option with the '%s' tunnel type", rules[o].name, tunnel))
 	}
@@ -106,7 +104,7 @@ func (q *request) tunnels() error {
 		case o == tunPort && tunnel == "gue" && !q.given[o] && q.given[tunType]:
 			return misuse("You need to supply the 'tun-port' option for the 'gue' tunnel type")
 		case !q.given[o]:
-		case q.forward != 'i':
+		case q.server.Method != api.Tunnel:
 			return misuse("Tunnel options conflict with forward method")
 		case isSum && tunnel == "ipip", o == tunPort && tunnel != "gue", o == tunRemCsum && tunnel != "gue":
 			return illegal(o)
@@ -117,35 +115,32 @@ func (q *request) tunnels() error {
 			sum = o
 		}
 	}
+	q.server.Encap.Checksum = map[option]string{tunCsum: "csum", tunRemCsum: "remcsum"}[sum]
+	if q.server.Method == api.Tunnel {
+		q.server.Encap.Kind = tunnel
+	}
 	return nil
 }
 
 // serviceRules are about services and servers as a whole.
 func (q *request) serviceRules() error {
 	c := &q.service
-	if q.given[netmask] {
-		if err := q.setMask(); err != nil {
-			return err
-		}
-	}
 	if q.given[persistent] && c.Persistence == 0 {
 		c.Persistence = defaultPersistence
 	}
 	c.OnePacket = q.given[onePacket]
-	v6 := c.Key.IPv6 || c.Key.Mark == 0 && !c.Key.Addr.Is4()
 	switch {
-	case q.command&(addService|editService) != 0 && c.Key.Mark == 0 && c.Key.Port == 0 && !q.given[persistent]:
+	case q.command&(addService|editService) != 0 && c.FWMark == 0 && c.Port == 0 && !q.given[persistent]:
 		return misuse("Zero port specified for non-persistent service")
-	case c.OnePacket && c.Key.Mark == 0 && c.Key.Proto != frame.ProtoUDP:
+	case c.OnePacket && c.FWMark == 0 && c.Protocol != "udp":
 		return misuse("One-Packet Scheduling is only for UDP virtual services")
-	case q.command&ofServer != 0 && q.addr.Is4() == v6 && q.forward != 'i':
+	case q.command&ofServer != 0 && q.server.Address.Is6() != c.V6() && q.server.Method != api.Tunnel:
 		return misuse("Different address family is allowed only for tunneling servers")
 	}
-	q.server.Addr, q.server.Port = q.addr, q.port
-	// Direct Routing changes no port. The port of -d names a server as it is
+	// Only masquerading changes ports. The port of -d names a server as it is
 	// listed, whatever it is.
-	if c.Key.Mark == 0 && (q.port == 0 || q.command != delServer) {
-		q.server.Port = c.Key.Port
+	if c.FWMark == 0 && (q.server.Port == 0 || q.command != delServer && q.server.Method != api.Masquerade) {
+		q.server.Port = c.Port
 	}
 	return nil
 }

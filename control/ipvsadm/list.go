@@ -1,17 +1,15 @@
 package ipvsadm
 
 import (
-	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net"
-	"slices"
+	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
-	"lvsdr/conntrack"
-	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame"
+	"lvsdr/control/api"
 )
 
 // tableSize is the number of buckets that the first line of a listing tells.
@@ -27,29 +25,27 @@ func (i *Interpreter) namesFor(q *request) *Names {
 }
 
 // list prints what -L asks for.
-func (i *Interpreter) list(out *strings.Builder, q *request) error {
+func (i *Interpreter) list(ctx context.Context, out *strings.Builder, q *request) error {
 	switch {
 	case q.given[connection]:
-		i.listConns(out, q)
-		return nil
+		return i.listConns(ctx, out, q)
 	case q.given[timeout]:
-		t := i.Director.Timeouts()
-		fmt.Fprintf(out, "Timeout (tcp tcpfin udp): %d %d %d\n",
-			t.TCP[conntrack.Established], t.TCP[conntrack.FinWait], t.UDP)
-		return nil
+		t, err := i.Admin.Timeouts(ctx)
+		if err == nil {
+			fmt.Fprintf(out, "Timeout (tcp tcpfin udp): %d %d %d\n", t.TCP, t.TCPFin, t.UDP)
+		}
+		return err
 	case q.given[daemon]:
 		return nil // there is none
 	}
-	services := i.services(!q.given[noSort])
-	if q.given[serviceAddress] {
-		services = slices.DeleteFunc(services, func(s dataplane.ServiceStatus) bool { return s.Config.Key != q.service.Key })
-		if len(services) == 0 {
-			return &refusal{ExitList, dataplane.ErrNoService.Error()}
-		}
-	} else {
+	services, err := i.services(ctx, q)
+	if err != nil {
+		return err
+	}
+	if !q.given[serviceAddress] {
 		fmt.Fprintf(out, "IP Virtual Server version 1.2.1 (size=%d)\n", tableSize)
 	}
-	l := lister{names: i.namesFor(q), counters: i.Counters, exact: q.given[exact]}
+	l := lister{names: i.namesFor(q), exact: q.given[exact]}
 	c := columnsFor(q)
 	out.WriteString(c.header)
 	for k := range services {
@@ -62,50 +58,52 @@ func (i *Interpreter) list(out *strings.Builder, q *request) error {
 	return nil
 }
 
-// services are all services, in the order of their keys: those of addresses
-// before those by mark, IPv4 before IPv6. Their servers are in the order of their
-// addresses, or, where they are not to be sorted, the newest first.
-func (i *Interpreter) services(sorted bool) []dataplane.ServiceStatus {
-	all := i.Director.Services()
-	for _, s := range all {
-		if sorted {
-			slices.SortFunc(s.Servers, func(a, b dataplane.ServerStatus) int {
-				return cmp.Or(slices.Compare(a.Config.Addr[:], b.Config.Addr[:]), cmp.Compare(a.Config.Port, b.Config.Port))
-			})
-		}
+// services are the services that a listing is of, with their servers; with
+// --nosort they are as the director gives them, the servers newest first.
+func (i *Interpreter) services(ctx context.Context, q *request) ([]api.Service, error) {
+	var keys []api.ServiceKey
+	if q.given[serviceAddress] {
+		keys = append(keys, q.service.ServiceKey)
 	}
-	return all
+	var all []api.Service
+	for s, err := range i.Admin.Services(ctx, keys...) {
+		switch {
+		case errors.Is(err, api.ErrNoService):
+			return nil, &refusal{ExitList, err.Error()}
+		case err != nil:
+			return nil, err
+		}
+		if !q.given[noSort] {
+			mergeSort(s.Servers, compareServers)
+		}
+		all = append(all, s)
+	}
+	if !q.given[noSort] {
+		mergeSort(all, compareServices)
+	}
+	return all, nil
 }
 
 // A lister knows how numbers and names are printed.
 type lister struct {
-	names    *Names
-	counters *Estimator
-	exact    bool
+	names *Names
+	exact bool
 }
 
-// service is a service as a line begins with it.
-func (l *lister) service(k dataplane.ServiceKey) string {
+// service is what the lines of a service start with.
+func (l *lister) service(k *api.ServiceKey) string {
 	switch {
-	case k.Mark != 0 && k.IPv6:
-		return fmt.Sprintf("FWM  %d IPv6", k.Mark)
-	case k.Mark != 0:
-		return fmt.Sprintf("FWM  %d", k.Mark)
+	case k.FWMark != 0 && k.IPv6:
+		return fmt.Sprintf("FWM  %d IPv6", int32(k.FWMark))
+	case k.FWMark != 0:
+		return fmt.Sprintf("FWM  %d", int32(k.FWMark))
 	}
-	return fmt.Sprintf("%-4s %s", ProtoName(k.Proto), l.names.text(k.Proto, k.Addr, k.Port, serviceWidth))
+	return fmt.Sprintf("%-4s %s", protoName(k.Protocol), l.names.text(k.Protocol, k.Address, k.Port, serviceWidth))
 }
 
-// server is a server as a line begins with it.
-func (l *lister) server(s *dataplane.ServiceStatus, r *dataplane.ServerStatus) string {
-	return fmt.Sprintf("  -> %-28s", l.names.text(s.Config.Key.Proto, r.Config.Addr, r.Config.Port, serverWidth))
-}
-
-// traffic holds the counters and rates of a service, or of a server of it.
-func (l *lister) traffic(c Counted, now dataplane.Traffic) (dataplane.Traffic, Rate) {
-	if l.counters == nil {
-		return now, Rate{}
-	}
-	return l.counters.Traffic(c), l.counters.Rate(c)
+// server is what the lines of a server start with.
+func (l *lister) server(s *api.Service, r *api.Server) string {
+	return fmt.Sprintf("  -> %-28s", l.names.text(s.Protocol, r.Address, r.Port, serverWidth))
 }
 
 // number is a number nine wide: one that would not fit is shortened, unless it
@@ -126,14 +124,14 @@ func (l *lister) number(n uint64) string {
 
 // Flags returns the text of a listing after a service's scheduler: the
 // scheduler's flags, persistence and one-packet scheduling.
-func Flags(c *dataplane.ServiceConfig) string {
+func Flags(c *api.ServiceConfig) string {
 	var words []string
-	if flags := c.Flags.Text(c.Scheduler); flags != "" {
-		words = append(words, "("+flags+")")
+	if c.Flags != "" {
+		words = append(words, "("+schedulerFlags(c)+")")
 	}
 	if c.Persistence > 0 {
-		words = append(words, fmt.Sprintf("persistent %d", c.Persistence/time.Second))
-		if m := maskText(c.Mask); m != "" {
+		words = append(words, fmt.Sprintf("persistent %d", c.Persistence))
+		if m := maskText(c.Netmask); m != "" {
 			words = append(words, "mask "+m)
 		}
 	}
@@ -143,15 +141,22 @@ func Flags(c *dataplane.ServiceConfig) string {
 	return strings.Join(words, " ")
 }
 
+// schedulerFlags are the flags that a listing names: sh and mh have no name for
+// the third one.
+func schedulerFlags(c *api.ServiceConfig) string {
+	if c.Scheduler != "sh" && c.Scheduler != "mh" {
+		return c.Flags
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(c.Flags, "flag-3"), ",")
+}
+
 // maskText is a mask as it is printed, empty if it is the whole address.
-func maskText(m frame.Addr) string {
-	switch n, _ := net.IPMask(m[:]).Size(); {
-	case m == (frame.Addr{}), n == 128:
+func maskText(m netip.Addr) string {
+	switch n, bits := net.IPMask(m.AsSlice()).Size(); {
+	case !m.IsValid(), n == bits && bits > 0:
 		return ""
-	case !m.Is4():
+	case m.Is6():
 		return strconv.Itoa(n)
-	case m.As4() == [4]byte{255, 255, 255, 255}:
-		return ""
 	}
 	return m.String()
 }

@@ -1,11 +1,14 @@
 package ipvsadm_test
 
 import (
+	"context"
+	"iter"
+	"net/netip"
+	"strings"
 	"testing"
 
+	"lvsdr/control/api"
 	"lvsdr/control/ipvsadm"
-	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame"
 )
 
 const aFewServices = `-A -t 10.0.0.1:80 -s wrr
@@ -75,7 +78,22 @@ FWM  17 IPv6                             0        0        0        0        0
 	want(t, "-S", run(i, "-S").Out[:len(byName)], byName)
 }
 
-// A number is nine wide. Shortened, it is rounded down.
+// counting is a director whose only service has counted n of everything.
+type counting struct {
+	api.Admin
+	n uint64
+}
+
+func (c counting) Services(context.Context, ...api.ServiceKey) iter.Seq2[api.Service, error] {
+	return func(yield func(api.Service, error) bool) {
+		t := api.Traffic{Conns: c.n, Packets: c.n, Bytes: c.n}
+		yield(api.Service{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{Protocol: "tcp", Address: netip.MustParseAddr("10.0.0.1"), Port: 80}},
+			Listed: api.Listed{Traffic: t, CPS: c.n, PPS: c.n, BPS: c.n}}, nil)
+	}
+}
+
+// A number is nine wide. Shortened, it is rounded down. Connections and packets a
+// second are never shortened.
 func TestNumbers(t *testing.T) {
 	for _, c := range []struct {
 		n           uint64
@@ -92,118 +110,13 @@ func TestNumbers(t *testing.T) {
 		{100000000000000, "     100T", " 100000000000000"},
 		{1<<64 - 1, "18446744T", " 18446744073709551615"},
 	} {
-		i := newInterpreter(t)
-		must(t, i, "-A -t 10.0.0.1:80")
-		i.Counters = &ipvsadm.Estimator{}
-		status := i.Director.Services()
-		status[0].Traffic = dataplane.Traffic{Conns: c.n, Packets: c.n, Bytes: c.n}
-		i.Counters.Tick(status)
+		i := &ipvsadm.Interpreter{Admin: counting{n: c.n}}
 		for line, n := range map[string]string{"-Ln --stats": c.short, "-LnX --stats": c.long} {
 			const none = "        0"
 			want(t, line, run(i, line+" -t 10.0.0.1:80").Out, "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n"+
 				"  -> RemoteAddress:Port\nTCP  10.0.0.1:80                 "+n+n+none+n+none+"\n")
+			want(t, line, run(i, strings.Replace(line, "stats", "rate", 1)+" -t 10.0.0.1:80").Out, "Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n"+
+				"  -> RemoteAddress:Port\nTCP  10.0.0.1:80                 "+c.long+c.long+none+n+none+"\n")
 		}
-	}
-}
-
-// The averages that a kernel had 5 s after all the traffic at the beginning:
-// two ticks.
-func TestRates(t *testing.T) {
-	var e ipvsadm.Estimator
-	c := ipvsadm.Counted{Service: dataplane.ServiceKey{Mark: 1}}
-	tick := func(n dataplane.Traffic) {
-		e.Tick([]dataplane.ServiceStatus{{Config: dataplane.ServiceConfig{Key: c.Service}, Traffic: n}})
-	}
-	if (e.Rate(c) != ipvsadm.Rate{} || e.Traffic(c) != dataplane.Traffic{}) {
-		t.Error("something is counted before the first tick")
-	}
-	for _, test := range []struct {
-		counted dataplane.Traffic
-		rate    ipvsadm.Rate
-	}{
-		{dataplane.Traffic{Conns: 8, Packets: 18, Bytes: 720}, ipvsadm.Rate{Conns: 1, Packets: 2, Bytes: 67}},
-		{dataplane.Traffic{Conns: 6, Packets: 14, Bytes: 560}, ipvsadm.Rate{Conns: 1, Packets: 1, Bytes: 52}},
-		{dataplane.Traffic{Conns: 2, Packets: 4, Bytes: 160}, ipvsadm.Rate{Packets: 0, Bytes: 15}},
-		{dataplane.Traffic{Conns: 1, Packets: 1, Bytes: 60}, ipvsadm.Rate{Bytes: 6}},
-	} {
-		e = ipvsadm.Estimator{}
-		tick(test.counted)
-		tick(test.counted)
-		if got := e.Rate(c); got != test.rate {
-			t.Errorf("%+v gives %+v, want %+v", test.counted, got, test.rate)
-		}
-		if got := e.Traffic(c); got != test.counted {
-			t.Errorf("listed %+v, want %+v", got, test.counted)
-		}
-	}
-}
-
-// A steady rate is reached, and none is left of one that is over. A counter
-// that begins anew counts from there.
-func TestRatesSettle(t *testing.T) {
-	var e ipvsadm.Estimator
-	c := ipvsadm.Counted{Service: dataplane.ServiceKey{Mark: 1}, Server: frame.Addr{1}, Port: 80}
-	var n dataplane.Traffic
-	tick := func() {
-		e.Tick([]dataplane.ServiceStatus{{Config: dataplane.ServiceConfig{Key: c.Service},
-			Servers: []dataplane.ServerStatus{{Config: dataplane.ServerConfig{Addr: c.Server, Port: c.Port}, Traffic: n}}}})
-	}
-	for range 100 {
-		n.Conns, n.Packets, n.Bytes = n.Conns+200, n.Packets+2000, n.Bytes+2_000_000_000
-		tick()
-	}
-	if got, want := e.Rate(c), (ipvsadm.Rate{Conns: 100, Packets: 1000, Bytes: 1_000_000_000}); got != want {
-		t.Errorf("a steady rate shows as %+v, want %+v", got, want)
-	}
-	n = dataplane.Traffic{Conns: 200, Packets: 2000, Bytes: 2_000_000_000}
-	tick()
-	if got := e.Rate(c); got.Conns != 100 || got.Packets != 1000 {
-		t.Errorf("counters that began anew show as %+v", got)
-	}
-	for range 100 {
-		tick()
-	}
-	if got := e.Rate(c); got != (ipvsadm.Rate{}) {
-		t.Errorf("what is over shows as %+v", got)
-	}
-	for range 10 { // it is away for a while
-		e.Tick(nil)
-	}
-	if e.Traffic(c) != n {
-		t.Error("a server that was away lost its counters")
-	}
-	for range 600 {
-		e.Tick(nil)
-	}
-	if e.Traffic(c) != (dataplane.Traffic{}) {
-		t.Error("what is gone is remembered for ever")
-	}
-}
-
-// -Z sets to zero what is listed, and what the next sums begin with.
-func TestZero(t *testing.T) {
-	i := newInterpreter(t)
-	i.Counters = &ipvsadm.Estimator{}
-	must(t, i, "-A -f 1\n-A -f 2\n-A -f 3")
-	var keys []ipvsadm.Counted
-	counts := func() (all [3]uint64) {
-		for n, k := range keys {
-			all[n] = i.Counters.Traffic(k).Conns + i.Counters.Rate(k).Conns
-		}
-		return all
-	}
-	status := i.Director.Services()
-	for n := range status {
-		status[n].Traffic.Conns = 100
-		keys = append(keys, ipvsadm.Counted{Service: status[n].Config.Key})
-	}
-	i.Counters.Tick(status)
-	must(t, i, "-Z -f 2")
-	if got := counts(); got != [3]uint64{112, 0, 112} {
-		t.Errorf("after -Z of the second: %v", got)
-	}
-	must(t, i, "-Z")
-	if got := counts(); got != [3]uint64{} {
-		t.Errorf("after -Z: %v", got)
 	}
 }

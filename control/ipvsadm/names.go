@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-
-	"lvsdr/dataplane/frame"
 )
 
 // Names turns names into addresses and ports, and back. A nil function knows
@@ -21,16 +19,19 @@ type Names struct {
 	Service func(proto string, port uint16) string
 }
 
-// endpoint reads host, host:port, [IPv6]:port or a bare IPv6 address, of proto.
-// Without port it is 0.
-func (n *Names) endpoint(s string, proto frame.Proto) (addr frame.Addr, port uint16, ok bool) {
+// endpoint reads host, host:port, [host]:port or a bare IPv6 address, of proto.
+// Without port it is 0; a number alone is a port without host. As in ipvsadm, a
+// port behind an IPv4 address in brackets does not count.
+func (n *Names) endpoint(s, proto string) (addr netip.Addr, port uint16, ok bool) {
 	host, service, withPort := s, "", false
 	if inner, bracketed := strings.CutPrefix(s, "["); bracketed {
-		if host, service, withPort = strings.Cut(inner, "]:"); !withPort || !strings.Contains(host, ":") {
+		if host, service, withPort = strings.Cut(inner, "]:"); !withPort {
 			return addr, 0, false
 		}
 	} else if strings.Count(s, ":") == 1 {
 		host, service, withPort = strings.Cut(s, ":")
+	} else if _, number := number(s, 0, 1<<16-1); number {
+		return addr, 0, false
 	}
 	if withPort {
 		if port, ok = n.port(service, proto); !ok {
@@ -38,36 +39,34 @@ func (n *Names) endpoint(s string, proto frame.Proto) (addr frame.Addr, port uin
 		}
 	}
 	addr, ok = n.host(host)
+	if strings.HasPrefix(s, "[") && addr.Is4() {
+		port = 0
+	}
 	return addr, port, ok
 }
 
-// host reads an address, or the name of one. Addresses with a zone, and IPv4
-// addresses in IPv6 clothes, are none.
-func (n *Names) host(s string) (frame.Addr, bool) {
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		if n.Addr == nil || s == "" || strings.Contains(s, ":") {
-			return frame.Addr{}, false
-		}
-		var known bool
-		if a, known = n.Addr(s); !known {
-			return frame.Addr{}, false
-		}
+// host reads an address, or the name of one. Addresses with a zone are none, nor
+// are IPv6 addresses that hold one of IPv4.
+func (n *Names) host(s string) (netip.Addr, bool) {
+	a, ok := aton(s)
+	if !ok && strings.Contains(s, ":") {
+		var err error
+		a, err = netip.ParseAddr(s)
+		ok = err == nil
+	} else if !ok && n.Addr != nil && s != "" {
+		a, ok = n.Addr(s)
 	}
-	if a.Zone() != "" || a.Is4In6() {
-		return frame.Addr{}, false
-	}
-	return frame.AddrFrom(a), true
+	return a, ok && a.Zone() == "" && !a.Is4In6()
 }
 
-func (n *Names) port(s string, proto frame.Proto) (uint16, bool) {
+func (n *Names) port(s, proto string) (uint16, bool) {
 	if p, ok := number(s, 0, 1<<16-1); ok {
 		return uint16(p), true
 	}
 	if n.Port == nil || s == "" {
 		return 0, false
 	}
-	return n.Port(proto.String(), s)
+	return n.Port(proto, s)
 }
 
 // The widths that names of IPv4 are cut at.
@@ -77,30 +76,30 @@ const (
 )
 
 // text is an address and port in a listing, by name where there is one.
-func (n *Names) text(proto frame.Proto, a frame.Addr, port uint16, width int) string {
+func (n *Names) text(proto string, a netip.Addr, port uint16, width int) string {
 	host, service := a.String(), strconv.Itoa(int(port))
 	if n.Host != nil {
-		if name := n.Host(a.IP()); name != "" {
+		if name := n.Host(a); name != "" {
 			host = name
 		}
 	}
-	if n.Service != nil && port != 0 {
-		if name := n.Service(proto.String(), port); name != "" {
+	if n.Service != nil && port != 0 && proto != "" {
+		if name := n.Service(proto, port); name != "" {
 			service = name
 		}
 	}
-	if !a.Is4() {
+	if a.Is6() {
 		return "[" + host + "]:" + service
 	}
 	s := host + ":" + service
 	return s[:min(len(s), width)]
 }
 
-// ProtoName is the protocol as it is listed: IP where it is none of its own, as
+// protoName is the protocol as it is listed: IP where it is none of its own, as
 // of the template of a service by mark.
-func ProtoName(proto frame.Proto) string {
-	if !proto.HasPorts() {
+func protoName(proto string) string {
+	if proto == "" {
 		return "IP"
 	}
-	return strings.ToUpper(proto.String())
+	return strings.ToUpper(proto)
 }

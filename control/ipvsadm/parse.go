@@ -3,8 +3,7 @@ package ipvsadm
 import (
 	"strings"
 
-	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame"
+	"lvsdr/control/api"
 )
 
 // A request is a command line that was read. What was not given is zero, but
@@ -14,15 +13,9 @@ type request struct {
 	given   [numOptions]bool
 	names   *Names
 
-	service   dataplane.ServiceConfig
-	mask      string // as given
+	service   api.ServiceConfig
 	flags     string // as given
-	engine    string
-	addr      frame.Addr // of the real server
-	port      uint16     // of the real server; 0: the service's
-	server    dataplane.ServerConfig
-	forward   byte // i, m; else Direct Routing
-	tunnel    string
+	server    api.ServerConfig
 	timeouts  [3]int
 	leftovers []string // words that are no options
 }
@@ -43,13 +36,13 @@ func (w *words) take() string {
 // badWord is a word that no option is made of.
 func badWord(word, why string) error { return &refusal{ExitRefused, word + ": " + why} }
 
-// parse reads a command line, which is not empty, and checks it against the
+// parse reads a command line, which is not empty, and checks it by the
 // rules.
 func (i *Interpreter) parse(args []string) (*request, error) {
 	q := &request{names: &i.Names}
 	q.server.Weight, q.service.Scheduler = 1, "wlc"
 	w := &words{args: args}
-	rest, err := q.first(w)
+	word, rest, err := q.first(w)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +53,7 @@ func (i *Interpreter) parse(args []string) (*request, error) {
 		return q, nil
 	}
 	if rest != "" {
-		err = q.cluster(args[0], rest, w)
+		err = q.cluster(word, rest, w)
 	}
 	for err == nil && w.more() {
 		switch word := w.take(); {
@@ -80,10 +73,20 @@ func (i *Interpreter) parse(args []string) (*request, error) {
 	return q, err
 }
 
-// first reads the command, which is the first word or its first letter, and
-// gives the letters behind it. The command stays 0 if there is none.
-func (q *request) first(w *words) (rest string, err error) {
-	word := w.take()
+// first reads the command, which is the first option or its first letter, and
+// gives the word it is in and the letters behind it. Words before it are left
+// over. The command stays 0 if there is none.
+func (q *request) first(w *words) (word, rest string, err error) {
+	for word = w.take(); !strings.HasPrefix(word, "-") || word == "-"; word = w.take() {
+		if q.leftovers = append(q.leftovers, word); !w.more() {
+			return word, "", nil
+		}
+	}
+	rest, err = q.readCommand(word, w)
+	return word, rest, err
+}
+
+func (q *request) readCommand(word string, w *words) (rest string, err error) {
 	name, value, valued := strings.Cut(strings.TrimPrefix(word, "--"), "=")
 	for _, c := range commands {
 		switch {

@@ -6,16 +6,17 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
-	"lvsdr/dataplane"
-	"lvsdr/dataplane/frame"
+	"lvsdr/control/api"
 )
+
+// blanks are those of isspace(3).
+const blanks = " \t\n\v\f\r"
 
 // number reads a decimal number as strtol does, blanks and a sign before it
 // included, with nothing behind it.
 func number(s string, least, most int64) (int, bool) {
-	n, err := strconv.ParseInt(strings.TrimLeft(s, " \t\n\v\f\r"), 10, 64)
+	n, err := strconv.ParseInt(strings.TrimLeft(s, blanks), 10, 64)
 	return int(n), err == nil && n >= least && n <= most
 }
 
@@ -23,16 +24,17 @@ func badTimeout(s string) error { return misuse("invalid timeout value `" + s + 
 
 func ignore(*request, string) error { return nil }
 
-func (q *request) tcpService(s string) error  { return q.serviceOf(frame.ProtoTCP, s) }
-func (q *request) udpService(s string) error  { return q.serviceOf(frame.ProtoUDP, s) }
-func (q *request) sctpService(s string) error { return q.serviceOf(frame.ProtoSCTP, s) }
+func (q *request) tcpService(s string) error  { return q.serviceOf("tcp", s) }
+func (q *request) udpService(s string) error  { return q.serviceOf("udp", s) }
+func (q *request) sctpService(s string) error { return q.serviceOf("sctp", s) }
 
-func (q *request) serviceOf(proto frame.Proto, s string) error {
+func (q *request) serviceOf(proto, s string) error {
 	addr, port, ok := q.names.endpoint(s, proto)
 	if !ok {
 		return misuse("illegal virtual server address[:port] specified")
 	}
-	q.service.Key = dataplane.ServiceKey{Proto: proto, Addr: addr, Port: port}
+	q.service.ServiceKey = api.ServiceKey{Protocol: proto, Address: addr, Port: port}
+	q.forgetMask()
 	return nil
 }
 
@@ -41,16 +43,25 @@ func (q *request) markService(s string) error {
 	if !ok {
 		return misuse("invalid fwmark value `" + s + "' specified")
 	}
-	q.service.Key = dataplane.ServiceKey{Mark: uint32(n)}
+	q.service.ServiceKey = api.ServiceKey{FWMark: uint32(n)}
 	return nil
 }
 
 func (q *request) ipv6(string) error {
-	if q.service.Key.Mark == 0 {
-		return misuse("-6 used before -f")
+	if q.service.FWMark == 0 {
+		return misuse("-6 used before -f\n") // ipvsadm leaves a blank line
 	}
-	q.service.Key.IPv6 = true
+	q.service.IPv6 = true
+	q.forgetMask()
 	return nil
+}
+
+// forgetMask leaves out a mask that was given before it was known that the
+// service is one of IPv6: so does ipvsadm.
+func (q *request) forgetMask() {
+	if q.service.V6() {
+		q.service.Netmask = netip.Addr{}
+	}
 }
 
 func (q *request) schedulerName(s string) error {
@@ -61,7 +72,7 @@ func (q *request) schedulerName(s string) error {
 }
 
 func (q *request) engineName(s string) error {
-	q.engine = s
+	q.service.Engine = s
 	return nil
 }
 
@@ -70,7 +81,7 @@ func (q *request) persistence(s string) error {
 	if !ok {
 		return badTimeout(s)
 	}
-	q.service.Persistence = time.Duration(n) * time.Second
+	q.service.Persistence = n
 	return nil
 }
 
@@ -85,75 +96,57 @@ const (
 	badMask6 = "illegal ipv6 netmask specified"
 )
 
-// clientMask reads a mask. Whether it fits the service is judged when that is
-// known.
+// clientMask reads a mask: a prefix length for a service of IPv6 that was named
+// before, else one of IPv4. One that leaves addresses whole is none.
 func (q *request) clientMask(s string) error {
-	q.mask = s
-	if q.given[serviceAddress] {
-		return q.setMask()
+	read, refused := aton, badMask4
+	if q.service.V6() {
+		read, refused = prefixMask, badMask6
 	}
-	if _, four := mask4(s); !four {
-		if _, six := mask6(s); !six {
-			return misuse(badMask4)
-		}
-	}
-	return nil
-}
-
-// setMask takes over the mask. One that leaves addresses whole is none.
-func (q *request) setMask() error {
-	k := &q.service.Key
-	if k.IPv6 || k.Mark == 0 && !k.Addr.Is4() {
-		m, ok := mask6(q.mask)
-		if !ok {
-			return misuse(badMask6)
-		}
-		q.service.Mask = m
-	} else {
-		m, ok := mask4(q.mask)
-		if !ok {
-			return misuse(badMask4)
-		}
-		q.service.Mask = m
-	}
-	if maskText(q.service.Mask) == "" {
-		q.service.Mask = frame.Addr{}
-	}
-	return nil
-}
-
-func mask4(s string) (frame.Addr, bool) {
-	m, err := netip.ParseAddr(s)
-	return frame.AddrFrom(m), err == nil && m.Is4()
-}
-
-func mask6(s string) (frame.Addr, bool) {
-	n, ok := number(s, 1, 128)
+	m, ok := read(s)
 	if !ok {
-		return frame.Addr{}, false
+		return misuse(refused)
 	}
-	return frame.Addr(net.CIDRMask(n, 128)), true
+	if maskText(m) != "" {
+		q.service.Netmask = m
+	}
+	return nil
+}
+
+// prefixMask reads the length of a prefix of IPv6, the number that s starts with,
+// and gives its mask.
+func prefixMask(s string) (netip.Addr, bool) {
+	s = strings.TrimLeft(s, blanks)
+	digits := strings.TrimPrefix(s, "+")
+	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		digits = digits[:i]
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > 128 {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom16([16]byte(net.CIDRMask(n, 128))), true
 }
 
 func (q *request) realServer(s string) error {
-	proto := q.service.Key.Proto // whose names of ports count; 0: no names yet
-	if q.service.Key.Mark != 0 {
-		proto = frame.ProtoTCP
+	proto := q.service.Protocol // whose names of ports count; empty: no names yet
+	if q.service.FWMark != 0 {
+		proto = "tcp"
 	}
 	addr, port, ok := q.names.endpoint(s, proto)
 	if !ok {
 		return misuse("illegal real server address[:port] specified")
 	}
-	q.addr, q.port = addr, port
+	q.server.Address, q.server.Port = addr, port
 	return nil
 }
 
-func (q *request) direct(string) error     { return q.forwardBy('g') }
-func (q *request) overTunnel(string) error { return q.forwardBy('i') }
-func (q *request) masquerade(string) error { return q.forwardBy('m') }
+func (q *request) direct(string) error     { return q.forwardBy(api.Direct) }
+func (q *request) overTunnel(string) error { return q.forwardBy(api.Tunnel) }
+func (q *request) masquerade(string) error { return q.forwardBy(api.Masquerade) }
 
-func (q *request) forwardBy(method byte) error {
-	q.forward = method
+func (q *request) forwardBy(method string) error {
+	q.server.Method = method
 	return nil
 }
 
@@ -171,22 +164,24 @@ func bounded(to *int, s, what string) error {
 	return nil
 }
 
-// What follows is read in order to be refused for the right reason.
-
 func (q *request) tunnelType(s string) error {
 	if s != "ipip" && s != "gue" && s != "gre" {
 		return misuse("illegal tunnel type specified")
 	}
-	q.tunnel = s
+	q.server.Encap.Kind = s
 	return nil
 }
 
 func (q *request) tunnelPort(s string) error {
-	if _, ok := number(s, 1, math.MaxUint16); !ok {
+	n, ok := number(s, 1, math.MaxUint16)
+	if !ok {
 		return misuse("illegal tunnel port specified")
 	}
+	q.server.Encap.Port = uint16(n)
 	return nil
 }
+
+// What follows is read in order to be refused for the right reason.
 
 func daemonState(c command, s string) error {
 	switch {
@@ -211,7 +206,11 @@ func ranged(s string, least, most int64, what string) error {
 }
 
 func (q *request) mcastGroup(s string) error {
-	if a, err := netip.ParseAddr(s); err != nil || !a.IsMulticast() {
+	a, ok := aton(s)
+	if !ok && strings.Contains(s, ":") {
+		a, _ = netip.ParseAddr(s) // the zero Addr is no multicast address
+	}
+	if !a.IsMulticast() {
 		return misuse("invalid IPv4 mcast-group `" + s + "'")
 	}
 	return nil
