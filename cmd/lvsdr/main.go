@@ -19,6 +19,9 @@ func main() { os.Exit(realMain()) }
 func realMain() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if args, ok := calledIPVSAdm(os.Args); ok {
+		return runIPVSAdm(ctx, os.Args[0], args, os.Stdin, os.Stdout, os.Stderr)
+	}
 	root := newRoot()
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }

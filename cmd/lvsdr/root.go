@@ -1,12 +1,6 @@
 package main
 
-import (
-	"os"
-
-	"github.com/spf13/cobra"
-
-	"lvsdr/control/api"
-)
+import "github.com/spf13/cobra"
 
 // newRoot makes the command tree: a file for each verb.
 func newRoot() *cobra.Command {
@@ -19,6 +13,7 @@ Server does in Direct Routing mode, without the IPVS kernel modules.
   lvsdr lab                      see it work, on a topology of its own, in a few seconds
   lvsdr run -c keepalived.conf   run the director
   lvsdr status, reload           ask a running director
+  lvsdr ipvsadm                  edit and list its services, in ipvsadm's words
   lvsdr explain, trace, top      look into it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -27,7 +22,7 @@ Server does in Direct Routing mode, without the IPVS kernel modules.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitError{usageCode, usageError{cmd, err}}
 	})
-	root.AddCommand(newRun(), newReload(), newStatus(), newExplain(), newWhySticky(), newTrace(), newTop(), newLab(), newDoctor(), newRealserver(), newSimulate(), newBench(), newVersion())
+	root.AddCommand(newRun(), newReload(), newIPVSAdm(), newStatus(), newExplain(), newWhySticky(), newTrace(), newTop(), newLab(), newDoctor(), newRealserver(), newSimulate(), newBench(), newVersion())
 	return root
 }
 
@@ -47,9 +42,5 @@ const socketVariable = "LVSDR_SOCKET"
 
 // socketFlag adds --socket.
 func socketFlag(cmd *cobra.Command, socket *string) {
-	path := os.Getenv(socketVariable)
-	if path == "" {
-		path = api.DefaultSocket
-	}
-	cmd.Flags().StringVar(socket, "socket", path, "control socket of the director ($"+socketVariable+")")
+	cmd.Flags().StringVar(socket, "socket", defaultSocket(), "control socket of the director ($"+socketVariable+")")
 }
