@@ -93,10 +93,19 @@ func (l *lab) has() (all []string) {
 				all = append(all, r.String())
 			}
 		}
+		// The kernel adds link-local addresses, multicast routes and the local
+		// routes of IPv6 addresses when it likes.
+		automatic := func(a netip.Addr) bool { return a.IsLinkLocalUnicast() || a.IsMulticast() }
 		for _, r := range v.net.Routes {
+			if automatic(r.To.Addr()) || r.Table == unix.RT_TABLE_LOCAL {
+				continue
+			}
 			all = append(all, policyroute.Route{To: r.To, Table: r.Table, Links: []int{r.Link}, Source: r.Source}.String())
 		}
 		for _, a := range v.net.Addrs {
+			if automatic(a.Prefix.Addr()) {
+				continue
+			}
 			all = append(all, a.Prefix.String())
 		}
 		for _, conf := range []string{"all", "lo", "eth0"} {
