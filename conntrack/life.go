@@ -149,24 +149,6 @@ func (t *Table) Sweep(now int64, n int) int {
 	return before - t.n
 }
 
-// Chunks is the number of steps a Sweep of the whole table takes.
-func (t *Table) Chunks() int { return len(t.used) }
-
-// NextExpiry is the first moment at or after now at which an entry's time is
-// up; false: the table is empty. It looks at the whole table: a virtual clock
-// goes from one such moment to the next.
-func (t *Table) NextExpiry(now int64) (int64, bool) {
-	at := ticks(now)
-	least, found := int32(0), false
-	t.All(func(e *Entry) bool {
-		if d := int32(e.expires - at); !found || d < least {
-			least, found = d, true
-		}
-		return true
-	})
-	return max(now, (now/tick+int64(max(least, 0)))*tick), found
-}
-
 // Expires is how long e has to live at now, at least 0.
 func (e *Entry) Expires(now int64) time.Duration {
 	return time.Duration(max(int32(e.expires-ticks(now)), 0)) * tick

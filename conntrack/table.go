@@ -4,9 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"slices"
-
-	"lvsdr/dataplane/frame"
 )
 
 const (
@@ -297,99 +294,6 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 // newTimeout is the life of an entry whose timer was not set, in ticks.
 const newTimeout = 3 * ticksPerSecond
 
-// place finds a free slot within reach of hash h, making one if it must; -1:
-// none.
-func (t *Table) place(h uint64, at uint32) int {
-	if slices.Contains(t.refused, h) {
-		return -1
-	}
-	home := t.home(h)
-	slot := t.firstFree(home, at)
-	if slot >= 0 && t.n < t.limit {
-		return slot
-	}
-	victim := t.victim(home, maxProbe, at)
-	if slot >= 0 && victim < 0 {
-		// The place has room, the table has not: take from elsewhere.
-		victim = t.victim((home+maxProbe)%len(t.lines), chunkLines, at)
-	}
-	if victim < 0 {
-		return -1
-	}
-	if !t.at(victim).expired(at) {
-		t.evicted++
-	}
-	t.remove(victim)
-	if slot >= 0 {
-		return slot
-	}
-	return victim
-}
-
-// firstFree is the first slot from line i on that is free or whose entry's
-// time is up; -1: none within maxProbe lines.
-func (t *Table) firstFree(i int, at uint32) int {
-	for range maxProbe {
-		for j := range perLine {
-			e := &t.lines[i][j]
-			if e.kind() == free || e.expired(at) && t.end(i*perLine+j, at) {
-				return i*perLine + j
-			}
-		}
-		i = t.after(i)
-	}
-	return -1
-}
-
-// victim is the slot, in n lines from line i on, of the entry that is best
-// lost: the cheapest, and of those the one that is next to end; -1: none. It
-// looks at a few lines at a time, and no further when they have one that is
-// cheap: in a flood of SYNs nearly all are.
-func (t *Table) victim(i, n int, at uint32) int {
-	slot, cheapest, least := -1, dear, int32(0)
-	for seen := range n {
-		if seen%fewLines == 0 && cheapest <= cheap {
-			break
-		}
-		for j := range perLine {
-			e := &t.lines[i][j]
-			p, d := e.price(at), int32(e.expires-at)
-			if p < cheapest || p == cheapest && p < dear && d < least {
-				slot, cheapest, least = i*perLine+j, p, d
-			}
-		}
-		i = t.after(i)
-	}
-	return slot
-}
-
-// What it costs to lose an entry.
-const (
-	due   = iota // its time is up
-	cheap        // half-open, closing, or a template that was never assured
-	fair         // UDP: the next packet is scheduled anew
-	dear         // an open connection, or a template that is used: never lost
-)
-
-func (e *Entry) price(at uint32) int {
-	switch {
-	case e.kind() == free, e.Template() && *e.controlled() > 0:
-		return dear
-	case e.expired(at):
-		return due
-	case e.Template():
-		if e.state == Assured {
-			return dear
-		}
-		return cheap
-	case e.proto() == frame.ProtoUDP:
-		return fair
-	case e.proto() == frame.ProtoTCP && e.state == Established, e.proto() == frame.ProtoSCTP && e.state == SCTPEstablished:
-		return dear
-	}
-	return cheap
-}
-
 // at is the entry at a place among the lines of t.
 func (t *Table) at(place int) *Entry { return &t.lines[place/perLine][place%perLine] }
 
@@ -448,50 +352,4 @@ func (t *Table) remove(slot int) {
 	*e = Entry{overflow: e.overflow}
 	t.n--
 	t.used[slot/perLine/chunkLines]--
-}
-
-// takePair keeps the addresses of k and returns where. There is a place for
-// each entry of the limit.
-func (t *Table) takePair(k *Key) uint32 {
-	i := t.newPair
-	if t.freePair != 0 {
-		i = t.freePair - 1
-		t.freePair = binary.LittleEndian.Uint32(t.pairs[i][0][:])
-	} else {
-		t.newPair++
-	}
-	t.pairs[i] = Pair{k.Client, k.Virtual}
-	return i
-}
-
-func (t *Table) freePairOf(e *Entry) {
-	i := uint32(e.addrs)
-	binary.LittleEndian.PutUint32(t.pairs[i][0][:], t.freePair)
-	t.freePair = i + 1
-}
-
-// All calls f with every entry until it returns false. f must not change the
-// table.
-func (t *Table) All(f func(*Entry) bool) {
-	for c := range t.used {
-		if !t.Chunk(c, f) {
-			return
-		}
-	}
-}
-
-// Chunk is All for the chunk c, of Chunks, so that locks need not be held for
-// long. It reports whether f has returned true to the end.
-func (t *Table) Chunk(c int, f func(*Entry) bool) bool {
-	if t.used[c] == 0 {
-		return true
-	}
-	for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
-		for j := range t.lines[i] {
-			if e := &t.lines[i][j]; e.kind() != free && !f(e) {
-				return false
-			}
-		}
-	}
-	return true
 }

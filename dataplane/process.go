@@ -122,9 +122,9 @@ func connected(h *frame.Header, proto frame.Proto) bool {
 
 // others decides about the packets that hits has left.
 func (d *Director) others(t *Table, s *Scratch, b *Batch, now int64) {
-	d.enter(&d.mu)
+	d.lockFor(&d.mu)
 	defer d.mu.Unlock()
-	d.enter(&s.shard.mu)
+	d.lockFor(&s.shard.mu)
 	defer s.shard.mu.Unlock()
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Reason == pending {
@@ -159,14 +159,14 @@ func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
 		e = nil
 	}
 	if e == nil {
-		s.shard.leave(at)
+		s.shard.unlock(at)
 		ds, e, reason := d.schedule(t, s, p, now)
 		if ds == nil {
 			return reason
 		}
 		return d.pass(t, s, p, ds, e, reason, now)
 	}
-	defer s.shard.leave(at)
+	defer s.shard.unlock(at)
 	ds := d.destOf(e)
 	if ds == nil || ds.in == nil {
 		return ServerRemoved

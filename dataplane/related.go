@@ -6,7 +6,7 @@ package dataplane
 // makes one.
 func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
-	defer s.shard.leave(at)
+	defer s.shard.unlock(at)
 	var ds *dest
 	if e != nil {
 		ds = d.destOf(e)

@@ -161,7 +161,7 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 	hash := d.hasher.Hash(&k)
 	reason := Persistent
 	at := d.templates(w.shard, hash)
-	defer w.shard.leave(at)
+	defer w.shard.unlock(at)
 	tmpl := at.conns.Find(&k, hash, now)
 	if tmpl != nil && !d.serves(t, tmpl) {
 		at.conns.Invalidate(tmpl)

@@ -35,18 +35,18 @@ type load struct{ packets, bytes uint64 }
 // load is that of a slot.
 func (sh *shard) load(slot uint32) *load { return &sh.traffic[slot/hopPage][slot%hopPage] }
 
-// looks is the number of times a worker retries a held lock before it blocks,
-// longer than the sweep of a chunk takes. A thread that slept may wait for
-// milliseconds until the kernel gives it a CPU again.
-const looks = 1 << 17
+// maxSpins is how often a worker retries a held lock before it blocks: longer than
+// one sweep chunk takes. A thread that blocked may wait for milliseconds until
+// the kernel finds it a CPU again.
+const maxSpins = 1 << 17
 
-// enter locks mu for a worker.
-func (d *Director) enter(mu *sync.Mutex) {
+// lockFor locks mu for a worker.
+func (d *Director) lockFor(mu *sync.Mutex) {
 	if mu.TryLock() {
 		return
 	}
 	d.waiting.Add(1)
-	for n := 0; n < looks; n++ {
+	for n := 0; n < maxSpins; n++ {
 		if mu.TryLock() {
 			d.served.Add(1)
 			d.waiting.Add(-1)
@@ -82,7 +82,7 @@ func (d *Director) letWorkersIn() {
 // whether there are any.
 func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 	sh, hops := s.shard, *d.hops.Load()
-	d.enter(&sh.mu)
+	d.lockFor(&sh.mu)
 	defer sh.mu.Unlock()
 	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
 	var touched uint8
@@ -147,7 +147,7 @@ func (p *Packet) next(e *conntrack.Entry, secure bool) conntrack.State {
 // find finds the connection of k and the shard it is in: own, or another's,
 // where packets of one connection come to several workers (frames about it,
 // and all of them while workers come and go). Another's is left locked, for
-// shard.leave. The caller holds d.mu and own.mu.
+// shard.unlock. The caller holds d.mu and own.mu.
 func (d *Director) find(own *shard, k *conntrack.Key, hash uint64, now int64) (*conntrack.Entry, *shard) {
 	if e := own.conns.Find(k, hash, now); e != nil {
 		return e, own
@@ -165,8 +165,8 @@ func (d *Director) find(own *shard, k *conntrack.Key, hash uint64, now int64) (*
 	return nil, own
 }
 
-// leave unlocks other, unless it is sh itself.
-func (sh *shard) leave(other *shard) {
+// unlock unlocks other, unless it is sh itself.
+func (sh *shard) unlock(other *shard) {
 	if other != sh {
 		other.mu.Unlock()
 	}
@@ -177,7 +177,7 @@ func (d *Director) shardOf(hash uint64) *shard {
 	return d.shards[uint64(uint32(hash))*uint64(len(d.shards))>>32]
 }
 
-// templates is shardOf, locked, for shard.leave. The caller holds d.mu and
+// templates is shardOf, locked, for shard.unlock. The caller holds d.mu and
 // own.mu.
 func (d *Director) templates(own *shard, hash uint64) *shard {
 	sh := d.shardOf(hash)

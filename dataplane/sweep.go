@@ -1,7 +1,7 @@
 package dataplane
 
 // Sweep ends connections whose time is up, in at most n chunks of the table
-// (conntrack.Table.Sweep), and forgets removed servers nobody refers to.
+// (conntrack.Table.Sweep), and forgets removed servers without entries.
 func (d *Director) Sweep(now int64, n int) { d.SweepBeside(now, n, func(int64) {}) }
 
 // sweepRest is, in nanoseconds, how long SweepBeside wants to rest for each
@@ -15,7 +15,7 @@ const sweepRest = 500
 // in the middle of a chunk, while workers wait.
 func (d *Director) SweepBeside(now int64, n int, rest func(ns int64)) {
 	all := d.Chunks()
-	d.spare(now)
+	d.noteIdle(now)
 	for _, sh := range d.shards {
 		for range (n*sh.conns.Chunks() + all - 1) / all {
 			if removed := d.sweep(sh, now); removed > 0 {
@@ -55,9 +55,9 @@ func (d *Director) eachRemoved(f func(*dest)) {
 	}
 }
 
-// spare notes which removed servers have connections at now, also those that
+// noteIdle notes which removed servers have connections at now, also those that
 // end right now.
-func (d *Director) spare(now int64) {
+func (d *Director) noteIdle(now int64) {
 	d.eachRemoved(func(ds *dest) {
 		if ds.refs > 0 {
 			d.dests.Touch(ds.ref, now)

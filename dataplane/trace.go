@@ -33,7 +33,7 @@ const (
 
 // A Traced is a frame with what was decided about it.
 type Traced struct {
-	Time    int64 // of its batch, monotonic nanoseconds
+	Time    int64 // of its batch, nanoseconds of CLOCK_BOOTTIME
 	In, Out int32 // indexes of interfaces; Out 0: it did not leave
 	Verdict Verdict
 	Reason  Reason

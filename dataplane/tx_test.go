@@ -159,7 +159,7 @@ func TestReleaseLetsWorkersIn(t *testing.T) {
 		d.mu.Lock()
 		for range workers {
 			go func() {
-				d.enter(&d.mu)
+				d.lockFor(&d.mu)
 				had <- true
 				d.mu.Unlock()
 			}()

@@ -19,7 +19,7 @@ type Worker struct {
 	Director *Director
 	NIC      NIC
 	ARP      ARPSink      // nil: ARP frames are dropped
-	Now      func() int64 // monotonic nanoseconds; read once a batch
+	Now      func() int64 // nanoseconds of CLOCK_BOOTTIME; read once a batch
 	Index    int          // its number: see Director.NewScratch
 
 	batch   *Batch
