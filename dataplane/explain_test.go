@@ -49,7 +49,7 @@ func foretold(x dataplane.Explanation, got result) error {
 // explain changes nothing.
 func TestExplainForetellsProcess(t *testing.T) {
 	const packets = 1500 // of each seed
-	seeds := int64(8)
+	seeds := long(int64(3), 8)
 	if raceEnabled || testing.Short() {
 		seeds = 3
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -285,3 +286,12 @@ func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
 
 // deterministic are the schedulers that choose without chance.
 var deterministic = []string{"rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "sh", "dh", "mh", "lblc", "lblcr"}
+
+// long is much where the environment has LVSDR_LONG=1, as in a step of its own of
+// .ci/run, and less where it has not.
+func long[T any](less, much T) T {
+	if os.Getenv("LVSDR_LONG") != "" {
+		return much
+	}
+	return less
+}

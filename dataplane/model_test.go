@@ -403,7 +403,7 @@ func TestDirectorIsTheNaiveOne(t *testing.T) {
 		}
 		return
 	}
-	seeds := int64(400)
+	seeds := long(int64(100), 400)
 	if raceEnabled || testing.Short() {
 		seeds = 20
 	}

@@ -87,11 +87,11 @@ func smallMTU() Fault {
 		Summary: "a link on the way back carries only small frames",
 		Explain: `A link between a real server and the clients has an MTU of 100 bytes less than the
 server believes: a tunnel, an overlay network, a forgotten switch. It is a link of
-layer 2 and says nothing when it drops a frame. Connections are
-established, small answers come, large ones hang: after the first full frame
-nothing arrives, and the server repeats it in vain. The director sees none of it,
-because answers do not pass through it. Cure: the right MTU on the server's interface,
-or a smaller MSS on the route to the clients (ip route ... advmss).`,
+layer 2 and says nothing when it drops a frame. Connections are established,
+small answers come, large ones hang: after the first full frame nothing arrives,
+and the server repeats it in vain. The director sees none of it, because answers
+do not pass through it. Cure: the right MTU on the server's interface, or a
+smaller MSS on the route to the clients (ip route ... advmss).`,
 		Break: func(_ context.Context, s *Scene) error {
 			v := s.Victim()
 			nl := v.Netlink()
@@ -130,7 +130,7 @@ var newMAC = net.HardwareAddr{0x02, 0, 0, 0, byte(netlab.RoleServer), 0x99}
 func rsMACChanged() Fault {
 	return Fault{
 		Name:    "rs-mac-changed",
-		Summary: "a real server has a new MAC address and the switch still answers ARP with the old one",
+		Summary: "a real server has a new MAC address, but the switch answers ARP with the old one",
 		Explain: `A real server got another network card, or its virtual machine was made anew. A
 director asks for MAC addresses again and again, and learns the new one within
 half a minute. Here it cannot: the switch answers ARP for the server itself, from

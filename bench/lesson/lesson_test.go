@@ -9,6 +9,7 @@ import (
 
 	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
+	_ "lvsdr/control" // what the program under test is made of: a result is not reused when it changes
 )
 
 // binaryEnv names the program under test; TestMain builds it if it is not set.

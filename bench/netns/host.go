@@ -109,6 +109,21 @@ func (h *Host) live(born chan<- error) error {
 
 // setUp brings lo up and sets what the namespace may have inherited.
 func (h *Host) setUp(c HostConfig) error {
+	if err := h.Do(func() error { return h.setDefaults(c) }); err != nil {
+		return err
+	}
+	if err := setUp(h.nl, "lo"); err != nil {
+		return err
+	}
+	return h.Do(func() (err error) {
+		h.stamper, err = openStamper()
+		return err
+	})
+}
+
+// setDefaults sets what the namespace may have inherited. It is called inside
+// the host.
+func (h *Host) setDefaults(c HostConfig) error {
 	v6off := "1"
 	if c.IPv6 {
 		v6off = "0"
@@ -129,25 +144,19 @@ func (h *Host) setUp(c HostConfig) error {
 		{"net.bridge.bridge-nf-call-ip6tables", "0", true},
 		{"net.bridge.bridge-nf-call-arptables", "0", true},
 	} {
-		err := h.Sysctl(s.key, s.value)
+		err := h.writeSysctl(s.key, s.value)
 		if err != nil && (!s.optional || !errors.Is(err, os.ErrNotExist)) {
 			return err
 		}
 	}
 	for _, conf := range []string{"all", "default", "lo"} {
 		for _, key := range []string{"rp_filter", "arp_ignore", "arp_announce", "arp_filter", "arp_notify", "proxy_arp", "accept_local"} {
-			if err := h.Sysctl("net.ipv4.conf."+conf+"."+key, "0"); err != nil {
+			if err := h.writeSysctl("net.ipv4.conf."+conf+"."+key, "0"); err != nil {
 				return err
 			}
 		}
 	}
-	if err := setUp(h.nl, "lo"); err != nil {
-		return err
-	}
-	return h.Do(func() (err error) {
-		h.stamper, err = openStamper()
-		return err
-	})
+	return nil
 }
 
 // Name is the name given to NewHost.

@@ -14,7 +14,12 @@ import (
 // net/ipv4/conf/eth0.10/arp_ignore. Only settings below net are the host's
 // own.
 func (h *Host) Sysctl(key, value string) error {
-	err := h.Do(func() error { return os.WriteFile(sysctlPath(key), []byte(value), 0) })
+	return h.Do(func() error { return h.writeSysctl(key, value) })
+}
+
+// writeSysctl is Sysctl from inside the host.
+func (h *Host) writeSysctl(key, value string) error {
+	err := os.WriteFile(sysctlPath(key), []byte(value), 0)
 	if errors.Is(err, unix.EROFS) {
 		err = fmt.Errorf("%w: /proc/sys is read-only in this container; run it with --privileged or --security-opt systempaths=unconfined", err)
 	}

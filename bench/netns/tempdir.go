@@ -85,10 +85,19 @@ func sweep() {
 			continue
 		}
 		if info, err := f.Stat(); err == nil {
-			if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == os.Geteuid() {
+			if own(info) {
 				_ = os.RemoveAll(dir)
 			}
 		}
 		f.Close()
 	}
 }
+
+// own reports whether a file is this user's.
+func own(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+// ownAlone reports whether a file is this user's and nothing for anybody else.
+func ownAlone(info os.FileInfo) bool { return own(info) && info.Mode().Perm()&0o077 == 0 }

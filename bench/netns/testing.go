@@ -3,10 +3,12 @@ package netns
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,11 +28,24 @@ type T interface {
 	Skipf(format string, args ...any)
 }
 
+// parallelTests is how many tests of a world run at a time: they wait most of
+// their time, for timers and for each other's processes.
+const parallelTests = 12
+
 // RunTests runs a test binary inside a world and returns its exit code; call
 // it from TestMain. The binary runs once more with the same flags, so that
-// coverage, the race detector, profiles and -run work as usual. Where a world
-// is refused the tests run outside, and those that call Require are skipped.
+// coverage, the race detector, profiles and -run work as usual. Up to 12 of the
+// tests that call t.Parallel run at a time, unless the command line has
+// -test.parallel. Where a world is refused the tests run outside, and those that
+// call Require are skipped.
 func RunTests(m Runner) int {
+	// Run parses the command line, which comes after this.
+	if f := flag.Lookup("test.parallel"); f != nil && !fuzzing(os.Args[1:]) {
+		if err := f.Value.Set(strconv.Itoa(parallelTests)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	if Inside() {
 		if err := Settle(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -53,35 +68,13 @@ func RunTests(m Runner) int {
 	return m.Run()
 }
 
-// RunTestsWith is RunTests for tests of a program: before it enters the world it
-// builds the package pkg as releases are built, and leaves the path in the
-// environment variable. If that is set already nothing is built; so a release
-// can be tested.
-func RunTestsWith(m Runner, variable, pkg string) int {
-	if os.Getenv(variable) == "" {
-		dir, err := os.MkdirTemp("", "lvsdr-e2e-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		path := filepath.Join(dir, "lvsdr")
-		if err := errors.Join(buildProgram(path, pkg), os.Setenv(variable, path)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return RunTests(m)
-}
-
-// buildProgram builds the package pkg as releases are built.
-func buildProgram(path, pkg string) error {
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program under test: %w\n%s", err, out)
-	}
-	return nil
+// fuzzing reports whether a test binary is called to fuzz: then -test.parallel is
+// the number of processes.
+func fuzzing(args []string) bool {
+	return slices.ContainsFunc(args, func(a string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		return name == "test.fuzz" || name == "test.fuzzworker"
+	})
 }
 
 // Require says that a test needs a world. Without one the test is skipped and

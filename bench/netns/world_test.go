@@ -256,3 +256,17 @@ func TestRequire(t *testing.T) {
 		t.Errorf("RunTests not called: %+v, want failed", f)
 	}
 }
+
+func TestFuzzingIsSeenOnTheCommandLine(t *testing.T) {
+	for _, test := range []struct {
+		args string
+		want bool
+	}{
+		{"", false}, {"-test.v -test.run=X", false}, {"-test.fuzzcachedir=/x -test.fuzztime 3s", false},
+		{"-test.fuzz=FuzzX", true}, {"-test.run ^$ -test.fuzz ^FuzzX$", true}, {"--test.fuzzworker", true},
+	} {
+		if got := fuzzing(strings.Fields(test.args)); got != test.want {
+			t.Errorf("%q: %v", test.args, got)
+		}
+	}
+}

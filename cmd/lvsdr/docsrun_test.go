@@ -182,6 +182,7 @@ func (s *docShell) let(t *testing.T) {
 
 // What the documents tell the reader to type works.
 func TestTheCommandsOfTheDocumentsRun(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for _, name := range []string{"curl", "ip"} {
 		tool(t, name, map[string]string{"curl": "curl", "ip": "iproute2"}[name])
@@ -219,6 +220,7 @@ func TestTheCommandsOfTheDocumentsRun(t *testing.T) {
 
 // What is not run at least exists.
 func TestTheCommandsOfTheDocumentsExist(t *testing.T) {
+	t.Parallel()
 	help := map[string]string{}
 	for _, doc := range documents(t) {
 		for _, b := range docBlocks(t, doc) {

@@ -23,6 +23,7 @@ import (
 // that a host owes. Each is on the wire once, from the VIP and the director's
 // MAC address, also where the kernel forwards packets.
 func TestTheVIPAnswersAsAHost(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	if err := lab.Director.Sysctl("net.ipv4.ip_forward", "1"); err != nil {
 		t.Fatal(err)

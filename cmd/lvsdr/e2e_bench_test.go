@@ -23,6 +23,7 @@ import (
 // Every live rung has a number for every candidate, and the program leaves the
 // page it was asked for.
 func TestBenchMeasuresLiveTraffic(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	page := filepath.Join(t.TempDir(), "report.html")
 	r := lvsdr(t, "bench", "--rungs", "live,generator", "--runs", "1", "--time", "40ms", "--json", "--html", page)
@@ -91,6 +92,7 @@ func checkBench(t *testing.T, cases []benchCase) {
 }
 
 func TestBenchCommandLine(t *testing.T) {
+	t.Parallel()
 	checkBench(t, []benchCase{
 		{"the list measures nothing", []string{"--list", "--flows", "10000"}, 0, "path/hit/10k/zipf\n", ""},
 		{"the list without live rungs", []string{"--list", "--live=false", "--rungs", "parse"}, 0, "parse\n", ""},
@@ -108,6 +110,7 @@ func TestBenchCommandLine(t *testing.T) {
 // The frames of a capture are a rung of their own, and the page shows it
 // beside others.
 func TestBenchMeasuresACapture(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	pcap, page := filepath.Join(dir, "a.pcap"), filepath.Join(dir, "report.html")
 	var b bytes.Buffer
@@ -142,6 +145,7 @@ func TestBenchMeasuresACapture(t *testing.T) {
 // A build is as good as itself; a bound that nothing keeps is broken, and the
 // message names the rung.
 func TestBenchCompareJudgesTwoBuilds(t *testing.T) {
+	t.Parallel()
 	self := os.Getenv(binaryEnv)
 	tiny := []string{"compare", self, self, "--rungs", "parse", "--pairs", "2", "--time", "1ns"}
 	checkBench(t, []benchCase{

@@ -34,6 +34,7 @@ func runLab(t *testing.T, tmp string, args ...string) result {
 }
 
 func TestLabBreakListsTheFaults(t *testing.T) {
+	t.Parallel()
 	r := lvsdr(t, "lab", "break", "--list")
 	for _, f := range fault.All() {
 		if !strings.Contains(r.stdout, f.Name+" ") || !strings.Contains(r.stdout, f.Summary+"\n") {
@@ -49,6 +50,7 @@ func TestLabBreakListsTheFaults(t *testing.T) {
 
 // The captures that are kept have comments, and the symptom is marked in them.
 func TestLabBreakShowsTheSymptomAndKeepsCaptures(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp, dir := shortDir(t), t.TempDir()
 	r := runLab(t, tmp, "break", "rs-wrong-port", "--routed", "--two-armed", "--weights", "1,1", "--pcap", dir)
@@ -81,6 +83,7 @@ func TestLabBreakShowsTheSymptomAndKeepsCaptures(t *testing.T) {
 
 // rs1 gets no connection and so shows nothing.
 func TestLabBreakSaysThatASymptomDoesNotShow(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	r := runLab(t, tmp, "break", "rs-without-vip", "--weights", "0,1")
@@ -91,6 +94,7 @@ func TestLabBreakSaysThatASymptomDoesNotShow(t *testing.T) {
 }
 
 func TestLabBreakHoldsTheBrokenLab(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	r := runLab(t, tmp, "break", "rs-without-vip", "--hold", "--", "sh", "-c",
@@ -103,6 +107,7 @@ func TestLabBreakHoldsTheBrokenLab(t *testing.T) {
 }
 
 func TestLabsOfEveryShapeWork(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	file := filepath.Join(t.TempDir(), "site")
@@ -131,6 +136,7 @@ func TestLabsOfEveryShapeWork(t *testing.T) {
 // A lab that is killed cannot clean up. The kernel ends its processes and with
 // them its namespaces; its files go with the next start, and only its.
 func TestTheNextLabRemovesWhatAKilledOneLeft(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for _, test := range []struct {
 		name  string
@@ -139,7 +145,7 @@ func TestTheNextLabRemovesWhatAKilledOneLeft(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			tmp := shortDir(t)
 			killLab(t, tmp, test.whole)
-			await(t, "the processes of the lab to be gone", func() bool { return len(processes(t)) == 0 })
+			await(t, "the processes of the lab to be gone", func() bool { return len(processes(t, tmp)) == 0 })
 			if left, err := os.ReadDir(tmp); err != nil || len(left) == 0 {
 				t.Fatalf("the killed lab left nothing, so this proves nothing: %v", err)
 			}

@@ -37,6 +37,7 @@ func file(t *testing.T, text string) string {
 }
 
 func TestConfigTest(t *testing.T) {
+	t.Parallel()
 	good, unknown := file(t, minimal), file(t, strings.Replace(minimal, "lb_algo wrr", "lb_algo wrr\n    lb_knid DR", 1))
 	absent := filepath.Join(t.TempDir(), "absent.conf")
 	for _, test := range []struct {
@@ -57,6 +58,7 @@ func TestConfigTest(t *testing.T) {
 }
 
 func TestTheLeastConfigurationRuns(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	st := status(t, direct(t, lab, minimal))
 	if len(st.Services) != 1 || st.Services[0].Scheduler != "wrr" || st.Services[0].Persistence != 120 || len(st.Services[0].Servers) != 0 {
@@ -65,6 +67,7 @@ func TestTheLeastConfigurationRuns(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(rotating()))
 	get(t, lab, 12)
@@ -93,6 +96,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestStatusWithoutADirectorSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(shortDir(t), "sock")
 	r := lvsdr(t, "status", "--socket", socket)
 	if r.code != 1 || r.stdout != "" {
@@ -107,6 +111,7 @@ func TestStatusWithoutADirectorSaysWhatToDo(t *testing.T) {
 
 // The verb gives the decisions that a real kernel has made.
 func TestSimulateDecidesAsRecorded(t *testing.T) {
+	t.Parallel()
 	name, err := filepath.Abs("../../bench/scenario/testdata/wrr-gcd.jsonl")
 	if err != nil {
 		t.Fatal(err)
@@ -146,6 +151,7 @@ func TestSimulateDecidesAsRecorded(t *testing.T) {
 }
 
 func TestSmallVerbs(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		args, stdout string
 	}{
@@ -166,6 +172,7 @@ func TestSmallVerbs(t *testing.T) {
 }
 
 func TestACommandLineThatMakesNoSenseEndsWith2(t *testing.T) {
+	t.Parallel()
 	for _, args := range []string{
 		"nonsense", "--nonsense", "run --nonsense", "run extra", "run --workers many", "run -t --persistence-default soon",
 		"run --log-format colours", "run --log-level loud", "status extra", "status --socket", "simulate", "lab extra", "version extra",
@@ -181,6 +188,7 @@ func TestACommandLineThatMakesNoSenseEndsWith2(t *testing.T) {
 
 // One file is the whole program, on any distribution and in an empty container.
 func TestTheBinaryIsStatic(t *testing.T) {
+	t.Parallel()
 	const limit = 25 << 20
 	if info, err := os.Stat(binary()); err != nil || info.Size() >= limit {
 		t.Errorf("%v, %d bytes; want less than %d", err, info.Size(), limit)

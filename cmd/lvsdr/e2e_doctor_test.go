@@ -127,6 +127,7 @@ const (
 )
 
 func TestDoctorNamesEveryFault(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	named := map[string]int{
 		"rs-without-vip": byBoth, "rs-answers-arp": byBoth, "rs-wrong-port": byBoth, "rs-firewall": byBoth, "rp-filter": byBoth,
@@ -197,6 +198,7 @@ func wantHealthy(t *testing.T, r *findings.Report) {
 }
 
 func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for name, spec := range shapes() {
 		t.Run(name, func(t *testing.T) {
@@ -246,6 +248,7 @@ func shapes() map[string]netlab.Spec {
 
 // What could not be done has an exit code of its own, and says what to do.
 func TestDoctorSaysWhyItCannotWork(t *testing.T) {
+	t.Parallel()
 	good := file(t, minimal)
 	for _, c := range []struct {
 		name string
@@ -268,6 +271,7 @@ func TestDoctorSaysWhyItCannotWork(t *testing.T) {
 }
 
 func TestDoctorNamesThePrivilegeItNeeds(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	cmd := lab.Director.Command(t.Context(), binary(), "doctor", "-c", file(t, lab.Config(rotating())))
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER // its capabilities do not reach the lab's networks
@@ -281,6 +285,7 @@ func TestDoctorNamesThePrivilegeItNeeds(t *testing.T) {
 // and its effect from the director; that rules for others are there is no more
 // than worth knowing.
 func TestDoctorSeesRulesOfTheFirewall(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, netlab.Spec{})
 	nft := func(addr netip.Addr) {
 		t.Helper()

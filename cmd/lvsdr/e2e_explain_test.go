@@ -39,6 +39,7 @@ func words(t *testing.T, r result, all ...string) {
 // What explain says of a new connection is what the next one meets, again and
 // again; and asking changes nothing.
 func TestExplainForetellsTheNextConnection(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 2, 1)})
 	d := direct(t, lab, lab.Config(rotating()))
 	names := map[netip.Addr]string{}
@@ -73,6 +74,7 @@ func TestExplainForetellsTheNextConnection(t *testing.T) {
 }
 
 func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(netlab.Service{Port: port}))
 	client := lab.Clients[0].Addr
@@ -115,6 +117,7 @@ func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
 }
 
 func TestExplainSaysWhyNot(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(netlab.Service{Port: port, Persistence: "0", Scheduler: "sh"}))
 	vip := lab.Spec.VIP.String()

@@ -143,6 +143,7 @@ func wantServed(t *testing.T, lab *network, names ...string) {
 }
 
 func TestAServerThatDiesIsTakenOutAndComesBack(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	var servers []*netlab.HTTPServer
 	listen := fmt.Sprintf("0.0.0.0:%d", port)
@@ -191,6 +192,7 @@ func TestAServerThatDiesIsTakenOutAndComesBack(t *testing.T) {
 // A real server that answers on its own address but lacks the VIP would
 // swallow its clients' connections: the commonest mistake with LVS-DR.
 func TestAServerWithoutTheVIPIsTakenOut(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	s := rotating()
 	s.Server = checked
@@ -227,6 +229,7 @@ func TestAServerWithoutTheVIPIsTakenOut(t *testing.T) {
 
 // A real server that answers ARP for the VIP takes traffic from the director.
 func TestAServerThatAnswersARPForTheVIPIsNamed(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	rs1 := lab.Servers[0]
 	for _, conf := range []string{"all", "lo"} {

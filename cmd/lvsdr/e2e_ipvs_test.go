@@ -82,6 +82,7 @@ func route(t *testing.T, h *netns.Host, dst netip.Prefix, gw netip.Addr) {
 //
 //	client ──1500── r2 ──1280── r1 ──1500── director, real servers
 func TestPathMTUDiscoveryWorksThroughTheVIP(t *testing.T) {
+	t.Parallel()
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			ipv6 := f.lan.Addr().Is6()
@@ -173,6 +174,7 @@ func serveUDP(t *testing.T, lab *network, rs *netlab.Node, answer func([]byte) [
 }
 
 func TestFragmentedDatagramsArriveWhole(t *testing.T) {
+	t.Parallel()
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			lab := newLab(t, netlab.Spec{Net: f.lan, Servers: weighted(1, 1, 1)})
@@ -233,6 +235,7 @@ func dnsAnswer(n byte) func([]byte) []byte {
 // A resolver that always asks from one port is bound to one server for as long
 // as UDP entries live; one-packet scheduling spreads its queries.
 func TestDNSWithOnePacketSchedulingIsSpread(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{Servers: weighted(1, 1, 1)})
 	for i, rs := range lab.Servers {
 		serveUDP(t, lab, rs, dnsAnswer(byte(i+1)))
@@ -275,6 +278,7 @@ func TestDNSWithOnePacketSchedulingIsSpread(t *testing.T) {
 }
 
 func TestTheIPv6LabShowsTheSame(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	cmd := labCommand(t.Context(), tmp)

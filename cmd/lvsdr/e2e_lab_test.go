@@ -47,13 +47,14 @@ func wantNoTrace(t *testing.T, tmp string) {
 	for _, e := range entries {
 		t.Errorf("%s is left in the folder of temporary files", e.Name())
 	}
-	if left := processes(t); len(left) > 0 {
+	if left := processes(t, tmp); len(left) > 0 {
 		t.Errorf("processes are left: %v", left)
 	}
 }
 
-// processes are the ids of all processes that run the program under test.
-func processes(t *testing.T) []string {
+// processes are the ids of all processes that run the program under test with
+// tmp for its temporary files.
+func processes(t *testing.T, tmp string) []string {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/exe")
 	if err != nil {
@@ -61,7 +62,14 @@ func processes(t *testing.T) []string {
 	}
 	return slices.DeleteFunc(links, func(link string) bool {
 		exe, err := os.Readlink(link)
-		return err != nil || exe != binary() // a process that has ended has no link
+		if err != nil || exe != binary() { // a process that has ended has no link
+			return true
+		}
+		env, err := os.ReadFile(filepath.Join(filepath.Dir(link), "environ"))
+		if err != nil {
+			return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) // it has ended meanwhile
+		}
+		return !slices.Contains(strings.Split(string(env), "\x00"), "TMPDIR="+tmp)
 	})
 }
 
@@ -87,6 +95,7 @@ func checkLab(t *testing.T, cmd *exec.Cmd, tmp string) {
 }
 
 func TestLabShowsTheJourneyAndTheShares(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	checkLab(t, labCommand(t.Context(), tmp), tmp)
@@ -95,6 +104,7 @@ func TestLabShowsTheJourneyAndTheShares(t *testing.T) {
 // An unprivileged user is one without capabilities in the user namespace it is
 // in. This one has a namespace where it is not root.
 func TestLabWorksWithoutPrivileges(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	cmd := labCommand(t.Context(), tmp)
@@ -105,6 +115,7 @@ func TestLabWorksWithoutPrivileges(t *testing.T) {
 }
 
 func TestAnInterruptedLabLeavesNothing(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for _, test := range []struct {
 		name, at string

@@ -60,6 +60,7 @@ func same(text string) string { return seconds.ReplaceAllString(text, "  N s  TC
 
 // The page shows what the lessons say, word for word.
 func TestTheLessonsSayWhatTheirPageShows(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for n := 1; n <= 4; n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -92,6 +93,7 @@ func TestTheLessonsSayWhatTheirPageShows(t *testing.T) {
 }
 
 func TestAllLessonsComeOutInIPv6(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	r := runLab(t, tmp, "lesson", "all", "--ipv6")
@@ -102,6 +104,7 @@ func TestAllLessonsComeOutInIPv6(t *testing.T) {
 }
 
 func TestTheLessonsAreListed(t *testing.T) {
+	t.Parallel()
 	r := lvsdr(t, "lab", "lesson", "--list")
 	page := readLessonsPage(t)
 	for n := 1; n <= 4; n++ {
@@ -172,6 +175,7 @@ func (f lessonFile) comment(text string) {
 // An unprivileged user gets the same lessons, and the captures that are kept
 // prove what they say.
 func TestAllLessonsComeOutWithoutPrivilegesAndTheirCapturesProveIt(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp, dir := shortDir(t), t.TempDir()
 	cmd := labCommand(t.Context(), tmp)

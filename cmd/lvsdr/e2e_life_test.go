@@ -92,6 +92,7 @@ func shielded(t *testing.T, lab *network) (guards []shield.Guard) {
 }
 
 func TestACrashIsCleanedUpByTheNextStart(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	if err := lab.Director.Sysctl("net.ipv4.ip_forward", "1"); err != nil {
 		t.Fatal(err)
@@ -133,6 +134,7 @@ func TestACrashIsCleanedUpByTheNextStart(t *testing.T) {
 }
 
 func TestACleanStopLeavesNothing(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(unix.SignalName(s), func(t *testing.T) {
@@ -190,6 +192,7 @@ func wantNothingLeft(t *testing.T, lab *network, p *process, untouched []string)
 }
 
 func TestASecondDirectorIsRefused(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	p := launch(t, lab, shortDir(t), lab.Config(rotating()))
 	before := policy(t, lab.Director.Host)
@@ -207,6 +210,7 @@ func TestASecondDirectorIsRefused(t *testing.T) {
 }
 
 func TestASocketPathThatIsTooLongIsNamed(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	before := policy(t, lab.Director.Host)
 	socket := filepath.Join(shortDir(t), strings.Repeat("x", 100))

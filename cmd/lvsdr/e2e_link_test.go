@@ -13,6 +13,7 @@ import (
 // A bridge or a bond changes its MAC address with its members. The director goes
 // on with the new one: it announces it and sends from it.
 func TestAnInterfaceMayChangeItsMACAddress(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
 	d := direct(t, lab, lab.Config(rotating()))
 	get(t, lab, 4)
@@ -50,6 +51,7 @@ func TestAnInterfaceMayChangeItsMACAddress(t *testing.T) {
 
 // A VIP that a reload adds is announced when its servers can be sent to.
 func TestAVIPAddedByAReloadServesFromItsFirstRequestOn(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1, 1)})
 	second := strings.Replace(lab.Spec.VIP.String(), ".100", ".101", 1)
 	config := lab.Config(rotating())
@@ -76,6 +78,7 @@ func TestAVIPAddedByAReloadServesFromItsFirstRequestOn(t *testing.T) {
 // The groups that an IPv6 VIP is asked for in have one owner, the port: a second
 // membership would outlive the port's.
 func TestTheGroupOfAnIPv6VIPIsJoinedOnce(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Net: lab6, Servers: weighted(1)})
 	users := func() string {
 		t.Helper()

@@ -121,6 +121,7 @@ func wantVIPNotAskedFor(t *testing.T, lab *network, c *netlab.Capture) {
 // The problem this is for: IPVS on the director's host serves everybody but the
 // host itself.
 func TestClientsOnTheDirectorsHost(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for _, test := range []struct {
 		name     string
@@ -162,6 +163,7 @@ func TestClientsOnTheDirectorsHost(t *testing.T) {
 }
 
 func TestClientsOnTheDirectorsHostInIPv6(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Net: lab6, Servers: weighted(1, 2, 3)})
 	d := direct(t, lab, lab.Config(rotating()))
 	wantLocalServed(t, status(t, d))
@@ -213,6 +215,7 @@ func ping6(t *testing.T, lab *network) {
 }
 
 func TestAnUploadFromTheDirectorsHostArrivesWhole(t *testing.T) {
+	t.Parallel()
 	size := int64(short(50, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(rotating()))
@@ -261,6 +264,7 @@ func footprint(t *testing.T, h *netns.Host) []string {
 }
 
 func TestWhatServesClientsOnTheHostSurvivesACrashAndGoesWithAStop(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for _, test := range []struct {
 		name string
@@ -301,6 +305,7 @@ func TestWhatServesClientsOnTheHostSurvivesACrashAndGoesWithAStop(t *testing.T) 
 // A director that is not to serve them also takes away what one that was killed
 // has left.
 func TestClientsOnTheHostCanBeSwitchedOff(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	config := lab.Config(rotating())
 	launch(t, lab, shortDir(t), config).end(t, unix.SIGKILL)
@@ -322,6 +327,7 @@ func TestClientsOnTheHostCanBeSwitchedOff(t *testing.T) {
 }
 
 func TestClientsOnTheHostFollowAReload(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	other := netip.MustParseAddr("192.168.1.101")
 	for _, s := range lab.Servers {
@@ -346,6 +352,7 @@ func TestClientsOnTheHostFollowAReload(t *testing.T) {
 // Somebody removes the pair: everybody else is served on, and the next reload
 // makes it again.
 func TestALostPairIsNotTheEnd(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	config := lab.Config(rotating())
 	d := direct(t, lab, config)
@@ -370,6 +377,7 @@ func TestALostPairIsNotTheEnd(t *testing.T) {
 // An interface of somebody else has the name: it is left alone, and so are
 // clients on this host, with a word about it.
 func TestAnInterfaceThatHasTheNameIsNotTouched(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = localclient.HostEnd

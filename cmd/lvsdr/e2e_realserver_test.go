@@ -169,6 +169,7 @@ func onlyBy(t *testing.T, tally netlab.Tally, n int, servers ...string) {
 // The life of a real server: nothing, the classic set-up, local clients
 // balanced, and as it was before, in both families.
 func TestARealServerBalancesItsOwnClients(t *testing.T) {
+	t.Parallel()
 	for name, spec := range map[string]netlab.Spec{"IPv4": {}, "IPv6": {Net: net6}} {
 		t.Run(name, func(t *testing.T) {
 			lab := newHTTPLab(t, spec)
@@ -213,6 +214,7 @@ func TestARealServerBalancesItsOwnClients(t *testing.T) {
 
 // The strict reverse path filter would drop the answers of the other servers.
 func TestLocalClientsAreBalancedUnderAStrictReversePathFilter(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	for _, conf := range []string{"all", netlab.Ifname} {
@@ -232,6 +234,7 @@ func TestLocalClientsAreBalancedUnderAStrictReversePathFilter(t *testing.T) {
 // A datagram of the real server's own client goes to the director, and the
 // answer finds it.
 func TestLocalClientsOfUDPAreBalanced(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	h.must(t, "start", "--balance-local-clients", fmt.Sprintf("%d/udp", port))
@@ -281,6 +284,7 @@ func echoName(c net.PacketConn, name string) {
 // Several VIPs share sysctls and the order of the rules: the last stop restores
 // them. What somebody else changed is his.
 func TestSeveralVIPsShareWhatTheyNeed(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	before := dump(t, h.Host)
@@ -312,6 +316,7 @@ func TestSeveralVIPsShareWhatTheyNeed(t *testing.T) {
 // A real server keeps the VIP to itself: neither ARP nor neighbour discovery
 // finds it there.
 func TestAStartedRealServerIsNotFoundByItsNeighbours(t *testing.T) {
+	t.Parallel()
 	for name, spec := range map[string]netlab.Spec{
 		"IPv4": {Servers: weighted(1)}, "IPv6": {Servers: weighted(1), Net: net6},
 	} {
@@ -329,6 +334,7 @@ func TestAStartedRealServerIsNotFoundByItsNeighbours(t *testing.T) {
 }
 
 func TestRealserverAsJSON(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	var reports []realserver.Report
@@ -344,6 +350,7 @@ func TestRealserverAsJSON(t *testing.T) {
 
 // What cannot be right is refused before anything is touched, with a remedy.
 func TestRealserverRefuses(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	before := dump(t, h.Host)
@@ -376,6 +383,7 @@ func TestRealserverRefuses(t *testing.T) {
 
 // A record of before the last boot says nothing about this one.
 func TestARecordOfAnEarlierBootIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	h.must(t, "start")
@@ -408,6 +416,7 @@ func TestARecordOfAnEarlierBootIsNotBelieved(t *testing.T) {
 // Without the privilege the user learns which one, and what was done until then
 // can be taken back.
 func TestRealserverNamesTheMissingPrivilege(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	before := dump(t, h.Host)
@@ -425,6 +434,7 @@ func TestRealserverNamesTheMissingPrivilege(t *testing.T) {
 // Containers usually have a read-only /proc/sys. Each sysctl is named, and the
 // VIP is not added as long as the host would answer for it.
 func TestAReadOnlyProcSysIsExplained(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	h := newRSHost(t, lab)
 	script := tool(t, "mount", "mount") + ` --bind /proc/sys /proc/sys && ` + tool(t, "mount", "mount") + ` -o remount,ro,bind /proc/sys && exec "$@"`

@@ -131,6 +131,7 @@ func (r *reloading) check(t *testing.T) {
 }
 
 func TestReloadsUnderTrafficLoseNothing(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{ClientAddrs: 4, Servers: weighted(1, 1, 1, 1)})
 	d := direct(t, lab, configOf(lab, 1, 1, 1, leftOut))
 	r := &reloading{lab: lab, d: d, open: []*pinned{pin(t, lab, "rs1"), pin(t, lab, "rs2")}, up: pin(t, lab, "rs1").upload(t)}

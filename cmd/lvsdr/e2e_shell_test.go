@@ -27,6 +27,7 @@ func labShell(t *testing.T, tmp, input string, args ...string) (out string, code
 }
 
 func TestLabShellRunsACommandOnAHost(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	out, code := labShell(t, tmp, "", "rs2", "--", "sh", "-c", "cat /proc/net/fib_trie; exit 7")
@@ -38,6 +39,7 @@ func TestLabShellRunsACommandOnAHost(t *testing.T) {
 
 // From within a lab's shell further ones join it: they see the same director.
 func TestLabShellsJoinTheLabThatRuns(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	tmp := shortDir(t)
 	script := binary() + ` lab shell director -- cat /proc/net/fib_trie | grep -c 192.168.1.10

@@ -35,6 +35,7 @@ http {
 `
 
 func TestNginxAnswersCurl(t *testing.T) {
+	t.Parallel()
 	nginx, curl := tool(t, "nginx", "nginx-light"), tool(t, "curl", "curl")
 	lab := newLab(t, netlab.Spec{Servers: weighted(3, 2, 1)})
 	for _, n := range lab.Servers {
@@ -97,6 +98,7 @@ func (r iperfReport) segments() int64 { return r.End.Sent.Bytes / max(r.Start.MS
 // sizes are lost on the way. iperf3 opens two connections which must meet at
 // one server: the default persistence sees to that.
 func TestIperf(t *testing.T) {
+	t.Parallel()
 	iperf := tool(t, "iperf3", "iperf3")
 	lab := newLab(t, netlab.Spec{})
 	for _, n := range lab.Servers {

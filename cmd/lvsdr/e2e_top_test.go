@@ -18,6 +18,7 @@ import (
 )
 
 func TestTopOnceShowsShares(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 2, 1)})
 	d := direct(t, lab, lab.Config(rotating()))
 	get(t, lab, 60)
@@ -54,6 +55,7 @@ func screens(written string) [][]string {
 // On a terminal of 80 by 24, and on others, no line is longer than it, nor are
 // there more; the keys work; and the terminal is left as it was.
 func TestTopOnATerminal(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)})
 	d := direct(t, lab, lab.Config(netlab.Service{Port: port, Persistence: "0", Server: "TCP_CHECK { connect_timeout 1 }"}))
 	get(t, lab, 40)
@@ -144,6 +146,7 @@ func misfits(screen []string, width, height int) []string {
 
 // Colours are for those who want them.
 func TestTopWithoutColours(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(netlab.Service{Port: port, Persistence: "0", Server: "TCP_CHECK { connect_timeout 1 }"}))
 	for _, colours := range []bool{true, false} {

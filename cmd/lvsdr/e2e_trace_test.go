@@ -65,6 +65,7 @@ func (tr *tracer) end(t *testing.T, stop bool) string {
 }
 
 func TestTraceShowsTheFramesOfARequest(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(rotating()))
 	pcap := filepath.Join(t.TempDir(), "trace.pcapng")
@@ -131,6 +132,7 @@ func TestTraceShowsTheFramesOfARequest(t *testing.T) {
 }
 
 func TestTraceShowsWhatIsRefused(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(rotating()))
 	tr := traced(t, d, "-n", "1", "reason reset-no-service or reason not-ours")
@@ -151,13 +153,14 @@ func TestTraceShowsWhatIsRefused(t *testing.T) {
 // Whatever was not shown is counted: together it is all that matched. The client
 // does not read for a while, which holds up nobody.
 func TestTraceUnderLoadLosesNothingSilently(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(rotating()))
 	tr := traced(t, d, "--json", "reason scheduled")
 	if err := tr.cmd.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	n := short(3000, 600)
+	n := short(1500, 600)
 	get(t, lab, n)
 	if err := tr.cmd.Process.Signal(unix.SIGCONT); err != nil {
 		t.Fatal(err)

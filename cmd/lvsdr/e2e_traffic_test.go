@@ -22,6 +22,7 @@ import (
 // The program's promise, proved from frames, also on a director whose kernel
 // forwards packets, as on every host with containers.
 func TestRequestsAreSharedByWeightAndAnsweredDirectly(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	for _, forward := range []string{"0", "1"} {
 		t.Run("ip_forward="+forward, func(t *testing.T) { testShares(t, forward) })
@@ -174,6 +175,7 @@ func checkCounters(t *testing.T, st *api.Status, n int) {
 }
 
 func TestNoPortIsOpenOnTheDirector(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	direct(t, lab, lab.Config(rotating()))
 	get(t, lab, 10)
@@ -206,6 +208,7 @@ func checkSS(t *testing.T, lab *network, ss string) {
 // Bulk data arrives whole, through frames with unfinished checksums of up to
 // 64 KiB, on every real server.
 func TestUploadsArriveWholeOnEveryServer(t *testing.T) {
+	t.Parallel()
 	size := int64(short(100, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{})
 	s := rotating()

@@ -93,6 +93,7 @@ func (b *burst) xdpUsed(t *testing.T, d *netlab.Director, why string) {
 }
 
 func TestWhoCapturesSeesFullBatchesToo(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
 	d := direct(t, lab, udpService(lab, ""))
 	b := newBurst(t, lab)
@@ -114,6 +115,7 @@ func TestWhoCapturesSeesFullBatchesToo(t *testing.T) {
 }
 
 func TestTrafficControlHasFullBatchesToo(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
 	d := direct(t, lab, udpService(lab, ""))
 	b := newBurst(t, lab)
@@ -134,6 +136,7 @@ func TestTrafficControlHasFullBatchesToo(t *testing.T) {
 }
 
 func TestXDPCanBeSwitchedOff(t *testing.T) {
+	t.Parallel()
 	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
 	d := direct(t, lab, udpService(lab, ""), "--xdp=false")
 	b := newBurst(t, lab)
@@ -149,6 +152,7 @@ func TestXDPCanBeSwitchedOff(t *testing.T) {
 // Bulk data of a client that finishes its own checksums, and so cuts its own
 // segments, arrives whole, and by AF_XDP.
 func TestAnUploadByXDPArrivesWhole(t *testing.T) {
+	t.Parallel()
 	needXDP(t)
 	size := int64(short(100, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})

@@ -308,6 +308,17 @@ func TestTopLevelFoldersAreTheAgreedOnes(t *testing.T) {
 	}
 }
 
+// A file of this package is one verb: flags, one call, and text. Whatever takes
+// more lines belongs to the package that is called.
+func TestVerbsAreShort(t *testing.T) {
+	const most = 150
+	for _, s := range sources(t) {
+		if n := s.fset.File(s.ast.Pos()).LineCount(); s.dir == "cmd/lvsdr" && n > most {
+			t.Errorf("%s has %d lines, more than %d", s.name, n, most)
+		}
+	}
+}
+
 // Files stay readable: a long one is two.
 func TestFilesAndFunctionsStaySmall(t *testing.T) {
 	const maxFile, maxFunc = 600, 90
