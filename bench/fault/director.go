@@ -6,35 +6,34 @@ import (
 	"net/netip"
 
 	"lvsdr/bench/netlab"
-	"lvsdr/bench/netns"
-	"lvsdr/control/shield"
+	"lvsdr/dataplane/afpacket"
 	"lvsdr/dataplane/frame"
 )
 
 func vipOnDirector() Fault {
 	return Fault{
 		Name:    "vip-on-director",
-		Summary: "the VIP is configured on the director, and something removes what hides it",
-		Explain: `The VIP was given to the director's interface, as kernel IPVS needs it. A director
-in user space does not need it, and the kernel, which gets its own copy of every
-packet, would find the destination to be its own, have no process that listens,
-and reset the connection, in the VIP's name and beside what the director forwards.
-lvsdr hides the address from the kernel by a table of nftables, and restores that
-when somebody removes it. Here an agent on the host removes all tables that are
-not its own, again and again: clients get two answers, one from the real server
-and a reset. The same happens where the kernel has no nftables at all; lvsdr
-refuses such an address there.`,
+		Summary: "the VIP is configured on a director that does not hide it from its kernel",
+		Explain: `The VIP was given to the director's interface, as kernel IPVS needs it, and the
+director is a program in user space. The kernel gets its own copy of every packet,
+finds the destination to be its own, has no program that listens, and resets the
+connection, in the VIP's name and beside what the director forwards. Clients get
+two answers, one from the real server and a reset. lvsdr hides such an address
+from the kernel by nftables, at ingress, and puts the rules back when a firewall
+script flushes them; where the kernel has no nftables it refuses the address. So
+in its place stands a forwarder that knows none of this. The VIP does not belong
+on a director in user space: ip addr del VIP dev eth0.`,
 		Break: func(_ context.Context, s *Scene) error {
-			d := s.Lab.Director
-			forward := "net.ipv4.ip_forward"
-			if s.Lab.Spec.VIP.Is6() {
-				forward = "net.ipv6.conf.all.forwarding"
-			}
-			if err := d.Sysctl(forward, "1"); err != nil {
+			if err := s.replaceDirector(); err != nil {
 				return err
 			}
-			s.later(flushAgain(d.Host))
-			return d.AddAddr(netlab.Ifname, netip.PrefixFrom(s.Lab.Spec.VIP, s.Lab.Spec.VIP.BitLen()))
+			// This forwarder does not finish checksums; with these clients it need not.
+			for _, n := range s.Lab.Clients {
+				if err := n.Do(func() error { return afpacket.SetTxChecksum(netlab.Ifname, false) }); err != nil {
+					return fmt.Errorf("make %s finish its checksums: %w", n.Name(), err)
+				}
+			}
+			return s.Lab.Director.AddAddr(netlab.Ifname, netip.PrefixFrom(s.Lab.Spec.VIP, s.Lab.Spec.VIP.BitLen()))
 		},
 		Shows: func(e *Evidence) Finding {
 			d, vip := e.Scene.Lab.Director, e.Scene.Lab.Spec.VIP
@@ -51,30 +50,6 @@ refuses such an address there.`,
 				Packets: resets,
 			}
 		},
-	}
-}
-
-// flushAgain removes the shield's table on a host again and again, until the
-// function that it returns is called.
-func flushAgain(h *netns.Host) (stop func() error) {
-	end, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- h.Do(func() error {
-			for {
-				select {
-				case <-end:
-					return nil
-				default:
-				}
-				if err := shield.Flush(); err != nil {
-					return err
-				}
-			}
-		})
-	}()
-	return func() error {
-		close(end)
-		return <-ended
 	}
 }
 

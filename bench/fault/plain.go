@@ -27,20 +27,7 @@ kernel only notes that it has to be, and the note is not in the frame. A socket
 without vnet headers (PACKET_VNET_HDR) loses it, the frame goes out with a wrong
 checksum, and the real server drops it. Ping works, TCP does not. Its like
 elsewhere are cured by "ethtool -K eth0 tx off" on the clients.`,
-		Break: func(ctx context.Context, s *Scene) error {
-			if s.Director != nil {
-				if err := s.Director.Stop(); err != nil {
-					return err
-				}
-				s.Director = nil
-			}
-			f, err := startPlain(s)
-			if err != nil {
-				return err
-			}
-			s.later(f.stop)
-			return nil
-		},
+		Break: func(_ context.Context, s *Scene) error { return s.replaceDirector() },
 		Shows: func(e *Evidence) Finding {
 			vip := e.Scene.Lab.Spec.VIP
 			bad := e.seen(func(p *netlab.Packet) bool {
@@ -55,6 +42,22 @@ elsewhere are cured by "ethtool -K eth0 tx off" on the clients.`,
 			}
 		},
 	}
+}
+
+// replaceDirector ends the director and puts a plain in its place.
+func (s *Scene) replaceDirector() error {
+	if s.Director != nil {
+		if err := s.Director.Stop(); err != nil {
+			return err
+		}
+		s.Director = nil
+	}
+	f, err := startPlain(s)
+	if err != nil {
+		return err
+	}
+	s.later(f.stop)
+	return nil
 }
 
 // A plain forwards as no director should: every frame for the VIP to the real
