@@ -124,29 +124,64 @@ func (t *Table) over(e *Entry, at uint32) bool {
 	return int32(at-t.usedUntil(e)) >= 0
 }
 
-// Sweep ends what is due in the next n chunks of the table (all, if n is
-// greater than Chunks) and reports how many entries it removed. The connection
-// counts of the servers are as late as the sweep; a look-up never finds an
-// entry whose time is up.
+// Sweep is SweepChunk for the next n chunks of the table (all, if n is greater
+// than Chunks), and then SweepTemplates. It reports how many entries were
+// removed. The connection counts of the servers are as late as the sweep; a
+// look-up never finds an entry whose time is up.
 func (t *Table) Sweep(now int64, n int) int {
-	before, at := t.n, ticks(now)
+	removed := 0
 	for range min(n, len(t.used)) {
-		c := t.cursor
-		if t.cursor++; t.cursor == len(t.used) {
-			t.cursor = 0
+		removed += t.SweepChunk(now)
+	}
+	for {
+		n, more := t.SweepTemplates(now, len(t.late))
+		if removed += n; !more {
+			return removed
 		}
-		if t.used[c] == 0 {
-			continue
-		}
-		for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
-			for j := range t.lines[i] {
-				if e := &t.lines[i][j]; e.kind() != free && e.expired(at) {
-					t.end(i*perLine+j, at)
-				}
+	}
+}
+
+// SweepChunk ends what is due in the next chunk of the table and reports how many
+// entries were removed. Templates that still have connections are left for
+// SweepTemplates: at one moment connections end before templates, as in the
+// kernel, and a template whose last connection ends when it does ends too.
+func (t *Table) SweepChunk(now int64) int {
+	before, at, c := t.n, ticks(now), t.cursor
+	if t.cursor++; t.cursor == len(t.used) {
+		t.cursor = 0
+	}
+	if t.used[c] == 0 {
+		return 0
+	}
+	for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
+		for j := range t.lines[i] {
+			e := &t.lines[i][j]
+			if e.kind() == free || !e.expired(at) {
+				continue
+			}
+			if slot := i*perLine + j; e.Template() && *e.controlled() > 0 {
+				t.late = append(t.late, uint32(slot))
+			} else {
+				t.end(slot, at)
 			}
 		}
 	}
 	return before - t.n
+}
+
+// SweepTemplates deals with up to n of the templates that SweepChunk has left;
+// call it when all chunks were swept, of all tables of the group. It reports how
+// many were removed, and whether there are more to deal with.
+func (t *Table) SweepTemplates(now int64, n int) (removed int, more bool) {
+	before, at := t.n, ticks(now)
+	for range min(n, len(t.late)) {
+		slot := int(t.late[len(t.late)-1])
+		t.late = t.late[:len(t.late)-1]
+		if e := t.at(slot); e.Template() && e.expired(at) {
+			t.end(slot, at)
+		}
+	}
+	return before - t.n, len(t.late) > 0
 }
 
 // Expires is how long e has to live at now, at least 0.

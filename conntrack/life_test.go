@@ -265,3 +265,32 @@ func TestSweepComesAround(t *testing.T) {
 		t.Errorf("%d removed, %d left", removed, c.Len())
 	}
 }
+
+// A template whose last connection ends at the moment at which it does ends with
+// it, wherever in the table both are; one that has another connection lives on.
+// It once lived on for a minute where a sweep met it first.
+func TestConnectionsEndBeforeTemplates(t *testing.T) {
+	for port := range uint16(64) {
+		c := newClocked(t, MinLimit)
+		tmpl := Key{Client: client, Virtual: vip, VirtualPort: port, Proto: frame.ProtoTCP, Template: true}
+		by := c.insert(tmpl, nil)
+		c.SetTimeout(by, 60*time.Second, 0)
+		e := c.insert(Key{Client: client, Virtual: vip, ClientPort: 1000 + port, VirtualPort: port, Proto: frame.ProtoTCP}, by)
+		c.SetState(e, SynRecv) // 60 s
+		c.Refresh(e, 0)
+		want := 0
+		if port%2 == 0 {
+			lasting := c.insert(Key{Client: client, Virtual: vip, ClientPort: 2000 + port, VirtualPort: port, Proto: frame.ProtoTCP}, by)
+			c.SetState(lasting, Established)
+			c.Refresh(lasting, 0)
+			want = 2
+		}
+		c.Sweep(60e9, c.Chunks())
+		if c.Len() != want {
+			t.Errorf("port %d: %d entries are left, want %d", port, c.Len(), want)
+		}
+		if want > 0 && by.Expires(60e9) != time.Minute {
+			t.Errorf("port %d: the template lives for %v more, want a minute", port, by.Expires(60e9))
+		}
+	}
+}

@@ -52,7 +52,8 @@ type Table struct {
 	newPair  uint32   // the first that was never used
 	used     []uint32 // entries per chunk
 	n, limit int
-	cursor   int // chunk a sweep goes on from
+	cursor   int      // chunk a sweep goes on from
+	late     []uint32 // places of templates that SweepChunk has left
 	secret   [16]byte
 	hasher4  hasher4
 	group    *group

@@ -24,6 +24,11 @@ func (d *Director) SweepBeside(now int64, n int, rest func(ns int64)) {
 			d.letWorkersIn()
 		}
 	}
+	for _, sh := range d.shards {
+		for d.sweepTemplates(sh, now) {
+			d.letWorkersIn()
+		}
+	}
 	d.forget(now)
 }
 
@@ -33,7 +38,21 @@ func (d *Director) sweep(sh *shard, now int64) int {
 	defer d.mu.Unlock()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.conns.Sweep(now, 1)
+	return sh.conns.SweepChunk(now)
+}
+
+// sweepStep is how many templates are dealt with before workers go first.
+const sweepStep = 256
+
+// sweepTemplates deals with some of the templates that are left, and reports
+// whether there are more.
+func (d *Director) sweepTemplates(sh *shard, now int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	_, more := sh.conns.SweepTemplates(now, sweepStep)
+	return more
 }
 
 // removedStep is how many removed servers are looked at before workers go first.
