@@ -290,7 +290,7 @@ func known(t *testing.T, help map[string]string, line string) error {
 			switch {
 			case strings.HasPrefix(name, "-"):
 				verbs = false // what follows may be its value
-				if !regexp.MustCompile(`(?m)^ +(-\w, )?` + name + `([ ,]|$)`).MatchString(page) {
+				if !hasFlag(page, name) {
 					return fmt.Errorf("`lvsdr%s` has no flag %s", path, name)
 				}
 			case !verbs || !verb.MatchString(name) || !strings.Contains(page, "\nAvailable Commands:\n"):
@@ -302,6 +302,23 @@ func known(t *testing.T, help map[string]string, line string) error {
 			}
 		}
 	}
+}
+
+// hasFlag reports whether a page of help has a flag, or each letter of several in
+// one word, such as -Ln.
+func hasFlag(page, name string) bool {
+	has := func(name string) bool {
+		return regexp.MustCompile(`(?m)^ +(-\w, )?` + name + `([ ,]|$)`).MatchString(page)
+	}
+	if has(name) || strings.HasPrefix(name, "--") {
+		return has(name)
+	}
+	for _, letter := range name[1:] {
+		if !has("-" + string(letter)) {
+			return false
+		}
+	}
+	return true
 }
 
 // isLvsdr tells whether a word of a command line may be this program.

@@ -183,7 +183,9 @@ func TestFragmentedDatagramsArriveWhole(t *testing.T) {
 			}
 			d := direct(t, lab, udpService(lab, ""))
 			for i := range 12 {
-				c, err := lab.Clients[0].Dial(t.Context(), "udp", vipPort(lab))
+				// The kernel might choose a port that it has chosen before.
+				from := netip.AddrPortFrom(lab.Clients[0].Addr, uint16(firstPort+i))
+				c, err := lab.Clients[0].DialFrom(t.Context(), "udp", from, vipPort(lab))
 				if err != nil {
 					t.Fatal(err)
 				}

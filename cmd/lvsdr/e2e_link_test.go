@@ -44,7 +44,7 @@ func TestAnInterfaceMayChangeItsMACAddress(t *testing.T) {
 	if !seen {
 		t.Errorf("no frame came from the new MAC address")
 	}
-	if !strings.Contains(d.Log.String(), "an interface has changed") {
+	if !strings.Contains(d.Log.String(), "an interface, address or route has changed") {
 		t.Errorf("the director says nothing of it:\n%s", d.Log.String())
 	}
 }
