@@ -416,8 +416,7 @@ func TestReadersAndTargetsDoNotWaitForASender(t *testing.T) {
 
 // TestCallbacksMayCallTheService: they are called without a lock.
 func TestCallbacksMayCallTheService(t *testing.T) {
-	var b *bench
-	b = newBench(t, Config{})
+	b := newBench(t, Config{})
 	events, changes := 0, 0
 	b.cfg.Events = func(Event) { events++; b.set(t, testVIPs(), testTarget()); b.Neighbours() }
 	b.cfg.Changed = func(Change) { changes++; b.set(t, testVIPs(), testTarget()); b.Stats() }

@@ -14,16 +14,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netns"
 	"lvsdr/dataplane/tap"
 )
-
-// patience bounds waits that normally end at once; it decides nothing.
-const patience = 20 * time.Second
 
 func newHost(t *testing.T, name string) *netns.Host {
 	t.Helper()

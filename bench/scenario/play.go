@@ -284,7 +284,7 @@ func (op *Op) answered(f []byte) {
 
 func (p *player) conns() []Conn {
 	all := []Conn{}
-	for c := range p.director.Conns(context.Background()) {
+	for c, _ := range p.director.Conns(context.Background()) {
 		out := Conn{Proto: cmp.Or(strings.ToUpper(c.Protocol), "IP"), Src: c.Client.String(), SPort: c.ClientPort,
 			VIP: c.Address.String(), VPort: c.Port, RS: c.Server.String(), RPort: c.ServerPort,
 			State: c.State, Expires: int64(c.Expires)}
@@ -299,7 +299,7 @@ func (p *player) conns() []Conn {
 
 func (p *player) services(stats bool) []ServiceDump {
 	all := []ServiceDump{}
-	for s := range p.director.Services(context.Background()) {
+	for s, _ := range p.director.Services(context.Background()) {
 		out := ServiceDump{Port: s.Port, FWMark: s.FWMark, Sched: s.Scheduler, Flags: ipvsadm.Flags(&s.ServiceConfig), Servers: []ServerDump{}}
 		if s.FWMark == 0 {
 			out.Proto, out.VIP = s.Protocol, s.Address.String()

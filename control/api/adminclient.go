@@ -74,7 +74,7 @@ func list[T any](ctx context.Context, c *Client, path string, query url.Values, 
 		yield(*new(T), err)
 		return false
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	for {
 		v, err := r.Next()
 		switch {

@@ -32,10 +32,10 @@ var (
 	ErrScheduler     = &Refusal{"scheduler", "Scheduler or persistence engine not found"}
 )
 
-// ErrBusy: the request is for one client at a time, and another client has it.
+// ErrBusy says that the request is for one client at a time, and another client has it.
 var ErrBusy = &Refusal{"busy", "another client has it"}
 
-// ErrUnsupported: this director does not support the request.
+// ErrUnsupported says that this director does not support the request.
 var ErrUnsupported = &Refusal{"unsupported", "not supported"}
 
 // Unsupported says what it is that this director does not do.

@@ -52,8 +52,8 @@ const (
 )
 
 // String is "file" or "runtime".
-func (o Owner) String() string {
-	if o == Runtime {
+func (by Owner) String() string {
+	if by == Runtime {
 		return "runtime"
 	}
 	return "file"

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -64,7 +65,8 @@ func New(o Options) *State {
 func (s *State) Apply(e Event) (*State, []Notice, error) {
 	next := *s
 	notices, err := e.apply(&next)
-	if _, partly := err.(Refusals); err != nil && !partly {
+	var partly Refusals
+	if err != nil && !errors.As(err, &partly) {
 		return s, nil, err
 	}
 	return &next, notices, err

@@ -37,7 +37,7 @@ func (n *network) neighbours(ctx context.Context) (map[netip.Addr]frame.MAC, []f
 // neighbour asks where a real server is.
 func (n *network) neighbour(ctx context.Context, rs netip.Addr) (frame.MAC, []findings.Finding) {
 	at := n.servers[rs]
-	claims, err := n.Who(ctx, at.link, rs)
+	claims, err := n.Owners(ctx, at.link, rs)
 	switch {
 	case err != nil:
 		return frame.MAC{}, notTested(about(rs), err)
@@ -75,7 +75,7 @@ func evidence(claims []wire.Claim) []string {
 func (n *network) claims(ctx context.Context) []findings.Finding {
 	placed := slices.DeleteFunc(n.VIPs(), func(vip netip.Addr) bool { return n.vips[vip].link == nil })
 	return eachFinding(placed, func(vip netip.Addr) []findings.Finding {
-		claims, err := n.Who(ctx, n.vips[vip].link, vip)
+		claims, err := n.Owners(ctx, n.vips[vip].link, vip)
 		if err != nil {
 			return notTested(vip.String(), err)
 		}

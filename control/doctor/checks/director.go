@@ -31,7 +31,7 @@ type Director struct {
 // A Network asks the network of the host, and is met by *wire.Prober, which says
 // more of each method. It is safe for concurrent use.
 type Network interface {
-	Who(ctx context.Context, l *facts.Link, a netip.Addr) ([]wire.Claim, error)
+	Owners(ctx context.Context, l *facts.Link, a netip.Addr) ([]wire.Claim, error)
 	AsVIP(ctx context.Context, l *facts.Link, mac frame.MAC, rs, vip netip.Addr) (bool, error)
 	Connect(ctx context.Context, p wire.Probe, port uint16) (wire.Answer, error)
 	Ping(ctx context.Context, p wire.Probe, size int) (wire.Answer, error)

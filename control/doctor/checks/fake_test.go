@@ -61,7 +61,7 @@ func (n *fakeNetwork) send() error {
 	return nil
 }
 
-func (n *fakeNetwork) Who(_ context.Context, _ *facts.Link, a netip.Addr) ([]wire.Claim, error) {
+func (n *fakeNetwork) Owners(_ context.Context, _ *facts.Link, a netip.Addr) ([]wire.Claim, error) {
 	return n.claims[a], n.send()
 }
 

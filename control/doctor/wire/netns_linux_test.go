@@ -86,7 +86,7 @@ func TestAKernelAnswersAProber(t *testing.T) {
 // ask compares the answers of a real server at mac with what they should be.
 func (f kernelFamily) ask(t *testing.T, p *Prober, eth0 *facts.Link, mac frame.MAC) {
 	for a, want := range map[netip.Addr]int{f.rs: 1, f.vip: 0} {
-		if claims, err := p.Who(t.Context(), eth0, a); err != nil || len(claims) != want || want == 1 && claims[0].MAC != mac {
+		if claims, err := p.Owners(t.Context(), eth0, a); err != nil || len(claims) != want || want == 1 && claims[0].MAC != mac {
 			t.Errorf("who has %v: %v, %v", a, claims, err)
 		}
 	}

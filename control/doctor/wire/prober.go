@@ -167,10 +167,10 @@ func claim(s *captured, a netip.Addr) (Claim, bool) {
 	return Claim{s.link.Name, a, in.SenderMAC}, ok && in.Op == arp.Reply && in.SenderIP == a
 }
 
-// Who, as ARP does, asks the hosts on a link for the owner of an address and
+// Owners asks the hosts on a link, as ARP does, for the owner of an address and
 // returns all that answer. It always takes the whole time, so that a second answer
 // is heard. Errors, here as below, are this host's: the question could not be sent.
-func (p *Prober) Who(ctx context.Context, l *facts.Link, a netip.Addr) ([]Claim, error) {
+func (p *Prober) Owners(ctx context.Context, l *facts.Link, a netip.Addr) ([]Claim, error) {
 	var all []Claim
 	seen := map[frame.MAC]bool{}
 	q := request(l, l.Source(a), a)

@@ -127,7 +127,7 @@ func TestWhoHearsAllThatAnswerWithinTheTime(t *testing.T) {
 				return [][]byte{isAt(a.who, rsMAC, a.from), isAt(a.who, rsMAC, a.from), isAt(a.who, other, a.from), isAt(about, strange, a.from)}
 			}
 			start := time.Now()
-			got, err := p.Who(t.Context(), l, a.who)
+			got, err := p.Owners(t.Context(), l, a.who)
 			want := []Claim{{"eth0", a.who, rsMAC}, {"eth0", a.who, other}}
 			if err != nil || !slices.Equal(got, want) {
 				t.Errorf("%v, %v, want %v", got, err, want)
@@ -145,7 +145,7 @@ func TestAHostWithoutAnAddressAsksToo(t *testing.T) {
 	for a, from := range map[netip.Addr]netip.Addr{rs4: netip.IPv4Unspecified(), vip6: ndp.LinkLocal(ourMAC)} {
 		asking(t, func(t *testing.T, p *Prober, c *cable, l *facts.Link) {
 			l.Addrs = nil
-			if _, err := p.Who(t.Context(), l, a); err != nil {
+			if _, err := p.Owners(t.Context(), l, a); err != nil {
 				t.Fatal(err)
 			}
 			if in, ok := arp.Parse(c.sent[0]); !ok || in.SenderIP != from {
@@ -244,10 +244,10 @@ func TestAQuestionThatCannotBeSentIsAnError(t *testing.T) {
 		q := toVIP
 		q.Link = l
 		c.fail = errDown
-		if _, err := p.Who(t.Context(), l, rs4); !errors.Is(err, errDown) || err.Error() != "send on eth0: network is down" {
+		if _, err := p.Owners(t.Context(), l, rs4); !errors.Is(err, errDown) || err.Error() != "send on eth0: network is down" {
 			t.Errorf("%v", err)
 		}
-		if _, err := p.Who(t.Context(), &facts.Link{Index: 9, Name: "eth9"}, rs4); !errors.Is(err, os.ErrClosed) {
+		if _, err := p.Owners(t.Context(), &facts.Link{Index: 9, Name: "eth9"}, rs4); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("on an interface that is not listened on: %v", err)
 		}
 		p.hold = func(context.Context, netip.Addr) (net.Listener, uint16, error) { return nil, 0, errDown }
