@@ -111,6 +111,13 @@ func (c *converger) checkGuards() {
 	c.guard.want()
 }
 
+// again has all that others may have removed set again: a reload is the way to
+// ask for it.
+func (c *converger) again() {
+	c.checkGuards()
+	c.redirect.want()
+}
+
 // denied is the failure of an actor that this process has no right to use.
 func (c *converger) denied() error {
 	var all []error

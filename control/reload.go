@@ -91,6 +91,7 @@ func (l *loop) loaded(m loaded) {
 	}
 	if r.err == nil {
 		l.converge.retry()
+		l.converge.again()
 		r.err = l.putInForce(m)
 	}
 	r.changes, r.done, r.until = changes(before, l.state), true, l.now()+neighbourPatience

@@ -3,12 +3,15 @@ package main_test
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/control/policyroute"
+	"lvsdr/control/shield"
 	"lvsdr/dataplane/frame"
 )
 
@@ -115,4 +118,44 @@ func neighbourMessages(t *testing.T, lab *network, c *netlab.Capture) (questions
 		}
 	}
 	return questions, answers
+}
+
+// A firewall that is loaded anew removes the shield with everything else. The
+// director notices by itself; rules for clients on the host come back with a
+// reload.
+func TestWhatOthersRemoveComesBack(t *testing.T) {
+	lab := newHTTPLab(t, netlab.Spec{})
+	config := lab.Config(rotating())
+	d := direct(t, lab, config)
+	guards := shielded(t, lab)
+	if len(guards) != 2 {
+		t.Fatalf("%v is hidden, want the VIP on two interfaces", guards)
+	}
+	for range 3 {
+		if err := lab.Director.Do(shield.Flush); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the shield to be restored", func() bool { return slices.Equal(shielded(t, lab), guards) })
+	}
+	before := policy(t, lab.Director.Host)
+	rules, err := lab.Director.Netlink().RuleList(netlink.FAMILY_V4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
+		if r.Protocol == policyroute.Protocol {
+			if err := lab.Director.Netlink().RuleDel(&r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if slices.Equal(policy(t, lab.Director.Host), before) {
+		t.Fatal("no rule was removed: this test proves nothing")
+	}
+	if err := d.Reload(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the rules to be restored", func() bool { return slices.Equal(policy(t, lab.Director.Host), before) })
+	get(t, lab, 3)
+	getByWeight(t, onDirector(lab))
 }

@@ -94,8 +94,8 @@ func readRoutes(h *netlink.Handle, family int) ([]Route, error) {
 	return all, err
 }
 
-// routeOf is a route as a value. Broadcast and multicast routes lead to nobody
-// who could be a server.
+// routeOf is a route as a value. Broadcast and multicast routes are left out: no
+// server is at their end.
 func routeOf(r netlink.Route, family int) (Route, bool) {
 	out := Route{To: prefixOf(r.Dst, family), Table: r.Table, Link: r.LinkIndex, Metric: r.Priority, Type: typeOf(r.Type),
 		Source: addrOf(r.Src), Gateway: addrOf(r.Gw)}

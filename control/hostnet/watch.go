@@ -25,7 +25,7 @@ func Watch(ctx context.Context, changed func()) error {
 		Groups: []uint{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE},
 		Counts: func(m syscall.NetlinkMessage) bool {
-			p, ok := nlwatch.RouteProtocol(m)
+			_, p, ok := nlwatch.Route(m)
 			return !ok || p != policyroute.Protocol
 		}}
 	return nlwatch.Watch(ctx, Calm, changed, s)

@@ -1,7 +1,7 @@
 // Package localclient lets processes of the director's own host be clients of
 // the virtual addresses. What they send never comes in by an interface, so no
-// port would see it; the kernel would ask by ARP for an address that nobody on
-// the network answers for.
+// port would see it; the kernel would ask by ARP for an address for which no
+// host on the network answers.
 //
 // A pair of veth interfaces and policy routing bring it to the director:
 //

@@ -95,7 +95,7 @@ func policy(near int, vips []VIP) policyroute.Policy {
 		}
 		want.Routes = append(want.Routes, policyroute.Route{To: to, Table: policyroute.LocalTable, Links: []int{near}, Source: v.Source})
 	}
-	for _, v := range vips { // last: nobody is redirected before all is ready
+	for _, v := range vips { // last: no client is redirected before all is ready
 		rule(policyroute.Rule{IPv6: v.Addr.Is6(), Pref: policyroute.LocalPref, IIF: "lo",
 			Ports: policyroute.Ports{First: 1, Last: 65534}, Table: policyroute.LocalTable})
 	}
@@ -111,7 +111,7 @@ func (d *Redirect) Close() error {
 	defer d.nl.Close()
 	defer d.kernel.Close()
 	err := d.kernel.Clean(policyroute.Local())
-	pair, _ := d.find() // one of somebody else stays
+	pair, _ := d.find() // an interface of another program stays
 	if pair != nil {
 		err = errors.Join(err, policyroute.Explain("local clients: remove the interface "+HostEnd, d.nl.LinkDel(pair)))
 	}

@@ -2,6 +2,7 @@ package nlwatch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -130,26 +131,30 @@ func (s Source) any(messages []syscall.NetlinkMessage) bool {
 	return false
 }
 
-// RouteProtocol returns the maker of the route or rule that a message of NETLINK_ROUTE is
-// about, an RTPROT_* number of rtnetlink(7); ok is false for other messages.
-func RouteProtocol(m syscall.NetlinkMessage) (protocol uint8, ok bool) {
-	if len(m.Data) < unix.SizeofRtMsg {
-		return 0, false
+// Route is what a message of NETLINK_ROUTE about a route or a rule says: its
+// routing table (0: none) and who made it, an RTPROT_* number of rtnetlink(7); ok
+// is false for other messages.
+func Route(m syscall.NetlinkMessage) (table int, protocol uint8, ok bool) {
+	rule := m.Header.Type == unix.RTM_NEWRULE || m.Header.Type == unix.RTM_DELRULE
+	if !rule && m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE || len(m.Data) < unix.SizeofRtMsg {
+		return 0, 0, false
 	}
-	switch m.Header.Type {
-	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		return nl.DeserializeRtMsg(m.Data).Protocol, true
-	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
-		attrs, err := nl.ParseRouteAttr(m.Data[unix.SizeofRtMsg:])
-		if err != nil {
-			return 0, false
-		}
-		for _, a := range attrs {
-			if a.Attr.Type == nl.FRA_PROTOCOL && len(a.Value) > 0 {
-				return a.Value[0], true
-			}
-		}
-		return 0, true
+	head := nl.DeserializeRtMsg(m.Data)
+	table, protocol = int(head.Table), head.Protocol
+	if rule {
+		protocol = 0 // it is an attribute
 	}
-	return 0, false
+	attrs, err := nl.ParseRouteAttr(m.Data[unix.SizeofRtMsg:])
+	if err != nil {
+		return 0, 0, false
+	}
+	for _, a := range attrs {
+		switch {
+		case a.Attr.Type == unix.RTA_TABLE && len(a.Value) >= 4: // FRA_TABLE is the same number
+			table = int(binary.NativeEndian.Uint32(a.Value))
+		case rule && a.Attr.Type == nl.FRA_PROTOCOL && len(a.Value) > 0:
+			protocol = a.Value[0]
+		}
+	}
+	return table, protocol, true
 }

@@ -18,36 +18,42 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
-func route(protocol uint8) syscall.NetlinkMessage {
+func route(table, protocol uint8, attrs ...*nl.RtAttr) syscall.NetlinkMessage {
 	m := nl.NewRtMsg()
-	m.Protocol = protocol
-	return syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWROUTE}, Data: m.Serialize()}
+	m.Table, m.Protocol = table, protocol
+	b := m.Serialize()
+	for _, a := range attrs {
+		b = append(b, a.Serialize()...)
+	}
+	return syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWROUTE}, Data: b}
 }
 
 func rule(attrs ...*nl.RtAttr) syscall.NetlinkMessage {
-	b := nl.NewRtMsg().Serialize()
+	b := (&nl.RtMsg{}).Serialize()
 	for _, a := range attrs {
 		b = append(b, a.Serialize()...)
 	}
 	return syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_DELRULE}, Data: b}
 }
 
-func TestRouteProtocolIsWhoMadeARouteOrRule(t *testing.T) {
+func TestRouteIsTheTableAndTheMakerOfARouteOrRule(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		m        syscall.NetlinkMessage
+		table    int
 		protocol uint8
 		ok       bool
 	}{
-		{"a route", route(118), 118, true},
-		{"a rule", rule(nl.NewRtAttr(nl.FRA_PRIORITY, []byte{1, 0, 0, 0}), nl.NewRtAttr(nl.FRA_PROTOCOL, []byte{118})), 118, true},
-		{"a rule of nobody", rule(), 0, true},
-		{"a rule that is cut off", rule(&nl.RtAttr{RtAttr: unix.RtAttr{Len: 200, Type: nl.FRA_PROTOCOL}}), 0, true},
-		{"a link", syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWLINK}, Data: make([]byte, 64)}, 0, false},
-		{"a route that is too short", syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWROUTE}, Data: []byte{2}}, 0, false},
+		{"a route", route(254, 118), 254, 118, true},
+		{"a route of a table with a long number", route(252, 118, nl.NewRtAttr(unix.RTA_TABLE, []byte{1, 0, 0x78, 0x6c})), 0x6c780001, 118, true},
+		{"a rule", rule(nl.NewRtAttr(nl.FRA_PRIORITY, []byte{1, 0, 0, 0}), nl.NewRtAttr(nl.FRA_PROTOCOL, []byte{118})), 0, 118, true},
+		{"a rule without a maker", rule(nl.NewRtAttr(nl.FRA_TABLE, []byte{7, 0, 0, 0})), 7, 0, true},
+		{"a rule that is cut off", rule(&nl.RtAttr{RtAttr: unix.RtAttr{Len: 200, Type: nl.FRA_PROTOCOL}}), 0, 0, true},
+		{"a link", syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWLINK}, Data: make([]byte, 64)}, 0, 0, false},
+		{"a route that is too short", syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWROUTE}, Data: []byte{2}}, 0, 0, false},
 	} {
-		if p, ok := nlwatch.RouteProtocol(c.m); p != c.protocol || ok != c.ok {
-			t.Errorf("%s: %d, %v; want %d, %v", c.name, p, ok, c.protocol, c.ok)
+		if table, p, ok := nlwatch.Route(c.m); table != c.table || p != c.protocol || ok != c.ok {
+			t.Errorf("%s: %d, %d, %v; want %d, %d, %v", c.name, table, p, ok, c.table, c.protocol, c.ok)
 		}
 	}
 }

@@ -3,6 +3,6 @@
 // Set and Clean, which make the kernel's rules and routes of one Owner what they
 // should be.
 //
-// Each feature has numbers of its own, so that two features on one host never
-// touch each other's rules and routes.
+// Each feature has its own numbers, so that two features on one host never touch
+// each other's rules and routes.
 package policyroute

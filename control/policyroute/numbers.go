@@ -7,33 +7,33 @@ const Protocol = 118
 // Preferences of rules. The kernel looks at rules in this order; the table of
 // the host's own addresses has preference 0.
 const (
-	// BalancePref leads a real server's own clients to the director, and
-	// BehindBalancePref is where the table of local addresses comes then: as few
-	// as possible of a host's other rules are to change sides with it.
+	// BalancePref sends a real server's own clients to the director. The rule for
+	// the table of local addresses moves to BehindBalancePref, so close behind it
+	// that hardly any other rule of the host changes its place relative to it.
 	BalancePref       = 1
 	BehindBalancePref = 2
 	// ShieldPref ends what comes in for a virtual address.
 	ShieldPref = 75
-	// DRCheckSkipPref leads packets that are not marked past the rules of the DR
-	// checks, which have DRCheckPref, to DRCheckEndPref, which does nothing. They
-	// come before the rules of VPN and container software, which may catch all
-	// traffic of this host.
+	// The rules of DR checks have DRCheckPref. DRCheckSkipPref sends packets
+	// without their marks past them, to DRCheckEndPref, which does nothing. All
+	// three come before the rules of VPN and container software, which may catch
+	// all traffic of this host.
 	DRCheckSkipPref = 76
 	DRCheckPref     = 77
 	DRCheckEndPref  = 78
-	// LocalPref leads clients on the director's host to the director, and
-	// LocalReplyPref is for the reverse path filter alone.
+	// LocalPref sends clients on the director's host to the director;
+	// LocalReplyPref only serves the reverse path filter.
 	LocalPref      = 79
 	LocalReplyPref = 80
 )
 
 // Routing tables. 0x6c76 is "lv", 0x6c77 the next number.
 const (
-	// BalanceTable leads to the director, on a real server. Records of earlier
-	// versions name it: it must not change.
+	// BalanceTable has the routes from a real server to the director. It must not
+	// change: records of earlier versions name it.
 	BalanceTable = 0x6c770002
-	// LocalTable leads to the director, on its own host, and LocalReplyTable is
-	// for the reverse path filter.
+	// LocalTable has the routes to the director on its own host, LocalReplyTable
+	// those for the reverse path filter.
 	LocalTable      = 0x6c770004
 	LocalReplyTable = 0x6c770005
 	// The shield has a table for each interface: ShieldBase+1 to
@@ -102,7 +102,7 @@ func DRCheck() Owner {
 }
 
 // Local owns the rules and routes of clients on the director's host. Their
-// former table is a real server's now: only the rule that led there is claimed.
+// former table belongs to real servers now: only the rule that led to it is claimed.
 func Local() Owner {
 	return Owner{
 		Name:   "local clients",

@@ -17,9 +17,9 @@ type Route struct {
 	To     netip.Prefix
 	Table  int
 	Type   int   // an RTN_* number of rtnetlink(7); 0: unicast
-	Links  []int // indexes of the interfaces it leads to; several: by one of them
+	Links  []int // indexes of the outgoing interfaces; of several the kernel takes one
 	Via    netip.Addr
-	Source netip.Addr // own address for who chooses none; zero: the kernel's choice
+	Source netip.Addr // own address for packets that have none yet; zero: the kernel chooses
 	// Metric tells routes to the same network apart; 0: the kernel's default.
 	Metric int
 }

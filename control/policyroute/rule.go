@@ -23,8 +23,8 @@ type Rule struct {
 	Mask     uint32      // bits of the mark that count; 0: none
 	Proto    frame.Proto // 0: any
 	Ports    Ports       // destination
-	// Table is where it leads to; 0: to no table. Then it goes to the rule of
-	// preference Goto, or does nothing if that is 0.
+	// Table is the routing table that is looked up. If it is 0, the next rule is
+	// the one of preference Goto; if that is 0 too, the rule does nothing.
 	Table, Goto int
 	Protocol    uint8 // who made it, an RTPROT_* number of rtnetlink(7)
 	// Other holds attributes this type has no field for; empty for all rules that this
@@ -35,7 +35,7 @@ type Rule struct {
 // Ports is a range of ports; zero: all.
 type Ports struct{ First, Last uint16 }
 
-// Same is r with nobody as its maker, to be compared.
+// Same is r without its maker, for comparisons.
 func (r Rule) Same() Rule {
 	r.Protocol = 0
 	return r

@@ -34,8 +34,8 @@ func find(record []change, i Item) (change, bool) {
 
 // planStart decides what start does, and what own, the VIP's record, is to be
 // before it is done. found has the item of every goal; others are the entries of
-// other VIPs' records. Where one of these has the item, what it found is what
-// was there before, not what it made of it.
+// other VIPs' records. If one of them has the item, its Was is the value before
+// the first start; the present value was set by a start.
 func planStart(goals []goal, found map[Item]string, own, others []change) (steps []step, record []change) {
 	record = slices.Clone(own)
 	for _, g := range goals {

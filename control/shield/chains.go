@@ -39,7 +39,7 @@ func (n *nft) addSets(t *nftables.Table, p port) error {
 var hiddenComments = []string{"of another interface", "a copy that the director has"}
 
 // addHidden adds the chain where the copies end. A tag is not in the frame any
-// more; the kernel puts it back for who looks at the link header
+// more; the kernel puts it back for rules that look at the link header
 // (nft_payload_copy_vlan, net/netfilter/nft_payload.c).
 func (n *nft) addHidden(t *nftables.Table) {
 	chain := n.c.AddChain(&nftables.Chain{Table: t, Name: hidden})

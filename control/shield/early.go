@@ -27,8 +27,8 @@ const (
 	ingressPriority = -500
 	// atOnce is how many addresses a message has: it must be shorter than 64 KiB.
 	atOnce = 1000
-	// sendBuffer is room for a transaction; the kernel gives less to who is not
-	// privileged on the machine.
+	// sendBuffer is the size asked for to send a transaction; without privilege
+	// on the machine the kernel gives less.
 	sendBuffer = 1 << 20
 )
 
