@@ -47,6 +47,18 @@ type Options struct {
 	Notify func(state string)
 }
 
+// Tunables are the defaults with some replaced, named as the sysctls below
+// net.ipv4.vs.
+func Tunables(set map[string]string) (dataplane.Tunables, error) {
+	t := dataplane.DefaultTunables()
+	for key, value := range set {
+		if err := t.Set(key, value); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
 // lockName is an abstract unix socket, which belongs to a network namespace:
 // two directors in one would fight over VIPs and shield.
 const lockName = "@lvsdr-director"

@@ -111,7 +111,7 @@ func throughSocket(t *testing.T) func(api.Admin) api.Admin {
 	}
 }
 
-// others are what has to do with servers that are not reached by Direct Routing.
+// others have to do with servers that are not reached by Direct Routing.
 type others struct {
 	servers map[[2]string]bool // service and server, as they are listed without names
 	clients map[string]bool    // whose packets went to services with such servers

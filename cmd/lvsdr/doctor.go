@@ -13,7 +13,6 @@ import (
 	"lvsdr/control/doctor"
 	"lvsdr/control/doctor/findings"
 	"lvsdr/control/keepalived"
-	"lvsdr/scheduler"
 )
 
 // doctorFlags are the flags of doctor.
@@ -91,7 +90,7 @@ func (f *doctorFlags) examine(ctx context.Context, progress io.Writer) (*finding
 			return nil, fmt.Errorf("--timeout %v: not a positive time", f.timeout)
 		}
 		return doctor.Director(ctx, doctor.DirectorOptions{
-			File: f.config, Reading: keepalived.Options{Schedulers: scheduler.Names(), IPv6: true},
+			File: f.config, Reading: keepalived.Options{IPv6: true},
 			Interface: f.iface, Socket: f.socket, Passive: f.passive, Timeout: f.timeout, Progress: tell,
 		})
 	}

@@ -208,6 +208,22 @@ func TestTheSiteImportsValuesOnly(t *testing.T) {
 	}
 }
 
+// Verbs and the control socket speak of a director in words of their own, which
+// last longer than the engine's types.
+func TestVerbsAndWireNameNoEngineType(t *testing.T) {
+	engine := []string{"dataplane", "conntrack", "scheduler", "arp"}
+	for _, s := range sources(t) {
+		if s.dir != "cmd/lvsdr" && s.dir != "control/api" {
+			continue
+		}
+		for _, imp := range s.imports() {
+			if to, ours := strings.CutPrefix(imp, "lvsdr/"); ours && slices.Contains(engine, to) {
+				t.Errorf("%s/%s imports %s", s.dir, s.name, to)
+			}
+		}
+	}
+}
+
 // Raw system calls are dataplane/afpacket's alone, unsafe is in files that are
 // named for it, and nobody uses cgo.
 func TestRawSystemCallsHaveOnePlace(t *testing.T) {

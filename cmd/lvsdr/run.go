@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"lvsdr/control"
-	"lvsdr/dataplane"
 )
 
 // defaultConfig is keepalived's own.
@@ -41,8 +40,8 @@ touched, and a file with new errors is refused as a whole.
 
 With --no-config, or an empty file, ipvsadm alone configures the director.
 
-It needs CAP_NET_RAW and CAP_NET_ADMIN. The virtual addresses must not be
-configured on this host.
+It needs CAP_NET_RAW and CAP_NET_ADMIN. The virtual addresses need not be
+configured on this host, and are better not.
 
 With -t it only tests the file. The exit code is keepalived's: 0 for a good
 file, 1 if nothing can be loaded, 2 if something in it is wrong.`,
@@ -84,11 +83,9 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tunables := dataplane.DefaultTunables()
-	for key, value := range f.tunables {
-		if err := tunables.Set(key, value); err != nil {
-			return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
-		}
+	tunables, err := control.Tunables(f.tunables)
+	if err != nil {
+		return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
 	}
 	reload, stop := hangups()
 	defer stop()

@@ -7,12 +7,11 @@ import (
 
 	"lvsdr/control"
 	"lvsdr/control/keepalived"
-	"lvsdr/scheduler"
 )
 
 // options are how the file is read.
 func (f *runFlags) options() (keepalived.Options, error) {
-	o := keepalived.Options{ConfigID: f.configID, Schedulers: scheduler.Names(), IPv6: true}
+	o := keepalived.Options{ConfigID: f.configID, IPv6: true}
 	switch f.persistence {
 	case "":
 	case "off":

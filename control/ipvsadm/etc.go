@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// FileNames are the names in files of the forms of hosts(5) and services(5). Of
-// an address or port with several names the first one is listed.
+// FileNames are the names in files of the forms of hosts(5) and services(5). If
+// an address or port has several names, the first one is listed.
 func FileNames(hosts, services io.Reader) (Names, error) {
 	addrs, names := map[string]netip.Addr{}, map[netip.Addr]string{}
 	err := eachLine(hosts, func(words []string) {

@@ -57,7 +57,7 @@ var commands = [...]struct {
 	{version, "version", "v", "version", "", "print the version"},
 }
 
-// An option is what an option means, whatever its spelling. The order is that
+// An option is the meaning of an option, whatever its spelling. The order is that
 // in which they are checked.
 type option uint8
 

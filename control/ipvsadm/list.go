@@ -90,7 +90,7 @@ type lister struct {
 	exact bool
 }
 
-// service is what the lines of a service start with.
+// service is the start of the lines of a service.
 func (l *lister) service(k *api.ServiceKey) string {
 	switch {
 	case k.FWMark != 0 && k.IPv6:
@@ -101,7 +101,7 @@ func (l *lister) service(k *api.ServiceKey) string {
 	return fmt.Sprintf("%-4s %s", protoName(k.Protocol), l.names.text(k.Protocol, k.Address, k.Port, serviceWidth))
 }
 
-// server is what the lines of a server start with.
+// server is the start of the lines of a server.
 func (l *lister) server(s *api.Service, r *api.Server) string {
 	return fmt.Sprintf("  -> %-28s", l.names.text(s.Protocol, r.Address, r.Port, serverWidth))
 }

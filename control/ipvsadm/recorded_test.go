@@ -13,7 +13,7 @@ import (
 	"lvsdr/control/ipvsadm"
 )
 
-// A recorded command is what ipvsadm 1.31 did on a kernel 6.1, as
+// A recorded command holds what ipvsadm 1.31 did on a kernel 6.1, as
 // /sbin/ipvsadm, from an empty table on. <usage> stands for the help text.
 type recorded struct {
 	Args   []string `json:"args"`

@@ -131,7 +131,7 @@ func (s Source) any(messages []syscall.NetlinkMessage) bool {
 	return false
 }
 
-// Route is what a message of NETLINK_ROUTE about a route or a rule says: its
+// Route reads a message of NETLINK_ROUTE about a route or a rule: its
 // routing table (0: none) and who made it, an RTPROT_* number of rtnetlink(7); ok
 // is false for other messages.
 func Route(m syscall.NetlinkMessage) (table int, protocol uint8, ok bool) {
