@@ -96,14 +96,18 @@ has: that address is the source, too.
 // whether there was an answer.
 func (s *lessonShow) ping(ctx context.Context, name string) (ok bool, err error) {
 	d := s.Lab.Director
+	var failed error
 	l, err := s.watch(name, func(*look, netlab.Captures) error {
-		ok = d.Ping(ctx, s.Spec.VIP) == nil
+		failed = d.Ping(ctx, s.Spec.VIP)
 		return ctx.Err()
 	}, d)
 	if err != nil {
 		return false, err
 	}
 	s.say("director# ping -c 1 %s", s.Spec.VIP)
+	if ok = failed == nil; !ok {
+		s.say("%v", failed)
+	}
 	pings := l.pings()
 	for i := range pings {
 		ok = ok && pings[i].Ifname != netlab.Ifname // it stays on the host

@@ -143,6 +143,7 @@ func TestTheNextLabRemovesWhatAKilledOneLeft(t *testing.T) {
 		whole bool // the process that entered the world and all that it started
 	}{{"the process that was started", false}, {"all of its processes", true}} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			tmp := shortDir(t)
 			killLab(t, tmp, test.whole)
 			await(t, "the processes of the lab to be gone", func() bool { return len(processes(t, tmp)) == 0 })

@@ -85,6 +85,7 @@ func TestPathMTUDiscoveryWorksThroughTheVIP(t *testing.T) {
 	t.Parallel()
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			ipv6 := f.lan.Addr().Is6()
 			lab := newLab(t, netlab.Spec{Net: f.lan, Servers: weighted(1, 1)})
 			r1, r2, client := host(t, "r1", ipv6), host(t, "r2", ipv6), host(t, "far", ipv6)
@@ -177,6 +178,7 @@ func TestFragmentedDatagramsArriveWhole(t *testing.T) {
 	t.Parallel()
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			lab := newLab(t, netlab.Spec{Net: f.lan, Servers: weighted(1, 1, 1)})
 			for _, rs := range lab.Servers {
 				serveUDP(t, lab, rs, bytes.Clone)

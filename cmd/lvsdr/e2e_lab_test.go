@@ -128,6 +128,7 @@ func TestAnInterruptedLabLeavesNothing(t *testing.T) {
 		{"during a reload", "60 requests", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			for range 20 {
 				if interruptLab(t, test.at, test.group) {
 					return

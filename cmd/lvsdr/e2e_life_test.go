@@ -138,6 +138,7 @@ func TestACleanStopLeavesNothing(t *testing.T) {
 	netns.Require(t)
 	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(unix.SignalName(s), func(t *testing.T) {
+			t.Parallel()
 			lab := newHTTPLab(t, netlab.Spec{})
 			atDirector := capture(t, lab.Director)
 			untouched := policy(t, lab.Director.Host)

@@ -133,6 +133,7 @@ func TestClientsOnTheDirectorsHost(t *testing.T) {
 		{"with the strict reverse path filter", map[string]string{"conf.all.rp_filter": "1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 2, 3)})
 			for key, value := range test.settings {
 				if err := lab.Director.Sysctl("net.ipv4."+key, value); err != nil {
@@ -216,7 +217,7 @@ func ping6(t *testing.T, lab *network) {
 
 func TestAnUploadFromTheDirectorsHostArrivesWhole(t *testing.T) {
 	t.Parallel()
-	size := int64(short(50, 8)) << 20
+	size := int64(sized(50, 20, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(rotating()))
 	host := onDirector(lab)
@@ -271,6 +272,7 @@ func TestWhatServesClientsOnTheHostSurvivesACrashAndGoesWithAStop(t *testing.T) 
 		spec netlab.Spec
 	}{{"IPv4", netlab.Spec{}}, {"IPv6", netlab.Spec{Net: lab6}}} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			lab := newHTTPLab(t, test.spec)
 			config, dir := lab.Config(rotating()), shortDir(t)
 			untouched := footprint(t, lab.Director.Host)

@@ -230,13 +230,21 @@ func tool(t *testing.T, name, pkg string) string {
 	return ""
 }
 
-// short is n, or less where only a short test is wanted.
-func short(n, less int) int {
-	if testing.Short() {
-		return less
+// sized is much where the environment has LVSDR_LONG=1, as in a step of its own
+// of .ci/run, normal where it has not, and little where only a short test is
+// wanted.
+func sized(much, normal, little int) int {
+	switch {
+	case testing.Short():
+		return little
+	case long():
+		return much
 	}
-	return n
+	return normal
 }
+
+// long reports whether tests may take long.
+func long() bool { return os.Getenv("LVSDR_LONG") != "" }
 
 // start runs a server program on a host until the test ends.
 func start(t *testing.T, h *netns.Host, name string, args ...string) {

@@ -172,6 +172,7 @@ func TestARealServerBalancesItsOwnClients(t *testing.T) {
 	t.Parallel()
 	for name, spec := range map[string]netlab.Spec{"IPv4": {}, "IPv6": {Net: net6}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab := newHTTPLab(t, spec)
 			h := newRSHost(t, lab)
 			before := dump(t, h.Host)
@@ -321,6 +322,7 @@ func TestAStartedRealServerIsNotFoundByItsNeighbours(t *testing.T) {
 		"IPv4": {Servers: weighted(1)}, "IPv6": {Servers: weighted(1), Net: net6},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab := newHTTPLab(t, spec)
 			h := newRSHost(t, lab)
 			h.must(t, "start", "--balance-local-clients", fmt.Sprint(port))

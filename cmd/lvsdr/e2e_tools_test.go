@@ -117,7 +117,7 @@ func TestIperf(t *testing.T) {
 		}
 		return r
 	}
-	through := run(lab.Spec.VIP, short(3, 1))
+	through := run(lab.Spec.VIP, sized(3, 1, 1))
 	t.Logf("through the director: %v", through)
 	t.Logf("to a real server:     %v", run(lab.Servers[0].Addr, 1))
 	r := through.End

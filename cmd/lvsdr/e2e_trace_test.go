@@ -160,7 +160,7 @@ func TestTraceUnderLoadLosesNothingSilently(t *testing.T) {
 	if err := tr.cmd.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	n := short(1500, 600)
+	n := sized(3000, 1000, 600)
 	get(t, lab, n)
 	if err := tr.cmd.Process.Signal(unix.SIGCONT); err != nil {
 		t.Fatal(err)

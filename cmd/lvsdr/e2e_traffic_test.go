@@ -25,13 +25,13 @@ func TestRequestsAreSharedByWeightAndAnsweredDirectly(t *testing.T) {
 	t.Parallel()
 	netns.Require(t)
 	for _, forward := range []string{"0", "1"} {
-		t.Run("ip_forward="+forward, func(t *testing.T) { testShares(t, forward) })
+		t.Run("ip_forward="+forward, func(t *testing.T) { t.Parallel(); testShares(t, forward) })
 	}
 }
 
 func testShares(t *testing.T, forward string) {
 	const addrs = 20
-	perAddr := short(100, 15)
+	perAddr := sized(100, 40, 15)
 	lab := newHTTPLab(t, netlab.Spec{ClientAddrs: addrs, Servers: weighted(3, 2, 1)})
 	if err := lab.Director.Sysctl("net.ipv4.ip_forward", forward); err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func checkSS(t *testing.T, lab *network, ss string) {
 // 64 KiB, on every real server.
 func TestUploadsArriveWholeOnEveryServer(t *testing.T) {
 	t.Parallel()
-	size := int64(short(100, 8)) << 20
+	size := int64(sized(100, 40, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{})
 	s := rotating()
 	s.Scheduler = "rr"
