@@ -284,7 +284,10 @@ func (op *Op) answered(f []byte) {
 
 func (p *player) conns() []Conn {
 	all := []Conn{}
-	for c, _ := range p.director.Conns(context.Background()) {
+	for c, err := range p.director.Conns(context.Background()) {
+		if err != nil {
+			panic(err) // a director in this process has no errors here
+		}
 		out := Conn{Proto: cmp.Or(strings.ToUpper(c.Protocol), "IP"), Src: c.Client.String(), SPort: c.ClientPort,
 			VIP: c.Address.String(), VPort: c.Port, RS: c.Server.String(), RPort: c.ServerPort,
 			State: c.State, Expires: int64(c.Expires)}
@@ -299,7 +302,10 @@ func (p *player) conns() []Conn {
 
 func (p *player) services(stats bool) []ServiceDump {
 	all := []ServiceDump{}
-	for s, _ := range p.director.Services(context.Background()) {
+	for s, err := range p.director.Services(context.Background()) {
+		if err != nil {
+			panic(err) // a director in this process has no errors here
+		}
 		out := ServiceDump{Port: s.Port, FWMark: s.FWMark, Sched: s.Scheduler, Flags: ipvsadm.Flags(&s.ServiceConfig), Servers: []ServerDump{}}
 		if s.FWMark == 0 {
 			out.Proto, out.VIP = s.Protocol, s.Address.String()
