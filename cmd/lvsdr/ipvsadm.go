@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -84,12 +83,4 @@ func socketOf(args []string) (socket string, rest []string) {
 		}
 	}
 	return defaultSocket(), args
-}
-
-// defaultSocket is the control socket where none is named.
-func defaultSocket() string {
-	if path := os.Getenv(socketVariable); path != "" {
-		return path
-	}
-	return api.DefaultSocket
 }

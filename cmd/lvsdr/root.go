@@ -1,6 +1,12 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"lvsdr/control/api"
+)
 
 // newRoot makes the command tree: a file for each verb.
 func newRoot() *cobra.Command {
@@ -43,4 +49,12 @@ const socketVariable = "LVSDR_SOCKET"
 // socketFlag adds --socket.
 func socketFlag(cmd *cobra.Command, socket *string) {
 	cmd.Flags().StringVar(socket, "socket", defaultSocket(), "control socket of the director ($"+socketVariable+")")
+}
+
+// defaultSocket is the control socket where none is named.
+func defaultSocket() string {
+	if path := os.Getenv(socketVariable); path != "" {
+		return path
+	}
+	return api.DefaultSocket
 }
