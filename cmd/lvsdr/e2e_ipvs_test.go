@@ -236,6 +236,11 @@ func dnsAnswer(n byte) func([]byte) []byte {
 	}
 }
 
+// keptOpen is a socket whose user cannot close it.
+type keptOpen struct{ *net.UDPConn }
+
+func (keptOpen) Close() error { return nil }
+
 // A resolver that always asks from one port is bound to one server for as long
 // as UDP entries live; one-packet scheduling spreads its queries.
 func TestDNSWithOnePacketSchedulingIsSpread(t *testing.T) {
@@ -245,10 +250,16 @@ func TestDNSWithOnePacketSchedulingIsSpread(t *testing.T) {
 		serveUDP(t, lab, rs, dnsAnswer(byte(i+1)))
 	}
 	client := lab.Clients[0]
-	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return client.DialFrom(ctx, "udp", netip.AddrPortFrom(client.Addr, 5353), vipPort(lab))
-	}}
-	ask := func() map[string]int {
+	r := &net.Resolver{PreferGo: true}
+	// ask sends queries from one port, and so from one socket: a child process that
+	// was forked at the wrong moment keeps a closed one in use for an instant.
+	ask := func(port uint16) map[string]int {
+		c, err := client.DialFrom(t.Context(), "udp", netip.AddrPortFrom(client.Addr, port), vipPort(lab))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		r.Dial = func(context.Context, string, string) (net.Conn, error) { return keptOpen{c.(*net.UDPConn)}, nil }
 		got := map[string]int{}
 		for range 30 {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -262,18 +273,14 @@ func TestDNSWithOnePacketSchedulingIsSpread(t *testing.T) {
 		return got
 	}
 	d := direct(t, lab, udpService(lab, ""))
-	if got := ask(); len(got) != 1 {
+	if got := ask(5353); len(got) != 1 {
 		t.Fatalf("without ops one port was served by %v, want one server", got)
 	}
 	if err := d.Reload(t.Context(), udpService(lab, "ops")); err != nil {
 		t.Fatal(err)
 	}
 	// What was known before ops is known still, until it expires.
-	client5354 := netip.AddrPortFrom(client.Addr, 5354)
-	r.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return client.DialFrom(ctx, "udp", client5354, vipPort(lab))
-	}
-	got := ask()
+	got := ask(5354)
 	for i := range lab.Servers {
 		if n := got[fmt.Sprintf("192.0.2.%d", i+1)]; n != 10 {
 			t.Errorf("server %d answered %d of 30 queries, want 10: %v", i+1, n, got)
