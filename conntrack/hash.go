@@ -37,6 +37,20 @@ func (h hasher4) hash(addrs uint64, ports uint32, kindProto uint16) uint64 {
 	return v ^ v>>32
 }
 
+// hashOf is the hash of the key of e. An IPv4 entry has all of its key in the form
+// that is hashed, but for what became of it.
+func (t *Table) hashOf(e *Entry) uint64 {
+	if e.kindProto&v6 != 0 {
+		k := t.Key(e)
+		return t.hash6(&k)
+	}
+	kind := conn
+	if e.Template() {
+		kind = template
+	}
+	return t.hasher4.hash(e.addrs, e.ports, kindAndProto(e.proto(), kind))
+}
+
 // hash6 is the hash of an IPv6 key.
 func (t *Table) hash6(k *Key) uint64 {
 	var b [56]byte

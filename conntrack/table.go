@@ -301,14 +301,13 @@ func (t *Table) at(place int) *Entry { return &t.lines[place/perLine][place%perL
 // at is the entry at a slot.
 func (g *group) at(slot uint32) *Entry { return &g.lines[slot/perLine][slot%perLine] }
 
-// placeOf finds where e lives among the lines of t, through its key: the line
+// placeOf finds where e lives among the lines of t, through its hash: the line
 // is within maxProbe of its home; -1: not there.
 func (t *Table) placeOf(e *Entry) int {
 	if e.kindProto&v6 != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
 		return -1
 	}
-	k := t.Key(e)
-	i := t.home(t.Hash(&k))
+	i := t.home(t.hashOf(e))
 	for range maxProbe {
 		for j := range perLine {
 			if &t.lines[i][j] == e {
@@ -343,8 +342,7 @@ func (t *Table) remove(slot int) {
 	if e.Controlled() {
 		*t.group.at(e.templateSlot()).controlled()--
 	}
-	k := t.Key(e)
-	for i := t.home(t.Hash(&k)); i != slot/perLine; i = t.after(i) {
+	for i := t.home(t.hashOf(e)); i != slot/perLine; i = t.after(i) {
 		t.lines[i][0].overflow--
 	}
 	if e.kindProto&v6 != 0 {

@@ -162,14 +162,15 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 	reason := Persistent
 	at := d.templates(w.shard, hash)
 	defer w.shard.unlock(at)
+	var ds *dest
 	tmpl := at.conns.Find(&k, hash, now)
-	if tmpl != nil && !d.serves(t, tmpl) {
-		at.conns.Invalidate(tmpl)
-		tmpl = nil
+	if tmpl != nil {
+		if ds = d.persistent(t, tmpl); ds == nil {
+			at.conns.Invalidate(tmpl)
+		}
 	}
-	if tmpl == nil {
-		ds := s.pick(&p.flow.key, now)
-		if ds == nil {
+	if ds == nil {
+		if ds = s.pick(&p.flow.key, now); ds == nil {
 			return nil, nil, UnreachableNoServer
 		}
 		if tmpl = at.insert(&k, hash, ds, nil, now); tmpl == nil {
@@ -178,7 +179,6 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 		at.conns.SetTimeout(tmpl, s.cfg.Persistence, now)
 		reason = Scheduled
 	}
-	ds := d.destOf(tmpl)
 	var e *conntrack.Entry
 	if !once {
 		if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, now); e == nil {
@@ -191,15 +191,15 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 	return ds, e, reason
 }
 
-// serves reports whether a template's server takes new connections of its
-// clients: also with weight 0, unless ExpireQuiescentTemplate says no, but not
-// once it was removed.
-func (d *Director) serves(t *Table, tmpl *conntrack.Entry) bool {
+// persistent is the server of a template if it takes new connections of its
+// clients, else nil: also with weight 0, unless ExpireQuiescentTemplate says no,
+// but not once it was removed.
+func (d *Director) persistent(t *Table, tmpl *conntrack.Entry) *dest {
 	ds := d.destOf(tmpl)
-	if ds == nil || ds.in == nil {
-		return false
+	if ds == nil || ds.in == nil || ds.Weight == 0 && t.tunables.ExpireQuiescentTemplate {
+		return nil
 	}
-	return ds.Weight > 0 || !t.tunables.ExpireQuiescentTemplate
+	return ds
 }
 
 // templateKey is the key of the template that the client of connection c has
