@@ -75,9 +75,7 @@ func (s *source) substitute(text string, pos Pos, count *int) string {
 		suffix := text[i+n:]
 		first, others, several := strings.Cut(value, "\n")
 		if several {
-			lines := strings.Split(others, "\n")
-			lines[len(lines)-1] += suffix
-			s.inputs = append(s.inputs, input{lines: lines, pos: pos})
+			s.inputs = append(s.inputs, input{text: others + suffix, pos: pos})
 			suffix = ""
 		}
 		text = text[:i] + first + suffix

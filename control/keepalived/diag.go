@@ -1,6 +1,9 @@
 package keepalived
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Pos is a place in a configuration file. Text that comes out of a definition
 // has the place of the line that uses it.
@@ -105,7 +108,9 @@ func (ds *Diagnostics) add(pos Pos, sev Severity, keyword, format string, args .
 	}
 }
 
+// put adds d, which keeps nothing of the text that was read.
 func (ds *Diagnostics) put(d Diagnostic) {
+	d.Keyword = strings.Clone(d.Keyword)
 	switch n := len(*ds); {
 	case n < maxDiagnostics || d.Severity == Fatal:
 		*ds = append(*ds, d)

@@ -36,13 +36,19 @@ type block struct {
 	words []word
 	// data says that the lines are no keywords: addresses, routes, names.
 	data bool
+
+	index map[string]*word // words by name; nil: find has not made it yet
 }
 
+// find is the word called name, or nil.
 func (b *block) find(name string) *word {
-	if i := slices.IndexFunc(b.words, func(w word) bool { return w.name == name }); i >= 0 {
-		return &b.words[i]
+	if b.index == nil {
+		b.index = make(map[string]*word, len(b.words))
+		for i := range slices.Backward(b.words) { // the first of a name counts
+			b.index[b.words[i].name] = &b.words[i]
+		}
 	}
-	return nil
+	return b.index[name]
 }
 
 // names makes words of status s, with any arguments, of the blank-separated

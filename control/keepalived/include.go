@@ -25,6 +25,9 @@ const (
 
 // includeLine reports whether text is an include, and what of.
 func includeLine(text string) (check includeCheck, arg string, ok bool) {
+	if !strings.HasPrefix(text, "include") {
+		return 0, "", false // as most lines
+	}
 	word, arg := cutSpace(text)
 	switch word {
 	case "include":
@@ -49,7 +52,7 @@ func includeLine(text string) (check includeCheck, arg string, ok bool) {
 // name starts at the folder of the including file.
 func (s *source) include(check includeCheck, arg string, pos Pos) {
 	if strings.HasPrefix(arg, `"`) || strings.HasPrefix(arg, "'") {
-		if toks, matched := split(arg); matched && len(toks) == 1 {
+		if toks, matched := split(nil, arg); matched && len(toks) == 1 {
 			arg = toks[0].word
 		}
 	}

@@ -32,10 +32,50 @@ func stripComment(line string) string {
 	return line
 }
 
-// split cuts line, which has no comment any more, into words and braces.
-// Quotes join with what they touch: ab"c d"'e' is one word. A quote that is not
-// closed ends at the end of the line; matched is false then.
-func split(line string) (toks []token, matched bool) {
+// plain reports whether line is nothing but words, white space and braces: no byte
+// of it starts a quote, an escape, a comment, a definition, its use or a condition.
+func plain(line string) bool {
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '"', '\'', '\\', '#', '!', '$', '@', '~':
+			return false
+		}
+	}
+	return true
+}
+
+// split cuts line, which has no comment any more, into words and braces, which it
+// adds to toks. Quotes join with what they touch: ab"c d"'e' is one word. A quote
+// that is not closed ends at the end of the line; matched is false then.
+func split(toks []token, line string) (_ []token, matched bool) {
+	if plain(line) {
+		return splitPlain(toks, line), true
+	}
+	return splitQuoted(toks, line)
+}
+
+// splitPlain is split for a plain line. The words are parts of it.
+func splitPlain(toks []token, line string) []token {
+	start := 0 // of the word
+	for i := 0; i <= len(line); i++ {
+		end := i == len(line)
+		brace := !end && (line[i] == '{' || line[i] == '}')
+		if !end && !brace && !isSpace(line[i]) {
+			continue
+		}
+		if start < i {
+			toks = append(toks, token{word: line[start:i]})
+		}
+		if brace {
+			toks = append(toks, token{brace: line[i]})
+		}
+		start = i + 1
+	}
+	return toks
+}
+
+// splitQuoted is split for any line.
+func splitQuoted(toks []token, line string) (_ []token, matched bool) {
 	var word []byte
 	var quote byte
 	inWord := false

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -16,7 +17,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	if err != nil {
 		return nil, diags, err
 	}
-	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{}}
+	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{}, seen: map[netip.Addr]bool{}}
 	r.global.DRCheck = true
 	r.walk(groupsFirst(nodes), r.root)
 	r.noteIdleGroups()
@@ -46,6 +47,10 @@ type reader struct {
 	rs       *serverDraft
 	check    *checkDraft
 	tuning   *tuning // of the innermost of these
+
+	servers slab[serverDraft]
+	checks  slab[checkDraft]
+	seen    map[netip.Addr]bool // the real servers of the service that is resolved
 }
 
 func (r *reader) walk(nodes []*Node, b *block) {

@@ -170,9 +170,7 @@ func (d *serviceDraft) ports() []uint16 {
 func (d *serviceDraft) expand() []*VirtualServer {
 	servers := map[uint16][]*RealServer{}
 	for _, port := range d.ports() {
-		for _, s := range d.servers {
-			servers[port] = append(servers[port], s.at(port))
-		}
+		servers[port] = d.serversAt(port)
 	}
 	var vs []*VirtualServer
 	for _, p := range d.places {
@@ -186,12 +184,24 @@ func (d *serviceDraft) expand() []*VirtualServer {
 	return vs
 }
 
+// serversAt are d's real servers behind a service with this port.
+func (d *serviceDraft) serversAt(port uint16) []*RealServer {
+	if len(d.servers) == 0 {
+		return nil
+	}
+	servers, list := make([]RealServer, len(d.servers)), make([]*RealServer, len(d.servers))
+	for i, s := range d.servers {
+		servers[i], list[i] = s.at(port), &servers[i]
+	}
+	return list
+}
+
 // at is s behind a service with this port.
-func (s *serverDraft) at(port uint16) *RealServer {
+func (s *serverDraft) at(port uint16) RealServer {
 	rs := s.s
 	rs.Port = port
 	if !s.follows {
-		return &rs // with the checks of all the others
+		return rs // with the checks of all the others
 	}
 	rs.Checks = nil
 	for _, c := range s.checks {
@@ -201,7 +211,7 @@ func (s *serverDraft) at(port uint16) *RealServer {
 		}
 		rs.Checks = append(rs.Checks, &check)
 	}
-	return &rs
+	return rs
 }
 
 func (r *reader) resolveProtocol(d *serviceDraft) {
@@ -216,17 +226,17 @@ func (r *reader) resolveProtocol(d *serviceDraft) {
 }
 
 func (r *reader) resolveScheduler(d *serviceDraft) {
-	at := d.scheduler
+	at, known := d.scheduler, scheduler.Names()
 	switch {
 	case at == nil:
 		at = d.node
 		d.v.Scheduler = defaultScheduler
 		r.add(at, Error, "%s: lb_algo is missing; %s is used", d.name(), defaultScheduler)
-	case slices.Contains(scheduler.Names(), at.Args[0]):
-		d.v.Scheduler = at.Args[0]
+	case slices.Contains(known, at.Args[0]):
+		d.v.Scheduler = known[slices.Index(known, at.Args[0])] // not a part of the text
 	default:
 		d.v.Scheduler = defaultScheduler
-		r.add(at, Error, "%q is no scheduler%s; %s is used", at.Args[0], meant(at.Args[0], scheduler.Names()), defaultScheduler)
+		r.add(at, Error, "%q is no scheduler%s; %s is used", at.Args[0], meant(at.Args[0], known), defaultScheduler)
 	}
 	if !r.canSchedule(d.v.Scheduler) {
 		r.leaveOut(at, &d.bad, "scheduler %s is not supported yet; the service %s is left out: use one of %s", d.v.Scheduler, d.name(), r.available())
@@ -301,25 +311,44 @@ func (r *reader) resolvePersistence(d *serviceDraft) {
 // resolveServers keeps the real servers that can be served. What depends on the
 // port of the service comes with expand.
 func (r *reader) resolveServers(d *serviceDraft) {
-	var kept []*serverDraft
-	seen := map[netip.Addr]bool{} // the port is the service's
+	kept := d.servers[:0]
+	clear(r.seen) // the port is the service's
 	ports := d.ports()
 	for _, s := range d.servers {
 		if s.bad {
 			continue
 		}
 		r.resolvePort(d, s, ports)
-		if seen[s.s.Addr] {
+		if r.seen[s.s.Addr] {
 			r.leftOut(s.node, Warning, "%s is there twice; the second is left out", s.s.Name(d.v.Protocol))
 			continue
 		}
-		seen[s.s.Addr] = true
+		r.seen[s.s.Addr] = true
 		r.resolveServer(d, s, slices.Contains(ports, 0))
 		if !s.bad {
 			kept = append(kept, s)
 		}
 	}
 	d.servers = kept
+	d.keepChecks()
+}
+
+// keepChecks gives the real servers their checks, which stand in one array.
+func (d *serviceDraft) keepChecks() {
+	n := 0
+	for _, s := range d.servers {
+		n += len(s.checks)
+	}
+	checks, list := make([]Check, 0, n), make([]*Check, 0, n)
+	for _, s := range d.servers {
+		for _, c := range s.checks {
+			checks = append(checks, c.c)
+			list = append(list, &checks[len(checks)-1])
+		}
+		if k := len(list) - len(s.checks); k < len(list) {
+			s.s.Checks = list[k:len(list):len(list)]
+		}
+	}
 }
 
 // resolvePort reports a real server whose port is not that of all services it
@@ -347,15 +376,15 @@ func (r *reader) resolvePort(d *serviceDraft, s *serverDraft, ports []uint16) {
 // resolveServer resolves a real server; portless says that one of its services
 // has no port. A check's ConnectPort stays 0 where it follows the service's.
 func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
-	name := s.s.Name(d.v.Protocol)
+	name := func() string { return s.s.Name(d.v.Protocol) }
 	if s.method != nil {
 		if text := wrongMethod(s.method); text != "" {
-			r.leaveOut(s.method, &s.bad, "%s; the real server %s is left out", text, name)
+			r.leaveOut(s.method, &s.bad, "%s; the real server %s is left out", text, name())
 		}
 	}
 	s.s.Upper, s.s.Lower = or(s.upper, 0), or(s.lower, 0)
 	if s.s.Lower > s.s.Upper {
-		r.leaveOut(s.node, &s.bad, "lthreshold %d is greater than uthreshold %d; the real server %s is left out", s.s.Lower, s.s.Upper, name)
+		r.leaveOut(s.node, &s.bad, "lthreshold %d is greater than uthreshold %d; the real server %s is left out", s.s.Lower, s.s.Upper, name())
 	}
 	t := s.tuning.over(d.tuning)
 	s.s.Timing = t.timing()
@@ -371,13 +400,12 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 			s.follows = true
 		}
 		if c.c.ConnectPort == 0 && portless {
-			r.leaveOut(c.node, &s.bad, "the service has no port, so connect_port is needed; the real server %s is left out", name)
+			r.leaveOut(c.node, &s.bad, "the service has no port, so connect_port is needed; the real server %s is left out", name())
 		}
 		if c.c.BindTo.IsValid() && !sameFamily(c.c.BindTo, c.c.ConnectIP) {
 			r.add(c.node, Error, "bindto %v and connect_ip %v are of different address families; bindto is left out", c.c.BindTo, c.c.ConnectIP)
 			c.c.BindTo = netip.Addr{}
 		}
-		s.s.Checks = append(s.s.Checks, &c.c)
 	}
 }
 

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 )
@@ -11,11 +12,18 @@ import (
 // definition's text, or the files of an include that are not open yet.
 type input struct {
 	name  string   // of a file; empty otherwise
-	lines []string // of a file, or of a definition's text
-	files []string // of an include
-	next  int      // index into lines or files
+	text  string   // of a file, or of a definition, from the next line on
+	line  int      // how many lines of the file have been read
+	files []string // of an include: the next ones
 	pos   Pos      // of the line that used the definition, or of the include
 	check includeCheck
+}
+
+// cut takes the next line.
+func (f *input) cut() (line string) {
+	f.line++
+	line, f.text, _ = strings.Cut(f.text, "\n")
+	return line
 }
 
 // A source hands out the lines of a configuration one by one: comments gone,
@@ -57,7 +65,7 @@ func (s *source) open(name string) error {
 	}
 	defer f.Close() // it was only read
 	limit := min(s.opt.Limits.FileSize, s.left)
-	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	text, err := readText(f, limit)
 	if err != nil {
 		return err
 	}
@@ -65,9 +73,20 @@ func (s *source) open(name string) error {
 		return fmt.Errorf("%s: more than %d bytes", name, limit)
 	}
 	s.left -= len(text)
-	lines := strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n")
-	s.inputs = append(s.inputs, input{name: name, lines: lines, check: checkNone})
+	s.inputs = append(s.inputs, input{name: name, text: strings.TrimPrefix(text, "\ufeff"), check: checkNone})
 	return nil
+}
+
+// readText reads f to its end, or to the first byte behind limit.
+func readText(f io.Reader, limit int) (string, error) {
+	var text strings.Builder
+	if file, ok := f.(fs.File); ok {
+		if info, err := file.Stat(); err == nil {
+			text.Grow(int(min(max(info.Size(), 0), int64(limit))) + 1)
+		}
+	}
+	_, err := io.Copy(&text, io.LimitReader(f, int64(limit)+1))
+	return text.String(), err
 }
 
 // file is the innermost file that is being read.
@@ -92,6 +111,12 @@ func (s *source) line() (string, Pos, bool) {
 				s.include(check, arg, pos)
 				continue
 			}
+			if plain(text) && len(text) <= s.opt.Limits.LineLength {
+				if text == "" {
+					continue
+				}
+				return text, pos, true
+			}
 		}
 		if text = s.expand(text, pos); text != "" {
 			return text, pos, true
@@ -106,42 +131,55 @@ func (s *source) logical() (string, Pos, bool) {
 	for len(s.inputs) > 0 {
 		f := &s.inputs[len(s.inputs)-1]
 		switch {
-		case f.next < len(f.files):
-			f.next++
-			s.openIncluded(f.files[f.next-1], f.check, f.pos)
-		case f.next >= len(f.lines):
+		case len(f.files) > 0:
+			name := f.files[0]
+			f.files = f.files[1:]
+			s.openIncluded(name, f.check, f.pos)
+		case f.text == "":
 			s.inputs = s.inputs[:len(s.inputs)-1]
 		case f.name == "":
-			f.next++
-			return strings.TrimSpace(f.lines[f.next-1]), f.pos, true
+			return strings.TrimSpace(f.cut()), f.pos, true
 		default:
-			pos := Pos{f.name, f.next + 1}
-			return s.continued(f), pos, true
+			pos := Pos{f.name, f.line + 1}
+			return strings.TrimSpace(f.continued()), pos, true
 		}
 	}
 	return "", Pos{}, false
 }
 
-func (s *source) continued(f *input) string {
+// continued takes the next line and its continuations.
+func (f *input) continued() string {
+	text, more := f.part()
+	if !more {
+		return text
+	}
 	var whole strings.Builder
 	separator := ""
-	for f.next < len(f.lines) {
-		text := strings.TrimRight(stripComment(f.lines[f.next]), " \t\v\f\r")
-		f.next++
-		more := endsInBackslash(text)
-		if more {
-			text = text[:len(text)-1]
-		}
+	for {
 		if whole.Len() == 0 && isDefinition(text) {
 			separator = "\n"
 		}
 		whole.WriteString(text)
-		if !more {
-			break
+		if !more || f.text == "" {
+			return whole.String()
 		}
 		whole.WriteString(separator)
+		text, more = f.part()
 	}
-	return strings.TrimSpace(whole.String())
+}
+
+// part takes the next line without its comment and the backslash that joins the
+// line behind it; more says that there was one.
+func (f *input) part() (text string, more bool) {
+	text = f.cut()
+	if plain(text) {
+		return text, false
+	}
+	text = strings.TrimRight(stripComment(text), " \t\v\f\r")
+	if more = endsInBackslash(text); more {
+		text = text[:len(text)-1]
+	}
+	return text, more
 }
 
 // endsInBackslash reports whether the last backslash of s is not itself escaped.

@@ -28,43 +28,58 @@ func Parse(name string, opt Options) ([]*Node, Diagnostics, error) {
 		s.diags.add(Pos{File: name}, Fatal, "", "%v", s.err)
 		return nil, s.diags, s.err
 	}
-	for _, n := range b.blocks {
-		s.diags.add(n.Pos, Error, n.Keyword, `the block that starts here is not closed; a "}" is missing`)
+	for _, o := range b.blocks {
+		s.diags.add(o.node.Pos, Error, o.node.Keyword, `the block that starts here is not closed; a "}" is missing`)
 	}
-	return b.top, s.diags, nil
+	for len(b.blocks) > 0 {
+		b.close()
+	}
+	return b.siblings, s.diags, nil
 }
 
 // A builder makes the tree. It keeps the blocks that are open in lists, so that
 // no nesting costs stack.
 type builder struct {
-	top    []*Node
-	blocks []*Node // that are open, outermost first
+	blocks []openBlock // outermost first
+	// siblings are the nodes at the top, then those of each block that is open.
+	siblings []*Node
 	// braces has one entry for each "{" that is open. It is false when the
 	// brace was a mistake: the lines inside belong to the block around it.
 	braces []bool
 	last   *Node // the node a "{" at the start of the next line belongs to
 	limit  int
 	diags  *Diagnostics
+
+	toks  []token  // of a line
+	words []string // of a node
+
+	nodes slab[Node]
+	lists slab[*Node]
+	args  slab[string]
+}
+
+// An openBlock is a block whose end was not seen yet.
+type openBlock struct {
+	node  *Node
+	first int // of its nodes in siblings
 }
 
 func (b *builder) line(text string, pos Pos) {
-	toks, matched := split(text)
-	var words []string
+	toks, matched := split(b.toks[:0], text)
+	b.toks, b.words = toks, b.words[:0]
 	for _, t := range toks {
 		switch t.brace {
 		case 0:
-			words = append(words, t.word)
-			continue
+			b.words = append(b.words, t.word)
 		case '{':
-			b.words(words, pos)
+			b.node(pos)
 			b.begin(pos)
 		case '}':
-			b.words(words, pos)
+			b.node(pos)
 			b.end(pos)
 		}
-		words = nil
 	}
-	b.words(words, pos)
+	b.node(pos)
 	if !matched {
 		keyword := ""
 		if len(toks) > 0 {
@@ -74,21 +89,15 @@ func (b *builder) line(text string, pos Pos) {
 	}
 }
 
-// words adds the node the words make, if there are any.
-func (b *builder) words(words []string, pos Pos) {
-	if len(words) == 0 {
+// node adds the node that the words make, if there are any.
+func (b *builder) node(pos Pos) {
+	if len(b.words) == 0 {
 		return
 	}
-	n := &Node{Keyword: words[0], Pos: pos}
-	if len(words) > 1 {
-		n.Args = words[1:]
-	}
-	siblings := &b.top
-	if len(b.blocks) > 0 {
-		siblings = &b.blocks[len(b.blocks)-1].Children
-	}
-	*siblings = append(*siblings, n)
-	b.last = n
+	n := b.nodes.one()
+	n.Keyword, n.Args, n.Pos = b.words[0], b.args.copy(b.words[1:]), pos
+	b.siblings = append(b.siblings, n)
+	b.last, b.words = n, b.words[:0]
 }
 
 func (b *builder) begin(pos Pos) {
@@ -102,7 +111,7 @@ func (b *builder) begin(pos Pos) {
 		n = nil
 	default:
 		n.HasBlock = true
-		b.blocks = append(b.blocks, n)
+		b.blocks = append(b.blocks, openBlock{n, len(b.siblings)})
 	}
 	b.braces = append(b.braces, n != nil)
 }
@@ -114,7 +123,15 @@ func (b *builder) end(pos Pos) {
 		return
 	}
 	if b.braces[len(b.braces)-1] {
-		b.blocks = b.blocks[:len(b.blocks)-1]
+		b.close()
 	}
 	b.braces = b.braces[:len(b.braces)-1]
+}
+
+// close ends the innermost block.
+func (b *builder) close() {
+	block := b.blocks[len(b.blocks)-1]
+	b.blocks = b.blocks[:len(b.blocks)-1]
+	block.node.Children = b.lists.copy(b.siblings[block.first:])
+	b.siblings = b.siblings[:block.first]
 }

@@ -58,7 +58,8 @@ func connectionWords() []word {
 }
 
 func (r *reader) beginServer(n *Node) {
-	d := &serverDraft{node: n, s: RealServer{Pos: n.Pos}}
+	d := r.servers.one()
+	d.node, d.s.Pos = n, n.Pos
 	r.rs, r.tuning = d, &d.tuning
 	var err error
 	if d.s.Addr, d.s.Port, err = parseEndpoint(n.Args); err != nil {
@@ -76,7 +77,8 @@ func (r *reader) endServer(*Node) {
 }
 
 func (r *reader) beginTCPCheck(n *Node) {
-	d := &checkDraft{node: n, c: Check{Kind: TCPCheck, Pos: n.Pos}}
+	d := r.checks.one()
+	d.node, d.c.Kind, d.c.Pos = n, TCPCheck, n.Pos
 	r.check, r.tuning = d, &d.tuning
 }
 

@@ -87,7 +87,7 @@ func schedulerFlagWords() []word {
 }
 
 func (r *reader) beginService(n *Node) {
-	d := &serviceDraft{node: n, v: VirtualServer{Pos: n.Pos, Quorum: 1}}
+	d := &serviceDraft{node: n, v: VirtualServer{Pos: n.Pos, Quorum: 1}, servers: make([]*serverDraft, 0, len(n.Children))}
 	r.vs, r.tuning = d, &d.tuning
 	switch n.Args[0] {
 	case "fwmark":
