@@ -261,7 +261,7 @@ func (s *lessonShow) allBy(l *look) *netlab.Node {
 			all = n
 		}
 	}
-	if served != total || l.tally.Errors > 0 {
+	if served != total || total == 0 || l.tally.Errors > 0 {
 		return nil
 	}
 	return all
