@@ -27,6 +27,9 @@ const (
 	RealServerFound // its MAC address is known now
 	RealServerMoved // its MAC address is another one
 	RealServerLost  // it does not answer; it has no usable MAC address
+	// RealServerClaimed: another MAC address claims its IP address, and was refused,
+	// since the known one answers.
+	RealServerClaimed
 
 	numEventKinds
 )
@@ -42,6 +45,7 @@ var eventNames = [numEventKinds]string{
 	RealServerFound:     "real-server-found",
 	RealServerMoved:     "real-server-moved",
 	RealServerLost:      "real-server-lost",
+	RealServerClaimed:   "real-server-claimed",
 }
 
 // String is the kind in lower case with hyphens.
@@ -61,7 +65,9 @@ type Event struct {
 	RealServer netip.Addr
 	Name       string    // of the real server: Target.Name or its default
 	MAC        frame.MAC // of the other side; of a lost real server zero
-	OldMAC     frame.MAC // what MAC was before, for RealServerMoved and RealServerLost
+	// OldMAC is, for RealServerMoved and RealServerLost, what MAC was before; for
+	// RealServerClaimed the one that stays in use.
+	OldMAC frame.MAC
 
 	// Text is the whole message for a person.
 	Text string
@@ -90,6 +96,8 @@ func (e *Event) text() string {
 		return fmt.Sprintf("%s is at %s", e.Name, mac)
 	case RealServerMoved:
 		return fmt.Sprintf("%s moved from %s to %s", e.Name, e.OldMAC, mac)
+	case RealServerClaimed:
+		return fmt.Sprintf("%s claims the address of %s, which answers at %s as before: not believed", mac, e.Name, e.OldMAC)
 	case RealServerLost:
 		if e.RealServer.Is6() {
 			return fmt.Sprintf("%s has no MAC: no neighbour advertisement", e.Name)
@@ -152,11 +160,11 @@ type lastEvent struct {
 	suppressed uint64
 }
 
-// pass reports whether e may be told at now, and sets e.Suppressed. Found and
-// Lost always pass: the resolver's own times keep a pair of them at least half
-// a minute apart, and the last word in a log must be true.
+// pass reports whether e may be told at now, and sets e.Suppressed. Found, Moved and
+// Lost always pass: the resolver's own times keep them nearly a second apart, Found
+// and Lost half a minute, and the last word in a log must be true.
 func (l *limiter) pass(e *Event, now time.Duration) bool {
-	if e.Kind == RealServerFound || e.Kind == RealServerLost {
+	if e.Kind == RealServerFound || e.Kind == RealServerMoved || e.Kind == RealServerLost {
 		return true
 	}
 	s := subject{e.Kind, e.Ifindex, e.VIP, e.RealServer}

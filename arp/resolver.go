@@ -15,6 +15,7 @@ const (
 	reachableFor = 30 * time.Second // after it a MAC address is asked for again
 	backoffFirst = 2 * time.Second  // after the last of a series in vain
 	backoffMax   = 30 * time.Second
+	claimSpacing = 300 * time.Millisecond // between requests while another MAC address is claimed
 )
 
 // An ask is a request for a target's MAC address.
@@ -44,10 +45,16 @@ type ask struct {
 // MAC address is usable in reachable and in probing. A target whose MAC address
 // is given is permanent; when it is no longer given, the address has to be
 // confirmed as in probing.
+//
+// A packet with another MAC address than the known one is a claim, which any host
+// of the link can make. The known one is asked by unicast first, at once and 0.3 and
+// 0.6 s later; it is left for the claimed one when it is silent until 0.9 s, and
+// kept when it answers. It is asked because of claims once a second at most.
 type resolver struct {
 	own     map[frame.MAC]bool // of this host, never a target's
 	targets map[place]*neighbour
 	due     agenda[*neighbour]
+	refused []Event // claims that were, since takeRefused
 }
 
 type neighbour struct {
@@ -58,6 +65,8 @@ type neighbour struct {
 	tries   int           // requests sent in this state
 	backoff time.Duration // to the request after the next; in failed
 	heard   time.Duration // when last heard of, or when set
+	claim   frame.MAC     // another MAC address that is claimed; in probing
+	asked   time.Duration // when mac was last asked because of a claim
 }
 
 // newResolver makes a resolver without targets.
@@ -141,11 +150,12 @@ func (n *neighbour) change(mac frame.MAC) Change {
 
 // enter puts n into state s, with something to do at due.
 func (n *neighbour) enter(s State, due time.Duration) {
-	n.state, n.tries, n.due = s, 0, due
+	n.state, n.tries, n.due, n.claim = s, 0, due, frame.MAC{}
 }
 
 // learn tells that on interface ifindex a packet was heard at now whose sender
-// is ip at mac. The bool says whether the MAC address to be used changed. A
+// is ip at mac. The bool says whether the MAC address to be used changed; it does
+// not yet if another is known, see resolver. A
 // group address, the zero MAC and our own are refused. A weak packet must not
 // put one MAC address in the place of another: it is ignored then (RFC 4861
 // section 7.2.5, without its STALE state; there the entry would be asked for
@@ -158,6 +168,13 @@ func (r *resolver) learn(ifindex int32, ip netip.Addr, mac frame.MAC, weak bool,
 	if n == nil || n.state == permanent || weak && n.mac != mac && n.mac != (frame.MAC{}) {
 		return Change{}, false
 	}
+	if n.claimed(mac, now) {
+		r.due.fix(n)
+		return Change{}, false
+	}
+	if n.claim != (frame.MAC{}) && n.mac == mac {
+		r.refused = append(r.refused, Event{Kind: RealServerClaimed, Ifindex: n.Ifindex, RealServer: n.IP, Name: n.Name, MAC: n.claim, OldMAC: mac})
+	}
 	n.heard = now
 	n.enter(reachable, now+reachableFor)
 	r.due.fix(n)
@@ -167,6 +184,32 @@ func (r *resolver) learn(ifindex int32, ip netip.Addr, mac frame.MAC, weak bool,
 	return n.change(mac), true
 }
 
+// claimed notes that mac is claimed for n, and reports whether the known MAC address
+// has to be asked first: it is another one, and has not been silent yet.
+func (n *neighbour) claimed(mac frame.MAC, now time.Duration) bool {
+	switch {
+	case n.mac == mac || n.mac == (frame.MAC{}):
+		return false
+	case n.state == probing:
+		if n.tries >= askTries {
+			return false
+		}
+	default:
+		n.enter(probing, max(now, n.asked+askSpacing))
+		n.asked = n.due
+	}
+	n.claim = mac
+	return true
+}
+
+// takeRefused gives the claims whose target has answered with the known MAC address
+// since the last call.
+func (r *resolver) takeRefused() []Event {
+	all := r.refused
+	r.refused = nil
+	return all
+}
+
 // take gives the requests to be sent at now, and tells which targets are given
 // up: at most one request for each, however late the caller is.
 func (r *resolver) take(now time.Duration) (asks []ask, changes []Change) {
@@ -174,11 +217,16 @@ func (r *resolver) take(now time.Duration) (asks []ask, changes []Change) {
 		if n.state == reachable {
 			n.enter(probing, now)
 		}
-		if n.exhausted() {
+		switch {
+		case n.claim != (frame.MAC{}) && n.tries >= askTries:
+			changes = append(changes, n.change(n.claim))
+			n.heard = now
+			n.enter(reachable, now+reachableFor)
+		case n.exhausted():
 			changes = append(changes, n.change(frame.MAC{}))
 			n.enter(failed, n.due-askSpacing+backoffFirst)
 			n.backoff = 2 * backoffFirst
-		} else {
+		default:
 			asks = append(asks, n.ask(now))
 		}
 		r.due.add(n)
@@ -205,7 +253,10 @@ func (n *neighbour) ask(now time.Duration) ask {
 	}
 	n.tries++
 	n.due = now + askSpacing
-	if n.state == failed {
+	switch {
+	case n.claim != frame.MAC{}:
+		n.due = now + claimSpacing
+	case n.state == failed:
 		n.due = now + n.backoff
 		n.backoff = min(2*n.backoff, backoffMax)
 	}

@@ -246,20 +246,6 @@ func TestAnAgendaTakesWhatIsDueInOrder(t *testing.T) {
 	}
 }
 
-func TestAnotherMACIsAChangeWithOldAndNew(t *testing.T) {
-	r := newTestResolver()
-	r.learn(eth0, serverIP, serverMAC, false, 0)
-	c, ok := r.learn(eth0, serverIP, strayMAC, false, time.Second)
-	if !ok || c.Old != serverMAC || c.New != strayMAC || c.IP != serverIP || c.Ifindex != eth0 {
-		t.Errorf("change %v, %v", c, ok)
-	}
-	e := c.event()
-	if want := "real server 192.168.1.11 moved from 02:00:00:00:00:11 to 02:00:00:00:00:99"; e.text() != want {
-		t.Errorf("text %q, want %q", e.text(), want)
-	}
-	expectState(t, r, reachable, strayMAC)
-}
-
 func TestWhatIsNeverLearned(t *testing.T) {
 	other := frame.MAC{0x02, 0, 0, 0, 7, 7}
 	for _, c := range []struct {
@@ -334,14 +320,14 @@ func TestALateCallerAsksOnce(t *testing.T) {
 	}
 }
 
-// TestResolverLaws lets one resolver live through a long random life and holds
-// every step against what its comment promises.
+// TestResolverLaws lets one resolver live through a long random life and checks
+// at every step what its comment promises.
 func TestResolverLaws(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	r := newTestResolver()
 	var now, lastAsk, heard time.Duration
 	lastAsk, heard = -time.Hour, -time.Hour
-	usable := zeroMAC
+	usable, silent, claims := zeroMAC, 0, 0 // silent: how often usable was asked since it was heard
 	for range 20000 {
 		if next, ok := r.next(); ok && rng.IntN(4) != 0 {
 			now = max(now, next)
@@ -350,35 +336,48 @@ func TestResolverLaws(t *testing.T) {
 		}
 		if rng.IntN(12) == 0 {
 			m := []frame.MAC{serverMAC, strayMAC, broadcast, ourMAC, zeroMAC}[rng.IntN(5)]
-			if c, ok := r.learn(eth0, serverIP, m, false, now); ok {
+			c, ok := r.learn(eth0, serverIP, m, false, now)
+			if ok {
 				if c.Old != usable || c.New == usable || !station(c.New) || c.New == ourMAC {
 					t.Fatalf("change %v while %s was in use", c, usable)
 				}
+				if usable != zeroMAC && silent < askTries {
+					t.Fatalf("%s was left though it was asked %d times only", usable, silent)
+				}
 				usable = c.New
 			}
-			if m == serverMAC || m == strayMAC {
-				heard = now
+			switch {
+			case m == usable && usable != zeroMAC:
+				heard, silent = now, 0
+			case m == serverMAC || m == strayMAC:
+				claims++
 			}
 		}
 		asks, changes := r.take(now)
 		for range asks {
-			if now-lastAsk < askSpacing && now-heard > askSpacing {
+			if now-lastAsk < claimSpacing && now-heard > claimSpacing {
 				t.Fatalf("asked at %v and %v", lastAsk, now)
 			}
-			if now-heard < reachableFor {
-				t.Fatalf("asked at %v though heard of at %v", now, heard)
+			if now-heard < reachableFor && claims == 0 {
+				t.Fatalf("asked at %v though heard of at %v, and nobody claimed the address", now, heard)
 			}
 			lastAsk = now
+			silent++
 		}
 		for _, c := range changes {
-			if c.Old != usable || c.New != zeroMAC {
-				t.Fatalf("given up with %v while %s was in use", c, usable)
+			if c.Old != usable || silent < askTries {
+				t.Fatalf("change %v while %s was in use and was asked %d times", c, usable, silent)
 			}
-			usable = zeroMAC
+			if usable = c.New; usable != zeroMAC {
+				heard, silent = now, 0
+			}
 		}
 		n := r.neighbours(now)[0]
 		if n.MAC != usable || (n.MAC != zeroMAC) != (n.State == reachable || n.State == probing) {
 			t.Fatalf("%v with MAC %s; the changes left %s", n.State, n.MAC, usable)
+		}
+		if n.State == reachable {
+			claims = 0
 		}
 	}
 }

@@ -281,6 +281,9 @@ func (s *Service) handle(b []byte, ifindex int32, now time.Duration) reason {
 		if c, ok := s.resolver.learn(ifindex, p.SenderIP, p.SenderMAC, p.Weak, now); ok {
 			s.changed([]Change{c}, now)
 		}
+		for _, e := range s.resolver.takeRefused() {
+			s.tell(e, now)
+		}
 	}
 	a := decide(s.view, &input{ifindex, p})
 	s.tell(a.event, now)

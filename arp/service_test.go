@@ -141,9 +141,9 @@ func TestTheLimiterForgets(t *testing.T) {
 	}
 }
 
-func TestFoundAndLostAreAlwaysTold(t *testing.T) {
+func TestFoundMovedAndLostAreAlwaysTold(t *testing.T) {
 	l := limiter{last: make(map[subject]lastEvent)}
-	for _, k := range []EventKind{RealServerFound, RealServerLost, RealServerFound, RealServerLost} {
+	for _, k := range []EventKind{RealServerFound, RealServerMoved, RealServerMoved, RealServerLost, RealServerFound, RealServerLost} {
 		if !l.pass(&Event{Kind: k}, 0) {
 			t.Errorf("%v was held back", k)
 		}
