@@ -11,6 +11,9 @@ import (
 // AnnounceTimes are the times at which VIPs are announced. The zero value means
 // the defaults.
 type AnnounceTimes struct {
+	// Look is how long a VIP that becomes active is looked for on the link before
+	// it is announced, see announcer; default 200 ms, negative: not at all.
+	Look time.Duration
 	// Rounds is the number of announcements when a VIP becomes active; default 5.
 	Rounds int
 	// Spacing is the time between them; default 1.1 s. Kernels before 4.11
@@ -31,6 +34,7 @@ type AnnounceTimes struct {
 
 // withDefaults is t with its zero fields filled in.
 func (t AnnounceTimes) withDefaults() AnnounceTimes {
+	t.Look = cmp.Or(t.Look, 200*time.Millisecond)
 	t.Rounds = cmp.Or(t.Rounds, 5)
 	t.Spacing = cmp.Or(t.Spacing, 1100*time.Millisecond)
 	t.Every = cmp.Or(t.Every, time.Minute)
@@ -110,27 +114,66 @@ func (v VIP) forms() []announcement {
 }
 
 // An announcer keeps the times at which the active VIPs are announced. There is
-// no jitter: round n of a VIP that became active at t is due at t + n × Spacing,
+// no jitter: round n of a VIP that is announced from t on is due at t + n × Spacing,
 // and after the last the periodic ones at multiples of Every. It is not safe for
 // concurrent use. For each VIP:
 //
-//	silent ──Active──▶ burst ──Rounds sent──▶ periodic
-//	   ▲                 │                       │
-//	   └──no longer──────┴───────────────────────┘
+//	silent ──Active──▶ looking ──no answer──▶ burst ──Rounds sent──▶ periodic
+//	   ▲                │    ▲                  ▲                        │
+//	   │             answered └─────────────────┼─────────┐              │
+//	   │                ▼                       │         │              │
+//	   │               held ──silent for 3 s────┘         │              │
+//	   └────────────────┴──────────no longer──────────────┴──────────────┘
+//
+// A VIP that another host has, which is no real server, is held: it is not answered
+// for and not announced, but looked for once a second. So a second director takes
+// nothing from the first, and steps in when that one falls silent.
+//
+// One that is announced stays so. When another host uses it, it is announced again
+// 1, 2, 4, 8, 8 … s later, with a check, until one of these turns finds the other
+// silent.
 type announcer struct {
 	times AnnounceTimes
 	vips  map[place]*announcing
 	due   agenda[*announcing]
+	// quiet are the active VIPs that are not answered for: looking and held.
+	quiet  map[place]bool
+	events []Event // since takeEvents
 }
+
+// An announcePhase is where a VIP is in the drawing above.
+type announcePhase uint8
+
+const (
+	silent announcePhase = iota
+	looking
+	held
+	spoken // in burst or periodic
+)
+
+// The times at which other hosts are looked for.
+const (
+	looks          = 2               // checks before a VIP is announced
+	heldCheckEvery = time.Second     // checks while it is held
+	heldFor        = 3 * time.Second // silence of the other host that ends it
+	againFirst     = time.Second     // from a conflict to the first repeated announcement
+	againMax       = 8 * time.Second
+)
 
 // An announcing is a VIP with its times. The due of its task is the earlier of
 // announce and check.
 type announcing struct {
 	VIP
 	task
+	phase    announcePhase
+	looked   int           // checks sent in looking
 	rounds   int           // rounds of the burst that are left
 	announce time.Duration // next announcement; never: none
 	check    time.Duration // next check; never: none
+
+	other      frame.MAC     // host that used the VIP last; zero: none has yet
+	otherHeard time.Duration // when
+	again      time.Duration // from the next repeated announcement to the one after it; 0: none is due
 
 	defended   bool
 	defendedAt time.Duration
@@ -142,11 +185,11 @@ func newAnnouncer(t AnnounceTimes) *announcer {
 }
 
 // set replaces the VIPs at now. One that is as it was goes on as it was; one that
-// is active and was not, or not with this MAC, is announced in a burst from now
-// on. The last of two entries for one address on one interface counts.
+// is active and was not, or not with this MAC, is looked for from now on, and then
+// announced in a burst. The last of two entries for one address on one interface counts.
 func (a *announcer) set(vips []VIP, now time.Duration) {
 	before := a.vips
-	a.vips = make(map[place]*announcing, len(vips))
+	a.vips, a.quiet = make(map[place]*announcing, len(vips)), make(map[place]bool)
 	for _, v := range vips {
 		at := v.place()
 		e := before[at]
@@ -157,47 +200,136 @@ func (a *announcer) set(vips []VIP, now time.Duration) {
 		a.vips[at] = e
 	}
 	a.due = agenda[*announcing]{}
-	for _, e := range a.vips {
+	for at, e := range a.vips {
+		if e.phase == looking || e.phase == held {
+			a.quiet[at] = true
+		}
 		a.due.add(e)
 	}
 }
 
-// start puts v at the beginning of its burst, or to rest.
+// start puts v at the beginning of its way, or to rest.
 func (a *announcer) start(v *announcing, now time.Duration) {
-	v.rounds, v.announce, v.check = 0, never, never
-	if v.Active {
-		v.rounds, v.announce = a.times.Rounds, now
-		if a.times.CheckEvery > 0 {
-			v.check = now
-		}
+	v.announce, v.check = never, never
+	switch {
+	case !v.Active:
+	case a.times.Look < 0:
+		a.speak(v, now)
+	default:
+		v.phase, v.check = looking, now
 	}
 	v.due = min(v.announce, v.check)
 }
 
-// take gives what is to be sent at now. A caller who comes late by more than a
-// whole interval gets once what was missed, not many times.
-func (a *announcer) take(now time.Duration) []announcement {
+// speak begins the burst of v.
+func (a *announcer) speak(v *announcing, now time.Duration) {
+	v.phase, v.rounds, v.announce, v.check = spoken, a.times.Rounds, now, never
+	if a.times.CheckEvery > 0 {
+		v.check = now
+	}
+	delete(a.quiet, v.at)
+}
+
+// take gives what is to be sent at now; isServer tells real servers from other hosts
+// that use a VIP. A caller who comes late by more than a whole interval gets once
+// what was missed, not many times.
+func (a *announcer) take(now time.Duration, isServer func(VIP, frame.MAC) bool) []announcement {
 	var out []announcement
 	for _, v := range a.due.take(now) {
-		if v.announce <= now {
-			out = append(out, v.forms()...)
-			if v.rounds > 0 {
-				v.rounds--
-			}
-			gap := a.times.Spacing
-			if v.rounds == 0 {
-				gap = a.times.Every
-			}
-			v.announce = following(v.announce, gap, now)
+		if v.phase != spoken {
+			out = append(out, a.look(v, now, isServer)...)
 		}
-		if v.check <= now {
-			out = append(out, announcement{v.VIP, announceCheck})
-			v.check = following(v.check, a.times.CheckEvery, now)
+		if v.phase == spoken {
+			out = append(out, a.round(v, now)...)
 		}
 		v.due = min(v.announce, v.check)
 		a.due.add(v)
 	}
 	return out
+}
+
+// look goes on with a VIP that is looked for or held. One that is free is in its
+// burst then, and announced by round.
+func (a *announcer) look(v *announcing, now time.Duration, isServer func(VIP, frame.MAC) bool) []announcement {
+	used := v.other != frame.MAC{} && !isServer(v.VIP, v.other)
+	switch {
+	case v.phase == looking && v.looked < looks:
+		v.looked++
+		v.check = now + a.times.Look/looks
+	case v.phase == looking && used:
+		v.phase, v.check = held, now+heldCheckEvery
+		a.events = append(a.events, Event{Kind: VIPHeld, Ifindex: v.Ifindex, VIP: v.Addr, MAC: v.other})
+	case v.phase == held && used && now-v.otherHeard < heldFor:
+		v.check = now + heldCheckEvery
+	default:
+		if v.phase == held && used {
+			a.events = append(a.events, Event{Kind: VIPFree, Ifindex: v.Ifindex, VIP: v.Addr, MAC: v.other})
+		}
+		a.speak(v, now)
+		return nil
+	}
+	return []announcement{{v.VIP, announceCheck}}
+}
+
+// round is what is due of a VIP that is announced.
+func (a *announcer) round(v *announcing, now time.Duration) []announcement {
+	var out []announcement
+	if v.announce <= now {
+		out = append(out, v.forms()...)
+		if v.rounds > 0 {
+			v.rounds--
+		}
+		gap := a.times.Spacing
+		if v.rounds == 0 {
+			gap = a.times.Every
+		}
+		v.announce = following(v.announce, gap, now)
+		if v.repeat(now) && a.times.CheckEvery > 0 {
+			v.check = now
+		}
+	}
+	if v.check <= now {
+		out = append(out, announcement{v.VIP, announceCheck})
+		v.check = following(v.check, a.times.CheckEvery, now)
+	}
+	return out
+}
+
+// repeat sets when v is announced again because of a conflict, and reports whether
+// it is.
+func (v *announcing) repeat(now time.Duration) bool {
+	if v.again == 0 {
+		return false
+	}
+	if now-v.otherHeard > v.again {
+		v.again = 0
+		return false
+	}
+	v.again = min(2*v.again, againMax)
+	v.announce = min(v.announce, now+v.again)
+	return true
+}
+
+// used notes that the host at mac, which is none of ours, uses the VIP at p.
+func (a *announcer) used(p place, mac frame.MAC, now time.Duration) {
+	v := a.vips[p]
+	if v == nil || v.phase == silent {
+		return
+	}
+	v.other, v.otherHeard = mac, now
+	if v.phase == spoken && v.again == 0 {
+		v.again = againFirst
+		v.announce = min(v.announce, now+v.again)
+		v.due = min(v.announce, v.check)
+		a.due.fix(v)
+	}
+}
+
+// takeEvents gives the events since its last call.
+func (a *announcer) takeEvents() []Event {
+	all := a.events
+	a.events = nil
+	return all
 }
 
 // following is the moment gap after due, and after now if that has gone by. A
@@ -222,7 +354,7 @@ func (a *announcer) next() (time.Duration, bool) { return a.due.next() }
 // not flood the network.
 func (a *announcer) defend(vip VIP, now time.Duration) (announcement, bool) {
 	v := a.vips[vip.place()]
-	if v == nil || v.VIP != vip || !v.Active || v.defended && now-v.defendedAt < defendInterval {
+	if v == nil || v.VIP != vip || v.phase != spoken || v.defended && now-v.defendedAt < defendInterval {
 		return announcement{}, false
 	}
 	v.defended, v.defendedAt = true, now

@@ -8,9 +8,13 @@ import (
 	"time"
 
 	"lvsdr/arp/ndp"
+	"lvsdr/dataplane/frame"
 )
 
 const ms = time.Millisecond
+
+// noServer knows no real server.
+func noServer(VIP, frame.MAC) bool { return false }
 
 // rounds asks a whenever something is due up to end, and tells when each kind
 // was sent for v.
@@ -21,7 +25,7 @@ func rounds(a *announcer, v VIP, kind announceKind, end time.Duration) []time.Du
 		if !ok || next > end {
 			return at
 		}
-		for _, x := range a.take(next) {
+		for _, x := range a.take(next, noServer) {
 			if x.vip == v && x.kind == kind {
 				at = append(at, next)
 			}
@@ -30,6 +34,7 @@ func rounds(a *announcer, v VIP, kind announceKind, end time.Duration) []time.Du
 }
 
 func active(t AnnounceTimes, now time.Duration) *announcer {
+	t.Look = -1
 	a := newAnnouncer(t)
 	a.set(bothVIPs(), now)
 	return a
@@ -84,10 +89,10 @@ func TestTheFormOfAnAnnouncement(t *testing.T) {
 }
 
 func TestAVIPThatIsNotActiveIsNotAnnounced(t *testing.T) {
-	a := newAnnouncer(AnnounceTimes{})
+	a := newAnnouncer(AnnounceTimes{Look: -1})
 	quiet := func(when string) {
 		t.Helper()
-		if _, ok := a.next(); ok || len(a.take(time.Hour)) != 0 {
+		if _, ok := a.next(); ok || len(a.take(time.Hour, noServer)) != 0 {
 			t.Errorf("%s something is due", when)
 		}
 		for _, v := range bothVIPs() {
@@ -100,7 +105,7 @@ func TestAVIPThatIsNotActiveIsNotAnnounced(t *testing.T) {
 	a.set(with(false, bothVIPs()), 0)
 	quiet("before they are active")
 	a.set(bothVIPs(), 0)
-	if len(a.take(0)) == 0 {
+	if len(a.take(0, noServer)) == 0 {
 		t.Error("nothing is announced when they become active")
 	}
 	a.set(with(false, bothVIPs()), time.Second)
@@ -111,13 +116,13 @@ func TestAVIPThatIsNotActiveIsNotAnnounced(t *testing.T) {
 }
 
 func TestAVIPBecomesActiveByItself(t *testing.T) {
-	a := newAnnouncer(AnnounceTimes{})
+	a := newAnnouncer(AnnounceTimes{Look: -1})
 	v := with(false, bothVIPs())
 	for i := range v {
 		now := time.Duration(i) * 100 * ms
 		v[i].Active = true
 		a.set(v, now)
-		for _, x := range a.take(now) {
+		for _, x := range a.take(now, noServer) {
 			if x.vip != v[i] {
 				t.Errorf("%v is announced when %v becomes active", x.vip.Addr, v[i].Addr)
 			}
@@ -127,7 +132,7 @@ func TestAVIPBecomesActiveByItself(t *testing.T) {
 	a.set(v, 4*time.Second)
 	at := make(map[netip.Addr]int)
 	for now := 4 * time.Second; now < 10*time.Second; now += 100 * ms {
-		for _, x := range a.take(now) {
+		for _, x := range a.take(now, noServer) {
 			at[x.vip.Addr]++
 		}
 	}
@@ -148,7 +153,7 @@ func TestOnlyWhatIsNewIsAnnouncedAgain(t *testing.T) {
 	}
 	v[1].MAC = strayMAC
 	a.set(v, 10*time.Second)
-	for _, x := range a.take(10 * time.Second) {
+	for _, x := range a.take(10*time.Second, noServer) {
 		if x.vip != v[1] {
 			t.Errorf("%v is announced because another VIP has a new MAC", x.vip)
 		}
@@ -160,17 +165,17 @@ func TestOnlyWhatIsNewIsAnnouncedAgain(t *testing.T) {
 
 func TestALateCallerDoesNotFlood(t *testing.T) {
 	a := active(AnnounceTimes{Rounds: 3}, 0)
-	if n := len(a.take(time.Hour)); n != 10 { // request, reply and check of two VIPs, reply and check of two
+	if n := len(a.take(time.Hour, noServer)); n != 10 { // request, reply and check of two VIPs, reply and check of two
 		t.Errorf("an hour late %d frames are due, want 10", n)
 	}
-	if n := len(a.take(time.Hour)); n != 0 {
+	if n := len(a.take(time.Hour, noServer)); n != 0 {
 		t.Errorf("at the same moment %d frames more are due", n)
 	}
 	if next, _ := a.next(); next != time.Hour+1100*ms {
 		t.Errorf("next at %v, want the spacing kept", next)
 	}
 	// Less than one interval late: the beat does not shift.
-	a.take(time.Hour + 1500*ms)
+	a.take(time.Hour+1500*ms, noServer)
 	if next, _ := a.next(); next != time.Hour+2200*ms {
 		t.Errorf("next at %v, want the beat kept", next)
 	}
@@ -201,12 +206,12 @@ func TestAVIPIsDefendedOnceIn10Seconds(t *testing.T) {
 }
 
 func TestTheLastOfTwoEntriesForOneVIPCounts(t *testing.T) {
-	a := newAnnouncer(AnnounceTimes{CheckEvery: -1})
+	a := newAnnouncer(AnnounceTimes{Look: -1, CheckEvery: -1})
 	v := testVIPs()[0]
 	w := v
 	w.MAC = strayMAC
 	a.set([]VIP{v, w}, 0)
-	if got := fmt.Sprint(a.take(0)); got != fmt.Sprint([]announcement{{w, announceRequest}, {w, announceReply}}) {
+	if got := fmt.Sprint(a.take(0, noServer)); got != fmt.Sprint([]announcement{{w, announceRequest}, {w, announceReply}}) {
 		t.Errorf("due: %v", got)
 	}
 }

@@ -16,6 +16,8 @@ const (
 	NoEvent EventKind = iota // the zero EventKind
 
 	// About a VIP.
+	VIPHeld             // another host has it: it is not announced
+	VIPFree             // that host is silent now: it is announced
 	TakeoverAttempt     // a host probes for the VIP (RFC 5227 section 2.1.1)
 	Conflict            // an unknown MAC address uses the VIP
 	RealServerAnswers   // a real server answers ARP or solicitations for the VIP
@@ -36,6 +38,8 @@ const (
 
 var eventNames = [numEventKinds]string{
 	NoEvent:             "none",
+	VIPHeld:             "vip-held",
+	VIPFree:             "vip-free",
 	TakeoverAttempt:     "takeover-attempt",
 	Conflict:            "conflict",
 	RealServerAnswers:   "real-server-answers",
@@ -80,6 +84,10 @@ type Event struct {
 func (e *Event) text() string {
 	mac := e.MAC.String()
 	switch e.Kind {
+	case VIPHeld:
+		return fmt.Sprintf("%s has VIP %s: it is not announced here until that host is silent (--force takes it)", mac, e.VIP)
+	case VIPFree:
+		return fmt.Sprintf("%s does not answer for VIP %s any more: it is announced here now", mac, e.VIP)
 	case TakeoverAttempt:
 		who := mac
 		if e.Name != "" {
@@ -160,11 +168,12 @@ type lastEvent struct {
 	suppressed uint64
 }
 
-// pass reports whether e may be told at now, and sets e.Suppressed. Found, Moved and
-// Lost always pass: the resolver's own times keep them nearly a second apart, Found
-// and Lost half a minute, and the last word in a log must be true.
+// pass reports whether e may be told at now, and sets e.Suppressed. Those that say
+// what is from now on always pass: the times of the resolver and the announcer keep
+// them apart, and the last word in a log must be true.
 func (l *limiter) pass(e *Event, now time.Duration) bool {
-	if e.Kind == RealServerFound || e.Kind == RealServerMoved || e.Kind == RealServerLost {
+	switch e.Kind {
+	case RealServerFound, RealServerMoved, RealServerLost, VIPHeld, VIPFree:
 		return true
 	}
 	s := subject{e.Kind, e.Ifindex, e.VIP, e.RealServer}

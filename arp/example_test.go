@@ -22,7 +22,7 @@ func (w wire) Send(_ int32, f []byte) error {
 // answered.
 func Example() {
 	sent := make(wire)
-	s, err := arp.New(arp.Config{Sender: sent, Announce: arp.AnnounceTimes{Rounds: 1, CheckEvery: -1}})
+	s, err := arp.New(arp.Config{Sender: sent, Announce: arp.AnnounceTimes{Look: -1, Rounds: 1, CheckEvery: -1}})
 	if err != nil {
 		panic(err)
 	}

@@ -165,6 +165,7 @@ type family struct {
 	sourceless netip.Addr
 	found      said // the answer of the real server
 	claim      said // a stranger's announcement of the VIP
+	question   said // a client's question for the VIP, to all
 	lost       string
 }
 
@@ -177,9 +178,10 @@ var families = []family{
 			}
 			return unicast(request(ourMAC, from, serverIP), to)
 		},
-		found: reply(serverMAC, serverIP, ourMAC, ourIP),
-		claim: request(strayMAC, vip, vip),
-		lost:  "real server 192.168.1.11 has no MAC: no ARP answer",
+		found:    reply(serverMAC, serverIP, ourMAC, ourIP),
+		claim:    request(strayMAC, vip, vip),
+		question: request(clientMAC, clientIP, vip),
+		lost:     "real server 192.168.1.11 has no MAC: no ARP answer",
 	},
 	{
 		name: "IPv6", vip: bothVIPs()[2], target: testTarget6(), sourceless: netip.MustParseAddr("fe80::ff:fe00:1"),
@@ -189,9 +191,10 @@ var families = []family{
 			}
 			return wants6(from).edit(func(w *wire6) { w.dst, w.dip = to, server6 })
 		},
-		found: isAt6(serverMAC, server6, ourMAC, our6),
-		claim: announces6(strayMAC, vip6),
-		lost:  "real server 2001:db8::11 has no MAC: no neighbour advertisement",
+		found:    isAt6(serverMAC, server6, ourMAC, our6),
+		claim:    announces6(strayMAC, vip6),
+		question: asks6(clientMAC, client6),
+		lost:     "real server 2001:db8::11 has no MAC: no neighbour advertisement",
 	},
 }
 

@@ -1,6 +1,7 @@
 package arp
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -177,8 +178,10 @@ type bench struct {
 	changes []Change
 }
 
+// newBench makes a bench that announces without a look, unless cfg asks for one.
 func newBench(t testing.TB, cfg Config) *bench {
 	t.Helper()
+	cfg.Announce.Look = cmp.Or(cfg.Announce.Look, -1)
 	b := &bench{}
 	cfg.Sender = &b.rec
 	cfg.Now = func() time.Duration { return b.now }
@@ -193,7 +196,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 }
 
 // quiet are times at which almost nothing is announced.
-var quiet = AnnounceTimes{Rounds: 1, Every: -1, CheckEvery: -1}
+var quiet = AnnounceTimes{Look: -1, Rounds: 1, Every: -1, CheckEvery: -1}
 
 // newActiveBench is a bench that speaks for the VIPs of both families, knows the
 // real server's MAC by both and has nothing due before the second second.

@@ -158,6 +158,10 @@ func (l *lab) vips(active bool) []VIP {
 func (l *lab) speak() {
 	l.t.Helper()
 	l.must("activate the VIPs", l.service.SetVIPs(l.vips(true)))
+	netns.Eventually(l.t, "the VIPs to be announced", func() bool {
+		looked, held := l.service.Unannounced()
+		return looked == 0 && len(held) == 0
+	})
 }
 
 // listen puts those frames of an EtherType into the inbox that are wanted. Like

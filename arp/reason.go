@@ -31,6 +31,7 @@ const (
 	otherVLAN
 	otherHost
 	backup
+	notAnnounced
 	own
 
 	// The frame cannot be used.
@@ -69,6 +70,7 @@ var reasons = [numReasons]counter{
 	otherVLAN:           {"other-vlan", "tagged for a VLAN; the VLAN's own interface receives it too"},
 	otherHost:           {"other-host", "request for a VIP sent to another host's MAC address"},
 	backup:              {"backup", "about a VIP that is not active on this host"},
+	notAnnounced:        {"not-announced", "about a VIP that is not announced yet, because it is looked for or another host has it"},
 	own:                 {"own", "sent by this host"},
 	notARP:              {"not-arp", "another EtherType"},
 	short:               {"short", "ends before its packet does, or is longer than the inbox keeps"},

@@ -1,6 +1,7 @@
 package arp
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 
@@ -42,8 +43,11 @@ type action struct {
 	// defend asks for an announcement of vip, as often as announcer.defend
 	// allows.
 	defend bool
-	vip    VIP   // the VIP the frame is about; zero if it is about none
-	event  Event // without its Text; of kind NoEvent: none
+	// used says that the sender uses vip: it has it, or is about to take it and
+	// goes first.
+	used  bool
+	vip   VIP   // the VIP the frame is about; zero if it is about none
+	event Event // without its Text; of kind NoEvent: none
 }
 
 // decide says what to do about the frame in, which parse found sound. It is the
@@ -56,6 +60,7 @@ type action struct {
 //	  to all or to its MAC                         reply, unicast; report probes and real servers
 //	request for anything else                      nothing
 //	anything about a VIP that is not active        nothing
+//	anything about one that is looked for or held  nothing, but its use is noted
 //
 // A VIP is answered for on its own interface only (no ARP flux). To all is
 // broadcast in ARP and the VIP's solicited-node group in Neighbor Discovery,
@@ -80,6 +85,9 @@ func decide(v *view, in *input) action {
 	if !vip.Active {
 		return action{reason: backup, vip: vip}
 	}
+	if v.quiet[vip.place()] {
+		return action{reason: notAnnounced, vip: vip, used: p.SenderIP.IsUnspecified() && goesFirst(p.SenderMAC, vip.MAC)}
+	}
 	if in.Dst != askedAt(vip.Addr) && in.Dst != vip.MAC {
 		return action{reason: otherHost, vip: vip}
 	}
@@ -93,6 +101,10 @@ func (v *view) elsewhere(a netip.Addr) reason {
 	}
 	return notVIP
 }
+
+// goesFirst reports whether the host at mac gets a VIP that it and the one at ours
+// look for at one moment: the lower address wins.
+func goesFirst(mac, ours frame.MAC) bool { return bytes.Compare(mac[:], ours[:]) < 0 }
 
 // asked answers a request for vip.
 func (v *view) asked(in *input, vip VIP) action {
@@ -130,10 +142,13 @@ func (v *view) claimed(in *input, vip VIP) action {
 	}
 	p := &in.Packet
 	_, isServer := v.server(in, vip)
+	if v.quiet[vip.place()] {
+		return action{reason: notAnnounced, vip: vip, used: !isServer}
+	}
 	a := action{reason: claimedByRealServer, defend: true, vip: vip}
 	switch {
 	case !isServer:
-		a.reason, a.event = claimedByOther, v.event(Conflict, in, vip)
+		a.reason, a.used, a.event = claimedByOther, true, v.event(Conflict, in, vip)
 	case p.TargetIP == vip.Addr:
 		a.event = v.event(RealServerAnnounces, in, vip)
 	case p.Op == Reply:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -100,7 +101,8 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Inbox() *Inbox { return s.inbox }
 
 // SetVIPs replaces the VIPs; of two with one address and interface the last
-// counts. One that becomes active is announced at once. When SetVIPs returns, no
+// counts. One that becomes active is looked for at once, and announced if no other
+// host has it. When SetVIPs returns, no
 // frame is sent any more that speaks for a VIP that is not active or not there;
 // it waits for frames that are being sent. If one cannot be served, the error
 // says so and nothing is changed. It does not keep vips.
@@ -155,6 +157,7 @@ func (s *Service) ownMACs() []frame.MAC {
 // renew makes the view anew and wakes Run.
 func (s *Service) renew() {
 	s.view = newView(s.vips, s.ownMACs())
+	s.view.quiet = s.announcer.quiet
 	for _, n := range s.resolver.neighbours(0) {
 		s.view.learn(known{place{n.Ifindex, n.IP}, n.MAC, n.Name})
 	}
@@ -169,6 +172,29 @@ func (s *Service) Neighbours() []Neighbour {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.resolver.neighbours(s.cfg.Now())
+}
+
+// A Holder is another host that has a VIP.
+type Holder struct {
+	VIP     netip.Addr
+	Ifindex int32
+	MAC     frame.MAC
+}
+
+// Unannounced are the active VIPs that are not announced: how many are still looked
+// for, and those that are held because another host has them, in order.
+func (s *Service) Unannounced() (looked int, held []Holder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at := range s.announcer.quiet {
+		if v := s.announcer.vips[at]; v.phase == looking {
+			looked++
+		} else {
+			held = append(held, Holder{at.addr, at.ifindex, v.other})
+		}
+	}
+	slices.SortFunc(held, func(a, b Holder) int { return place{a.Ifindex, a.VIP}.compare(place{b.Ifindex, b.VIP}) })
+	return looked, held
 }
 
 // Stats are the counters so far. They are read one by one, not all at one
@@ -290,6 +316,9 @@ func (s *Service) handle(b []byte, ifindex int32, now time.Duration) reason {
 	if a.answer != nil {
 		s.say(ifindex, *a.answer, answersSent)
 	}
+	if a.used {
+		s.announcer.used(a.vip.place(), p.SenderMAC, now)
+	}
 	if a.defend {
 		if d, ok := s.announcer.defend(a.vip, now); ok {
 			s.say(ifindex, d.packet(), defences)
@@ -298,14 +327,23 @@ func (s *Service) handle(b []byte, ifindex int32, now time.Duration) reason {
 	return a.reason
 }
 
+// isServer reports whether the host at mac, which uses v, is a real server.
+func (s *Service) isServer(v VIP, mac frame.MAC) bool {
+	_, ok := s.view.serverAt(mac, v)
+	return ok
+}
+
 // speak says what is due by the clock.
 func (s *Service) speak(now time.Duration) {
-	for _, a := range s.announcer.take(now) {
+	for _, a := range s.announcer.take(now, s.isServer) {
 		c := announced
 		if a.kind == announceCheck {
 			c = checksSent
 		}
 		s.say(a.vip.Ifindex, a.packet(), c)
+	}
+	for _, e := range s.announcer.takeEvents() {
+		s.tell(e, now)
 	}
 	asks, changes := s.resolver.take(now)
 	for _, a := range asks {

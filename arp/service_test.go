@@ -252,7 +252,7 @@ func TestManyFramesTakeSeveralTurns(t *testing.T) {
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rec recorder
-		s, err := New(Config{Sender: &rec, Announce: AnnounceTimes{CheckEvery: -1}})
+		s, err := New(Config{Sender: &rec, Announce: AnnounceTimes{Look: -1, CheckEvery: -1}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ type identity struct {
 type view struct {
 	vips    map[place]VIP
 	anyVIP  map[netip.Addr]bool // on whichever interface
+	quiet   map[place]bool      // active and not answered for, see announcer
 	own     map[frame.MAC]bool  // of this host
 	servers map[identity][]known
 }
@@ -71,9 +72,12 @@ func (v *view) forget(k known) {
 // server is the real server that sent in, by its address of the VIP's family if
 // it has one. If several have one MAC address it is the first by interface
 // and address.
-func (v *view) server(in *input, vip VIP) (known, bool) {
+func (v *view) server(in *input, vip VIP) (known, bool) { return v.serverAt(in.SenderMAC, vip) }
+
+// serverAt is server for a MAC address.
+func (v *view) serverAt(mac frame.MAC, vip VIP) (known, bool) {
 	for _, is6 := range []bool{vip.Addr.Is6(), !vip.Addr.Is6()} {
-		if all := v.servers[identity{in.SenderMAC, is6}]; len(all) > 0 {
+		if all := v.servers[identity{mac, is6}]; len(all) > 0 {
 			return all[0], true
 		}
 	}

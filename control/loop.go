@@ -19,6 +19,9 @@ import (
 // before it is announced.
 const neighbourPatience = 1500 * time.Millisecond
 
+// lookEvery is how often ARP is asked whether it still looks for VIPs.
+const lookEvery = 50 * time.Millisecond
+
 // A loop owns the State: one goroutine takes messages, makes the next State of
 // them, has the actors follow and publishes a view. What others want to know
 // they read from the view.
@@ -42,6 +45,8 @@ type loop struct {
 	compared *site.State // what the actors were told last
 	converge *converger
 	waiting  map[netip.Addr]time.Duration // VIPs to be announced, with the end of patience
+	looked   int                          // VIPs that ARP still looks for before it announces them
+	held     []arp.Holder                 // of VIPs that are not announced because of them
 	ready    bool                         // READY=1 was sent
 	reloads  reloads
 	noticed  []arp.Event  // to be logged
@@ -174,7 +179,8 @@ func (l *loop) turn() {
 	l.compared = l.state
 	l.converge.converge(l.state, &ch)
 	l.compareChecks()
-	if !l.ready && len(l.waiting) == 0 {
+	l.looked, l.held = l.converge.actors.ARP.Unannounced()
+	if !l.ready && l.announced() {
 		l.ready = true
 		l.notify("READY=1")
 	}
@@ -251,6 +257,9 @@ func (l *loop) activate() bool {
 	return len(due) > 0
 }
 
+// announced reports whether no VIP is about to be announced.
+func (l *loop) announced() bool { return len(l.waiting) == 0 && l.looked == 0 }
+
 // rest is how long there is nothing to do if no message comes.
 func (l *loop) rest() time.Duration {
 	const longest = time.Hour
@@ -267,6 +276,9 @@ func (l *loop) rest() time.Duration {
 	}
 	for _, t := range l.waiting {
 		at = min(at, t)
+	}
+	if l.looked > 0 {
+		at = min(at, now+lookEvery)
 	}
 	return max(at-now, 0)
 }

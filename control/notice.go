@@ -42,7 +42,7 @@ func (l *loop) tell(n *site.Notice) {
 // all there is.
 func (l *loop) publish(changed bool) {
 	v := l.base
-	v.State, v.Active, v.Local = l.state, l.ready && len(l.waiting) == 0, l.converge.localText()
+	v.State, v.Active, v.Local = l.state, l.ready && l.announced(), l.converge.localText()
 	if changed {
 		unmet := l.unserved()
 		l.logProblems(l.unmet, unmet)
@@ -72,10 +72,13 @@ func (l *loop) unserved() []string {
 	return all
 }
 
-// failing are the actors that fail, a line each. Their failures are in the log
-// already.
+// failing are the actors that fail, and the VIPs that other hosts have, a line each.
+// They are in the log already.
 func (l *loop) failing() []string {
 	all := l.converge.problems()
+	for _, h := range l.held {
+		all = append(all, fmt.Sprintf("VIP %s is not announced: %s has it", h.VIP, h.MAC))
+	}
 	if text := l.reading.problem(); text != "" {
 		all = append(all, text)
 	}

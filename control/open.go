@@ -89,7 +89,11 @@ func (d *daemon) openActors() (err error) {
 	}
 	a.Host = &hostReader{guard: guard}
 	d.sender = arp.NewPacketSender()
-	d.arp, err = arp.New(arp.Config{Sender: d.sender, Now: now,
+	var times arp.AnnounceTimes
+	if o.Force {
+		times.Look = -1
+	}
+	d.arp, err = arp.New(arp.Config{Sender: d.sender, Now: now, Announce: times,
 		Events: func(e arp.Event) { box.put(eventKey(e.Text), e) },
 		Changed: func(c arp.Change) {
 			n := site.Neighbour{Addr: c.IP, Ifindex: int(c.Ifindex), MAC: c.New}

@@ -113,7 +113,7 @@ func (l *loop) putInForce(m loaded) error {
 // VIP waits to be announced.
 func (l *loop) endReload() {
 	r := &l.reloads
-	if !r.done || len(l.waiting) > 0 && l.now() < r.until {
+	if !r.done || !l.announced() && l.now() < r.until {
 		return
 	}
 	out := reloaded{done: &api.Reloaded{Changes: r.changes, Problems: append(slices.Clone(l.unmet), l.failing()...)}, err: r.err}

@@ -33,6 +33,8 @@ type Options struct {
 	ConnLimit int
 	// LocalClients serves clients on this host too, see localclient.
 	LocalClients bool
+	// Force announces VIPs at once, without a look whether another host has them.
+	Force bool
 	// XDP sends full batches by AF_XDP sockets while nothing captures, see
 	// afpacket.Config.
 	XDP bool

@@ -19,6 +19,7 @@ type runFlags struct {
 	config, configID, iface, socket   string
 	persistence                       string
 	noConfig, test, localClients, xdp bool
+	force                             bool
 	workers, connLimit                int
 	tunables                          map[string]string
 	logFormat                         string
@@ -64,6 +65,7 @@ file, 1 if nothing can be loaded, 2 if something in it is wrong.`,
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
+	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
 	fl.StringToStringVar(&f.tunables, "ipvs", nil, "tunables, as `NAME=VALUE,...`, named as the sysctls below net.ipv4.vs (docs/ipvs-differences.md)")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -91,7 +93,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	defer stop()
 	return control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o),
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp,
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Force: f.force,
 		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log),
 	}, reload)
 }

@@ -49,6 +49,7 @@ type NICs interface {
 type ARP interface {
 	SetTargets([]arp.Target) error
 	SetVIPs([]arp.VIP) error
+	Unannounced() (looked int, held []arp.Holder)
 }
 
 // Checks are the health checks; see check.

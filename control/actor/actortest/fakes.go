@@ -30,6 +30,8 @@ type Fakes struct {
 	NICs      map[int]nics.Wish // by interface index
 	Targets   []arp.Target
 	VIPs      map[netip.Addr]arp.VIP
+	Looked    int          // that Unannounced gives
+	Held      []arp.Holder // as well
 	Checks    []check.Spec
 	States    map[string]check.State // what State gives
 	Paths     []drroute.Path
@@ -190,6 +192,9 @@ func (f responder) SetTargets(all []arp.Target) error {
 	f.Targets = slices.Clone(all)
 	return nil
 }
+
+// Unannounced is part of actor.ARP.
+func (f responder) Unannounced() (looked int, held []arp.Holder) { return f.Looked, f.Held }
 
 // SetVIPs is part of actor.ARP.
 func (f responder) SetVIPs(all []arp.VIP) error {
