@@ -271,7 +271,7 @@ func (a *announcer) look(v *announcing, now time.Duration, isServer func(VIP, fr
 	return []announcement{{v.VIP, announceCheck}}
 }
 
-// round is what is due of a VIP that is announced.
+// round takes what is due of a VIP that is announced.
 func (a *announcer) round(v *announcing, now time.Duration) []announcement {
 	var out []announcement
 	if v.announce <= now {

@@ -54,7 +54,7 @@ func (w *watcher) uses(m frame.MAC, now time.Duration) {
 	w.used(testVIPs()[0].place(), m, now)
 }
 
-// burst is what is sent when a VIP is announced at that moment with lookTimes.
+// burst lists what an announcement at that moment sends, with lookTimes.
 func burst(at string) []string { return []string{at + " request", at + " reply", at + " check"} }
 
 func TestAFreeVIPIsLookedForTwiceAndThenAnnounced(t *testing.T) {

@@ -58,7 +58,8 @@ func twoDirectors() Fault {
 		Name:    "two-directors",
 		Summary: "two directors serve one VIP at the same time",
 		Explain: `Two directors run with one configuration and nothing between them, such as VRRP,
-decides who is the master. Both answer ARP for the VIP, and both announce it
+decides who is the master. The second was started with --force, without which it
+waits until the first is silent. Both answer ARP for the VIP, and both announce it
 when they see the other do so. Each works by itself, so a short test finds
 nothing. But who sends to the VIP goes to and fro between them, and a connection
 that arrives at the other one is unknown there and is reset; persistence and
@@ -68,7 +69,7 @@ counters are each a half.`,
 			if err != nil {
 				return err
 			}
-			d, err := netlab.StartDirector(ctx, n.Host, s.Binary, s.Config)
+			d, err := netlab.StartDirector(ctx, n.Host, s.Binary, s.Config, "--force")
 			if err != nil {
 				return err
 			}
