@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
 	"lvsdr/control/api"
 	"lvsdr/control/hostnet"
+	"lvsdr/control/lock"
 	"lvsdr/control/shield"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/afpacket"
@@ -61,19 +61,15 @@ func Tunables(set map[string]string) (dataplane.Tunables, error) {
 	return t, nil
 }
 
-// lockName is an abstract unix socket, which belongs to a network namespace:
-// two directors in one would fight over VIPs and shield.
-const lockName = "@lvsdr-director"
-
 // Run runs a director until ctx ends, which is no error, or until it fails. A
 // message on reload makes it read the configuration again; where that is bad
 // the last good one stays in force.
 func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
-	lock, err := net.Listen("unix", lockName)
+	only, err := lock.Take(ctx, o.Log)
 	if err != nil {
-		return fmt.Errorf("another director runs in this network namespace: %w", err)
+		return err
 	}
-	defer lock.Close()
+	defer only.Close()
 	first, err := readFile(&o)
 	if err != nil {
 		return err

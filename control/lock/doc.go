@@ -1,0 +1,3 @@
+// Package lock makes a process the only director of its network namespace: two would
+// fight over VIPs, rules and interfaces.
+package lock

@@ -1,0 +1,126 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A lock is an abstract unix socket, which belongs to a network namespace and is gone
+// with its process, however that ends. Every local user can take such a name; so
+// there are several, and those that no director holds are passed over.
+const (
+	name  = "@lvsdr-director"
+	names = 16
+)
+
+const (
+	// patience is how long a holder that ends is waited for: a process that was
+	// killed holds its sockets until the kernel has taken it apart.
+	patience = 1500 * time.Millisecond
+	pause    = 20 * time.Millisecond
+	// dialTime bounds the question who a holder is; a director answers at once.
+	dialTime = 200 * time.Millisecond
+)
+
+// ErrHeld says that another director runs in this network namespace.
+var ErrHeld = errors.New("another director runs in this network namespace")
+
+// A Lock is held by the only director of a network namespace.
+type Lock struct{ listener net.Listener }
+
+// Take takes the lock. It waits for a holder that ends, and returns ErrHeld, with the
+// process, for one that does not. Where other processes hold all names it goes on
+// without a lock, which it logs.
+func Take(ctx context.Context, log *slog.Logger) (*Lock, error) {
+	for i := range names {
+		n := name
+		if i > 0 {
+			n = fmt.Sprintf("%s-%d", name, i)
+		}
+		l, by, err := take(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if l != nil {
+			go answer(l)
+			return &Lock{l}, nil
+		}
+		log.Warn("a process that is no director holds the name of the director's lock", "name", n, "process", by.pid, "user", by.uid)
+	}
+	log.Warn("no name is left for the director's lock: a second director would not be noticed")
+	return &Lock{}, nil
+}
+
+// Close gives the lock back.
+func (l *Lock) Close() error {
+	if l == nil || l.listener == nil {
+		return nil
+	}
+	return l.listener.Close()
+}
+
+// answer lets others ask who holds the lock, until l is closed.
+func answer(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		c.Close()
+	}
+}
+
+// take listens at one name. A nil listener comes with the holder, which is no
+// director.
+func take(ctx context.Context, n string) (net.Listener, holder, error) {
+	for end := time.Now().Add(patience); ; {
+		l, err := net.Listen("unix", n)
+		if err == nil {
+			return l, holder{}, nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, holder{}, fmt.Errorf("take the director's lock: %w", err)
+		}
+		by, known := ask(ctx, n)
+		if known && !by.isDirector() {
+			return nil, by, nil
+		}
+		if time.Now().After(end) {
+			if !known { // it does not answer, as a director would
+				return nil, by, nil
+			}
+			return nil, by, fmt.Errorf("%w: process %d", ErrHeld, by.pid)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, by, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// ask finds out who holds a name; false: it does not answer.
+func ask(ctx context.Context, n string) (holder, bool) {
+	d := net.Dialer{Timeout: dialTime}
+	c, err := d.DialContext(ctx, "unix", n)
+	if err != nil {
+		return holder{}, false
+	}
+	defer c.Close()
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return holder{}, false
+	}
+	var who *unix.Ucred
+	if ctlErr := raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); ctlErr != nil || err != nil {
+		return holder{}, false
+	}
+	return holder{int(who.Pid), int(who.Uid)}, true
+}
