@@ -41,7 +41,7 @@ func (c *converger) setChecks(s *site.State) {
 
 // sameCheck reports whether a and b are made in the same way.
 func sameCheck(a, b site.Check) bool {
-	return a.ID == b.ID && a.Spec == b.Spec && a.LogAll == b.LogAll && (a.DR == b.DR || a.DR != nil && b.DR != nil && *a.DR == *b.DR)
+	return a.ID == b.ID && a.Spec.Equal(b.Spec) && a.LogAll == b.LogAll && (a.DR == b.DR || a.DR != nil && b.DR != nil && *a.DR == *b.DR)
 }
 
 // setRoutes makes the routes of checks by Direct Routing those of all. Without

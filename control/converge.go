@@ -13,7 +13,6 @@ import (
 
 	"lvsdr/arp"
 	"lvsdr/control/actor"
-	"lvsdr/control/localclient"
 	"lvsdr/control/nics"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
@@ -54,6 +53,7 @@ type converger struct {
 	probedTold bool
 	checksSet  bool // the checks have been told since the loop looked
 	local      local
+	wishes     wishes
 }
 
 // newConverger makes a converger of actors that have nothing yet.
@@ -78,6 +78,7 @@ func (c *converger) parts() map[*part]string {
 
 // note says what has changed since the last call of converge.
 func (c *converger) note(ch *site.Changes) {
+	c.wishes.note(ch)
 	for p, changed := range map[*part]bool{
 		&c.engine: len(ch.Edits) > 0 || ch.Own, &c.guard: ch.Guards, &c.nics: ch.NICs || ch.Guards, &c.targets: ch.Targets,
 		&c.routes: ch.Checks, &c.checks: ch.Checks, &c.redirect: ch.Local || ch.NICs, &c.vips: ch.VIPs || ch.NICs || ch.Guards,
@@ -161,24 +162,12 @@ func (c *converger) problems() []string {
 	return all
 }
 
-// guards are the guards that s wishes. Those of clients on this host are on an
-// interface that is there only while they are served.
-func (c *converger) guards(s *site.State) map[shield.Guard]bool {
-	all := map[shield.Guard]bool{}
-	for _, g := range s.Guards() {
-		if g.Interface != localclient.DirectorEnd || c.local.link.Index != 0 {
-			all[shield.Guard{VIP: g.VIP, Interface: g.Interface}] = true
-		}
-	}
-	return all
-}
-
 // raiseGuards adds the guards that are missing.
 func (c *converger) raiseGuards(s *site.State) {
 	if !c.guard.ready(c.now()) {
 		return
 	}
-	all := c.guards(s)
+	all := maps.Clone(c.guards(s))
 	maps.Copy(all, c.guarded)
 	if len(all) == len(c.guarded) && !c.checkRule {
 		return
@@ -187,8 +176,10 @@ func (c *converger) raiseGuards(s *site.State) {
 		c.guard.done(err, c.now())
 		return
 	}
+	if len(all) > len(c.guarded) {
+		c.nics.want() // what has a guard may be received
+	}
 	c.guarded, c.checkRule = all, false
-	c.nics.want() // what has a guard may be received
 }
 
 // lowerGuards removes the guards that are not wanted any more.
@@ -200,7 +191,7 @@ func (c *converger) lowerGuards(s *site.State) {
 	var err error
 	if len(all) < len(c.guarded) {
 		if err = c.actors.Guard.Set(slices.Collect(maps.Keys(all))); err == nil {
-			c.guarded = all
+			c.guarded = maps.Clone(all)
 		}
 	}
 	c.guard.done(err, c.now())
@@ -289,7 +280,7 @@ func (c *converger) receive(s *site.State) {
 		return
 	}
 	var all []nics.Wish
-	for _, n := range s.NICs() {
+	for _, n := range c.nicsOf(s) {
 		w := nics.Wish{Index: n.Link.Index, Name: n.Link.Name, MTU: n.Link.MTU}
 		for _, vip := range n.VIPs {
 			if c.guarded[shield.Guard{VIP: vip, Interface: n.Link.Name}] {

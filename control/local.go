@@ -40,34 +40,36 @@ func (c *converger) openRedirect(s *site.State) {
 		return
 	}
 	active := map[netip.Addr]bool{}
-	for _, n := range s.NICs() {
+	for _, n := range c.nicsOf(s) {
 		for _, vip := range n.VIPs {
 			active[vip] = true
 		}
 	}
-	before := c.local.link
-	vips, mtu, lacking := s.LocalVIPs()
+	before, _ := c.local.wish()
+	wish := c.localOf(s)
+	lacking := wish.lacking
 	if !slices.Equal(lacking, c.local.lacking) && len(lacking) > 0 {
 		c.log.Warn("clients on this host cannot use some virtual addresses", "why", lacking)
 	}
 	c.local.wanted, c.local.lacking, c.local.link = nil, lacking, hostnet.Link{}
-	for _, v := range vips {
+	for _, v := range wish.vips {
 		if active[v.Addr] {
 			c.local.wanted = append(c.local.wanted, localclient.VIP{Addr: v.Addr, Source: v.Source, Replies: v.Replies})
 		}
 	}
 	if len(c.local.wanted) > 0 {
-		link, err := c.actors.Redirect.Open(mtu)
+		link, err := c.actors.Redirect.Open(wish.mtu)
 		if err != nil {
 			c.failRedirect(err)
 		}
 		c.local.link = link
 	}
-	if c.local.link.Index != before.Index {
+	after, _ := c.local.wish()
+	if after.Index != before.Index {
 		c.forgetLocalGuards() // they went with the interface
 		c.guard.want()
 	}
-	if c.local.link.Index != before.Index || c.local.link.Index != 0 {
+	if after.Index != before.Index || after.MTU != before.MTU || !slices.Equal(after.VIPs, before.VIPs) {
 		c.nics.want()
 	}
 }
@@ -75,6 +77,7 @@ func (c *converger) openRedirect(s *site.State) {
 // forgetLocalGuards has the guards on the interface of clients on this host made
 // anew.
 func (c *converger) forgetLocalGuards() {
+	c.wishes.guards.forget()
 	maps.DeleteFunc(c.guarded, func(g shield.Guard, _ bool) bool { return g.Interface == localclient.DirectorEnd })
 	c.checkRule = true
 }
@@ -95,7 +98,7 @@ func (c *converger) withdrawRedirect(s *site.State) {
 		return
 	}
 	stay := map[netip.Addr]bool{}
-	for _, n := range s.NICs() {
+	for _, n := range c.nicsOf(s) {
 		for _, vip := range n.VIPs {
 			stay[vip] = true
 		}

@@ -127,7 +127,7 @@ func (l *loop) endReload() {
 		l.log.Info("configuration reloaded", "changes", len(r.changes), "problems", len(out.done.Problems))
 		l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ConfigReloaded})
 	}
-	l.publish(true)
+	l.publish(false)
 	for _, m := range r.waiting {
 		m.answer(out)
 	}
@@ -145,7 +145,9 @@ func (l *loop) endReload() {
 func (r *reloads) refuse(cfg *keepalived.Config, found keepalived.Diagnostics) error {
 	known := map[[2]string]bool{}
 	for _, d := range r.found {
-		known[[2]string{d.Keyword, d.Text}] = true
+		if d.Severity >= keepalived.Error {
+			known[[2]string{d.Keyword, d.Text}] = true
+		}
 	}
 	var errs []error
 	for _, d := range found {

@@ -64,7 +64,7 @@ func TestOnALargeSiteEachEventCostsWhatItChanges(t *testing.T) {
 		{"a MAC address", Neighbour{netip.MustParseAddr("10.1.1.101"), 3, frame.MAC{2, 1}}, 0, 1, 60},
 		{"an edit", Admin{[]Edit{{Op: AddServer, Service: config4(tcp("192.168.1.100", 1), ""), Server: server}}}, 1, 1, 200},
 		{"a VIP", Activate{netip.MustParseAddr("192.168.1.100"), true}, 0, 0, 60},
-		{"a reload with another weight", Loaded{Config: large(manyServices, 2), Host: s.host}, 1, 0, 400e3},
+		{"a reload with another weight", Loaded{Config: large(manyServices, 2), Host: s.host}, 1, 0, 500},
 	} {
 		_, changes := apply(t, s, c.e)
 		if len(changes.Edits) != c.edits || len(changes.Hops) != c.hops {

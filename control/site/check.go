@@ -12,7 +12,7 @@ func (e Checked) apply(s *State) ([]Notice, error) {
 	if !ok || !s.placed(s.plan.probed[at.server].addr) {
 		return nil, nil // it was under way when the check was taken away
 	}
-	p := &s.plan.probed[at.server]
+	p := s.plan.probed[at.server]
 	was := s.healthOf(at.server)
 	h := was.Result(at.check, e.Result, s.now)
 	s.setHealth(at.server, h)
@@ -38,7 +38,7 @@ func (e Tick) apply(s *State) ([]Notice, error) {
 	var notices []Notice
 	for i := range s.growing.All() {
 		s.setHealth(int(i), s.healthOf(int(i)))
-		notices = append(notices, s.demandOf(&s.plan.probed[i])...)
+		notices = append(notices, s.demandOf(s.plan.probed[i])...)
 	}
 	return notices, nil
 }
@@ -58,7 +58,8 @@ func (s *State) NextTick() (at time.Duration, ok bool) {
 func (s *State) demandOf(p *probed) []Notice {
 	old := s.table
 	var notices []Notice
-	for _, f := range p.of {
+	for _, i := range p.of {
+		f := s.plan.services[i]
 		before, _ := s.demands.Get(f.key())
 		notices = append(notices, s.demandNow(f, before, byHealth)...)
 	}
@@ -75,8 +76,7 @@ func (s *State) reconsider(old *State) []Notice {
 		}
 	}
 	var notices []Notice
-	for i := range s.plan.probed {
-		p := &s.plan.probed[i]
+	for i, p := range s.plan.probed {
 		notices = append(notices, p.notices(old.serves(p, i), s.serves(p, i), s.outReason(p, i))...)
 	}
 	before := s.table
@@ -131,7 +131,7 @@ func (s *State) outReason(p *probed, i int) string {
 
 // notices tell that p serves, or does no more, for this reason.
 func (p *probed) notices(was, is bool, reason string) []Notice {
-	n := Notice{Kind: ServerDown, Service: p.of[0].config.Key, Server: p.config, Name: p.name, Reason: reason}
+	n := Notice{Kind: ServerDown, Service: p.service, Server: p.config, Name: p.name, Reason: reason}
 	switch {
 	case was == is:
 		return nil

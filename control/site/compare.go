@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"lvsdr/control/keepalived"
 	"lvsdr/control/site/tree"
 )
 
@@ -54,20 +53,16 @@ func hops(old, new *State) []Hop {
 func sameChecks(a, b *plan) bool {
 	x, y := &a.config.Global, &b.config.Global
 	return x.DRCheck == y.DRCheck && x.LogAllFailures == y.LogAllFailures &&
-		slices.EqualFunc(a.probed, b.probed, func(p, q probed) bool {
-			return p.name == q.name && p.addr == q.addr && slices.EqualFunc(p.checks, q.checks, sameCheck) && slices.EqualFunc(p.of, q.of, sameKey)
+		slices.EqualFunc(a.probed, b.probed, func(p, q *probed) bool {
+			return p == q && a.outline == b.outline || p.name == q.name && p.addr == q.addr && slices.EqualFunc(p.checks, q.checks, sameCheck) &&
+				slices.EqualFunc(p.of, q.of, func(i, k int) bool { return a.services[i].config.Key == b.services[k].config.Key })
 		})
 }
 
 // sameCheck reports whether two checks do the same, wherever they are in the file.
 func sameCheck(a, b fileCheck) bool {
-	x, y := *a.source, *b.source
-	x.Pos, y.Pos = keepalived.Pos{}, keepalived.Pos{}
-	return a.id == b.id && x == y
+	return a.id == b.id && a.source.Equal(b.source)
 }
-
-// sameKey reports whether a and b are one service.
-func sameKey(a, b *fileService) bool { return a.config.Key == b.config.Key }
 
 // checksMoved reports whether the checks of one plan may be others because
 // addresses are elsewhere.
@@ -78,7 +73,7 @@ func checksMoved(old, new *State) bool {
 		}
 	}
 	for addr, c := range tree.Diff(old.vips, new.vips) {
-		if new.plan.vips[addr] != nil && c.Old.provesDR() != c.New.provesDR() {
+		if _, inFile := new.plan.vips[addr]; inFile && c.Old.provesDR() != c.New.provesDR() {
 			return true
 		}
 	}

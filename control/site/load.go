@@ -14,16 +14,19 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	}
 	old := *s
 	s.passed(e.At)
-	s.plan, s.host = newPlan(e.Config), hostOrNone(e.Host)
-	sameHost := s.host == old.host
+	s.plan, s.host = s.plan.next(e.Config), hostOrNone(e.Host)
 	s.refused = nil
 	if t := s.plan.timeouts(); t != old.plan.timeouts() {
 		s.timeouts = t
 	}
-	s.placeServers(sameHost)
-	s.placeVIPs()
-	notices := s.carry(&old)
-	notices = append(notices, s.demandAll(&old)...)
+	var notices []Notice
+	if s.adjusts(&old) {
+		notices = s.adjust(&old)
+	} else {
+		s.placeServers(s.host == old.host)
+		s.placeVIPs()
+		notices = append(s.carry(&old), s.demandAll(&old)...)
+	}
 	return append(notices, s.follow(old.table)...), nil
 }
 
@@ -67,21 +70,26 @@ func (s *State) carry(old *State) []Notice {
 	s.health, s.growing = tree.Map[index, *health.Server]{}, tree.Map[index, bool]{}
 	var notices []Notice
 	for i := range s.plan.probed {
-		p := &s.plan.probed[i]
-		placed := s.placed(p.addr)
-		if placed && p.untouched(old) {
-			continue
-		}
-		was, h, known := p.carried(s, old)
-		if !known {
-			continue
-		}
-		if placed {
-			s.setHealth(i, h)
-		}
-		notices = append(notices, p.notices(old.placed(p.addr) && was.Up(), s.serves(p, i), s.outReason(p, i))...)
+		notices = append(notices, s.carryServer(i, old)...)
 	}
 	return notices
+}
+
+// carryServer is carry for probed server number i.
+func (s *State) carryServer(i int, old *State) []Notice {
+	p := s.plan.probed[i]
+	placed := s.placed(p.addr)
+	if placed && p.untouched(old) {
+		return nil
+	}
+	was, h, known := p.carried(s, old)
+	if !known {
+		return nil
+	}
+	if placed {
+		s.setHealth(i, h)
+	}
+	return p.notices(old.placed(p.addr) && was.Up(), s.serves(p, i), s.outReason(p, i))
 }
 
 // untouched reports whether p was in old's file as it is, with a place, and in the
@@ -91,7 +99,7 @@ func (p *probed) untouched(old *State) bool {
 	if !there || at.check != 0 {
 		return false
 	}
-	before := &old.plan.probed[at.server]
+	before := old.plan.probed[at.server]
 	_, changed := old.health.Get(index(at.server))
 	return !changed && old.placed(p.addr) && before.name == p.name && len(before.checks) == len(p.checks) && before.start.Equal(p.start)
 }

@@ -113,7 +113,7 @@ func (s *State) placeVIP(addr netip.Addr) {
 
 // isVIP reports whether addr is a virtual address, of the file or of ipvsadm.
 func (s *State) isVIP(addr netip.Addr) bool {
-	if s.plan.vips[addr] != nil {
+	if _, inFile := s.plan.vips[addr]; inFile {
 		return true
 	}
 	if _, served := s.vips.Get(addr); !served {

@@ -15,31 +15,45 @@ import (
 // A plan is a configuration, indexed. It does not depend on anything else and is
 // not changed.
 type plan struct {
+	*outline
 	config   *keepalived.Config
-	services []*fileService // in the order of the file
-	probed   []probed       // the servers with checks
-	checks   map[string]checkAt
-	vips     map[netip.Addr]*keepalived.VirtualServer // the first service of each
-	servers  map[netip.Addr]mention
-	addrs    []netip.Addr // the keys of servers, in the order of the file
+	sources  []*keepalived.VirtualServer // of services, in config
+	services []*fileService              // in the order of the file
+	probed   []*probed                   // the servers with checks
+}
+
+// An outline is which services, servers and checks a file has, by name and in its
+// order, without their settings. Plans share it where it is the same.
+type outline struct {
+	checks  map[string]checkAt
+	vips    map[netip.Addr]int // the first service of each, by its index in plan.services
+	servers map[netip.Addr]mention
+	addrs   []netip.Addr // the keys of servers, in the order of the file
 }
 
 // A mention is where the file names a real server's address first.
 type mention struct {
-	server *keepalived.RealServer // nil: a sorry server
-	of     *keepalived.VirtualServer
+	service int // index in plan.services
+	server  int // index in its servers, or sorry
 }
 
-// String is such as "keepalived.conf:12: real_server 192.0.2.11:80".
-func (m mention) String() string {
-	if m.server == nil {
-		return fmt.Sprintf("%v: sorry_server %v", m.of.Pos, netip.AddrPortFrom(m.of.SorryServer.Addr, m.of.Port))
+// sorry stands for the sorry server of a service.
+const sorry = -1
+
+// describe is a mention such as "keepalived.conf:12: real_server 192.0.2.11:80".
+func (p *plan) describe(m mention) string {
+	vs := p.sources[m.service]
+	if m.server == sorry {
+		return fmt.Sprintf("%v: sorry_server %v", vs.Pos, netip.AddrPortFrom(vs.SorryServer.Addr, vs.Port))
 	}
-	return fmt.Sprintf("%v: real_server %v", m.server.Pos, netip.AddrPortFrom(m.server.Addr, m.server.Port))
+	rs := vs.RealServers[m.server]
+	return fmt.Sprintf("%v: real_server %v", rs.Pos, netip.AddrPortFrom(rs.Addr, rs.Port))
 }
 
 // A fileService is a service of the file.
 type fileService struct {
+	// source is the block of the file, or an equal one of an older file: only
+	// plan.sources have the positions of the file.
 	source  *keepalived.VirtualServer
 	config  dataplane.ServiceConfig
 	servers []fileServer // in the order of the file
@@ -63,13 +77,14 @@ const unchecked = -1
 // A probed server is one that has checks. The services of a group that share
 // them share it: for all of them it is up or down.
 type probed struct {
-	name   string // [ADDR]:proto:PORT of VS [ADDR]:proto:PORT, of the first service
-	addr   netip.Addr
-	config dataplane.ServerConfig // in the first service
-	policy health.Policy
-	checks []fileCheck
-	start  health.Server  // before the first result
-	of     []*fileService // the services behind which it is
+	name    string // [ADDR]:proto:PORT of VS [ADDR]:proto:PORT, of the first service
+	addr    netip.Addr
+	service dataplane.ServiceKey   // the first service
+	config  dataplane.ServerConfig // in it
+	policy  health.Policy
+	checks  []fileCheck
+	start   health.Server // before the first result
+	of      []int         // the services behind which it is, by their indexes in plan.services
 }
 
 // A fileCheck is a check of a probed server.
@@ -87,54 +102,68 @@ func newPlan(cfg *keepalived.Config) *plan {
 	for _, vs := range cfg.VirtualServers {
 		n += len(vs.RealServers)
 	}
-	p := &plan{config: cfg, checks: make(map[string]checkAt, n), vips: map[netip.Addr]*keepalived.VirtualServer{},
-		servers: make(map[netip.Addr]mention, n), probed: make([]probed, 0, n)}
+	p := &plan{config: cfg, probed: make([]*probed, 0, n), outline: &outline{checks: make(map[string]checkAt, n),
+		vips: map[netip.Addr]int{}, servers: make(map[netip.Addr]mention, n)}}
 	first := make(map[*keepalived.Check]int, n) // in probed, by its first check
 	seen := map[dataplane.ServiceKey]bool{}
 	for _, vs := range cfg.VirtualServers {
-		k := dataplane.ServiceKey{Proto: vs.Protocol, Addr: frame.AddrFrom(vs.Addr), Port: vs.Port}
-		if !seen[k] { // Load leaves others out
+		if k := keyOf(vs); !seen[k] { // Load leaves others out
 			seen[k] = true
-			if p.vips[vs.Addr] == nil {
-				p.vips[vs.Addr] = vs
-			}
-			p.services = append(p.services, p.service(k, vs, first))
+			p.add(vs, first)
 		}
 	}
 	return p
 }
 
-func (p *plan) service(k dataplane.ServiceKey, vs *keepalived.VirtualServer, first map[*keepalived.Check]int) *fileService {
+// keyOf is the key of vs in a director.
+func keyOf(vs *keepalived.VirtualServer) dataplane.ServiceKey {
+	return dataplane.ServiceKey{Proto: vs.Protocol, Addr: frame.AddrFrom(vs.Addr), Port: vs.Port}
+}
+
+// add adds a service.
+func (p *plan) add(vs *keepalived.VirtualServer, first map[*keepalived.Check]int) {
+	f, n := newFileService(vs), len(p.services)
+	p.services, p.sources = append(p.services, f), append(p.sources, vs)
+	if _, ok := p.vips[vs.Addr]; !ok {
+		p.vips[vs.Addr] = n
+	}
+	of := " of VS " + vs.Name()
+	for i, rs := range vs.RealServers {
+		p.mention(rs.Addr, mention{n, i})
+		if len(rs.Checks) == 0 {
+			continue
+		}
+		at, ok := first[rs.Checks[0]]
+		if !ok {
+			at = len(p.probed)
+			first[rs.Checks[0]] = at
+			p.probed = append(p.probed, p.probe(rs, rs.Name(vs.Protocol)+of, at).with(rs, f.config.Key, f.servers[i].config))
+		}
+		f.servers[i].probed = at
+		p.probed[at].of = append(p.probed[at].of, n)
+	}
+	if vs.SorryServer.Addr.IsValid() {
+		p.mention(vs.SorryServer.Addr, mention{n, sorry})
+	}
+}
+
+// newFileService is vs without what its servers' checks have found.
+func newFileService(vs *keepalived.VirtualServer) *fileService {
 	f := &fileService{source: vs, servers: make([]fileServer, 0, len(vs.RealServers)), addrs: make([]netip.Addr, 0, len(vs.RealServers)+1), config: dataplane.ServiceConfig{
-		Key:         k,
+		Key:         keyOf(vs),
 		Scheduler:   vs.Scheduler,
 		Flags:       vs.SchedFlags,
 		Persistence: time.Duration(vs.Persistence.Timeout) * time.Second,
 		Mask:        frame.AddrFrom(vs.Granularity),
 		OnePacket:   vs.OPS,
 	}}
-	of := " of VS " + vs.Name()
 	for _, rs := range vs.RealServers {
-		s := fileServer{source: rs, probed: unchecked, config: dataplane.ServerConfig{Addr: frame.AddrFrom(rs.Addr),
-			Port: rs.Port, Weight: int(rs.Weight), Upper: int(rs.Upper), Lower: int(rs.Lower)}}
-		p.mention(rs.Addr, mention{rs, vs})
+		f.servers = append(f.servers, fileServer{source: rs, probed: unchecked, config: dataplane.ServerConfig{Addr: frame.AddrFrom(rs.Addr),
+			Port: rs.Port, Weight: int(rs.Weight), Upper: int(rs.Upper), Lower: int(rs.Lower)}})
 		f.addrs = append(f.addrs, rs.Addr)
-		if len(rs.Checks) > 0 {
-			at, ok := first[rs.Checks[0]]
-			if !ok {
-				at = len(p.probed)
-				first[rs.Checks[0]] = at
-				p.probed = append(p.probed, p.probe(rs, rs.Name(vs.Protocol)+of, at))
-				p.probed[at].config = s.config
-			}
-			s.probed = at
-			p.probed[at].of = append(p.probed[at].of, f)
-		}
-		f.servers = append(f.servers, s)
 	}
 	if sorry := vs.SorryServer; sorry.Addr.IsValid() {
 		f.sorry = &dataplane.ServerConfig{Addr: frame.AddrFrom(sorry.Addr), Port: vs.Port, Weight: 1}
-		p.mention(sorry.Addr, mention{nil, vs})
 		f.addrs = append(f.addrs, sorry.Addr)
 	}
 	return f
@@ -151,18 +180,29 @@ func (p *plan) mention(addr netip.Addr, m mention) {
 // notYet is why a server with alpha is down at first.
 const notYet = "no good check yet"
 
-// probe is the server rs, called name, with its checks; it is to be p.probed[at].
-func (p *plan) probe(rs *keepalived.RealServer, name string, at int) probed {
-	s := probed{name: name, addr: rs.Addr,
-		policy: health.Policy{SlowStart: rs.SlowStart}, checks: make([]fileCheck, len(rs.Checks))}
+// probe is the server rs, called name, with the names of its checks; it is to be
+// p.probed[at].
+func (p *plan) probe(rs *keepalived.RealServer, name string, at int) *probed {
+	s := &probed{name: name, addr: rs.Addr, checks: make([]fileCheck, len(rs.Checks))}
+	for i, c := range rs.Checks {
+		s.checks[i].id = name + " " + c.Kind.String() + "#" + strconv.Itoa(i+1)
+		p.checks[s.checks[i].id] = checkAt{at, i}
+	}
+	return s
+}
+
+// with is p with the settings of rs, whose name and checks' names it has.
+func (p *probed) with(rs *keepalived.RealServer, service dataplane.ServiceKey, c dataplane.ServerConfig) *probed {
+	next := *p
+	next.service, next.config, next.policy = service, c, health.Policy{SlowStart: rs.SlowStart}
+	next.checks = make([]fileCheck, len(rs.Checks))
 	start := make([]health.Check, len(rs.Checks))
 	for i, c := range rs.Checks {
-		s.checks[i] = fileCheck{id: s.name + " " + c.Kind.String() + "#" + strconv.Itoa(i+1), source: c}
-		p.checks[s.checks[i].id] = checkAt{at, i}
+		next.checks[i] = fileCheck{p.checks[i].id, c}
 		start[i] = health.NewCheck(c.Alpha, notYet)
 	}
-	s.start = health.NewServer(s.policy, start)
-	return s
+	next.start = health.NewServer(next.policy, start)
+	return &next
 }
 
 // asks reports whether check c asks the server what a client of TCP service f

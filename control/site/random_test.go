@@ -126,6 +126,7 @@ func TestWhateverHappensTheLawsOfAStateHold(t *testing.T) {
 	all := append(hosts(), badHosts()...)
 	rapid.Check(t, func(t *rapid.T) {
 		sc := newScene(t)
+		sc.reloads = true
 		text := func() string {
 			return drawOthers(t) + drawWeb(t, rapid.SampledFrom([]string{"rr", "sh"}).Draw(t, "algorithm"), rapid.SampledFrom([]string{"", "weight 3", tcpCheck}).Draw(t, "11"))
 		}

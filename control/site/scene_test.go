@@ -112,6 +112,7 @@ type scene struct {
 	s        *State
 	director *dataplane.Director
 	notices  []Notice // of the last event
+	reloads  bool     // lawOfLoaded is stated of each file
 }
 
 // newScene is a scene on the host network.
@@ -173,6 +174,9 @@ func (sc *scene) try(e Event) (Changes, error) {
 	c := Compare(old, next)
 	lawOfChanges(sc, old, next, c)
 	lawOfState(sc, next)
+	if l, ok := e.(Loaded); ok && err == nil && sc.reloads {
+		lawOfLoaded(sc, old, next, l, notices)
+	}
 	for _, edit := range c.Edits {
 		if err := do(sc.director, edit); err != nil {
 			sc.Fatalf("after %+v the director refuses %+v: %v", e, edit, err)

@@ -161,8 +161,7 @@ type DRPath struct {
 func (s *State) Checks() []Check {
 	global := &s.plan.config.Global
 	var all []Check
-	for i := range s.plan.probed {
-		p := &s.plan.probed[i]
+	for _, p := range s.plan.probed {
 		at := s.place(p.addr)
 		if !at.ok() {
 			continue
@@ -181,7 +180,8 @@ func (s *State) Checks() []Check {
 // drPath is the way on which p, reached by an interface, can be asked what check
 // c asks; nil: there is none.
 func (s *State) drPath(p *probed, c *keepalived.Check, ifindex int) *DRPath {
-	for _, f := range p.of {
+	for _, i := range p.of {
+		f := s.plan.services[i]
 		if !p.asks(c, f) {
 			continue
 		}
@@ -211,7 +211,8 @@ func (s *State) Problems() []string {
 
 // mentionVIP says where a virtual address comes from.
 func (s *State) mentionVIP(addr netip.Addr) string {
-	if vs := s.plan.vips[addr]; vs != nil {
+	if i, ok := s.plan.vips[addr]; ok {
+		vs := s.plan.sources[i]
 		return fmt.Sprintf("%v: virtual_server %s", vs.Pos, vs.Name())
 	}
 	return fmt.Sprintf("virtual address %v of ipvsadm", addr)
@@ -220,7 +221,7 @@ func (s *State) mentionVIP(addr netip.Addr) string {
 // mentionServer says where a real server's address comes from.
 func (s *State) mentionServer(addr netip.Addr) string {
 	if m, ok := s.plan.servers[addr]; ok {
-		return m.String()
+		return s.plan.describe(m)
 	}
 	return fmt.Sprintf("real server %v of ipvsadm", addr)
 }
