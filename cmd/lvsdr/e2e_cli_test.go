@@ -39,13 +39,17 @@ func file(t *testing.T, text string) string {
 func TestConfigTest(t *testing.T) {
 	t.Parallel()
 	good, unknown := file(t, minimal), file(t, strings.Replace(minimal, "lb_algo wrr", "lb_algo wrr\n    lb_knid DR", 1))
+	valueless := file(t, strings.Replace(minimal, "lb_algo wrr", "lb_algo wrr\n    protocol", 1))
+	script := file(t, strings.Replace(minimal, "lb_algo wrr", "lb_algo wrr\n    quorum_up \"/bin/sh -c x\"", 1))
 	absent := filepath.Join(t.TempDir(), "absent.conf")
 	for _, test := range []struct {
 		name, file, stdout, stderr string
 		code                       int
 	}{
 		{"a good file", good, "1 virtual servers, 0 real servers", "persistence_timeout is absent, so clients stick to one real server for 120 s", 0},
-		{"an unknown word", unknown, "1 virtual servers", unknown + ":4: error: lb_knid: unknown word in virtual_server; did you mean lb_kind?", 2},
+		{"an unknown word", unknown, "1 virtual servers", unknown + ":4: error: lb_knid: unknown word in virtual_server; did you mean lb_kind?", 5},
+		{"a missing value", valueless, "1 virtual servers", valueless + ":4: error: protocol: a value is missing", 2},
+		{"scripts that are run", script, "1 virtual servers", "enable_script_security is absent", 6},
 		{"no file", absent, "", absent, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

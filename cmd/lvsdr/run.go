@@ -45,7 +45,8 @@ It needs CAP_NET_RAW and CAP_NET_ADMIN. The virtual addresses need not be
 configured on this host, and are better not.
 
 With -t it only tests the file. The exit code is keepalived's: 0 for a good
-file, 1 if nothing can be loaded, 2 if something in it is wrong.`,
+file, 5 for a mistake, 2 if a value is missing, 6 if scripts would run without
+enable_script_security; and 1 if the file cannot be read.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.test {
@@ -58,7 +59,7 @@ file, 1 if nothing can be loaded, 2 if something in it is wrong.`,
 	fl.StringVarP(&f.config, "config", "c", defaultConfig, "configuration `FILE`, in keepalived.conf's language")
 	fl.BoolVar(&f.noConfig, "no-config", false, "read no configuration: ipvsadm makes all services at runtime")
 	fl.StringVarP(&f.iface, "interface", "i", "", "`IFACE` on which the virtual addresses are served (default: the one on their network)")
-	fl.BoolVarP(&f.test, "config-test", "t", false, "test the configuration and exit with 0, 1 or 2")
+	fl.BoolVarP(&f.test, "config-test", "t", false, "test the configuration and exit with keepalived's code")
 	fl.StringVar(&f.configID, "config-id", "", "which @id lines to read (default: the host name)")
 	fl.StringVar(&f.persistence, "persistence-default", "", "persistence of services without persistence_timeout: off, or `SECONDS` (default 120, or persistence_default in global_defs)")
 	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface")

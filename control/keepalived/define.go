@@ -9,7 +9,7 @@ import (
 
 // isDefinition reports whether text defines something, perhaps on a condition.
 func isDefinition(text string) bool {
-	text = strings.TrimSpace(text)
+	text = trimBlanks(text)
 	for strings.HasPrefix(text, "@") {
 		_, text = cutSpace(text)
 	}
@@ -44,7 +44,7 @@ func (s *source) define(text string) bool {
 	}
 	lines := strings.Split(value, "\n")
 	for i, l := range lines {
-		lines[i] = strings.TrimSpace(l)
+		lines[i] = trimBlanks(l)
 	}
 	if len(lines) > 1 && lines[0] == "" {
 		lines = lines[1:]

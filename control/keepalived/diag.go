@@ -51,7 +51,20 @@ type Diagnostic struct {
 	// LeftOut says that the service or real server the report is about is not
 	// in the Config.
 	LeftOut bool
+	// Counts says what the report is for the exit code of a configuration test.
+	Counts Counts
 }
+
+// Counts says what a report is for the exit code of a configuration test.
+type Counts uint8
+
+// The kinds of counting.
+const (
+	BySeverity Counts = iota // from Warning on it is a mistake
+	AsGood                   // keepalived takes it: no mistake, however grave
+	AsMissing                // a value is missing, where keepalived stops reading
+	AsSecurity               // a script would run with too many rights
+)
 
 // String is the report as "file:line: severity: keyword: text".
 func (d Diagnostic) String() string {
@@ -66,9 +79,11 @@ type Diagnostics []Diagnostic
 
 // Exit codes of a configuration test, as keepalived(8) has them.
 const (
-	ExitOK     = 0 // nothing above a Note
-	ExitFatal  = 1 // nothing could be loaded
-	ExitConfig = 2 // warnings or errors; what remains would run
+	ExitOK       = 0 // nothing that counts above a Note
+	ExitFatal    = 1 // nothing could be loaded; keepalived takes a missing file as good
+	ExitMissing  = 2 // a keyword has no value; keepalived stops reading there
+	ExitConfig   = 5 // another mistake; what remains would run
+	ExitSecurity = 6 // a script is run and enable_script_security is absent
 )
 
 // Max is the greatest severity among ds, and Note when there are none.
@@ -82,15 +97,27 @@ func (ds Diagnostics) Max() Severity {
 
 // ExitCode is the exit code of a configuration test with these reports. A
 // warning counts as a configuration error, because keepalived's -t fails for
-// the same things (a changed port, a duplicate real server).
+// the same things (a changed port, a duplicate real server). As with keepalived
+// a missing value goes before the security of scripts, and that before all else.
 func (ds Diagnostics) ExitCode() int {
-	switch ds.Max() {
-	case Note:
-		return ExitOK
-	case Fatal:
-		return ExitFatal
+	found := [AsSecurity + 1]bool{}
+	mistake := false
+	for _, d := range ds {
+		if d.Severity == Fatal {
+			return ExitFatal
+		}
+		found[d.Counts] = true
+		mistake = mistake || d.Counts == BySeverity && d.Severity >= Warning
 	}
-	return ExitConfig
+	switch {
+	case found[AsMissing]:
+		return ExitMissing
+	case found[AsSecurity]:
+		return ExitSecurity
+	case mistake:
+		return ExitConfig
+	}
+	return ExitOK
 }
 
 // maxDiagnostics bounds the reports about one configuration. One more says that
@@ -115,9 +142,11 @@ func (ds *Diagnostics) put(d Diagnostic) {
 	case n < maxDiagnostics || d.Severity == Fatal:
 		*ds = append(*ds, d)
 	case n == maxDiagnostics:
-		*ds = append(*ds, Diagnostic{Pos: d.Pos, Severity: d.Severity, Text: "there are more reports; they are left out"})
+		*ds = append(*ds, Diagnostic{Pos: d.Pos, Severity: d.Severity, Counts: d.Counts, Text: "there are more reports; they are left out"})
 	default:
 		more := &(*ds)[maxDiagnostics]
-		more.Severity = max(more.Severity, d.Severity)
+		if more.Severity < d.Severity {
+			more.Severity, more.Counts = d.Severity, d.Counts
+		}
 	}
 }

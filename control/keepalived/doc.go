@@ -2,8 +2,8 @@
 // director, as it is written for keepalived(8).
 //
 // There are two layers. Parse turns files into a tree of Nodes and knows
-// nothing about keywords: comments, quotes, escapes, include, definitions,
-// conditional lines and braces end there. Load gives the tree a meaning: a
+// nothing about keywords but which take a command: comments, quotes, escapes,
+// include, definitions, repeated and conditional lines and braces end there. Load gives the tree a meaning: a
 // table of words for each block says which words are legal where, how many
 // arguments they take and which function reads them; the result is a Config in
 // which inheritance and defaults are resolved.

@@ -51,7 +51,7 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 // drawConfig makes any configuration that Load could make.
 func drawConfig(t *rapid.T) *Config {
 	c := &Config{Global: Global{
-		RouterID: rapid.String().Draw(t, "router_id"), DRCheck: rapid.Bool().Draw(t, "dr_check"), LogAllFailures: rapid.Bool().Draw(t, "log"),
+		RouterID: rapid.StringMatching(`[ #-~é∇'\\]*`).Draw(t, "router_id"), DRCheck: rapid.Bool().Draw(t, "dr_check"), LogAllFailures: rapid.Bool().Draw(t, "log"),
 		Timeouts:           Timeouts{UDP: rapid.Uint32Range(0, maxSeconds).Draw(t, "udp"), TCP: rapid.Uint32Range(0, 1).Draw(t, "tcp")},
 		PersistenceDefault: PersistenceDefault{Set: rapid.Bool().Draw(t, "set")},
 	}}

@@ -11,8 +11,11 @@ type status uint8
 const (
 	used       status = iota
 	later             // keepalived's, not used yet
+	replaced          // a check that is not made yet, and another in its place
+	missing           // a check that is not made yet, and none in its place
 	noEffect          // keepalived's, about its own processes
-	deprecated        // of old releases
+	deprecated        // of old releases; keepalived takes it
+	refused           // of old releases; keepalived does not know it any more
 )
 
 // anyArgs is the greatest number of arguments of a word that takes any.
@@ -28,6 +31,8 @@ type word struct {
 	set, end func(*reader, *Node)
 	block    *block // what the word opens, nil when it opens nothing
 	why      string // added to the report about a word that is not used
+	// text says that any text is a valid value, also one in apostrophes.
+	text bool
 }
 
 // A block is the words that are legal between a pair of braces.
@@ -36,6 +41,8 @@ type block struct {
 	words []word
 	// data says that the lines are no keywords: addresses, routes, names.
 	data bool
+	// lenient says that keepalived reads on where a value is missing.
+	lenient bool
 
 	index map[string]*word // words by name; nil: find has not made it yet
 }
@@ -92,7 +99,7 @@ func unread(ws []word) []word {
 func grammar() *block {
 	return &block{name: "the outermost level", words: slices.Concat(
 		[]word{
-			{name: "global_defs", block: &block{name: "global_defs", words: globalWords()}},
+			{name: "global_defs", block: &block{name: "global_defs", lenient: true, words: globalWords()}},
 			{name: "virtual_server", min: 1, max: 2, set: (*reader).beginService, end: (*reader).endService,
 				block: &block{name: "virtual_server", words: serviceWords()}},
 			{name: groupWord, min: 1, max: 1, set: (*reader).setGroup, block: &block{name: groupWord, data: true}},

@@ -52,7 +52,7 @@ func includeLine(text string) (check includeCheck, arg string, ok bool) {
 // name starts at the folder of the including file.
 func (s *source) include(check includeCheck, arg string, pos Pos) {
 	if strings.HasPrefix(arg, `"`) || strings.HasPrefix(arg, "'") {
-		if toks, matched := split(nil, arg); matched && len(toks) == 1 {
+		if toks, wrong := split(nil, strings.ReplaceAll(arg, "'", `"`)); wrong == 0 && len(toks) == 1 {
 			arg = toks[0].word
 		}
 	}

@@ -1,6 +1,10 @@
 package keepalived
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // A token is a word, or one of the braces when brace is not 0.
 type token struct {
@@ -10,22 +14,29 @@ type token struct {
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
+// flaws is a set of mistakes in a line.
+type flaws uint8
+
+const (
+	openQuote    flaws = 1 << iota // a quote is not closed: what it starts is dropped
+	foreignSpace                   // white space beyond ASCII, read as a blank
+)
+
 // stripComment is line without its comment: '#' and '!' start one anywhere
-// outside quotes, also in the middle of a word. A backslash takes the special
-// meaning from the byte behind it.
+// outside double quotes, also in the middle of a word, and a backslash before
+// them belongs to it. Inside double quotes a backslash takes the special meaning
+// from the byte behind it.
 func stripComment(line string) string {
-	var quote byte
+	quoted := false
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
+		case c == '\\' && !quoted && i+1 < len(line) && (line[i+1] == '#' || line[i+1] == '!'):
+			return line[:i]
 		case c == '\\':
 			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '#' || c == '!':
+		case c == '"':
+			quoted = !quoted
+		case (c == '#' || c == '!') && !quoted:
 			return line[:i]
 		}
 	}
@@ -33,25 +44,41 @@ func stripComment(line string) string {
 }
 
 // plain reports whether line is nothing but words, white space and braces: no byte
-// of it starts a quote, an escape, a comment, a definition, its use or a condition.
+// of it starts a quote, an escape, a comment, a definition, its use or a condition,
+// and all are ASCII.
 func plain(line string) bool {
 	for i := 0; i < len(line); i++ {
-		switch line[i] {
+		switch c := line[i]; c {
 		case '"', '\'', '\\', '#', '!', '$', '@', '~':
 			return false
+		default:
+			if c >= utf8.RuneSelf {
+				return false
+			}
 		}
 	}
 	return true
 }
 
 // split cuts line, which has no comment any more, into words and braces, which it
-// adds to toks. Quotes join with what they touch: ab"c d"'e' is one word. A quote
-// that is not closed ends at the end of the line; matched is false then.
-func split(toks []token, line string) (_ []token, matched bool) {
+// adds to toks. Double quotes make a word of what is between them, and nothing is
+// special there; they end the word they touch. The words behind a keyword that
+// takes a command are read as a shell would, see splitter.command.
+func split(toks []token, line string) ([]token, flaws) {
 	if plain(line) {
-		return splitPlain(toks, line), true
+		return splitPlain(toks, line), 0
 	}
 	return splitQuoted(toks, line)
+}
+
+// splitQuoted is split for any line.
+func splitQuoted(toks []token, line string) ([]token, flaws) {
+	s := splitter{line: line, toks: toks}
+	for s.i < len(line) {
+		s.step()
+	}
+	s.flush()
+	return s.toks, s.flaws
 }
 
 // splitPlain is split for a plain line. The words are parts of it.
@@ -74,49 +101,163 @@ func splitPlain(toks []token, line string) []token {
 	return toks
 }
 
-// splitQuoted is split for any line.
-func splitQuoted(toks []token, line string) (_ []token, matched bool) {
-	var word []byte
-	var quote byte
-	inWord := false
-	flush := func() {
-		if inWord {
-			toks = append(toks, token{word: string(word)})
-		}
-		word, inWord = word[:0], false
+// A splitter cuts any line into words and braces.
+type splitter struct {
+	line  string
+	i     int // of the next byte
+	toks  []token
+	flaws flaws
+
+	word   []byte
+	inWord bool   // word is one, also when it is empty
+	count  int    // words since the line's start or the last brace
+	quotes quotes // what quotes the words behind the first of these
+}
+
+// quotes says how words are quoted.
+type quotes uint8
+
+const (
+	ordinary quotes = iota
+	// shell is as in regex: single quotes too, backslashes escape, and quotes join
+	// with what they touch.
+	shell
+	// command is shell, and the first word is read so once more when it is run.
+	command
+)
+
+// quotesBehind is how the words behind a keyword are quoted.
+func quotesBehind(keyword string) quotes {
+	switch keyword {
+	case "regex":
+		return shell
+	case "script", "misc_path", "quorum_up", "quorum_down", "startup_script", "shutdown_script",
+		"notify_fifo_script", "lvs_notify_fifo_script", "vrrp_notify_fifo_script",
+		"notify", "notify_up", "notify_down", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted",
+		"notify_master_rx_lower_pri":
+		return command
 	}
-	for i := 0; i < len(line); {
-		c := line[i]
-		switch {
-		case c == '\\':
-			var b byte
-			b, i = unescape(line, i+1)
-			word, inWord = append(word, b), true
-			continue
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			word = append(word, c)
-		case c == '"' || c == '\'':
-			quote, inWord = c, true
-		case isSpace(c):
-			flush()
-		case c == '$' && reference(line[i:]) > 0:
-			// An undefined ${NAME} stays as it is; its braces are no block.
-			n := reference(line[i:])
-			word, inWord = append(word, line[i:i+n]...), true
-			i += n
-			continue
-		case c == '{' || c == '}':
-			flush()
-			toks = append(toks, token{brace: c})
+	return ordinary
+}
+
+func (s *splitter) step() {
+	switch c := s.line[s.i]; {
+	case s.quotes != ordinary && c == '\\':
+		s.escape()
+	case s.quotes != ordinary && (c == '"' || c == '\''):
+		s.join(c)
+	case c == '"':
+		s.flush()
+		s.quoted()
+	case isSpace(c):
+		s.flush()
+		s.i++
+	case c == '$' && reference(s.line[s.i:]) > 0:
+		// An undefined ${NAME} stays as it is; its braces are no block.
+		s.keep(reference(s.line[s.i:]))
+	case c == '{' || c == '}':
+		s.flush()
+		s.toks = append(s.toks, token{brace: c})
+		s.i++
+		s.count, s.quotes = 0, ordinary
+	case c >= utf8.RuneSelf:
+		r, n := utf8.DecodeRuneInString(s.line[s.i:])
+		if !isForeignSpace(r) {
+			s.keep(n)
+			break
+		}
+		s.flush()
+		s.flaws |= foreignSpace
+		s.i += n
+	default:
+		s.keep(1)
+	}
+}
+
+// keep adds the next n bytes to the word.
+func (s *splitter) keep(n int) {
+	s.word, s.inWord = append(s.word, s.line[s.i:s.i+n]...), true
+	s.i += n
+}
+
+// escape adds the byte that the next ones stand for.
+func (s *splitter) escape() {
+	b, i := unescape(s.line, s.i+1)
+	s.word, s.inWord, s.i = append(s.word, b), true, i
+}
+
+// quoted takes the next word, which is in double quotes.
+func (s *splitter) quoted() {
+	text, _, closed := strings.Cut(s.line[s.i+1:], `"`)
+	if !closed {
+		s.flaws |= openQuote
+		s.i = len(s.line)
+		return
+	}
+	s.i += len(text) + 2
+	s.add(text)
+}
+
+// join adds what is between two quotes to the word.
+func (s *splitter) join(quote byte) {
+	s.inWord = true
+	for s.i++; s.i < len(s.line); {
+		switch c := s.line[s.i]; c {
+		case quote:
+			s.i++
+			return
+		case '\\':
+			s.escape()
 		default:
-			word, inWord = append(word, c), true
+			s.keep(1)
 		}
-		i++
 	}
-	flush()
-	return toks, quote == 0
+	s.flaws |= openQuote
+	s.word, s.inWord = s.word[:0], false
+}
+
+// flush ends the word.
+func (s *splitter) flush() {
+	if !s.inWord {
+		return
+	}
+	word := string(s.word)
+	s.word, s.inWord = s.word[:0], false
+	if s.quotes == command && s.count == 1 && !balanced(word) {
+		s.flaws |= openQuote
+		return
+	}
+	s.add(word)
+}
+
+func (s *splitter) add(word string) {
+	s.toks = append(s.toks, token{word: word})
+	if s.count++; s.count == 1 {
+		s.quotes = quotesBehind(word)
+	}
+}
+
+// balanced reports whether all quotes in a command are closed.
+func balanced(s string) bool {
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == c:
+			quote = 0
+		}
+	}
+	return quote == 0
+}
+
+// isForeignSpace reports whether r looks like white space and is none for
+// keepalived. It comes with text from word processors and web pages.
+func isForeignSpace(r rune) bool {
+	const zeroWidth, byteOrderMark = '\u200b', '\ufeff'
+	return r >= utf8.RuneSelf && unicode.IsSpace(r) || r == zeroWidth || r == byteOrderMark
 }
 
 // reference is the length of the ${NAME} that s starts with, or 0.

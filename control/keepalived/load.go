@@ -21,6 +21,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	r.global.DRCheck = true
 	r.walk(groupsFirst(nodes), r.root)
 	r.noteIdleGroups()
+	r.reportCommand()
 	if opt.PersistenceDefault.Set {
 		r.global.PersistenceDefault = opt.PersistenceDefault
 	}
@@ -48,6 +49,9 @@ type reader struct {
 	check    *checkDraft
 	tuning   *tuning // of the innermost of these
 
+	command        *Node // the first command that is there; nil: none is
+	scriptSecurity bool  // enable_script_security was read
+
 	servers slab[serverDraft]
 	checks  slab[checkDraft]
 	seen    map[netip.Addr]bool // the real servers of the service that is resolved
@@ -69,6 +73,9 @@ func (r *reader) walk(nodes []*Node, b *block) {
 
 func (r *reader) read(n *Node, w *word, b *block) {
 	r.tell(n, w, b)
+	if w.status != later && w.status != noEffect && !w.text {
+		n = r.withoutApostrophes(n)
+	}
 	if !r.countArgs(n, w, b) {
 		return
 	}
@@ -95,6 +102,25 @@ func (r *reader) read(n *Node, w *word, b *block) {
 	}
 }
 
+// withoutApostrophes is n with the apostrophes off values that have them around,
+// where no valid value does. keepalived takes them as a part of the value.
+func (r *reader) withoutApostrophes(n *Node) *Node {
+	around := func(s string) bool { return len(s) > 2 && s[0] == '\'' && s[len(s)-1] == '\'' }
+	i := slices.IndexFunc(n.Args, around)
+	if i < 0 {
+		return n
+	}
+	r.add(n, Note, "%s is read as %s; keepalived takes the apostrophes as a part of it: leave them out", n.Args[i], strings.Trim(n.Args[i], "'"))
+	c := *n
+	c.Args = slices.Clone(n.Args)
+	for i, a := range c.Args {
+		if around(a) {
+			c.Args[i] = a[1 : len(a)-1]
+		}
+	}
+	return &c
+}
+
 // countArgs reports whether n has enough arguments.
 func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 	if len(n.Args) < w.min {
@@ -102,7 +128,11 @@ func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 		if w.min > 1 {
 			what = fmt.Sprintf("%d values are needed", w.min)
 		}
-		r.add(n, Error, "%s; the line is left out", what)
+		counts := AsMissing
+		if b.lenient {
+			counts = BySeverity
+		}
+		r.report(n, Error, counts, "%s; the line is left out", what)
 		return false
 	}
 	if len(n.Args) > w.max {
@@ -111,7 +141,7 @@ func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 		if b.find(extra) != nil || w.block != nil && w.block.find(extra) != nil {
 			hint = "; write one keyword a line"
 		}
-		r.add(n, Warning, "%q and what follows in the line is left out%s", extra, hint)
+		r.add(n, Note, "%q and what follows in the line is left out%s", extra, hint)
 	}
 	return true
 }
@@ -126,22 +156,28 @@ func (r *reader) tell(n *Node, w *word, b *block) {
 		return
 	}
 	r.told[key] = true
-	text := ""
+	text, severity, counts := "", Note, BySeverity
 	switch w.status {
 	case later:
 		text = "not used yet"
 		if w.block != nil {
 			text += ", with all that is in it"
 		}
+	case replaced:
+		text, severity, counts = "not made yet", Warning, AsGood
+	case missing:
+		text, severity = "not made yet", Warning
 	case noEffect:
 		text = "has no effect here"
 	case deprecated:
 		text = "belongs to old releases and has no effect"
+	case refused:
+		text, severity = "keepalived does not know the word here, and it has no effect", Warning
 	}
 	if w.why != "" {
 		text += "; " + w.why
 	}
-	r.add(n, Note, "%s", text)
+	r.report(n, severity, counts, "%s", text)
 }
 
 // unknown reports a word that is not legal in b, and what may be meant.
@@ -158,10 +194,16 @@ func (r *reader) unknown(n *Node, b *block) {
 		return
 	}
 	var known []string
+	gone := map[string]bool{}
 	for _, w := range b.words {
 		known = append(known, w.name)
+		gone[w.name] = w.status == refused || w.status == deprecated
 	}
-	if s := nearest(n.Keyword, known); s != "" {
+	switch s := nearest(n.Keyword, known); {
+	case gone[s]:
+		r.add(n, Error, "unknown word in %s; the line should go", b.name)
+		return
+	case s != "":
 		r.add(n, Error, "unknown word in %s; did you mean %s?", b.name, s)
 		return
 	}
@@ -171,6 +213,13 @@ func (r *reader) unknown(n *Node, b *block) {
 // add reports something about n.
 func (r *reader) add(n *Node, sev Severity, format string, args ...any) {
 	r.diags.add(n.Pos, sev, n.Keyword, format, args...)
+}
+
+// report reports something about n that counts otherwise than by its severity.
+func (r *reader) report(n *Node, sev Severity, counts Counts, format string, args ...any) {
+	if !r.diags.full(sev) {
+		r.diags.put(Diagnostic{Pos: n.Pos, Severity: sev, Keyword: n.Keyword, Text: fmt.Sprintf(format, args...), Counts: counts})
+	}
 }
 
 // leaveOut reports why the service or server that n opens is not served.

@@ -18,6 +18,9 @@ type Files struct {
 	// Glob returns the files that match a pattern of path/filepath.Match,
 	// sorted. Braces are expanded before.
 	Glob func(pattern string) ([]string, error)
+	// Executable reports whether a command, an absolute path, is there and can be
+	// run.
+	Executable func(name string) bool
 }
 
 // Limits bound what a configuration may cost. Zero fields mean the defaults.
@@ -62,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Files.Glob == nil {
 		o.Files.Glob = filepath.Glob
+	}
+	if o.Files.Executable == nil {
+		o.Files.Executable = isExecutable
 	}
 	if o.ConfigID == "" {
 		host, _ := os.Hostname() // without a name no @id line matches

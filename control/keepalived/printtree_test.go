@@ -26,14 +26,15 @@ func printNodes(b *bufio.Writer, nodes []*Node, depth int) {
 			b.WriteByte('\n')
 		}
 		b.WriteString(indent)
-		if _, _, include := includeLine(n.Keyword); include || strings.HasPrefix(n.Keyword, "@") || strings.HasPrefix(n.Keyword, "~") {
-			b.WriteString(quote(n.Keyword))
+		quotes := quotesBehind(n.Keyword)
+		if _, _, include := includeLine(n.Keyword); include || n.Keyword != "" && strings.ContainsRune("@~$", rune(n.Keyword[0])) {
+			b.WriteString(`"` + n.Keyword + `"`)
 		} else {
-			b.WriteString(quoteIfNeeded(n.Keyword))
+			b.WriteString(quoteIfNeeded(n.Keyword, ordinary))
 		}
 		for _, a := range n.Args {
 			b.WriteByte(' ')
-			b.WriteString(quoteIfNeeded(a))
+			b.WriteString(quoteIfNeeded(a, quotes))
 		}
 		if n.HasBlock {
 			b.WriteString(" {\n")
@@ -45,20 +46,31 @@ func printNodes(b *bufio.Writer, nodes []*Node, depth int) {
 }
 
 // quoteIfNeeded is word as it must be written to be read as one word.
-func quoteIfNeeded(word string) string {
-	plain := word != ""
-	for _, r := range word {
-		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == utf8.RuneError || strings.ContainsRune("\"'#!{}\\$", r) {
-			plain = false
+func quoteIfNeeded(word string, q quotes) string {
+	if q == ordinary {
+		if plainWord(word, "\"#!{}$") {
+			return word
 		}
+		return `"` + word + `"` // in which nothing is special
 	}
-	if plain {
+	if plainWord(word, "\"'#!{}\\$") {
 		return word
 	}
 	return quote(word)
 }
 
-// quote is word in double quotes.
+// plainWord reports whether word can be written as it is, where the bytes of
+// special are special.
+func plainWord(word, special string) bool {
+	for _, r := range word {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == utf8.RuneError || strings.ContainsRune(special, r) {
+			return false
+		}
+	}
+	return word != ""
+}
+
+// quote is word in double quotes, as a command is written.
 func quote(word string) string {
 	var b strings.Builder
 	b.WriteByte('"')

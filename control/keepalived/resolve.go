@@ -92,7 +92,7 @@ func (d *serviceDraft) nameAt(p place) string {
 // resolve makes the services that can be served of the drafts.
 func (r *reader) resolve() []*VirtualServer {
 	var vs []*VirtualServer
-	seen := map[serviceKey]claim{}
+	seen, made := map[serviceKey]claim{}, map[serviceKey]*VirtualServer{}
 	for _, d := range r.services {
 		if d.bad {
 			continue // what else is wrong depends on the reason, which is reported
@@ -103,30 +103,30 @@ func (r *reader) resolve() []*VirtualServer {
 		if d.bad {
 			continue // a report about its ports would be about another method
 		}
-		if r.resolvePlaces(d, seen); len(d.places) == 0 {
-			continue
-		}
+		r.resolvePlaces(d, seen)
 		r.resolvePersistence(d)
 		d.v.Timing = d.tuning.timing()
 		d.v.Weight = or(d.tuning.weight, 1)
 		d.v.InhibitOnFailure = or(d.tuning.inhibit, false)
 		r.resolveServers(d)
 		r.resolveQuorum(d)
-		vs = append(vs, d.expand()...)
-		if len(d.servers) == 0 {
+		for _, v := range d.expand() {
+			made[serviceKey{v.Addr, v.Port, v.Protocol}] = v
+			vs = append(vs, v)
+		}
+		r.join(d, made)
+		if len(d.servers) == 0 && len(d.places) > 0 {
 			r.add(d.node, Note, "%s has no real servers; its clients are refused", d.name())
 		}
 	}
 	return vs
 }
 
-// resolvePlaces takes the places from d that have a service already, and claims
-// the others.
+// resolvePlaces takes the places from d that have a service already: its real
+// servers join that. The others it claims.
 func (r *reader) resolvePlaces(d *serviceDraft, seen map[serviceKey]claim) {
 	var free []place
-	var at Pos // where the services are that are there already
-	taken, others := "", ""
-	more := 0
+	var at Pos // where the first of the services is that are there already
 	for _, p := range d.places {
 		key := serviceKey{p.addr, p.port, d.v.Protocol}
 		switch c := seen[key]; c.draft {
@@ -136,30 +136,59 @@ func (r *reader) resolvePlaces(d *serviceDraft, seen map[serviceKey]claim) {
 		case d:
 			r.leftOut(p.node, Warning, "%s is in %s already, at %v; the second is left out", d.nameAt(p), d.name(), c.pos)
 		default:
-			if taken == "" {
-				taken, at = d.nameAt(p), c.draft.node.Pos
-			} else {
-				more++
+			if len(d.joins) == 0 {
+				at = c.draft.node.Pos
 			}
+			d.joins = append(d.joins, p)
 		}
 	}
 	d.places = free
-	if more > 0 {
-		others = fmt.Sprintf(", with %d more of %s", more, d.name())
+	if len(d.joins) == 0 {
+		return
 	}
-	if taken != "" {
-		r.leftOut(d.node, Error, "%s is defined already at %v; this one is left out%s: put its real servers there", taken, at, others)
+	others := ""
+	if more := len(d.joins) - 1; more > 0 {
+		others = fmt.Sprintf(", as are %d more of %s", more, d.name())
+	}
+	r.add(d.node, Note, "%s is defined already at %v%s: the real servers of this block join those there, and all else in it is left out", d.nameAt(d.joins[0]), at, others)
+}
+
+// join adds d's real servers to the services that are there already.
+func (r *reader) join(d *serviceDraft, made map[serviceKey]*VirtualServer) {
+	servers := map[uint16][]*RealServer{}
+	for _, p := range d.joins {
+		if servers[p.port] == nil {
+			servers[p.port] = d.serversAt(p.port)
+		}
+		v := made[serviceKey{p.addr, p.port, d.v.Protocol}]
+		there := map[netip.Addr]bool{}
+		for _, s := range v.RealServers {
+			there[s.Addr] = true
+		}
+		all := slices.Clip(v.RealServers) // which other services may share
+		for _, s := range servers[p.port] {
+			if there[s.Addr] {
+				r.diags.put(Diagnostic{Pos: s.Pos, Severity: Note, Keyword: "real_server", LeftOut: true,
+					Text: fmt.Sprintf("%s is in the service at %v already; this one is left out", s.Name(d.v.Protocol), v.Pos)})
+				continue
+			}
+			all = append(all, s)
+		}
+		v.RealServers = all
 	}
 }
 
-// ports are the ports of d's places, each once, in order.
+// ports are the ports of d's places, also of those that have a service already,
+// each once, in order.
 func (d *serviceDraft) ports() []uint16 {
 	var ports []uint16
 	seen := map[uint16]bool{}
-	for _, p := range d.places {
-		if !seen[p.port] {
-			seen[p.port] = true
-			ports = append(ports, p.port)
+	for _, list := range [][]place{d.places, d.joins} {
+		for _, p := range list {
+			if !seen[p.port] {
+				seen[p.port] = true
+				ports = append(ports, p.port)
+			}
 		}
 	}
 	return ports
@@ -289,6 +318,9 @@ func (r *reader) resolvePersistence(d *serviceDraft) {
 			portless = d.nameAt(at)
 		}
 	}
+	if len(d.places) == 0 {
+		return
+	}
 	switch def := r.global.PersistenceDefault; {
 	case d.persistence != nil:
 		p.Timeout = d.timeout
@@ -391,11 +423,14 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	s.s.Weight = or(t.weight, 1)
 	s.s.InhibitOnFailure = or(t.inhibit, false)
 	for _, c := range s.checks {
-		c.c.Timing = c.tuning.over(t).timing()
+		tuned := c.tuning.over(t)
+		if c.c.Timing = tuned.timing(); tuned.delayBeforeRetry == nil && c.delay > 0 {
+			c.c.DelayBeforeRetry = c.delay
+		}
 		if !c.c.ConnectIP.IsValid() {
 			c.c.ConnectIP = s.s.Addr
 		}
-		c.c.ConnectPort = uint16(or(c.port, uint32(s.s.Port)))
+		c.c.ConnectPort = uint16(or(c.port, uint32(s.written)))
 		if c.c.ConnectPort == 0 {
 			s.follows = true
 		}

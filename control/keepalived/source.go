@@ -9,13 +9,15 @@ import (
 )
 
 // An input is one place lines come from: an open file, the rest of a
-// definition's text, or the files of an include that are not open yet.
+// definition's text, the files of an include that are not open yet, or the line that a
+// ~SEQ or ~LST repeats.
 type input struct {
-	name  string   // of a file; empty otherwise
-	text  string   // of a file, or of a definition, from the next line on
-	line  int      // how many lines of the file have been read
-	files []string // of an include: the next ones
-	pos   Pos      // of the line that used the definition, or of the include
+	name  string      // of a file; empty otherwise
+	text  string      // of a file, or of a definition, from the next line on
+	line  int         // how many lines of the file have been read
+	files []string    // of an include: the next ones
+	again *repetition // of ~SEQ or ~LST; nil otherwise
+	pos   Pos         // of the line that used the definition, or of the include
 	check includeCheck
 }
 
@@ -135,35 +137,37 @@ func (s *source) logical() (string, Pos, bool) {
 			name := f.files[0]
 			f.files = f.files[1:]
 			s.openIncluded(name, f.check, f.pos)
+		case f.again != nil && s.repeat(f.again):
+			return f.again.rest, f.pos, true
 		case f.text == "":
 			s.inputs = s.inputs[:len(s.inputs)-1]
 		case f.name == "":
-			return strings.TrimSpace(f.cut()), f.pos, true
+			return trimBlanks(f.cut()), f.pos, true
 		default:
 			pos := Pos{f.name, f.line + 1}
-			return strings.TrimSpace(f.continued()), pos, true
+			return trimBlanks(f.continued()), pos, true
 		}
 	}
 	return "", Pos{}, false
 }
 
-// continued takes the next line and its continuations.
+// continued takes the next line. A definition goes on where a line ends in a
+// backslash; elsewhere that is a part of a word.
 func (f *input) continued() string {
 	text, more := f.part()
 	if !more {
 		return text
 	}
+	if !isDefinition(text) {
+		return text + `\`
+	}
 	var whole strings.Builder
-	separator := ""
 	for {
-		if whole.Len() == 0 && isDefinition(text) {
-			separator = "\n"
-		}
 		whole.WriteString(text)
 		if !more || f.text == "" {
 			return whole.String()
 		}
-		whole.WriteString(separator)
+		whole.WriteByte('\n')
 		text, more = f.part()
 	}
 }
@@ -182,6 +186,9 @@ func (f *input) part() (text string, more bool) {
 	return text, more
 }
 
+// trimBlanks is s without the white space around it; only ASCII has any.
+func trimBlanks(s string) string { return strings.Trim(s, " \t\n\v\f\r") }
+
 // endsInBackslash reports whether the last backslash of s is not itself escaped.
 func endsInBackslash(s string) bool {
 	return (len(s)-len(strings.TrimRight(s, `\`)))%2 == 1
@@ -193,14 +200,14 @@ func (s *source) expand(text string, pos Pos) string {
 	count := 0
 	for {
 		rest, holds := s.condition(text)
-		if !holds || s.define(rest) {
+		if !holds || s.define(rest) || s.repeats(rest, pos) {
 			return ""
 		}
 		if text = s.substitute(rest, pos, &count); s.err != nil {
 			return ""
 		}
-		text = strings.TrimSpace(text)
-		if !strings.HasPrefix(text, "@") && !isDefinition(text) {
+		text = trimBlanks(text)
+		if !strings.HasPrefix(text, "@") && !isDefinition(text) && !isRepetition(text) {
 			break
 		}
 	}
@@ -208,12 +215,6 @@ func (s *source) expand(text string, pos Pos) string {
 		word, _, _ := strings.Cut(text, " ")
 		s.diags.add(pos, Error, word, "is not possible in a conditional or substituted line; give it a line of its own")
 		return ""
-	}
-	for _, block := range []string{"~SEQ(", "~SEQx(", "~LST("} {
-		if strings.HasPrefix(text, block) {
-			s.diags.add(pos, Error, strings.TrimSuffix(block, "("), "not used yet; the line is left out: write its repetitions one by one")
-			return ""
-		}
 	}
 	return text
 }
@@ -236,7 +237,7 @@ func (s *source) condition(text string) (rest string, holds bool) {
 func cutSpace(s string) (word, rest string) {
 	for i := 0; i < len(s); i++ {
 		if isSpace(s[i]) {
-			return s[:i], strings.TrimSpace(s[i:])
+			return s[:i], trimBlanks(s[i:])
 		}
 	}
 	return s, ""

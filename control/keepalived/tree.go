@@ -65,7 +65,7 @@ type openBlock struct {
 }
 
 func (b *builder) line(text string, pos Pos) {
-	toks, matched := split(b.toks[:0], text)
+	toks, wrong := split(b.toks[:0], text)
 	b.toks, b.words = toks, b.words[:0]
 	for _, t := range toks {
 		switch t.brace {
@@ -80,12 +80,18 @@ func (b *builder) line(text string, pos Pos) {
 		}
 	}
 	b.node(pos)
-	if !matched {
-		keyword := ""
-		if len(toks) > 0 {
-			keyword = toks[0].word
-		}
-		b.diags.add(pos, Error, keyword, "a quote is not closed; it ends with the line")
+	if wrong == 0 {
+		return
+	}
+	keyword := ""
+	if len(toks) > 0 {
+		keyword = toks[0].word
+	}
+	if wrong&openQuote != 0 {
+		b.diags.add(pos, Error, keyword, "a quote is not closed; what it starts is left out")
+	}
+	if wrong&foreignSpace != 0 {
+		b.diags.add(pos, Note, keyword, "a space that is not ASCII is read as a blank; keepalived takes it as a part of the word: write a blank")
 	}
 }
 

@@ -10,31 +10,37 @@ import (
 func TestParseReadsTheSyntax(t *testing.T) {
 	for _, tt := range []struct{ name, in, want, diags string }{
 		{"a comment starts in the middle of a word", "a b#c\na b!c\n", "a b\na b\n", ""},
-		{"no comment starts in quotes or after a backslash", `a "b#c" 'd!e' f\#g`, `a "b#c" "d!e" "f#g"`, ""},
-		{"quotes join with what they touch", `a b" c"'d e'f ""`, `a "b cd ef" ""`, ""},
-		{"an escaped quote starts nothing", `a \"b "c\"d" 'e"f'`, `a "\"b" "c\"d" "e\"f"`, ""},
-		{"escapes stand for bytes", `a \a\b\E\f\n\r\t\v \101\x42\x00043\cA \q\\`, `a "\007\010\033\014\012\015\011\013" "ABC\001" "q\\"`, ""},
-		{"three octal digits at most", `a \1012 \08`, `a A2 "\0008"`, ""},
+		{"no comment starts in double quotes", `a "b#c" "d!e" f#g`, `a "b#c" "d!e" f`, ""},
+		{"a comment starts in apostrophes", `a 'd!e'`, `a 'd`, ""},
+		{"a backslash before a comment belongs to it", "a b\\#c\na b\\\\#c\n", "a b\na b\\\\\n", ""},
+		{"double quotes make a word of their own", `a b" c"d ""e`, `a b " c" d "" e`, ""},
+		{"apostrophes and backslashes are letters", `a op's 'x y' dc1\node2 \x41 "b\"`, `a op's 'x y' dc1\node2 \x41 b\`, ""},
+		{"a command is quoted as in a shell", "script b\" c\"'d e'f \"\"\nscript \"'x y' z\" u\n", "script \"b cd ef\" \"\"\nscript \"'x y' z\" u\n", ""},
+		{"an escaped quote in a command starts nothing", `script b\\ "c\\\"d" 'e f'`, `script "b\\" "c\\\"d" "e f"`, ""},
+		{"escapes in a command stand for bytes", `notify \a\b\E\f\n\r\t\v \101\x42\x00043\cA \q\\`, `notify "\007\010\033\014\012\015\011\013" "ABC\001" "q\\"`, ""},
+		{"three octal digits at most", `misc_path \1012 \08`, `misc_path A2 "\0008"`, ""},
+		{"only the words behind such a keyword are a command", `a { misc_path b\ c } d\e`, "a {\n    misc_path \"b c\"\n}\n\nd\\e", ""},
+		{"a command whose quotes do not match is left out", `script "don't" x`, `script x`, "f:1: error: script: a quote is not closed"},
+		{"a regular expression is quoted as in a shell, once", `regex "don't" 'x\"y'`, `regex "don't" "x\"y"`, ""},
+		{"spaces beyond ASCII are blanks", "a\u3000b\u00a0c \"d\u3000e\"\n\u200bf \u3000\n", "a b c \"d\u3000e\"\nf\n", "f:1: note: a: a space that is not ASCII is read as a blank"},
 		{"a brace may touch a word, or stand on a later line", "a b{\nc}\nd\n\n# comment\n{\n}\n", "a b {\n    c\n}\n\nd {\n}\n", ""},
 		{"a line may go on after braces", "a { b c } d { e { f }}} g", "a {\n    b c\n}\n\nd {\n    e {\n        f\n    }\n}\n\ng\n", `f:1: error: }: unexpected: there is no "{" that it closes`},
-		{"a quoted brace is a word", `a "{" '}'`, `a "{" "}"`, ""},
+		{"a quoted brace is a word", `a "{" "}"`, `a "{" "}"`, ""},
 		{"a second brace is reported, its lines stay", "a {{\nb\n}}\nc\n", "a {\n    b\n}\n\nc\n", "f:1: error: {: unexpected: there is no keyword before it"},
 		{"a missing brace is reported where the block starts", "a {\nb {\n}\n", "a {\n    b {\n    }\n}\n", `f:1: error: a: the block that starts here is not closed; a "}" is missing`},
-		{"a quote ends with its line", "a 'b {\nc\n", "a \"b {\"\nc\n", "f:1: error: a: a quote is not closed; it ends with the line"},
-		{"a backslash joins lines", "a b\\\nc \\\n   d\n", "a bc d\n", ""},
-		{"an escaped backslash joins nothing", "a b\\\\\nc\n", "a \"b\\\\\"\nc\n", ""},
-		{"a comment may follow the backslash", "a b \\ # more\nc\n", "a b c\n", ""},
+		{"a quote that is not closed is left out with its line", "a x \"b {\nc\n", "a x\nc\n", "f:1: error: a: a quote is not closed; what it starts is left out"},
+		{"a backslash joins no lines", "a b\\\nc \\\n   d\n", "a b\\\nc \\\nd\n", ""},
+		{"a backslash joins the lines of a definition, also before a comment", "$A=b \\ # more\nc\n$A\n", "b\nc\n", ""},
 		{"carriage returns and a byte order mark are white space", "\ufeffa b\r\n{\r\n}\r\n", "a b {\n}\n", ""},
 		{"lines for another host are left out", "@main a\n@other b\n@^main c\n@^other @main d\n", "a\nd\n", ""},
-		{"an undefined name stays as it is", "a $B ${B}c ${B", "a \"\\044B\" \"\\044{B}c\" \"\\044\" {\n    B\n}", `f:1: error: a: the block that starts here is not closed; a "}" is missing`},
-		{"definitions are put in where a name ends", "$A=x y  # no\na $A ${A}z b$A $A. \"$A\"\n", "a x y x yz bx y \"\\044A.\" \"\\044A\"\n", ""},
+		{"an undefined name stays as it is", "a $B ${B}c ${B", "a \"$B\" \"${B}c\" \"$\" {\n    B\n}", `f:1: error: a: the block that starts here is not closed; a "}" is missing`},
+		{"definitions are put in where a name ends", "$A=x y  # no\na $A ${A}z b$A $A. \"$A\"\n", "a x y x yz bx y \"$A.\" \"$A\"\n", ""},
 		{"a definition is looked up when it is used", "$A=<${B}>\n$B=1\na $A\n$B=2\na $A\n", "a <1>\na <2>\n", ""},
 		{"a definition may make a condition or a definition", "$C=@other\n$C a\n$D=$E=5\n$D\nb $E\n", "b 5\n", ""},
 		{"a definition of several lines becomes lines", "$A= \\\nb { \\\n$N=3 \\\nc $N \\\n}\na $A d\n", "a b {\n    c 3\n}\n\nd\n", ""},
 		{"a blank line ends a definition", "$A= \\\nb \\\n\nc\na\n$A\n", "c\na\nb\n", ""},
-		{"predefined names", "a ${_PWD} ${_INSTANCE} ${_HASH}${_BANG} ${_ENV HOME} ${_RANDOM 3 9} '${_RANDOM 9 3}'", `a . main "#!" value of HOME 3 "\044{_RANDOM 9 3}"`, ""},
-		{"sequences are reported", "~SEQ(I,1,2) a ${I}\n~LST(I,1,2) b\n", "", "f:1: error: ~SEQ: not used yet"},
-		{"quoted keywords are nothing special", "\"include\" a\n'@x' b\n\"~SEQ(\"\n", "\"include\" a\n\"@x\" b\n\"~SEQ(\"\n", ""},
+		{"predefined names", "a ${_PWD} ${_INSTANCE} \"${_HASH}${_BANG}\" ${_ENV HOME} ${_RANDOM 3 9} \"${_RANDOM 9 3}\"", "a . main \"#!\" value of HOME 3 \"${_RANDOM 9 3}\"", ""},
+		{"quoted keywords are nothing special", "\"include\" a\n\"@x\" b\n\"~SEQ(\"\n\"$A=b\"\n", "\"include\" a\n\"@x\" b\n\"~SEQ(\"\n\"$A=b\"\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			nodes, ds, err := Parse("f", testOptions(tt.in))
@@ -58,7 +64,7 @@ func TestParseReadsTheSyntax(t *testing.T) {
 func TestPositionsAreThoseOfTheLineInTheFile(t *testing.T) {
 	o := testOptions("")
 	o.Files = memFiles(map[string]string{
-		"etc/f":   "# one\n$A= \\\nx { \\\ny \\\n}\na \\\nb\ninclude d/g\n$A\nz\n",
+		"etc/f":   "# one\n$A= \\\nx { \\\ny \\\n}\n\na\ninclude d/g\n$A\nz\n",
 		"etc/d/g": "\nc\n",
 	})
 	nodes, ds, err := Parse("etc/f", o)
@@ -69,7 +75,7 @@ func TestPositionsAreThoseOfTheLineInTheFile(t *testing.T) {
 	for _, n := range append(nodes, nodes[2].Children...) {
 		got = append(got, fmt.Sprintf("%s %v", n.Keyword, n.Pos))
 	}
-	want := []string{"a etc/f:6", "c etc/d/g:2", "x etc/f:9", "z etc/f:10", "y etc/f:9"}
+	want := []string{"a etc/f:7", "c etc/d/g:2", "x etc/f:9", "z etc/f:10", "y etc/f:9"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -180,7 +186,7 @@ func TestAFileThatCannotBeReadIsFatal(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"", "a", "a {\n b \"c\\\"d\" 'e'\n}", "$A= \\\nb $C \\\n}\n$C=x y\n$A ${A}{", "@main a\n@^main b", "a \\\nb", "a \\x41\\101\\cA#b",
-		"include g\ninclude {g,h}\n", "{}{}}{", "\"include\" \"@x\" \"\"", "a \xff\u00a0\u2028\ufeff", "~SEQ(a)", "${_ENV X} ${_RANDOM} ${_PWD}",
+		"include g\ninclude {g,h}\n", "{}{}}{", "\"include\" \"@x\" \"\"", "a \xff\u00a0\u2028\ufeff", "~SEQ(a)", "~SEQ(A,1,3) a $A ${A}b", "~LST({A,B},{1,2},{x}) a ${A} {\n$B\n}", "notify 'a b' \"c", "a\u3000'b' c\\d", "${_ENV X} ${_RANDOM} ${_PWD}",
 	} {
 		f.Add(s)
 	}
@@ -194,6 +200,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		text := printed(t, nodes)
+		if strings.Contains(text, "${") || strings.Contains(text, `\`) {
+			return // made by definitions it may be what no text says; a backslash may hide a quote from a comment
+		}
 		again, ds, err := Parse("f", testOptions(text))
 		if err != nil || len(ds) > 0 {
 			t.Fatalf("the printed text is wrong: %v %v\n%s", ds, err, text)

@@ -92,6 +92,18 @@ func parseAddr(s string) (netip.Addr, error) {
 	return a, nil
 }
 
+// parseSwitchable reads seconds of persistence, or off, which is 0.
+func parseSwitchable(s string) (uint32, error) {
+	if strings.EqualFold(s, "off") {
+		return 0, nil
+	}
+	v, err := parseNumber(s, 0, maxSeconds)
+	if err != nil {
+		return 0, err
+	}
+	return v, nil
+}
+
 // parseEndpoint reads ADDR [PORT]; the port is 0 when it is absent.
 func parseEndpoint(args []string) (netip.Addr, uint16, error) {
 	a, err := parseAddr(args[0])

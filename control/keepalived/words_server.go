@@ -1,6 +1,11 @@
 package keepalived
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
 
 // A serverDraft is a real server before inheritance and checks.
 type serverDraft struct {
@@ -10,6 +15,8 @@ type serverDraft struct {
 	tuning tuning
 	checks []*checkDraft
 	method *Node // nil when absent
+	// written is the port in the file, which checks use; 0 when it is absent.
+	written uint16
 	// follows says that a check connects to the port of the service, whatever
 	// it is: the ConnectPort of such a check is 0.
 	follows bool
@@ -23,6 +30,7 @@ type checkDraft struct {
 	node   *Node
 	port   *uint32 // nil when absent
 	tuning tuning
+	delay  time.Duration // default of delay_before_retry; 0: that of most checks
 }
 
 // serverWords are the words of real_server.
@@ -33,13 +41,14 @@ func serverWords() []word {
 			{name: "uthreshold", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.rs.upper })},
 			{name: "lthreshold", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.rs.lower })},
 			{name: "lvs_method", min: 1, max: anyArgs, set: func(r *reader, n *Node) { r.rs.method = n }},
-			{name: "TCP_CHECK", set: (*reader).beginTCPCheck, end: (*reader).endCheck,
-				block: &block{name: "TCP_CHECK", words: connectionWords()}},
+			{name: "TCP_CHECK", max: anyArgs, set: (*reader).beginCheck, end: (*reader).endCheck,
+				block: &block{name: "TCP_CHECK", words: slices.Concat(connectionWords(), oldRetryWords())}},
 		},
-		unusedCheckers(connectionWords()),
+		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),
-		names(later, "notify_up notify_down smtp_alert virtualhost snmp_name"),
+		commands("notify_up notify_down"),
+		names(later, "smtp_alert virtualhost snmp_name"),
 	)
 }
 
@@ -52,8 +61,12 @@ func connectionWords() []word {
 			{name: "bindto", min: 1, max: 1, set: (*reader).setBindTo},
 		},
 		tuningWords(0),
-		names(later, "bind_port bind_if fwmark log_all_failures"),
-		names(deprecated, "nb_get_retry nb_sock_retry"),
+		names(later, "bind_if"),
+		[]word{
+			{name: "bind_port", status: later, max: anyArgs, set: valid(numbers(1, 65535))},
+			{name: "fwmark", status: later, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
+			{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)},
+		},
 	)
 }
 
@@ -62,10 +75,11 @@ func (r *reader) beginServer(n *Node) {
 	d.node, d.s.Pos = n, n.Pos
 	r.rs, r.tuning = d, &d.tuning
 	var err error
-	if d.s.Addr, d.s.Port, err = parseEndpoint(n.Args); err != nil {
+	if d.s.Addr, d.s.Port, err = r.endpoint(n); err != nil {
 		r.leaveOut(n, &d.bad, "%v; the real server is left out", err)
 		return
 	}
+	d.written = d.s.Port
 	if r.vs.v.Addr.IsValid() && !sameFamily(d.s.Addr, r.vs.v.Addr) {
 		r.leaveOut(n, &d.bad, "[%v] is of another address family than its service [%v]; the real server is left out", d.s.Addr, r.vs.v.Addr)
 	}
@@ -76,7 +90,8 @@ func (r *reader) endServer(*Node) {
 	r.rs, r.tuning = nil, &r.vs.tuning
 }
 
-func (r *reader) beginTCPCheck(n *Node) {
+// beginCheck begins a check, which a TCP_CHECK makes whatever its keyword is.
+func (r *reader) beginCheck(n *Node) {
 	d := r.checks.one()
 	d.node, d.c.Kind, d.c.Pos = n, TCPCheck, n.Pos
 	r.check, r.tuning = d, &d.tuning
@@ -84,11 +99,32 @@ func (r *reader) beginTCPCheck(n *Node) {
 
 func (r *reader) endCheck(*Node) {
 	r.rs.checks = append(r.rs.checks, r.check)
+	r.dropCheck(nil)
+}
+
+// dropCheck ends a check that is not made.
+func (r *reader) dropCheck(*Node) {
 	r.check, r.tuning = nil, &r.rs.tuning
 }
 
+// endpoint is the ADDR [PORT] of n. As with keepalived a prefix length does not
+// count.
+func (r *reader) endpoint(n *Node) (netip.Addr, uint16, error) {
+	addr := r.host(n)
+	return parseEndpoint(append([]string{addr}, n.Args[1:min(len(n.Args), 2)]...))
+}
+
+// host is the address of n without the prefix length behind it.
+func (r *reader) host(n *Node) string {
+	addr, length, ok := strings.Cut(n.Args[0], "/")
+	if ok {
+		r.add(n, Note, "the prefix length /%s of %s is left out: it is one address", length, addr)
+	}
+	return addr
+}
+
 func (r *reader) setConnectIP(n *Node) {
-	a, err := parseAddr(n.Args[0])
+	a, err := parseAddr(r.host(n))
 	if err != nil {
 		r.add(n, Error, "%v; the line is left out", err)
 		return
@@ -97,7 +133,7 @@ func (r *reader) setConnectIP(n *Node) {
 }
 
 func (r *reader) setBindTo(n *Node) {
-	a, err := parseAddr(n.Args[0])
+	a, err := parseAddr(r.host(n))
 	if err != nil {
 		r.add(n, Error, "%v; the line is left out", err)
 		return

@@ -22,6 +22,8 @@ type serviceDraft struct {
 	// first. group is what they come from, empty when node says it itself.
 	places []place
 	group  string
+	// joins are the places that have a service already: the servers join it.
+	joins []place
 
 	protocol, scheduler, method *Node // where they are set; nil when absent
 	persistence                 *Node
@@ -49,16 +51,18 @@ func serviceWords() []word {
 				block: &block{name: "real_server", words: serverWords()}},
 			{name: "quorum", status: later, min: 1, max: 1, set: (*reader).setQuorum},
 			{name: "hysteresis", status: later, min: 1, max: 1, set: (*reader).setHysteresis},
-			{name: "omega", status: later, max: 1, set: boolean(func(r *reader) *bool { return &r.vs.v.Omega })},
+			{name: "omega", status: later, max: anyArgs, set: switchOn(func(r *reader) { r.vs.v.Omega = true })},
+			{name: "alpha", max: anyArgs, set: switchOn(func(r *reader) { r.tuning.alpha = pointer(true) })},
+			{name: "inhibit_on_failure", max: anyArgs, set: switchOn(func(r *reader) { r.tuning.inhibit = pointer(true) })},
 			{name: "ops", set: func(r *reader, _ *Node) { r.vs.v.OPS = true }},
 			{name: "sorry_server", status: later, min: 1, max: 2, set: (*reader).setSorryServer},
 			{name: "sorry_server_inhibit", status: later, set: func(r *reader, _ *Node) { r.vs.v.SorryServer.Inhibit = true }},
 		},
 		schedulerFlagWords(),
-		tuningWords(1),
-		inhibitWord(),
-		names(later, `persistence_engine ha_suspend quorum_up quorum_down sorry_server_lvs_method virtualhost smtp_alert snmp_name ip_family`),
-		names(deprecated, "nat_mask script lvs_sync_daemon_interface"),
+		timingWords(1),
+		commands("quorum_up quorum_down"),
+		names(later, `persistence_engine ha_suspend sorry_server_lvs_method virtualhost smtp_alert snmp_name ip_family`),
+		because("the line should go", names(refused, "nat_mask script lvs_sync_daemon_interface")),
 	)
 }
 
@@ -98,7 +102,7 @@ func (r *reader) beginService(n *Node) {
 		return
 	}
 	var err error
-	if d.v.Addr, d.v.Port, err = parseEndpoint(n.Args); err != nil {
+	if d.v.Addr, d.v.Port, err = r.endpoint(n); err != nil {
 		r.leaveOut(n, &d.bad, "%v; the service is left out", err)
 		return
 	}
@@ -130,13 +134,13 @@ func (r *reader) setPersistence(n *Node) {
 	v := uint32(portlessPersistence)
 	if len(n.Args) > 0 {
 		var err error
-		if v, err = parseNumber(n.Args[0], 0, maxSeconds); err != nil {
+		if v, err = parseSwitchable(n.Args[0]); err != nil {
 			r.add(n, Error, "%v seconds; the line is left out", err)
 			return
 		}
 	}
 	if len(n.Args) > 0 && v == 0 {
-		r.add(n, Note, "0 means that clients do not stick to a real server; keepalived takes only 1 to %d", maxSeconds)
+		r.add(n, Note, "%s means that clients do not stick to a real server; keepalived takes only 1 to %d", n.Args[0], maxSeconds)
 	}
 	r.vs.timeout, r.vs.persistence = v, n
 }
@@ -172,7 +176,7 @@ func (r *reader) setHysteresis(n *Node) {
 }
 
 func (r *reader) setSorryServer(n *Node) {
-	a, p, err := parseEndpoint(n.Args)
+	a, p, err := r.endpoint(n)
 	if err != nil {
 		r.add(n, Error, "%v; the line is left out", err)
 		return
@@ -191,18 +195,34 @@ type tuning struct {
 	weight  *uint32 // likewise
 }
 
-// tuningWords are the words about when servers are checked; retry is at least
+// tuningWords are the words about how servers are checked; retry is at least
 // minRetry.
 func tuningWords(minRetry uint32) []word {
+	return append(timingWords(minRetry), word{name: "alpha", max: 1, set: inherited(func(t *tuning) **bool { return &t.alpha })})
+}
+
+// timingWords are those of them that are read alike everywhere.
+func timingWords(minRetry uint32) []word {
 	return []word{
 		{name: "delay_loop", min: 1, max: 1, set: timer(time.Microsecond, maxTimer, func(t *tuning) **time.Duration { return &t.delayLoop })},
 		{name: "connect_timeout", min: 1, max: 1, set: timer(time.Microsecond, maxConnectTimeout, func(t *tuning) **time.Duration { return &t.connectTimeout })},
 		{name: "delay_before_retry", min: 1, max: 1, set: timer(0, maxTimer, func(t *tuning) **time.Duration { return &t.delayBeforeRetry })},
 		{name: "warmup", min: 1, max: 1, set: timer(0, maxTimer, func(t *tuning) **time.Duration { return &t.warmup })},
 		{name: "retry", min: 1, max: 1, set: number(minRetry, 1<<32-1, func(r *reader) **uint32 { return &r.tuning.retry })},
-		{name: "alpha", max: 1, set: inherited(func(t *tuning) **bool { return &t.alpha })},
 	}
 }
+
+// switchOn reads a word that switches something on, whatever follows it.
+func switchOn(set func(*reader)) func(*reader, *Node) {
+	return func(r *reader, n *Node) {
+		if len(n.Args) > 0 {
+			r.add(n, Note, "is on: %q is left out, as the word has no value in virtual_server", n.Args[0])
+		}
+		set(r)
+	}
+}
+
+func pointer[T any](v T) *T { return &v }
 
 func inhibitWord() []word {
 	return []word{{name: "inhibit_on_failure", max: 1, set: inherited(func(t *tuning) **bool { return &t.inhibit })}}

@@ -8,13 +8,14 @@ import "slices"
 // vrrpBlocks are the blocks about VRRP, BFD and what they track.
 func vrrpBlocks() []word {
 	track := dataBlocks("track_interface track_script track_file track_process track_bfd")
-	notify := names(later, "notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri notify_priority_changes smtp_alert")
+	notify := append(commands("notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri"),
+		names(later, "notify_priority_changes smtp_alert")...)
 	instance := names(later, `state interface virtual_router_id priority advert_int version use_vmac vmac_xmit_base use_vmac_addr use_ipvlan
 		mcast_src_ip unicast_src_ip mcast_dst_ip track_src_ip unicast_ttl check_unicast_src unicast_fault_no_peer old_unicast_checksum
 		v3_checksum_as_v2 no_virtual_ipaddress promote_secondaries accept no_accept preempt nopreempt preempt_delay down_timer_adverts
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat
 		garp_extra_if lower_prio_no_advert higher_prio_send_advert skip_check_adv_addr strict_mode owner_ignore_adverts
-		timer_expired_backup dont_track_primary kernel_rx_buf_size debug native_ipv6 linkbeat_use_polling vrf`)
+		timer_expired_backup dont_track_primary vmac_garp_intvl kernel_rx_buf_size debug native_ipv6 linkbeat_use_polling vrf`)
 	instance = slices.Concat(instance, names(deprecated, "lvs_sync_daemon_interface"),
 		dataBlocks("virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules unicast_peer"), track, notify,
 		[]word{
@@ -29,7 +30,7 @@ func vrrpBlocks() []word {
 		unused("vrrp_script", names(later, "script interval timeout weight rise fall user init_fail")),
 		unused("track_file", file), unused("vrrp_track_file", file),
 		unused("track_process", process), unused("vrrp_track_process", process),
-		unused("bfd_instance", names(later, "neighbor_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops weight vrrp checker")),
+		unused("bfd_instance", names(later, "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops multihop weight vrrp checker")),
 		unused("garp_group", names(later, "garp_interval gna_interval interface"), dataBlocks("interfaces")),
 		unused("track_group", dataBlocks("group")), unused("static_track_group", dataBlocks("group")),
 	}
@@ -49,52 +50,32 @@ func unusedGlobals() []word {
 	return slices.Concat(
 		dataBlocks("notification_email"),
 		names(later, `notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp smtp_alert_checker
-			lvs_sync_daemon lvs_flush lvs_flush_on_stop rs_init_notifies no_checker_emails no_email_faults
-			script_user enable_script_security notify_fifo notify_fifo_script lvs_notify_fifo lvs_notify_fifo_script
-			vrrp_notify_fifo vrrp_notify_fifo_script fifo_write_vrrp_states_on_reload startup_script startup_script_timeout
-			shutdown_script shutdown_script_timeout net_namespace net_namespace_ipvs json_version include_check
-			reload_check_config reload_time_file reload_repeat reload_file data_use_instance`),
+			lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop rs_init_notifies no_checker_emails no_email_faults
+			script_user set_supplementary_groups notify_fifo notify_fifo_script lvs_notify_fifo lvs_notify_fifo_script
+			vrrp_notify_fifo vrrp_notify_fifo_script fifo_write_vrrp_states_on_reload startup_script_timeout
+			shutdown_script_timeout net_namespace net_namespace_ipvs json_version include_check
+			reload_time_file reload_repeat reload_file data_use_instance`),
+		commands("startup_script shutdown_script"),
+		[]word{{name: "enable_script_security", status: later, max: anyArgs, set: func(r *reader, _ *Node) { r.scriptSecurity = true }}},
+		because("a reload always checks the file before", names(noEffect, "reload_check_config")),
 		names(later, `vrrp_mcast_group4 vrrp_mcast_group6 vrrp_version vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_lower_prio_delay
 			vrrp_garp_lower_prio_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat vrrp_garp_interval vrrp_gna_interval
 			vrrp_min_garp vrrp_garp_extra_if vrrp_strict vrrp_skip_check_adv_addr vrrp_check_unicast_src vrrp_lower_prio_no_advert
-			vrrp_higher_prio_send_advert vrrp_down_timer_adverts vrrp_startup_delay vrrp_delay_after_boot vrrp_notify_priority_changes
+			vrrp_higher_prio_send_advert vrrp_down_timer_adverts vrrp_startup_delay vrrp_delay_after_boot vrrp_notify_priority_changes vrrp_owner_ignore_adverts vrrp_vmac_garp_intvl
 			v3_checksum_as_v2 vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_counters nftables_ifindex nftables_ipvs
 			nftables_ipvs_priority nftables_ipvs_start_fwmark disable_local_igmp dynamic_interfaces log_unknown_vrids vmac_prefix vmac_addr_prefix
-			snmp_socket enable_snmp_keepalived enable_snmp_vrrp enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3
+			snmp_vs_stats_update_interval snmp_rs_stats_update_interval snmp_socket enable_snmp_keepalived enable_snmp_vrrp enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3
 			enable_traps enable_dbus dbus_service_name dbus_no_interface_name`),
 		names(noEffect, `instance use_pid_dir namespace_with_ipsets linkbeat_use_polling child_wait_time tmp_config_directory config_save_dir
-			process_names process_name vrrp_process_name checker_process_name bfd_process_name umask random_seed
+			use_symlink_paths state_dump_file stats_dump_file json_dump_file state_file_location stats_file_location json_file_location
+			iproute_etc_dir iproute_usr_dir
+			process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name umask random_seed
 			max_auto_priority min_auto_priority_delay vrrp_priority checker_priority bfd_priority vrrp_no_swap checker_no_swap bfd_no_swap
 			vrrp_cpu_affinity checker_cpu_affinity bfd_cpu_affinity vrrp_rt_priority checker_rt_priority bfd_rt_priority
 			vrrp_rlimit_rttime checker_rlimit_rttime bfd_rlimit_rttime vrrp_rlimit_rtime checker_rlimit_rtime bfd_rlimit_rtime
 			vrrp_netlink_cmd_rcv_bufs vrrp_netlink_cmd_rcv_bufs_force vrrp_netlink_monitor_rcv_bufs vrrp_netlink_monitor_rcv_bufs_force
 			lvs_netlink_cmd_rcv_bufs lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs lvs_netlink_monitor_rcv_bufs_force
 			process_monitor_rcv_bufs process_monitor_rcv_bufs_force vrrp_rx_bufs_policy vrrp_rx_bufs_multiplier`),
-		names(deprecated, "lvs_id lvs_sync_daemon_interface"),
+		because("the line should go", names(refused, "lvs_id lvs_sync_daemon_interface")),
 	)
-}
-
-// unusedCheckers are the checks that cannot be run yet; connection is the words
-// all of them share.
-func unusedCheckers(connection []word) []word {
-	common := unread(connection)
-	general := names(later, "retry delay_before_retry warmup delay_loop alpha log_all_failures")
-	url := unused("url", names(later, `path digest status_code virtualhost regex regex_no_match regex_options regex_stack
-		regex_min_offset regex_max_offset tls_compliant`))
-	http := slices.Concat(names(later, "virtualhost http_protocol fast_recovery"), []word{url}, common)
-	checks := []word{
-		unused("HTTP_GET", http),
-		unused("SSL_GET", http, names(later, "enable_sni sni_name tls_compliant")),
-		unused("SMTP_CHECK", names(later, "helo_name"), common, []word{unused("host", common)}),
-		unused("DNS_CHECK", names(later, "type name"), common),
-		unused("MISC_CHECK", names(later, "misc_path misc_timeout misc_dynamic user"), general),
-		unused("UDP_CHECK", names(later, "payload require_reply min_reply_length max_reply_length"), common),
-		unused("PING_CHECK", common),
-		unused("FILE_CHECK", names(later, "track_file weight dynamic")),
-		unused("BFD_CHECK", names(later, "name alpha")),
-	}
-	for i := range checks {
-		checks[i].why = "without another check the real server is always taken as up"
-	}
-	return checks
 }

@@ -1,0 +1,194 @@
+package keepalived
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The checks that are not made yet. A TCP_CHECK of the same address and port takes
+// the place of those over TCP; the others have no stand-in. Their words are read
+// all the same, so that a mistake in them is found.
+
+const (
+	standIn   = "a TCP_CHECK of the same address and port stands in for it, which does not see what the server answers"
+	noStandIn = "a real server without another check is always taken as up: give it a TCP_CHECK"
+)
+
+// otherCheckers are the blocks of those checks.
+func otherCheckers() []word {
+	connection := connectionWords()
+	general := slices.Concat(tuningWords(0), []word{{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)}})
+	url := unused("url", names(later, `virtualhost regex regex_no_match regex_options regex_stack regex_min_offset regex_max_offset tls_compliant`),
+		[]word{
+			{name: "path", status: later, min: 1, max: anyArgs},
+			{name: "digest", status: later, min: 1, max: anyArgs, set: valid(isDigest)},
+			{name: "status_code", status: later, max: anyArgs, set: valid(areStatusCodes)},
+		})
+	http := slices.Concat([]word{url}, connection, httpRetryWords(), names(later, "virtualhost fast_recovery enable_sni sni_name tls_compliant"),
+		[]word{{name: "http_protocol", status: later, max: anyArgs, set: valid(oneOf("1.0", "1.0C", "1.1", "1.0c"))}})
+	return []word{
+		replacedCheck("HTTP_GET", (*reader).beginHTTPCheck, (*reader).endHTTPCheck, http),
+		replacedCheck("SSL_GET", (*reader).beginHTTPCheck, (*reader).endHTTPCheck, http),
+		replacedCheck("SMTP_CHECK", (*reader).beginCheck, (*reader).endCheck,
+			slices.Concat(names(later, "helo_name"), connection, []word{unused("host", connection)})),
+		missingCheck("DNS_CHECK", "", slices.Concat(connection, []word{
+			{name: "type", status: later, max: anyArgs, set: valid(oneOf("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"))},
+			{name: "name", status: later, min: 1, max: anyArgs},
+		})),
+		missingCheck("MISC_CHECK", "misc_path", slices.Concat(general, commands("misc_path"), names(later, "misc_dynamic user"), []word{
+			{name: "misc_timeout", status: later, min: 1, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
+		})),
+		missingCheck("UDP_CHECK", "", slices.Concat(connection, names(later, "require_reply min_reply_length max_reply_length"), []word{
+			{name: "payload", status: later, max: anyArgs, set: valid(areHexDigits)},
+		})),
+		missingCheck("PING_CHECK", "", connection),
+		missingCheck("FILE_CHECK", "track_file", names(later, "track_file weight dynamic")),
+		missingCheck("BFD_CHECK", "name", names(later, "name alpha")),
+	}
+}
+
+// replacedCheck is a check for which a TCP_CHECK stands in.
+func replacedCheck(name string, begin, end func(*reader, *Node), words []word) word {
+	return word{name: name, status: replaced, max: anyArgs, why: standIn, set: begin, end: end, block: &block{name: name, words: words}}
+}
+
+// missingCheck is a check without a stand-in; needed is the word that it is
+// nothing without, empty if there is none.
+func missingCheck(name, needed string, words []word) word {
+	end := func(r *reader, n *Node) {
+		if needed != "" && !slices.ContainsFunc(n.Children, func(c *Node) bool { return c.Keyword == needed && len(c.Args) > 0 }) {
+			r.add(n, Error, "%s is missing; the check is left out", needed)
+		}
+		r.dropCheck(n)
+	}
+	return word{name: name, status: missing, max: anyArgs, why: noStandIn, set: (*reader).beginCheck, end: end, block: &block{name: name, words: words}}
+}
+
+// httpDelayBeforeRetry is the default of delay_before_retry in HTTP_GET and SSL_GET.
+const httpDelayBeforeRetry = 3 * time.Second
+
+func (r *reader) beginHTTPCheck(n *Node) {
+	r.beginCheck(n)
+	r.check.delay = httpDelayBeforeRetry
+}
+
+func (r *reader) endHTTPCheck(n *Node) {
+	hasPath := func(c *Node) bool {
+		return c.Keyword == "url" && slices.ContainsFunc(c.Children, func(p *Node) bool { return p.Keyword == "path" && len(p.Args) > 0 })
+	}
+	if !slices.ContainsFunc(n.Children, hasPath) {
+		r.add(n, Error, "needs a url { path ... }; keepalived leaves the check out")
+	}
+	r.endCheck(n)
+}
+
+// httpRetryWords are the words of old releases for retry in HTTP_GET and SSL_GET.
+// keepalived takes the first as a mistake and does what it says.
+func httpRetryWords() []word {
+	set := number(0, 1<<32-1, func(r *reader) **uint32 { return &r.tuning.retry })
+	return append([]word{{name: "nb_get_retry", min: 1, max: 1, set: func(r *reader, n *Node) {
+		r.add(n, Warning, "is the word of old releases: write `retry %s`", n.Args[0])
+		set(r, n)
+	}}}, because("write `retry` in its place", names(refused, "nb_sock_retry"))...)
+}
+
+// oldRetryWords are the words of old releases for retry in TCP_CHECK, where
+// keepalived does not know them.
+func oldRetryWords() []word {
+	return because("write `retry` in its place", names(refused, "nb_get_retry nb_sock_retry"))
+}
+
+// because is ws with a reason for the report about them.
+func because(why string, ws []word) []word {
+	for i := range ws {
+		ws[i].why = why
+	}
+	return ws
+}
+
+// valid is a set function for a word that has no effect: it reports values that
+// keepalived does not take.
+func valid(test func(args []string) error) func(*reader, *Node) {
+	return func(r *reader, n *Node) {
+		if err := test(n.Args); err != nil {
+			r.add(n, Error, "%v; the line is left out", err)
+		}
+	}
+}
+
+// numbers tests the first value, which is needed: a whole number from lo to hi.
+func numbers(lo, hi uint32) func([]string) error {
+	return func(args []string) error {
+		if len(args) == 0 {
+			return errors.New("a value is missing")
+		}
+		_, err := parseNumber(args[0], lo, hi)
+		return err
+	}
+}
+
+// isBool tests the first value, which may be absent.
+func isBool(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	_, err := parseBool(args[0])
+	return err
+}
+
+// oneOf tests the first value, which is needed.
+func oneOf(list ...string) func([]string) error {
+	return func(args []string) error {
+		if len(args) == 0 {
+			return errors.New("a value is missing")
+		}
+		if !slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, args[0]) }) {
+			return fmt.Errorf("%q is none of %s", args[0], strings.Join(list, ", "))
+		}
+		return nil
+	}
+}
+
+// isDigest tests an MD5 digest.
+func isDigest(args []string) error {
+	if s := args[0]; len(s) != 32 || areHexDigits(args[:1]) != nil {
+		return fmt.Errorf("%q is not 32 hexadecimal digits", s)
+	}
+	return nil
+}
+
+// areHexDigits tests all values.
+func areHexDigits(args []string) error {
+	for _, s := range args {
+		for i := 0; i < len(s); i++ {
+			if hexDigit(s[i]) < 0 {
+				return fmt.Errorf("%q is not hexadecimal", s)
+			}
+		}
+	}
+	return nil
+}
+
+// areStatusCodes tests codes and ranges of codes of HTTP.
+func areStatusCodes(args []string) error {
+	code := func(s string) (uint64, bool) {
+		v, err := strconv.ParseUint(s, 10, 16)
+		return v, err == nil && 100 <= v && v <= 999
+	}
+	for _, s := range args {
+		from, to, ranged := strings.Cut(s, "-")
+		first, ok := code(from)
+		last, ok2 := first, true
+		if ranged {
+			last, ok2 = code(to)
+		}
+		if !ok || !ok2 || last < first {
+			return fmt.Errorf("%q is no status code of HTTP, and no range of them", s)
+		}
+	}
+	return nil
+}
