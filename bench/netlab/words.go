@@ -90,8 +90,8 @@ const Loopback = "lo"
 // broadcast is the MAC address of all.
 var broadcast = frame.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// host returns the name of the host that has a MAC address; the address itself if there is
-// nobody.
+// host returns the name of the host that has a MAC address; if no host has it,
+// the address itself.
 func (l *Lab) host(m frame.MAC) string {
 	if n := l.Owner(m); n != nil {
 		return n.Name()
@@ -104,7 +104,7 @@ func (l *Lab) host(m frame.MAC) string {
 	case m[0]&1 != 0:
 		return m.String()
 	}
-	return m.String() + " (nobody)"
+	return m.String() + " (no host)"
 }
 
 // owner is a MAC address with who has it.
