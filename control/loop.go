@@ -99,7 +99,7 @@ type (
 func (l *loop) run(ctx context.Context, first loaded, failed <-chan error) error {
 	defer close(l.ended)
 	if first.cfg != nil {
-		l.report(first.found)
+		report(l.log, first.found)
 		if err := l.putInForce(first); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (m reloadRequest) answer(r reloaded) {
 func (l *loop) loaded(m loaded) {
 	r := &l.reloads
 	before := l.state
-	l.report(m.found)
+	report(l.log, m.found)
 	if r.err = m.err; r.err == nil {
 		r.err = r.refuse(m.cfg, m.found)
 	}
@@ -139,9 +139,14 @@ func (l *loop) endReload() {
 	}
 }
 
+// errorsOf are the reports of found that are errors.
+func errorsOf(found keepalived.Diagnostics) keepalived.Diagnostics {
+	return slices.DeleteFunc(slices.Clone(found), func(d keepalived.Diagnostic) bool { return d.Severity < keepalived.Error })
+}
+
 // refuse says why a file cannot take the place of the one in force: it has an
-// error that that has not, or nothing to serve. A start takes what it can of a
-// file with errors; then an error that was there before is no reason.
+// error that that has not, or nothing to serve. A start with Options.ServeRest
+// takes a file with errors; then an error that was there before is no reason.
 func (r *reloads) refuse(cfg *keepalived.Config, found keepalived.Diagnostics) error {
 	known := map[[2]string]bool{}
 	for _, d := range r.found {
@@ -150,8 +155,8 @@ func (r *reloads) refuse(cfg *keepalived.Config, found keepalived.Diagnostics) e
 		}
 	}
 	var errs []error
-	for _, d := range found {
-		if d.Severity >= keepalived.Error && !known[[2]string{d.Keyword, d.Text}] {
+	for _, d := range errorsOf(found) {
+		if !known[[2]string{d.Keyword, d.Text}] {
 			errs = append(errs, errors.New(d.String()))
 		}
 	}
@@ -163,7 +168,7 @@ func (r *reloads) refuse(cfg *keepalived.Config, found keepalived.Diagnostics) e
 
 // report logs what was found in the file: all mistakes, and some of the notes,
 // of which there may be one for each service.
-func (l *loop) report(found keepalived.Diagnostics) {
+func report(log *slog.Logger, found keepalived.Diagnostics) {
 	notes := 0
 	for _, d := range found {
 		level := slog.LevelInfo
@@ -177,9 +182,9 @@ func (l *loop) report(found keepalived.Diagnostics) {
 		case keepalived.Error, keepalived.Fatal:
 			level = slog.LevelError
 		}
-		l.log.Log(context.Background(), level, d.Text, "at", d.Pos.String(), "keyword", d.Keyword)
+		log.Log(context.Background(), level, d.Text, "at", d.Pos.String(), "keyword", d.Keyword)
 	}
 	if notes > maxLines {
-		l.log.Info(fmt.Sprintf("%d more notes about the file; `lvsdr run -t` lists them", notes-maxLines))
+		log.Info(fmt.Sprintf("%d more notes about the file; `lvsdr run -t` lists them", notes-maxLines))
 	}
 }

@@ -23,6 +23,9 @@ type Options struct {
 	// at runtime alone.
 	File string
 	Load Loader
+	// ServeRest starts with what can be served of a file with errors, which is
+	// refused otherwise; see BadFile.
+	ServeRest bool
 	// Interface is where the VIPs are received; empty: default_interface of
 	// the configuration, or the interface whose network has the VIP.
 	Interface string
@@ -79,20 +82,6 @@ func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 		err = d.run(ctx, first, reload)
 	}
 	return errors.Join(err, d.close())
-}
-
-// readFile reads the configuration for the first time, before anything is
-// touched. Whatever of it can be served is.
-func readFile(o *Options) (first loaded, err error) {
-	if o.Load == nil {
-		o.Log.Info("lvsdr starts without a configuration file", "version", o.Version)
-		return first, nil
-	}
-	if first.cfg, first.found, err = o.Load(); err != nil {
-		return first, err
-	}
-	o.Log.Info("lvsdr starts", "version", o.Version, "config", o.File, "services", len(first.cfg.VirtualServers))
-	return first, nil
 }
 
 // run starts the tasks and the loop, and returns when the loop has ended.

@@ -270,6 +270,10 @@ func TestABadFileTouchesNothing(t *testing.T) {
 	if err := Run(w.Context(), o, nil); !errors.Is(err, missing) {
 		t.Errorf("error %v", err)
 	}
+	o.Load = func() (*keepalived.Config, keepalived.Diagnostics, error) { return parse(service(vip, rs1) + "frob") }
+	if err := Run(w.Context(), o, nil); err == nil || !strings.Contains(err.Error(), "--serve-rest") {
+		t.Errorf("a file with an error: %v", err)
+	}
 	o.Load = func() (*keepalived.Config, keepalived.Diagnostics, error) { return parse(service(vip, rs1)) }
 	o.Socket = "/proc/none/s"
 	if err := Run(w.Context(), o, nil); err == nil {

@@ -61,6 +61,19 @@ func TestConfigTest(t *testing.T) {
 	}
 }
 
+func TestAStartRefusesAFileWithMistakes(t *testing.T) {
+	t.Parallel()
+	bad := file(t, minimal+"virtual_server 1988.51.100.10 80 {\n}\n")
+	r := lvsdr(t, "run", "-c", bad, "--socket", filepath.Join(shortDir(t), "s"))
+	if r.code != 5 || !strings.Contains(r.stderr, "is not an IP address") || !strings.Contains(r.stderr, bad+":7") || !strings.Contains(r.stderr, "serve the rest with --serve-rest") {
+		t.Errorf("exit code %d, wrote %s", r.code, r.stderr)
+	}
+	lab := newLab(t, netlab.Spec{})
+	if st := status(t, direct(t, lab, minimal+"frobnicate\n", "--serve-rest")); len(st.Services) != 1 {
+		t.Errorf("with consent the services are %+v", st.Services)
+	}
+}
+
 func TestTheLeastConfigurationRuns(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, netlab.Spec{})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,7 @@ type runFlags struct {
 	config, configID, iface, socket   string
 	persistence                       string
 	noConfig, test, localClients, xdp bool
+	serveRest                         bool
 	force                             bool
 	workers, connLimit                int
 	tunables                          map[string]string
@@ -37,7 +39,8 @@ served now, for example because its network is missing, it is listed by
 ` + "`lvsdr status`" + ` and served as soon as possible.
 
 SIGHUP or ` + "`lvsdr reload`" + ` reads the file again: what did not change is not
-touched, and a file with new errors is refused as a whole.
+touched, and a file with new errors is refused as a whole. A start refuses a file
+with errors too, unless --serve-rest consents to serve what is left of it.
 
 With --no-config, or an empty file, ipvsadm alone configures the director.
 
@@ -60,6 +63,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.BoolVar(&f.noConfig, "no-config", false, "read no configuration: ipvsadm makes all services at runtime")
 	fl.StringVarP(&f.iface, "interface", "i", "", "`IFACE` on which the virtual addresses are served (default: the one on their network)")
 	fl.BoolVarP(&f.test, "config-test", "t", false, "test the configuration and exit with keepalived's code")
+	fl.BoolVar(&f.serveRest, "serve-rest", false, "start with what can be served of a file with errors, which is refused otherwise")
 	fl.StringVar(&f.configID, "config-id", "", "which @id lines to read (default: the host name)")
 	fl.StringVar(&f.persistence, "persistence-default", "", "persistence of services without persistence_timeout: off, or `SECONDS` (default 120, or persistence_default in global_defs)")
 	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface")
@@ -92,9 +96,13 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	}
 	reload, stop := hangups()
 	defer stop()
-	return control.Run(ctx, control.Options{
-		File: f.config, Load: f.loader(o),
+	err = control.Run(ctx, control.Options{
+		File: f.config, Load: f.loader(o), ServeRest: f.serveRest,
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Force: f.force,
 		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log),
 	}, reload)
+	if bad := new(control.BadFile); errors.As(err, &bad) {
+		return exitError{bad.Found.ExitCode(), err}
+	}
+	return err
 }
