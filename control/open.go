@@ -57,7 +57,8 @@ func open(o *Options) (d *daemon, err error) {
 	if _, err = rand.Read(conns.Secret[:]); err != nil {
 		return d, fmt.Errorf("seed the connection table: %w", err)
 	}
-	if d.director, err = dataplane.New(dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables}); err != nil {
+	if d.director, err = dataplane.New(dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables,
+		ResumeUntil: d.resumeUntil(), SettleUntil: d.clock.Now() + int64(settleTime)}); err != nil {
 		return d, err
 	}
 	if d.listener, err = api.Listen(o.Socket); err != nil {
@@ -72,6 +73,18 @@ func open(o *Options) (d *daemon, err error) {
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
 		NICs: d.nics, ARP: d.countARP, Check: d.checks.State, Log: o.Log.Info}
 	return d, nil
+}
+
+// settleTime is how long after the start clients are not refused because no MAC address
+// of a real server is known yet.
+const settleTime = 3 * time.Second
+
+// resumeUntil is the end of Options.Resume on the director's clock.
+func (d *daemon) resumeUntil() int64 {
+	if d.o.Resume <= 0 {
+		return 0
+	}
+	return d.clock.Now() + int64(d.o.Resume)
 }
 
 // openActors opens the actors. They report to the loop.

@@ -41,6 +41,9 @@ type Options struct {
 	// XDP sends full batches by AF_XDP sockets while nothing captures, see
 	// afpacket.Config.
 	XDP bool
+	// Resume is how long after the start packets of unknown connections are scheduled, as
+	// they may be of connections from before; 0: never.
+	Resume time.Duration
 	// Tunables change decisions as net.ipv4.vs.* do.
 	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.

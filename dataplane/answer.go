@@ -1,6 +1,9 @@
 package dataplane
 
-import "lvsdr/dataplane/frame"
+import (
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
 
 // ICMP types (RFC 792, RFC 4443, RFC 4861).
 const (
@@ -15,51 +18,6 @@ const (
 	// limit says no.
 	maxReplies = 64
 )
-
-// Limits bound what each worker answers, in frames a second. 0 means the
-// default of 1000, a negative number none at all.
-type Limits struct {
-	Resets int // RST
-	ICMP   int // ICMP errors
-	Echoes int // echo replies
-}
-
-const defaultLimit = 1000
-
-func (l Limits) orDefault() Limits {
-	for _, v := range []*int{&l.Resets, &l.ICMP, &l.Echoes} {
-		if *v == 0 {
-			*v = defaultLimit
-		}
-	}
-	return l
-}
-
-// A bucket is a token bucket that holds a tenth of a second's worth, at least
-// one.
-type bucket struct {
-	rate   int // a second
-	tokens float64
-	last   int64 // ns
-}
-
-// newBucket starts full.
-func newBucket(rate int) bucket { return bucket{rate: rate, tokens: burst(rate)} }
-
-func burst(rate int) float64 { return max(float64(rate)/10, 1) }
-
-func (b *bucket) take(now int64) bool {
-	if b.rate < 0 {
-		return false
-	}
-	b.tokens = min(b.tokens+float64(now-b.last)*float64(b.rate)/1e9, burst(b.rate))
-	b.last = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
 
 // An owed says what a reason owes the client.
 type owed struct {
@@ -94,7 +52,7 @@ func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 		return BadChecksum
 	}
 	limit := &s.limits[o.kind-1]
-	if len(b.Replies) == maxReplies || !limit.bucket.take(now) {
+	if len(b.Replies) == maxReplies || !limit.take(d.hasher.Hash(&conntrack.Key{Client: h.Src}), now) {
 		return limit.reason
 	}
 	buf := s.replies[len(b.Replies)][:0]

@@ -112,6 +112,9 @@ func forwarded(known func(*lab)) []fate {
 		{"with sloppy_tcp a segment in the middle begins a connection", func(l *lab) {
 			l.tune(func(v *dataplane.Tunables) { v.SloppyTCP = true })
 		}, tcpFrame(build.TCP{Flags: "A"}), dataplane.Scheduled, 2},
+		{"soon after a start such a segment is of a connection from before", func(l *lab) {
+			*l = *furnish(makeLabResuming(l.t, unlimited, 1<<12, 1, int64(time.Minute)))
+		}, tcpFrame(build.TCP{Flags: "A"}), dataplane.Resumed, 2},
 	}
 }
 

@@ -14,14 +14,25 @@ type Config struct {
 	Workers  int              // how many workers have a part of the table each; 0: one
 	Tunables Tunables
 	Limits   Limits
+	// ResumeUntil is the end of the time after a start in which a packet in the middle
+	// of a TCP connection or an SCTP association that is not known is scheduled, as with
+	// sloppy_tcp and sloppy_sctp, and not refused: it may be of one from before the
+	// start. Nanoseconds of the director's clock; 0: there is no such time.
+	ResumeUntil int64
+	// SettleUntil is the end of the time after a start in which a new connection to a
+	// service that has servers, and no MAC address of one yet, is dropped (NoMAC) and not
+	// refused. As ResumeUntil.
+	SettleUntil int64
 }
 
 // A Director holds the services, the servers and the connections. Its methods
 // may be called from several goroutines; Process by several workers at once.
 type Director struct {
-	limits Limits
-	hasher *conntrack.Table // gives the identities of all shards
-	shards []*shard
+	limits      Limits
+	resumeUntil int64
+	settleUntil int64
+	hasher      *conntrack.Table // gives the identities of all shards
+	shards      []*shard
 
 	table atomic.Pointer[Table]
 	hops  atomic.Pointer[hops]
@@ -76,7 +87,8 @@ type Table struct {
 
 // New makes a director without services.
 func New(c Config) (*Director, error) {
-	d := &Director{limits: c.Limits.orDefault(), neighbours: map[frame.Addr]neighbour{}, byAddr: map[frame.Addr][]*dest{}}
+	d := &Director{limits: c.Limits.orDefault(), resumeUntil: c.ResumeUntil, settleUntil: c.SettleUntil,
+		neighbours: map[frame.Addr]neighbour{}, byAddr: map[frame.Addr][]*dest{}}
 	d.timeouts = conntrack.DefaultTimeouts()
 	c.Conns.Removed = d.removed
 	d.frags = newFragments(c.Conns.Secret)

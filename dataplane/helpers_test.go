@@ -58,7 +58,7 @@ func serverOf(k dataplane.ServiceKey, n byte) frame.Addr {
 }
 
 // unlimited answers everything.
-var unlimited = dataplane.Limits{Resets: 1e9, ICMP: 1e9, Echoes: 1e9}
+var unlimited = dataplane.Limits{Resets: 1e9, ICMP: 1e9, Echoes: 1e9, Source: 1e9}
 
 // A lab is a director with one worker on a clock that the test sets. Every
 // frame it is given is checked against the laws of forwarding and answering, and
@@ -81,8 +81,17 @@ func newLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
 // makeLab is newLab for those who hold many one after the other, and call
 // checkCounters themselves. Its director is one for as many workers.
 func makeLab(t testing.TB, limits dataplane.Limits, entries, workers int) *lab {
-	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: entries, Secret: [16]byte{1}}, Workers: workers,
-		Tunables: dataplane.DefaultTunables(), Limits: limits})
+	return makeLabResuming(t, limits, entries, workers, 0)
+}
+
+// makeLabResuming is makeLab with a director that resumes connections until then.
+func makeLabResuming(t testing.TB, limits dataplane.Limits, entries, workers int, until int64) *lab {
+	return makeLabOf(t, dataplane.Config{Conns: conntrack.Config{Limit: entries, Secret: [16]byte{1}}, Workers: workers,
+		Tunables: dataplane.DefaultTunables(), Limits: limits, ResumeUntil: until})
+}
+
+func makeLabOf(t testing.TB, config dataplane.Config) *lab {
+	d, err := dataplane.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package dataplane_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"lvsdr/dataplane"
@@ -8,8 +9,8 @@ import (
 	"lvsdr/dataplane/frame/build"
 )
 
-// The three kinds of answer have a bucket each, which holds a tenth of a second's
-// worth and refills by the clock; what is over is counted as limited.
+// The three kinds of answer have a bucket each, which holds a second's worth and
+// refills by the clock; what is over is counted as limited.
 func TestAnswersAreLimited(t *testing.T) {
 	ping := icmp(build.ICMP{Type: 8}).Data
 	for _, c := range []struct {
@@ -22,7 +23,7 @@ func TestAnswersAreLimited(t *testing.T) {
 		{"echo replies", ping, dataplane.EchoReplied, dataplane.EchoLimited},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := furnish(newLab(t, dataplane.Limits{Resets: 50, ICMP: 50, Echoes: 50}, 256))
+			l := furnish(newLab(t, dataplane.Limits{Resets: 5, ICMP: 5, Echoes: 5}, 256))
 			l.now = 1e9
 			// burst answers n frames, and no more.
 			burst := func(n int) {
@@ -35,11 +36,11 @@ func TestAnswersAreLimited(t *testing.T) {
 				}
 			}
 			burst(5)
-			l.now += 20e6 - 1
+			l.now += 200e6 - 1
 			burst(0)
-			l.now++ // 1/50 s
+			l.now++ // 1/5 s
 			burst(1)
-			l.now += 60e6
+			l.now += 600e6
 			burst(3)
 			l.now += 3600e9 // no more than the bucket holds
 			burst(5)
@@ -74,25 +75,65 @@ func TestBadFramesDoNotUseUpAnswers(t *testing.T) {
 	l.expect(udp(4000, 54), dataplane.UnreachableNoService, 0)
 }
 
-// Without Limits there are 1000 answers a second, in bursts of 100; a batch
-// holds 64 of them.
-func TestDefaultLimits(t *testing.T) {
-	l := furnish(newLab(t, dataplane.Limits{}, 256))
-	l.now = 1e9
-	sent := 0
-	for range 2 {
+// flood sends n frames that are owed a reset, from as many clients in turn, and
+// returns how many were answered.
+func flood(l *lab, n, clients int) int {
+	answered := 0
+	for n > 0 {
 		l.batch.Packets = l.batch.Packets[:0]
-		for range dataplane.MaxBatch {
-			l.batch.Packets = append(l.batch.Packets, dataplane.Packet{Data: tcp(4000, 81, "S")})
+		for range min(n, dataplane.MaxBatch/4) { // a batch has room for all answers
+			src := netip.AddrFrom4([4]byte{10, 1, byte(n % clients >> 8), byte(n % clients)})
+			l.batch.Packets = append(l.batch.Packets, dataplane.Packet{Data: tcpFrom(src, 4000, 81, "S")})
+			n--
 		}
 		l.d.Process(l.scratch, l.batch, l.now)
-		*l.frames += dataplane.MaxBatch
-		sent += len(l.batch.Replies)
-		if len(l.batch.Replies) > 64 {
-			t.Errorf("%d answers in one batch", len(l.batch.Replies))
-		}
+		*l.frames += uint64(len(l.batch.Packets))
+		answered += len(l.batch.Replies)
 	}
-	if c := l.d.Counters(); sent != 100 || c[dataplane.ResetNoService] != 100 || c[dataplane.ResetLimited] != 2*dataplane.MaxBatch-100 {
-		t.Errorf("%d answers, counted %v, want 100", sent, c.Map())
+	return answered
+}
+
+// Without Limits one client gets 1000 resets a second. All of many get theirs: after a
+// restart thousands of clients are told at once that their connections are gone.
+func TestDefaultLimits(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		clients, n, want int
+	}{
+		{"one client", 1, 5000, 1000},
+		{"two clients", 2, 5000, 2000},
+		{"3000 clients with two connections each", 3000, 6000, 6000},
+		{"more than a worker answers", 4000, 30000, 20000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := furnish(newLab(t, dataplane.Limits{}, 256))
+			l.now = 1e9
+			if got := flood(l, c.n, c.clients); got != c.want {
+				t.Errorf("%d of %d were answered, want %d", got, c.n, c.want)
+			}
+			if got := l.d.Counters(); got[dataplane.ResetLimited] != uint64(c.n-c.want) {
+				t.Errorf("counted %v", got.Map())
+			}
+		})
+	}
+}
+
+// One client that asks for many answers takes none from the others.
+func TestOneClientDoesNotUseUpTheAnswersOfOthers(t *testing.T) {
+	l := furnish(newLab(t, dataplane.Limits{}, 256))
+	l.now = 1e9
+	flood(l, 50_000, 1)
+	l.expect(tcp(4000, 81, "S"), dataplane.ResetNoService, 0)
+}
+
+func TestABatchHoldsABoundedNumberOfAnswers(t *testing.T) {
+	l := furnish(newLab(t, unlimited, 256))
+	for range dataplane.MaxBatch {
+		l.batch.Packets = append(l.batch.Packets, dataplane.Packet{Data: tcp(4000, 81, "S")})
+	}
+	l.d.Process(l.scratch, l.batch, l.now)
+	*l.frames += dataplane.MaxBatch
+	if n := len(l.batch.Replies); n != 64 {
+		t.Errorf("%d answers in one batch, want 64", n)
 	}
 }

@@ -39,7 +39,12 @@ type match struct {
 
 func newMatch(t testing.TB, seed int64) *match {
 	workers := 1 + 2*int(seed&1)
-	x := &match{l: makeLab(t, unlimited, workers<<12, workers), m: newNaive(), r: rand.New(rand.NewSource(seed))}
+	until := int64(0)
+	if seed%4 >= 2 { // it was just started
+		until = 1e9*seed + 1000e9
+	}
+	x := &match{l: makeLabResuming(t, unlimited, workers<<12, workers, until), m: newNaive(), r: rand.New(rand.NewSource(seed))}
+	x.m.resumeUntil = until
 	for i := range workers {
 		x.workers = append(x.workers, x.l.d.NewScratch(i))
 	}
@@ -428,7 +433,7 @@ func TestDirectorIsTheNaiveOne(t *testing.T) {
 		}()
 	}
 	all.Wait()
-	for _, reason := range []dataplane.Reason{dataplane.Hit, dataplane.Scheduled, dataplane.Persistent, dataplane.ServerRemoved,
+	for _, reason := range []dataplane.Reason{dataplane.Hit, dataplane.Scheduled, dataplane.Resumed, dataplane.Persistent, dataplane.ServerRemoved,
 		dataplane.NoMAC, dataplane.UnreachableNoServer, dataplane.UnreachableNoService, dataplane.ResetNoConnection,
 		dataplane.ResetNoService, dataplane.ResetIgnored, dataplane.TimeExceeded, dataplane.Fragmented,
 		dataplane.FragmentationNeeded, dataplane.NotOurs, dataplane.Shed, dataplane.ProtocolIgnored} {

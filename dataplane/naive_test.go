@@ -15,13 +15,14 @@ import (
 // compared with their definitions elsewhere. It never counts ahead: a
 // server's connections are counted in the list of entries whenever asked for.
 type naive struct {
-	services map[dataplane.ServiceKey]*naiveService
-	servers  []*naiveServer // removed ones that are remembered, too
-	entries  []*naiveEntry
-	tunables dataplane.Tunables
-	deaf     map[byte]bool // servers without MAC address
-	now      int64
-	passed   int // new connections since drop_packet refused one
+	services    map[dataplane.ServiceKey]*naiveService
+	servers     []*naiveServer // removed ones that are remembered, too
+	entries     []*naiveEntry
+	tunables    dataplane.Tunables
+	deaf        map[byte]bool // servers without MAC address
+	now         int64
+	resumeUntil int64
+	passed      int // new connections since drop_packet refused one
 }
 
 type naiveService struct {
@@ -306,15 +307,16 @@ func (m *naive) leaves(e *naiveEntry, p *packet) bool {
 	return closed || e.state == conntrack.FinWait
 }
 
-// begins reports whether p may be the first of a connection.
-func (m *naive) begins(p *packet) bool {
+// begins reports whether p may be the first of a connection, or, if sloppy says so, in
+// the middle of one.
+func (m *naive) begins(p *packet, tcp, sctp bool) bool {
 	switch {
 	case p.sport == 20:
 		return false
 	case p.proto == frame.ProtoTCP:
-		return p.flags&frame.RST == 0 && (p.flags&frame.SYN != 0 || m.tunables.SloppyTCP)
+		return p.flags&frame.RST == 0 && (p.flags&frame.SYN != 0 || tcp)
 	case p.proto == frame.ProtoSCTP:
-		return p.chunk == frame.SCTPInit || m.tunables.SloppySCTP && p.chunk >= 0 && p.chunk != frame.SCTPAbort
+		return p.chunk == frame.SCTPInit || sctp && p.chunk >= 0 && p.chunk != frame.SCTPAbort
 	}
 	return true
 }
@@ -335,7 +337,9 @@ func (m *naive) sheds() bool {
 // schedule gives a new connection, or the server for p alone.
 func (m *naive) schedule(k conntrack.Key, p *packet) (*naiveEntry, *naiveServer, dataplane.Reason) {
 	s := m.lookup(p)
-	if s == nil || !m.begins(p) {
+	begun := m.begins(p, m.tunables.SloppyTCP, m.tunables.SloppySCTP)
+	resumed := !begun && m.now < m.resumeUntil && m.begins(p, true, true)
+	if s == nil || !begun && !resumed {
 		return nil, nil, m.own(p, s != nil)
 	}
 	if m.sheds() {
@@ -344,6 +348,9 @@ func (m *naive) schedule(k conntrack.Key, p *packet) (*naiveEntry, *naiveServer,
 	server, by, reason := m.choose(s, p)
 	if server == nil {
 		return nil, nil, reason
+	}
+	if resumed {
+		reason = dataplane.Resumed
 	}
 	s.conns++
 	server.conns++

@@ -18,6 +18,7 @@ const (
 	Hit
 	Scheduled
 	Persistent
+	Resumed
 	Related
 	FragmentFollowed
 	Fragmented
@@ -76,6 +77,7 @@ var reasons = [numReasons]struct {
 	Hit:                  {name: "hit", text: "forwarded: a packet of a known connection", verdict: Forward, routed: true},
 	Scheduled:            {name: "scheduled", text: "forwarded: the scheduler chose a server for a new connection", verdict: Forward, routed: true},
 	Persistent:           {name: "persistent", text: "forwarded: a persistence template chose the server", verdict: Forward, routed: true},
+	Resumed:              {name: "resumed", text: "forwarded: a packet of a connection from before the start, for which the scheduler chose a server", verdict: Forward, routed: true},
 	Related:              {name: "related", text: "forwarded: an ICMP error, to the server of the connection it is about", verdict: Forward, routed: true},
 	FragmentFollowed:     {name: "fragment-followed", text: "forwarded: a fragment, to where the first of its datagram went", verdict: Forward, routed: true},
 	Fragmented:           {name: "fragmented", text: "forwarded in fragments: longer than the server's link carries", verdict: Answer, owed: owed{kind: oweFragments}, routed: true},

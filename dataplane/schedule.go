@@ -33,8 +33,9 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 	return false
 }
 
-// begins reports whether a packet of no known connection may begin one.
-func (t *Table) begins(p *Packet) bool {
+// begins reports whether a packet of no known connection may begin one. With tcp and
+// sctp one in the middle of a connection or association may, too.
+func begins(p *Packet, tcp, sctp bool) bool {
 	h := &p.header
 	switch {
 	case p.flow.quoted:
@@ -42,10 +43,10 @@ func (t *Table) begins(p *Packet) bool {
 	case h.SrcPort == ftpDataPort:
 		return false // FTP data is its control connection's, or nobody's
 	case h.Proto == frame.ProtoTCP:
-		return h.Flags&frame.RST == 0 && (h.Flags&frame.SYN != 0 || t.tunables.SloppyTCP)
+		return h.Flags&frame.RST == 0 && (h.Flags&frame.SYN != 0 || tcp)
 	case h.Proto == frame.ProtoSCTP:
 		chunk, ok := frame.SCTPChunk(p.Data, h)
-		return ok && chunk != frame.SCTPAbort && (chunk == frame.SCTPInit || t.tunables.SloppySCTP)
+		return ok && chunk != frame.SCTPAbort && (chunk == frame.SCTPInit || sctp)
 	}
 	return true
 }
@@ -75,19 +76,37 @@ func (t *Table) unserved(p *Packet, served bool) Reason {
 }
 
 // schedule makes the connection of p, which has none, to a server that the
-// scheduler chose (Scheduled) or a template knows (Persistent). A nil server
+// scheduler chose (Scheduled, Resumed) or a template knows (Persistent). A nil server
 // comes with the reason; a nil entry beside a server is of one packet alone.
 func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := &p.flow.key
 	s := d.services.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort)
+	begun := begins(p, t.tunables.SloppyTCP, t.tunables.SloppySCTP)
 	switch {
-	case s == nil || !t.begins(p):
+	case s == nil || !begun && !d.resumes(w.shard, p, now):
 		return nil, nil, t.unserved(p, s != nil)
 	case t.ours(p.header.Src):
 		return nil, nil, BadSource
 	case d.sheds(t, w.shard):
 		return nil, nil, Shed
 	}
+	ds, e, reason := d.assign(t, w, s, p, now)
+	if ds != nil && !begun {
+		reason = Resumed
+	}
+	return ds, e, reason
+}
+
+// resumes reports whether p, which begins nothing, is taken for a packet of a
+// connection from before the start: in the time for that, and while the table is not
+// nearly full, since such connections are not given up for others.
+func (d *Director) resumes(sh *shard, p *Packet, now int64) bool {
+	return now < d.resumeUntil && !sh.strained && begins(p, true, true)
+}
+
+// assign makes the connection of p in s, as schedule returns it.
+func (d *Director) assign(t *Table, w *Scratch, s *service, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
+	k := &p.flow.key
 	once := s.cfg.OnePacket && k.Proto == frame.ProtoUDP
 	if s.cfg.Persistence > 0 {
 		return d.persist(t, w, s, p, once, now)
@@ -97,7 +116,7 @@ func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, 
 	}
 	ds := s.pick(k, now)
 	if ds == nil {
-		return nil, nil, UnreachableNoServer
+		return nil, nil, d.noServer(s, now)
 	}
 	var e *conntrack.Entry
 	if !once {
@@ -108,6 +127,18 @@ func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, 
 	s.totals.Conns++
 	ds.totals.Conns++
 	return ds, e, Scheduled
+}
+
+// noServer is the reason for a new connection for which no server of s is fit.
+func (d *Director) noServer(s *service, now int64) Reason {
+	if now < d.settleUntil {
+		for _, ds := range s.dests {
+			if ds.Weight > 0 && ds.Unreachable && ds.mac == (frame.MAC{}) {
+				return NoMAC
+			}
+		}
+	}
+	return UnreachableNoServer
 }
 
 // sheds reports whether drop_packet refuses a new connection: one of some, the
@@ -171,7 +202,7 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 	}
 	if ds == nil {
 		if ds = s.pick(&p.flow.key, now); ds == nil {
-			return nil, nil, UnreachableNoServer
+			return nil, nil, d.noServer(s, now)
 		}
 		if tmpl = at.insert(&k, hash, ds, nil, now); tmpl == nil {
 			return nil, nil, TableFull

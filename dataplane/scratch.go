@@ -17,20 +17,15 @@ type Scratch struct {
 	traced  Traced // of a Trace
 }
 
-type limit struct {
-	bucket bucket
-	reason Reason // of what it refuses
-}
-
 // NewScratch makes the scratch of one more worker, the worker'th of
 // Config.Workers from 0 on; greater numbers begin again. Several may have the
 // same number, at a price: they share a lock. Its counters are part of Counters
 // from now on.
 func (d *Director) NewScratch(worker int) *Scratch {
 	s := &Scratch{shard: d.shards[worker%len(d.shards)], limits: [oweEcho]limit{
-		oweReset - 1: {newBucket(d.limits.Resets), ResetLimited},
-		oweICMP - 1:  {newBucket(d.limits.ICMP), ICMPLimited},
-		oweEcho - 1:  {newBucket(d.limits.Echoes), EchoLimited},
+		oweReset - 1: newLimit(ResetLimited, d.limits.Resets, d.limits.Source),
+		oweICMP - 1:  newLimit(ICMPLimited, d.limits.ICMP, d.limits.Source),
+		oweEcho - 1:  newLimit(EchoLimited, d.limits.Echoes, d.limits.Source),
 	}}
 	room := make([]byte, maxReplies*frame.MaxReply)
 	for i := range s.replies {

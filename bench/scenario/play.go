@@ -69,7 +69,7 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	d, err := dataplane.New(dataplane.Config{
 		Conns:    conntrack.Config{Limit: tableLimit},
 		Tunables: dataplane.DefaultTunables(),
-		Limits:   dataplane.Limits{Resets: 1e9, ICMP: 1e9, Echoes: 1e9},
+		Limits:   dataplane.Limits{Resets: 1e9, ICMP: 1e9, Echoes: 1e9, Source: 1e9},
 	})
 	if err != nil {
 		return err

@@ -17,8 +17,8 @@ import (
 type holder struct{ pid, uid int }
 
 // isDirector reports whether the holder can be a director: it has CAP_NET_RAW and
-// CAP_NET_ADMIN in our user namespace. Of one that cannot be looked at, root and our
-// own user can be.
+// CAP_NET_ADMIN in our user namespace. Where that cannot be seen, a process of root or
+// of our own user can be one.
 func (h holder) isDirector() bool {
 	trusted := h.uid == 0 || h.uid == os.Geteuid()
 	if h.pid == 0 { // of another PID namespace
