@@ -61,9 +61,9 @@ func twoDirectors() Fault {
 decides who is the master. The second was started with --force, without which it
 waits until the first is silent. Both answer ARP for the VIP, and both announce it
 when they see the other do so. Each works by itself, so a short test finds
-nothing. But who sends to the VIP goes to and fro between them, and a connection
-that arrives at the other one is unknown there and is reset; persistence and
-counters are each a half.`,
+nothing. But hosts that send to the VIP switch between them, and a connection
+that arrives at the other director is unknown there and is reset; each director
+has only a part of the persistence templates and of the counters.`,
 		Break: func(ctx context.Context, s *Scene) error {
 			n, err := s.Lab.AddDirector(ctx, "director2")
 			if err != nil {

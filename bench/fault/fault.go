@@ -1,7 +1,7 @@
 // Package fault is a library of the ways in which an LVS-DR site is broken in
-// practice. Each Fault can be brought about in a running lab of netlab, says
-// what causes it in real life, and knows what it looks like in captured frames.
-// The lab verb shows them, and whoever diagnoses sites is tested with them.
+// practice. Each Fault can be caused in a running lab of netlab, says what causes
+// it in real life, and recognises its symptom in captured frames. The lab verb
+// shows them, and the doctor is tested with them.
 //
 //	lab, err := netlab.Build(ctx, netlab.Spec{})
 //	err = lab.StartHTTP(port)
@@ -30,15 +30,15 @@ type Fault struct {
 	// Unfit says why there can be no such fault in a lab of that shape; empty:
 	// there can. Nil stands for always.
 	Unfit func(spec netlab.Spec) string
-	// Break brings it about in a site that works. It returns when the fault is
-	// in force. What it starts is ended by the scene's Close, and the fault by
-	// nothing but the lab's.
+	// Break causes it in a site that works, and returns when the fault is in
+	// force. The scene's Close ends what Break has started; the fault itself stays
+	// until the lab is closed.
 	Break func(ctx context.Context, s *Scene) error
 	// Shows looks for the symptom in what an Observer saw.
 	Shows func(e *Evidence) Finding
 }
 
-// All are the faults, in the order in which they are worth knowing.
+// All are the faults, the most useful to know first.
 func All() []Fault {
 	return []Fault{
 		rsWithoutVIP(), rsAnswersARP(), rsWrongPort(), rsFirewall(), rpFilter(), smallMTU(), rsMACChanged(),

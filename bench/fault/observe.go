@@ -57,7 +57,7 @@ type Finding struct {
 // connection to the service open from its making on.
 type Observer struct {
 	scene *Scene
-	kept  net.Conn // HTTP without a client that would begin anew
+	kept  net.Conn // HTTP without a client that would connect again
 }
 
 // Observe makes an Observer; the service must work. It is to be closed.
@@ -90,7 +90,7 @@ func (o *Observer) ask(patience time.Duration) error {
 }
 
 // askAgain makes requests on the connection that is open until one fails. Before
-// each those who send to the VIP forget its MAC address.
+// each the hosts that send to the VIP forget its MAC address.
 func (o *Observer) askAgain(patience time.Duration) error {
 	for range asked {
 		if err := o.scene.Lab.ForgetVIP(); err != nil {
@@ -125,8 +125,8 @@ func get(ctx context.Context, c *http.Client, url string) error {
 
 // Look captures on every host while it makes requests from the first client: on
 // the connection that is open, to the victim's own address, and then waves of
-// small and of large ones. Before each wave those who send to the VIP forget its
-// MAC address, as they do after a while. A request that is not answered within
+// small and of large ones. Before each wave the hosts that send to the VIP forget
+// its MAC address, as they do after a while. A request that is not answered within
 // patience has failed; a few times that is how long it may take.
 func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidence, err error) {
 	s := o.scene
@@ -158,8 +158,8 @@ func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidenc
 	return e, nil
 }
 
-// settled are the frames captured when no more come, or after patience: who was
-// refused does not wait for the other answers that are under way.
+// settled are the frames captured when no more come, or after patience: a client
+// that was refused does not wait for other answers that are under way.
 func settled(ctx context.Context, c netlab.Captures, patience time.Duration) []netlab.Frame {
 	const moment = 50 * time.Millisecond
 	frames := c.Frames()
@@ -185,8 +185,8 @@ func (e *Evidence) Serves() bool {
 	return e.Failed() == 0 && e.Made() > 0 && e.Kept == nil && e.Direct == nil
 }
 
-// partly reports whether requests failed, but not all, unless there is nobody
-// else to answer them.
+// partly reports whether some requests failed, but not all, or all of the only
+// real server.
 func (e *Evidence) partly() bool {
 	return e.Failed() > 0 && (e.Failed() < e.Made() || len(e.Scene.Lab.Servers) == 1)
 }

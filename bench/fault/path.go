@@ -143,7 +143,7 @@ because the switch passes that on: arping -U -I eth0 ADDRESS on the server.`,
 			if err := s.Lab.SuppressARP(v); err != nil {
 				return err
 			}
-			// The server must have no reason to ask for anybody: its question
+			// The server must have no reason to ask for any host: its question
 			// would tell its new MAC address.
 			for _, n := range s.Lab.Nodes() {
 				p := n.PortOn(v.Ports[0].Switch)

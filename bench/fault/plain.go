@@ -25,8 +25,8 @@ frames from a packet socket, changes the MAC addresses and sends them. Between
 containers and virtual machines a frame's transport checksum is not finished: the
 kernel only notes that it has to be, and the note is not in the frame. A socket
 without vnet headers (PACKET_VNET_HDR) loses it, the frame goes out with a wrong
-checksum, and the real server drops it. Ping works, TCP does not. Its like
-elsewhere are cured by "ethtool -K eth0 tx off" on the clients.`,
+checksum, and the real server drops it. Ping works, TCP does not. Elsewhere the
+same fault is cured by "ethtool -K eth0 tx off" on the clients.`,
 		Break: func(_ context.Context, s *Scene) error { return s.replaceDirector() },
 		Shows: func(e *Evidence) Finding {
 			vip := e.Scene.Lab.Spec.VIP
@@ -60,7 +60,7 @@ func (s *Scene) replaceDirector() error {
 	return nil
 }
 
-// A plain forwards as no director should: every frame for the VIP to the real
+// A plain forwards as a director should not: every frame for the VIP to the real
 // servers in turn by the last digit of the client's port, without vnet headers.
 // It answers ARP for the VIP.
 type plain struct {
@@ -149,7 +149,7 @@ func (f *plain) forward(b []byte) bool {
 	var h frame.Header
 	frame.Parse(b, &h)
 	if h.Fault != frame.NoFault || h.Dst != f.vip || frame.DstMAC(b) != f.mac {
-		return false // what it sends itself comes by here too
+		return false // its own frames are captured here too
 	}
 	to := f.lab.Servers[int(h.SrcPort)%len(f.lab.Servers)]
 	frame.SetMACs(b, frame.MAC(to.MAC), f.via)

@@ -191,10 +191,10 @@ func rsFirewall() Fault {
 	return Fault{
 		Name:    "rs-firewall",
 		Summary: "a real server's firewall drops packets for the VIP",
-		Explain: `The real server's firewall lets its own address through, and nobody thought of
-the VIP, which is an address of it as well. The frame arrives and is dropped
-without a word; all else of this server, a health check of its own address too,
-is well. The lab needs no firewall program for it: a policy rule stands in,
+		Explain: `The real server's firewall lets its own address through, and the VIP, which is
+an address of the server as well, was forgotten. The frame arrives and is dropped
+without a word; everything else on this server works, also a health check of its
+own address. The lab needs no firewall program for it: a policy rule stands in,
 "iif eth0 to VIP blackhole", before the rule for local addresses (ip rule).`,
 		Break: func(_ context.Context, s *Scene) error {
 			v, family := s.Victim(), unix.AF_INET

@@ -10,12 +10,12 @@
 // the machine's load affects all of them, and every turn begins with a candidate
 // made anew. A Row is the median over the turns; its ratio is the median of
 // the ratios within each turn. In-process rungs run on a thread that is locked
-// and bound to one CPU, and count its CPU time; what the collector does on
-// other CPUs for a candidate that allocates is not counted. The rungs "workers"
-// and "pause" go by the clock on the wall.
+// and bound to one CPU, and count its CPU time; what the garbage collector does
+// on other CPUs for a candidate that allocates is not counted. The rungs
+// "workers" and "pause" measure wall-clock time.
 //
 // The frames of in-process rungs are written just before they are forwarded,
-// as a card would have done, on the same CPU: that is part of every number,
+// as a network card would do, on the same CPU: that is part of every number,
 // and the rung "generator" says how much.
 //
 // A turn in which frames were dropped that should have been forwarded is an

@@ -215,7 +215,7 @@ func startHAProxy(ctx context.Context, s *site) error {
 	s.pid = cmd.Process.Pid
 	s.stop = func() error {
 		err := cmd.Process.Kill()
-		_ = cmd.Wait() // that it was killed is no news
+		_ = cmd.Wait() // its error is that it was killed
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {

@@ -13,10 +13,10 @@ import (
 const mostWorkers = 2
 
 // workerRungs are hits by one worker and by several of the same director, each
-// with a CPU and a share of the flows of its own. They are measured by the
-// clock on the wall, because waiting for one another is part of it. As many
-// directors that have nothing to do with each other show what the machine
-// gives: two CPUs of it may be halves of one core.
+// with a CPU and a share of the flows of its own. They are measured in
+// wall-clock time, because waiting for one another is part of it. The same number
+// of independent directors shows the machine's limit: two of its CPUs may be
+// halves of one core.
 func workerRungs(o *Options) []Rung {
 	var rungs []Rung
 	for _, flows := range o.Flows {
@@ -126,7 +126,7 @@ func (c crew) hit(ctx context.Context, n, flows, batch int, t time.Duration) (fl
 }
 
 // hit is how many segments of the flows picked are forwarded in a second, over
-// about t, by the clock on the wall.
+// about t of wall-clock time.
 func (dr *driver) hit(ctx context.Context, pick *Flows, t time.Duration) (float64, error) {
 	if err := dr.warmed(); err != nil {
 		return 0, err

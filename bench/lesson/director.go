@@ -24,13 +24,13 @@ while all other hosts are served. What is wrong with the port?`,
 				return err
 			}
 			s.stand = nil
-			fmt.Fprintf(s.out, `director# ip addr del %s dev eth0        (and the rules and the route go)
+			fmt.Fprintf(s.out, `director# ip addr del %s dev eth0        (and delete the rules and the route)
 director# lvsdr run -c keepalived.conf
 
 lvsdr takes the VIP's frames from the wire; the host does not have the VIP. For clients on
-the host itself it leads packets for the VIP into a pair of veth interfaces, lvsdr-l0 and
-lvsdr-l1. A connection to an address that the host does not have comes from its own,
-%s: the real server can answer it, and nobody finds a martian.
+the host itself it routes packets for the VIP into a pair of veth interfaces, lvsdr-l0 and
+lvsdr-l1. A connection to an address that the host does not have has the host's own address,
+%s, as its source: the real server can answer it, and it is no martian.
 `, netip.PrefixFrom(s.Spec.VIP, s.Spec.VIP.BitLen()), s.Lab.Director.Addr)
 			return s.directEvenly(ctx)
 		},
@@ -74,10 +74,10 @@ func startClassic(ctx context.Context, s *lessonShow) (err error) {
 	if vip.Is6() {
 		ip = "ip -6"
 	}
-	fmt.Fprintf(s.out, `The director of kernel IPVS has the VIP itself; it would not work without. When a program
-on the director connects to the VIP, IPVS takes the packet on its way to the own stack and
-sends it to a real server: a frame with the server's MAC address, the IP addresses as they
-are. This lab has no IPVS. A policy route stands in for it, for the director's own clients
+	fmt.Fprintf(s.out, `A director with kernel IPVS has the VIP itself: it would not work without it. When a program
+on the director connects to the VIP, IPVS takes the packet before the host's own stack does,
+and sends it to a real server, in a frame with the server's MAC address and with unchanged IP
+addresses. This lab has no IPVS. A policy route stands in for it, for clients on the director
 only, always to rs1 (IPVS would choose), and makes the same frame:
 
 director# ping -c 1 %[4]s        (it knows the MAC address of rs1, as from a health check)
@@ -86,8 +86,8 @@ director# %[1]s rule add pref 2 lookup local; %[1]s rule del pref 0
 director# %[1]s rule add pref 1 iif lo to %[3]s ipproto tcp dport %[5]d lookup %[6]d
 director# %[1]s route add %[3]s via %[4]s dev eth0 onlink src %[3]s table %[6]d
 
-"src VIP" stands for what the kernel does by itself where a host connects to an address it
-has: that address is the source, too.
+"src VIP" does what the kernel does by itself when a program connects to an address of its
+host: that address is the source, too.
 `, ip, netip.PrefixFrom(vip, vip.BitLen()), vip, to.Addr, netlab.ServicePort, netlab.ClassicTable)
 	return nil
 }
@@ -212,7 +212,7 @@ In IPv4 it is worse: rs1 drops the SYN at once, as a martian.`
 	}
 	return `The ping is for an address of the host: the host answers itself, and nothing is wrong
 with that. The SYN is sent to rs1, and its source is the VIP. rs1 has the VIP as well, and
-a packet from outside whose source is an own address cannot be: it is a martian. The kernel
+a packet from outside cannot have an address of rs1 as its source: it is a martian. The kernel
 drops it before TCP sees it, without a word. The director sends its SYN again and again.
 There is no setting for it: if rs1 took the packet (accept_local=1), it would answer the
 VIP, which is itself.`

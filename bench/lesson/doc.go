@@ -1,7 +1,7 @@
-// Package lesson makes the output of `lvsdr lab`: a lab at work (Demo), the four problems
-// that everybody meets with Direct Routing and their remedies (Teach), and labs
-// that are broken in usual ways (Break). All that is said is counted from
-// captured frames, and what does not come out as it should is an error.
+// Package lesson makes the output of `lvsdr lab`: a lab at work (Demo), the four
+// problems that everyone meets with Direct Routing and their remedies (Teach), and
+// labs that are broken in common ways (Break). Every statement is checked against
+// captured frames, and a result that is not as expected is an error.
 package lesson
 
 import (

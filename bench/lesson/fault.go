@@ -13,7 +13,7 @@ import (
 	"lvsdr/bench/netlab"
 )
 
-// A faultShow is a lab that is broken while one looks on.
+// A faultShow is a lab that is broken while it is watched.
 type faultShow struct {
 	*netlab.Site
 	report

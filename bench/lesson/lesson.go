@@ -11,11 +11,11 @@ import (
 	"lvsdr/bench/netlab"
 )
 
-// A lesson is a problem that everybody meets with Direct Routing, and its remedy.
+// A lesson is a problem that everyone meets with Direct Routing, and its remedy.
 // The functions are its parts, in this order; each writes what it has to say.
 type lesson struct {
 	title    string
-	question string // as one asks who meets it
+	question string // in the words of a person who meets the problem
 	// classic makes the site in which the problem shows. The site has no director
 	// before.
 	classic func(context.Context, *lessonShow) error
@@ -23,7 +23,7 @@ type lesson struct {
 	shows func(context.Context, *lessonShow) error
 	// why explains it.
 	why func(*lessonShow) string
-	// remedy brings the remedy about.
+	// remedy applies the remedy.
 	remedy func(context.Context, *lessonShow) error
 	// again makes the same requests and shows from their frames that it helped.
 	again func(context.Context, *lessonShow) error

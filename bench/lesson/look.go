@@ -216,7 +216,7 @@ func (s *lessonShow) shares(who string, l *look) {
 		got := len(l.servedBy(n))
 		fmt.Fprintf(w, "  %s\tweight %d\t%s %2d of %d\n", n.Name(), n.Weight, bar(got, total), got, total)
 	}
-	_ = w.Flush() // as for the lines around: who reads is gone
+	_ = w.Flush() // as for the lines around: the reader has gone
 	fmt.Fprintln(s.out)
 }
 

@@ -50,7 +50,7 @@ That is what persistence is for: a client finds its session where it left it.
 
 It counts addresses, not people. One machine is one client, however many connections it
 makes; so is an office, a mobile network or a proxy behind one NAT address: all of them go
-to one real server. With many clients the shares come out right, with few large ones never.`
+to one real server. With many clients the shares come out right; with a few large ones they do not.`
 		},
 		remedy: func(ctx context.Context, s *lessonShow) error {
 			config := s.Config(netlab.Service{Port: netlab.ServicePort, Persistence: "0"})
@@ -70,8 +70,8 @@ that say nothing.)
 				return err
 			}
 			s.shares("client1", l)
-			fmt.Fprintln(s.out, "The scheduler decides about each connection; a template that is left over is asked no more.")
-			s.remedied(s.balanced(l), "%d connections of client1 were accepted by the weights: %s.", l.tally.Total(), s.byShares(l))
+			fmt.Fprintln(s.out, "The scheduler decides about each connection; a template that is left over is ignored.")
+			s.remedied(s.balanced(l), "%d connections of client1 were shared out by weight: %s.", l.tally.Total(), s.byShares(l))
 			return nil
 		},
 	}

@@ -25,8 +25,8 @@ the VIP. How can clients be served? Where do I see the service?`,
 		},
 		shows: showNoPort,
 		why: func(s *lessonShow) string {
-			return fmt.Sprintf(`A port is open where a program listens: on the real servers. The director is no end of
-a connection. It takes a frame for %s from the wire, writes the MAC
+			return fmt.Sprintf(`A port is open where a program listens: on the real servers. The director is not an end
+of the connection. It takes a frame for %s from the wire, writes the MAC
 address of a real server into it and sends it on, before any socket is looked for. The
 real server accepts the connection, because it has the VIP and listens there, and answers
 the client directly. So ss, netstat and lsof on the director are right to show nothing,

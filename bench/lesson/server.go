@@ -41,7 +41,7 @@ Why is nothing balanced here?`,
 			stayed := own.connections(func(p *netlab.Packet) bool { return p.Ifname == netlab.Loopback && p.IsTo(s.Spec.VIP) })
 			left := own.find(func(p *netlab.Packet) bool { return leaves(p, rs1) && p.IsTo(s.Spec.VIP) })
 			fmt.Fprintf(s.out, "All %d connections look like this. Frames for the VIP that left eth0 of rs1: %d.\n", len(stayed), len(left))
-			s.expect(s.balanced(others), "client1 is not served by the weights: %s", s.byShares(others))
+			s.expect(s.balanced(others), "the requests of client1 are not shared out by weight: %s", s.byShares(others))
 			s.problem(s.allBy(own) == rs1 && len(stayed) == lessonRequests && len(left) == 0,
 				"%d of %d connections of rs1 were accepted by rs1 itself;\n%d frames for the VIP left it.",
 				len(own.servedBy(rs1)), own.tally.Total(), len(left))

@@ -39,8 +39,8 @@ func (l *Lab) Askers() []*Node {
 	return l.Clients
 }
 
-// ForgetVIP makes those who send to the VIP forget at which MAC address it is:
-// the next packet for it begins with the question.
+// ForgetVIP makes the hosts that send to the VIP forget its MAC address: before
+// the next packet for it they ask again.
 func (l *Lab) ForgetVIP() error {
 	for _, n := range l.Askers() {
 		if err := n.ForgetNeighbour(Ifname, l.Spec.VIP); err != nil {

@@ -27,8 +27,8 @@ import (
 //	ip route add VIP via RIP dev eth0 onlink src VIP table 100
 //	ip rule add pref 1 iif lo to VIP ipproto tcp dport PORT lookup 100
 //
-// Where it differs: it chooses one real server always, and nobody but the host
-// itself is served.
+// Where it differs: it always chooses the same real server, and serves only the
+// host itself.
 type Classic struct {
 	node *Node
 	vip  netip.Prefix
@@ -70,7 +70,7 @@ func (c *Classic) start(ifname string, port uint16, to *Node) error {
 	first, behind := c.rule(0, unix.RT_TABLE_LOCAL), c.rule(classicLocalPriority, unix.RT_TABLE_LOCAL)
 	lead := c.rule(classicPriority, ClassicTable)
 	lead.IifName, lead.Dst, lead.IPProto, lead.Dport = "lo", netns.IPNet(c.vip), unix.IPPROTO_TCP, netlink.NewRulePortRange(port, port)
-	// The local table is there before it goes, both ways.
+	// The rule for the local table is added behind before it is deleted in front.
 	for _, step := range []struct{ do, undo func() error }{
 		{func() error { return nl.RouteAdd(route) }, func() error { return nl.RouteDel(route) }},
 		{func() error { return nl.RuleAdd(behind) }, func() error { return nl.RuleDel(behind) }},

@@ -69,7 +69,7 @@ func (s *HTTPServer) handler(name string) http.Handler {
 		case http.MethodGet, http.MethodHead:
 			fmt.Fprintln(w, name)
 			if n, err := strconv.Atoi(r.URL.Query().Get("bytes")); err == nil && n > 0 {
-				_, _ = w.Write(bytes.Repeat([]byte("."), min(n, maxAnswer))) // who asked may have gone
+				_, _ = w.Write(bytes.Repeat([]byte("."), min(n, maxAnswer))) // the client may have gone
 			}
 		case http.MethodPost, http.MethodPut:
 			sum := sha256.New()

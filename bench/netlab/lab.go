@@ -45,7 +45,7 @@ type Spec struct {
 
 // A ServerSpec describes one real server.
 type ServerSpec struct {
-	// Weight is for whoever configures the director; the lab itself does
+	// Weight is for the configuration of the director; the lab itself does
 	// nothing with it. It may be 0.
 	Weight int
 }

@@ -205,7 +205,7 @@ func (d *Director) Stop() error {
 // Kill ends the director as a crash would.
 func (d *Director) Kill() error {
 	err := d.cmd.Kill()
-	_ = d.cmd.Wait() // that it was killed is no news
+	_ = d.cmd.Wait() // its error is that it was killed
 	return errors.Join(err, d.cleanUp())
 }
 

@@ -107,7 +107,7 @@ func (l *Lab) host(m frame.MAC) string {
 	return m.String() + " (no host)"
 }
 
-// owner is a MAC address with who has it.
+// owner is a MAC address with the name of its host.
 func (l *Lab) owner(m frame.MAC) string {
 	if who := l.host(m); who != "-" && !strings.HasPrefix(who, m.String()) {
 		return fmt.Sprintf("%s (%s)", m, who)
@@ -175,8 +175,8 @@ func icmpWhat(p *Packet) string {
 	return fmt.Sprintf("ICMP type %d code %d", p.ICMPType, p.ICMPCode)
 }
 
-// Comment says who does what in a frame, for who reads a capture; empty where
-// there is nothing to say.
+// Comment says which host does what with a frame, for people who read a capture;
+// empty where there is nothing to say.
 func (l *Lab) Comment(f Frame) string {
 	p := PacketOf(f)
 	vip := l.Spec.VIP

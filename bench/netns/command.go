@@ -48,7 +48,7 @@ func (c *Cmd) Start() error {
 		if errors.Is(err, os.ErrProcessDone) {
 			err = nil
 		}
-		_ = c.Wait() // that it was killed is no news
+		_ = c.Wait() // its error is that it was killed
 		return err
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ type Host struct {
 	// signal is killed when the thread that started it ends, so a thread of
 	// the runtime's pool, or one to be discarded, will not do.
 	jobs chan func()
-	gone chan error // the thread's last word
+	gone chan error // how the thread ended
 
 	mu      sync.Mutex // guards the fields below
 	ns      *os.File   // nil after Close
@@ -74,8 +74,8 @@ func newHost(name string, c HostConfig, own bool) (*Host, error) {
 	return h, nil
 }
 
-// live makes the namespace where it is not the own one, reports to born, and serves jobs in it until jobs
-// is closed.
+// live makes the namespace, unless it is the program's own, reports to born, and
+// runs jobs in it until jobs is closed.
 func (h *Host) live(born chan<- error) error {
 	runtime.LockOSThread()
 	home, err := currentNS()

@@ -46,7 +46,7 @@ func HoldDir(dir string) (release func() error, err error) {
 		}
 		f, err := lockDir(dir)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // who sweeps was quicker
+			continue // a sweep was quicker
 		}
 		if err != nil {
 			return nil, fmt.Errorf("hold %s: %w", dir, err)
@@ -56,7 +56,7 @@ func HoldDir(dir string) (release func() error, err error) {
 		if err == nil && failed == nil && os.SameFile(now, was) {
 			return func() error { return errors.Join(os.RemoveAll(dir), f.Close()) }, nil
 		}
-		f.Close() // who sweeps had the lock before, and it is gone
+		f.Close() // a sweep had the lock before, and has removed it
 	}
 }
 
@@ -73,7 +73,7 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 // sweep removes this user's folders that no process holds. What cannot be
-// removed is left: it is in nobody's way.
+// removed stays: it does no harm.
 func sweep() {
 	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), tempPattern))
 	if err != nil {
@@ -99,5 +99,5 @@ func own(info os.FileInfo) bool {
 	return ok && int(st.Uid) == os.Geteuid()
 }
 
-// ownAlone reports whether a file is this user's and nothing for anybody else.
+// ownAlone reports whether a file is this user's and closed to all others.
 func ownAlone(info os.FileInfo) bool { return own(info) && info.Mode().Perm()&0o077 == 0 }

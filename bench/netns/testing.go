@@ -127,9 +127,9 @@ func forTest(t T, name string, c HostConfig, makeHost func(string, HostConfig) (
 // patience bounds waits that normally end at once; it decides nothing.
 const patience = 20 * time.Second
 
-// Eventually waits for cond, for what the kernel or another process does by
-// itself. It asks again and again, and ends the test after a time in which
-// nothing can be hoped for any more.
+// Eventually waits for cond, which the kernel or another process makes true by
+// itself. It polls, and fails the test when the patience of this package is at
+// an end.
 func Eventually(t T, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !cond(); time.Sleep(eventuallyPoll) {
@@ -139,6 +139,6 @@ func Eventually(t T, what string, cond func() bool) {
 	}
 }
 
-// eventuallyPoll is how often Eventually asks: it leaves the CPU to those it
-// waits for.
+// eventuallyPoll is the time between two questions of Eventually; it leaves the
+// CPU to the processes that it waits for.
 const eventuallyPoll = 200 * time.Microsecond

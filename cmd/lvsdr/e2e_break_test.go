@@ -191,5 +191,5 @@ func killLab(t *testing.T, tmp string, whole bool) {
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Error(err)
 	}
-	_ = cmd.Wait() // that it was killed is no news
+	_ = cmd.Wait() // its error is that it was killed
 }

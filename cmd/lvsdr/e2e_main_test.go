@@ -257,7 +257,7 @@ func start(t *testing.T, h *netns.Host, name string, args ...string) {
 	}
 	t.Cleanup(func() {
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // it may have ended
-		_ = cmd.Wait()                                // that it was killed is no news
+		_ = cmd.Wait()                                // its error is that it was killed
 		if t.Failed() {
 			t.Logf("%s on %s wrote:\n%s", name, h.Name(), out.String())
 		}

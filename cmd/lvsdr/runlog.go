@@ -15,11 +15,11 @@ import (
 	"lvsdr/control/logqueue"
 )
 
-// farewellPatience is how long the end waits for who reads the log.
+// farewellPatience is how long the end waits for the reader of the log.
 const farewellPatience = time.Second
 
 // logger makes the log. What is logged is written beside the director, which
-// never waits for who reads it; flush writes what is left at the end.
+// never waits for its reader; flush writes what is left at the end.
 func (f *runFlags) logger(w io.Writer) (log *slog.Logger, flush func(), err error) {
 	var handler func(io.Writer) slog.Handler
 	switch o := (&slog.HandlerOptions{Level: f.logLevel}); f.logFormat {

@@ -13,12 +13,12 @@
 //	POST /v1/reload      Reloaded, once the configuration is in force or refused
 //
 // A request that cannot be answered has a status of 400 or more and says why in
-// {"error": "...", "code": "..."}: 409 is a second trace, 501 what this director
-// does not do.
+// {"error": "...", "code": "..."}: 409 is a second trace, 501 a request that this
+// director does not support.
 //
-// The types are the wire's own, none of the engine's: a real server is a Server
-// here and in all that people read, a destination in the engine and in
-// ipvsadm's words. Those that people read print themselves (WriteText).
+// The types belong to the wire, not to the engine: a real server is a Server
+// here and in all texts for people, and a destination in the engine and in
+// ipvsadm's words. Types that people read print themselves (WriteText).
 //
 // A director is asked through a Client, and answers through a Backend, which is
 // small interfaces. Serve bounds how many clients there are and how long they

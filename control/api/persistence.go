@@ -124,7 +124,7 @@ func (v *ServicePersistence) remedies() []string {
 		}
 		all = append(all, line+"; then send SIGHUP")
 		if v.Template != nil {
-			all = append(all, "with 0 the template counts no more; with another time it keeps its own until it ends")
+			all = append(all, "with 0 the template is ignored; with another time it keeps its present one until it expires")
 		}
 		if !strings.HasSuffix(v.Granularity, "/32") && !strings.HasSuffix(v.Granularity, "/128") {
 			all = append(all, "leave out persistence_granularity: all of "+v.Granularity+" are one client to it")

@@ -180,7 +180,7 @@ tcp 192.0.2.1:80, wrr
   connections          2 to 10.0.0.1 ESTABLISHED, 1 to 10.0.0.1 FIN_WAIT
   scheduler            wrr: does not choose by address
   to change it         write `+"`persistence_timeout 0`"+` into the virtual_server block, or a shorter time; or `+"`persistence_default off`"+` into global_defs, for all services that say nothing; then send SIGHUP
-  to change it         with 0 the template counts no more; with another time it keeps its own until it ends
+  to change it         with 0 the template is ignored; with another time it keeps its present one until it expires
   to change it         leave out persistence_granularity: all of 10.1.0.0/24 are one client to it
   to change it         an open connection stays where it is, whatever is changed: a client that keeps connections (HTTP keep-alive) has to open new ones
 

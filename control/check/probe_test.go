@@ -55,7 +55,7 @@ func TestAPairChecksTheServersOwnAddressFirst(t *testing.T) {
 		asked   int // how often the router was
 	}{
 		{"a server that is down is not checked by Direct Routing", errRefused, Bad, errRefused, 0},
-		{"an own check that was not made is no news of the server", ErrNotMade, NotMade, ErrNotMade, 0},
+		{"an own check that was not made says nothing about the server", ErrNotMade, NotMade, ErrNotMade, 0},
 		{"without a path for Direct Routing nothing is known", nil, NotMade, errNoRoute, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,18 +15,18 @@
 // received VIP traffic neither hits the checks nor is weakened by them; and
 // the reverse path filter looks the VIP up without the mark, that is, where the
 // VIP's network is, which is the interface the answer comes in by. (A VIP
-// outside all networks of that interface needs rp_filter 0 or 2 there.) The
-// unreachable route sees to it that a marked connection never leaves by the
-// main table and is answered by somebody else, when the interface was down and
-// the kernel has dropped the route.
+// outside all networks of that interface needs rp_filter 0 or 2 there.) When the
+// interface was down the kernel has dropped the route to the VIP; the unreachable
+// route then keeps a marked connection from leaving by the main table and being
+// answered by another host.
 //
 // The VIP must not be an address of this host: the table of local addresses
 // comes first. Mark says so.
 //
 // # The cost
 //
-// The kernel goes through the rules one by one. So that packets that are not
-// marked do not, of which there are many more, two rules lead them past:
+// The kernel goes through the rules one by one. Most packets are not marked; two
+// rules lead them past all others:
 //
 //	ip rule add pref 76 not fwmark 0x6c760000/0xffffc000 goto 78
 //	ip rule add pref 78 nop

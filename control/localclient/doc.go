@@ -1,7 +1,7 @@
 // Package localclient lets processes of the director's own host be clients of
-// the virtual addresses. What they send never comes in by an interface, so no
-// port would see it; the kernel would ask by ARP for an address for which no
-// host on the network answers.
+// the virtual addresses. What they send never comes in by an interface, so the
+// director would not receive it; the kernel would ask by ARP for an address for
+// which no host on the network answers.
 //
 // A pair of veth interfaces and policy routing bring it to the director:
 //
@@ -36,7 +36,7 @@
 // whose type and code lie where the port does in the kernel's key (union
 // flowi_uli, <net/flow.h>; an echo request is 0x0800, in IPv6 0x8000). A plain
 // look-up of the VIP, as by "ip route get", has port 0 and is not redirected;
-// 65535 is a bound that the kernel does not take.
+// the kernel does not accept 65535 as a bound.
 //
 // So the reverse path filter expects the answers of real servers where the main
 // table says, and would drop those of the director on lvsdr-l0. With rp_filter=1

@@ -1,7 +1,7 @@
 package policyroute
 
-// Protocol marks all rules and routes of this program for whoever lists them
-// ("proto 118"). It is free in <linux/rtnetlink.h>.
+// Protocol marks all rules and routes of this program, as "proto 118" in their
+// listings. It is free in <linux/rtnetlink.h>.
 const Protocol = 118
 
 // Preferences of rules. The kernel looks at rules in this order; the table of

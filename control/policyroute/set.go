@@ -66,8 +66,8 @@ func diff(have, want Policy) change {
 }
 
 // Set makes want the rules and routes of o: it lists what there is, adds what is
-// missing (routes before the rules that lead to them), and removes what is too
-// much (rules before their routes). What is as wanted is not touched. What
+// missing (routes before the rules that lead to them), and removes the rest
+// (rules before their routes). What is as wanted is not touched. What
 // cannot be done is named in the error; the rest is done all the same, except
 // where a privilege is missing.
 func (k *Kernel) Set(o Owner, want Policy) error {

@@ -25,8 +25,8 @@
 // taps come first), and the kernel's ends before the stack has looked at it. A
 // look-up in a set takes the same time for one address and for thousands.
 // Measured on what the host forwards for others (BenchmarkForwarding, CPU time of
-// a datagram): 6.5 µs without a shield, 6.8 µs with 1 VIP and with 2000. Frames with a VLAN tag belong to another
-// interface; tag 0 is a priority only.
+// a datagram): 6.5 µs without a shield, 6.8 µs with 1 VIP and with 2000. Frames
+// with a VLAN tag belong to another interface; tag 0 carries a priority only.
 //
 // This holds for a VIP that is configured on this host as well, on lo or on the
 // interface itself, as scripts for IPVS do: requests for its MAC address do not
@@ -42,8 +42,7 @@
 //	ip route add blackhole VIP table 0x6c780001      (for each VIP)
 //
 // with one table for each interface. What this host sends to the VIP is not
-// touched. It has two limits, which is why it is not there beside the early
-// part. A VIP that is configured on this host cannot be hidden, because the table
+// touched. Because of two limits it is not used beside the early part. A VIP that is configured on this host cannot be hidden, because the table
 // of local addresses comes first. And a host that routes the real servers'
 // answers back to the clients must have rp_filter=0: the reverse path filter
 // looks up an answer's source, the VIP, as if it had come in by the interface
@@ -53,8 +52,8 @@
 // # Changes
 //
 // Set compares what is wanted with what the kernel has, adds what is missing,
-// then removes what is too much: there is no moment in which an address that is
-// wanted before and after is not hidden. A start after a crash takes over what is
+// then removes the rest: an address that is wanted before and after is hidden at
+// every moment. A start after a crash takes over what is
 // there in this way, the rules of earlier versions too. Messages to nftables have
 // a thousand addresses at most, and the answer to each is checked.
 package shield

@@ -1,11 +1,11 @@
-// Package site decides what a director and everything around it is to be:
-// events go in, the next State comes out, and Compare says what there is to do
-// about the difference. It is pure: it opens nothing and knows no clock; a moment
+// Package site computes the desired state of a director and of everything around
+// it: events go in, the next State comes out, and Compare lists what to do about
+// the difference. It is pure: it opens nothing and knows no clock; a moment
 // is an argument.
 //
 // The model is keepalived beside kernel IPVS. The director's content is a Table
-// of virtual services with their real servers. Two change it: the file with the
-// health of its servers, and ipvsadm. Nothing is ever compared with what the
+// of virtual services with their real servers. It has two sources: the file, with
+// the health of its servers, and ipvsadm. Nothing is ever compared with what the
 // director happens to have:
 //
 //	file ─┐

@@ -32,7 +32,7 @@ func dirPath() string {
 func socketPath() string { return filepath.Join(dirPath(), "shell.sock") }
 
 // checkDir fails where the lab's folder is not this user's alone: its place is
-// known to all, and whoever has it could pose as a lab.
+// easy to guess, and another user who made it could pose as a lab.
 func checkDir() error {
 	info, err := os.Lstat(dirPath())
 	if err != nil {
@@ -45,7 +45,7 @@ func checkDir() error {
 	return nil
 }
 
-// listen opens the socket for those who join. release removes it, with its
+// listen opens the socket for Join. release removes it, with its
 // folder.
 func listen() (l net.Listener, release func() error, err error) {
 	if err := os.MkdirAll(dirPath(), 0o700); err != nil {

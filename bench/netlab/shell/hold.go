@@ -34,7 +34,7 @@ type holder struct {
 	env  []string // of its shells, beside this program's
 }
 
-// Hold runs req on a host of the lab, on this terminal, serves those who Join
+// Hold runs req on a host of the lab, on this terminal, serves calls of Join
 // meanwhile, and returns req's exit code. The shells get env beside this
 // program's environment. A host that there is not is a netlab.UsageError.
 func Hold(ctx context.Context, site *netlab.Site, req Request, env ...string) (int, error) {

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// A Request is the first message of whoever joins a lab: where to run what.
+// A Request is the first message of Join: what to run, and on which host.
 type Request struct {
 	Host    string   `json:"host"`              // a host's name; client is client1
 	Command []string `json:"command,omitempty"` // empty: a shell

@@ -17,7 +17,7 @@ import (
 	"lvsdr/bench/netns"
 )
 
-// serveAll runs what those who join ask for, until l is closed.
+// serveAll runs what the clients of l ask for, until l is closed.
 func (h *holder) serveAll(ctx context.Context, l net.Listener) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
