@@ -245,21 +245,21 @@ func (d *Director) entryStatus(k conntrack.Key, e *conntrack.Entry, now int64) *
 	return st
 }
 
-// A Bond is the binding of a client to a server in one service.
-type Bond struct {
+// A Binding is the binding of a client to a server in one service.
+type Binding struct {
 	Service  ServiceConfig
 	Template *EntryStatus // nil: none
 }
 
-// Bonds are those of a client in all services, sorted as Services are, each at
+// Bindings are those of a client in all services, sorted as Services are, each at
 // its moment.
-func (d *Director) Bonds(client frame.Addr, now int64) []Bond {
-	var all []Bond
+func (d *Director) Bindings(client frame.Addr, now int64) []Binding {
+	var all []Binding
 	for s := range d.eachService() {
 		if isIPv6(s.cfg.Key) == client.Is4() {
 			continue
 		}
-		b := Bond{Service: s.cfg}
+		b := Binding{Service: s.cfg}
 		if s.cfg.Persistence > 0 {
 			b.Template = d.templateOf(s, client, now)
 		}

@@ -192,7 +192,7 @@ func TestExplainNamesWhatAPacketMeets(t *testing.T) {
 	if x := l.explained(dataplane.Packet{Data: tcp(1000, 81, "S")}); x.Service != nil || !x.Ours || x.Reason != dataplane.ResetNoService {
 		t.Errorf("a port without a service: %+v", x)
 	}
-	bonds, conns := l.d.Bonds(frame.AddrFrom(clientIP), l.now), l.d.ClientConns(frame.AddrFrom(clientIP), l.now)
+	bonds, conns := l.d.Bindings(frame.AddrFrom(clientIP), l.now), l.d.ClientConns(frame.AddrFrom(clientIP), l.now)
 	if len(bonds) != 3 || bonds[0].Template != nil || bonds[1].Service.Key != tcpService(443) || !reflect.DeepEqual(bonds[1].Template, x.Template) {
 		t.Errorf("the client's bonds are %+v", bonds)
 	}

@@ -179,7 +179,7 @@ func TestConnectionsAreListed(t *testing.T) {
 	for range d.Conns(t.Context()) {
 		break
 	}
-	bonds := engine.Bonds(frame.AddrFrom(addr("10.1.0.1")), 1)
+	bonds := engine.Bindings(frame.AddrFrom(addr("10.1.0.1")), 1)
 	if e := director.WireEntry(bonds[0].Template); e == nil || e.Connections != 1 || e.Removed {
 		t.Errorf("the template is %+v", e)
 	}

@@ -15,7 +15,7 @@ func (i *Inspector) Persistence(q api.Question) (*api.Persistence, error) {
 	client, now, v := frame.AddrFrom(q.Client), i.Now(), i.View()
 	conns := i.Engine.ClientConns(client, now)
 	out := &api.Persistence{Client: q.Client, Services: []api.ServicePersistence{}}
-	for _, b := range i.Engine.Bonds(client, now) {
+	for _, b := range i.Engine.Bindings(client, now) {
 		k := b.Service.Key
 		key := director.WireKey(k)
 		if q.VIP.IsValid() && (k.Addr != frame.AddrFrom(q.VIP) || k.Port != q.Port || q.Protocol != "" && q.Protocol != key.Protocol) {
