@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"lvsdr/control/actor/actortest"
 	"lvsdr/control/hostnet"
+	"lvsdr/control/keepalived"
 	"lvsdr/control/site"
 )
 
@@ -97,11 +100,24 @@ func cpu(b *testing.B) (report func()) {
 	return func() { b.ReportMetric(float64((used()-start).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
 }
 
+// largeLoader writes a large site to a file and reads it from there.
+func largeLoader(b *testing.B, weight int) Loader {
+	b.Helper()
+	name := filepath.Join(b.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(name, []byte(largeConfig(false, weight)), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return func() (*keepalived.Config, keepalived.Diagnostics, error) {
+		return keepalived.Load(name, keepalived.Options{})
+	}
+}
+
 func BenchmarkParse3000x10(b *testing.B) {
-	text := largeConfig(false, 1)
+	load := largeLoader(b, 1)
+	b.ReportAllocs()
 	defer cpu(b)()
 	for b.Loop() {
-		if _, _, err := parse(text); err != nil {
+		if _, _, err := load(); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -141,6 +157,21 @@ func BenchmarkReloadOneWeight3000x10(b *testing.B) {
 	defer cpu(b)()
 	for i := 1; b.Loop(); i++ {
 		l.loaded(files[i%2])
+		l.turn()
+	}
+}
+
+// From the request to the answer, but for what the actors do in the kernel.
+func BenchmarkReloadFile3000x10(b *testing.B) {
+	l := largeLoop(b)
+	l.begin(b, largeFile(b, false, 1))
+	loaders := []Loader{largeLoader(b, 1), largeLoader(b, 2)}
+	b.ReportAllocs()
+	defer cpu(b)()
+	for i := 1; b.Loop(); i++ {
+		var m loaded
+		m.cfg, m.found, m.err = loaders[i%2]()
+		l.loaded(m)
 		l.turn()
 	}
 }

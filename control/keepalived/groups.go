@@ -37,14 +37,18 @@ type place struct {
 	node *Node
 }
 
-// groupsFirst is nodes with the groups before everything else, because a group
-// may be defined after its use. The order is the file's otherwise.
-func groupsFirst(nodes []*Node) []*Node {
+// definitionsFirst is nodes with the groups and then global_defs before everything
+// else, because they hold for what stands before them too. The order is the file's
+// otherwise.
+func definitionsFirst(nodes []*Node) []*Node {
 	rank := func(n *Node) int {
-		if n.Keyword == groupWord {
+		switch n.Keyword {
+		case groupWord:
 			return 0
+		case "global_defs":
+			return 1
 		}
-		return 1
+		return 2
 	}
 	return slices.SortedStableFunc(slices.Values(nodes), func(a, b *Node) int { return cmp.Compare(rank(a), rank(b)) })
 }

@@ -17,16 +17,16 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	if err != nil {
 		return nil, diags, err
 	}
-	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{}, seen: map[netip.Addr]bool{}}
-	r.global.DRCheck = true
-	r.walk(groupsFirst(nodes), r.root)
+	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{},
+		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.Addr]bool{}}
+	r.global = Global{DRCheck: true, PersistenceDefault: opt.PersistenceDefault}
+	r.walk(definitionsFirst(nodes), r.root)
 	r.noteIdleGroups()
 	r.reportCommand()
-	if opt.PersistenceDefault.Set {
-		r.global.PersistenceDefault = opt.PersistenceDefault
+	for _, d := range r.late {
+		r.diags.put(d)
 	}
-	c := &Config{Global: r.global, VirtualServers: r.resolve()}
-	return c, r.diags, nil
+	return &Config{Global: r.global, VirtualServers: r.services}, r.diags, nil
 }
 
 // A reader walks the tree along the grammar and collects what the words say.
@@ -43,18 +43,24 @@ type reader struct {
 
 	global   Global
 	groups   map[string]*group
-	services []*serviceDraft
-	vs       *serviceDraft // the one being read; nil outside
-	rs       *serverDraft
-	check    *checkDraft
-	tuning   *tuning // of the innermost of these
+	services []*VirtualServer
+	claims   map[serviceKey]claim
+	made     map[serviceKey]*VirtualServer // services by their keys
+	late     Diagnostics                   // about whole services
+
+	vs     *serviceDraft // the one being read; nil outside
+	rs     *serverDraft
+	check  *checkDraft
+	tuning *tuning // of the innermost of these
 
 	command        *Node // the first command that is there; nil: none is
 	scriptSecurity bool  // enable_script_security was read
 
+	// What vs is made of.
 	servers slab[serverDraft]
 	checks  slab[checkDraft]
-	seen    map[netip.Addr]bool // the real servers of the service that is resolved
+	numbers slab[uint32]
+	seen    map[netip.Addr]bool // its real servers
 }
 
 func (r *reader) walk(nodes []*Node, b *block) {

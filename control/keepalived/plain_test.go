@@ -83,7 +83,11 @@ func TestPiecesOfASlabAreZeroAndApart(t *testing.T) {
 		var pieces, want [][]int
 		for i := range rapid.IntRange(0, 60).Draw(t, "pieces") {
 			list := slices.Repeat([]int{i + 1}, rapid.SampledFrom([]int{0, 1, 2, 7, 40, 3000}).Draw(t, "length"))
-			switch rapid.IntRange(0, 2).Draw(t, "how") {
+			switch rapid.IntRange(0, 3).Draw(t, "how") {
+			case 3:
+				s.reset()
+				pieces, want = nil, nil
+				continue
 			case 0:
 				piece := s.take(len(list))
 				if slices.ContainsFunc(piece, func(n int) bool { return n != 0 }) {
@@ -109,4 +113,56 @@ func TestPiecesOfASlabAreZeroAndApart(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The drafts of a service are made in the memory of the one before.
+func TestNothingOfAServiceIsLeftInTheNext(t *testing.T) {
+	rich := "virtual_server 10.0.0.1 80 {\nlb_algo sh\nsh-port\nlb_kind DR\nprotocol TCP\nweight 7\ninhibit_on_failure\nalpha\nretry 5\nquorum 2\npersistence_timeout 9\nsorry_server 10.0.0.9 80\n" +
+		strings.Repeat("real_server 10.0.1.%d 80 {\nweight 3\nuthreshold 9\nlthreshold 2\ninhibit_on_failure\nwarmup 3\nTCP_CHECK {\nconnect_ip 10.0.0.5\nconnect_port 5\nbindto 10.0.0.6\nalpha\ndelay_before_retry 4\n}\nTCP_CHECK {\n}\n}\n", 3) + "}\n"
+	rich = fmt.Sprintf(rich, 1, 2, 3)
+	wrong := strings.NewReplacer("10.0.0.1 80", "10.0.0.2 80", "lthreshold 2", "lthreshold 20", "10.0.1.3", "nonsense").Replace(rich)
+	bare := "virtual_server 10.0.0.3 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\nreal_server 10.0.1.1 80 {\nTCP_CHECK {\n}\n}\nreal_server 10.0.1.2 80 {\n}\n}\n"
+	read := func(text string) []*VirtualServer {
+		c, _, err := Load("f", testOptions(text))
+		if err != nil || len(c.VirtualServers) == 0 {
+			t.Fatal(c, err)
+		}
+		return c.VirtualServers
+	}
+	alone := read(bare)[0]
+	first := read(rich)[0]
+	for _, text := range []string{rich + bare, wrong + rich + bare, rich + wrong + bare, rich + rich + bare} {
+		all := read(text)
+		if last := all[len(all)-1]; !last.Equal(alone) {
+			t.Errorf("behind others it is %+v, want %+v", last, alone)
+		}
+		for _, v := range all[:len(all)-1] {
+			if v.Addr == first.Addr && !v.Equal(first) {
+				t.Errorf("before others it is %+v, want %+v", v, first)
+			}
+		}
+	}
+}
+
+func TestAServerListWithThousandsOfLinesIsReadWhole(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\n")
+	const servers = 3 * maxSlab
+	for i := range servers {
+		fmt.Fprintf(&text, "real_server 10.1.%d.%d 80 {\nweight %d\nTCP_CHECK {\nconnect_port %d\n}\n}\n", i/200, i%200+1, i, i+1)
+	}
+	text.WriteString("}\n")
+	c, ds, err := Load("f", testOptions(text.String()))
+	if err != nil || ds.Max() > Note {
+		t.Fatal(ds, err)
+	}
+	list := c.VirtualServers[0].RealServers
+	if len(list) != servers {
+		t.Fatalf("%d servers, want %d", len(list), servers)
+	}
+	for i, r := range list {
+		if r.Weight != uint32(i) || len(r.Checks) != 1 || r.Checks[0].ConnectPort != uint16(i+1) || r.Checks[0].ConnectIP != r.Addr {
+			t.Fatalf("server %d is %+v with check %+v", i, r, r.Checks)
+		}
+	}
 }

@@ -89,49 +89,44 @@ func (d *serviceDraft) nameAt(p place) string {
 	return v.Name()
 }
 
-// resolve makes the services that can be served of the drafts.
-func (r *reader) resolve() []*VirtualServer {
-	var vs []*VirtualServer
-	seen, made := map[serviceKey]claim{}, map[serviceKey]*VirtualServer{}
-	for _, d := range r.services {
-		if d.bad {
-			continue // what else is wrong depends on the reason, which is reported
-		}
-		r.resolveProtocol(d)
-		r.resolveScheduler(d)
-		r.resolveMethod(d)
-		if d.bad {
-			continue // a report about its ports would be about another method
-		}
-		r.resolvePlaces(d, seen)
-		r.resolvePersistence(d)
-		d.v.Timing = d.tuning.timing()
-		d.v.Weight = or(d.tuning.weight, 1)
-		d.v.InhibitOnFailure = or(d.tuning.inhibit, false)
-		r.resolveServers(d)
-		r.resolveQuorum(d)
-		for _, v := range d.expand() {
-			made[serviceKey{v.Addr, v.Port, v.Protocol}] = v
-			vs = append(vs, v)
-		}
-		r.join(d, made)
-		if len(d.servers) == 0 && len(d.places) > 0 {
-			r.add(d.node, Note, "%s has no real servers; its clients are refused", d.name())
-		}
+// resolve makes the services that can be served of d.
+func (r *reader) resolve(d *serviceDraft) {
+	if d.bad {
+		return // what else is wrong depends on the reason, which is reported
 	}
-	return vs
+	r.resolveProtocol(d)
+	r.resolveScheduler(d)
+	r.resolveMethod(d)
+	if d.bad {
+		return // a report about its ports would be about another method
+	}
+	r.resolvePlaces(d)
+	r.resolvePersistence(d)
+	d.v.Timing = d.tuning.timing()
+	d.v.Weight = or(d.tuning.weight, 1)
+	d.v.InhibitOnFailure = or(d.tuning.inhibit, false)
+	r.resolveServers(d)
+	r.resolveQuorum(d)
+	for _, v := range d.expand() {
+		r.made[serviceKey{v.Addr, v.Port, v.Protocol}] = v
+		r.services = append(r.services, v)
+	}
+	r.join(d)
+	if len(d.servers) == 0 && len(d.places) > 0 {
+		r.add(d.node, Note, "%s has no real servers; its clients are refused", d.name())
+	}
 }
 
 // resolvePlaces takes the places from d that have a service already: its real
 // servers join that. The others it claims.
-func (r *reader) resolvePlaces(d *serviceDraft, seen map[serviceKey]claim) {
+func (r *reader) resolvePlaces(d *serviceDraft) {
 	var free []place
 	var at Pos // where the first of the services is that are there already
 	for _, p := range d.places {
 		key := serviceKey{p.addr, p.port, d.v.Protocol}
-		switch c := seen[key]; c.draft {
+		switch c := r.claims[key]; c.draft {
 		case nil:
-			seen[key] = claim{d, p.node.Pos}
+			r.claims[key] = claim{d, p.node.Pos}
 			free = append(free, p)
 		case d:
 			r.leftOut(p.node, Warning, "%s is in %s already, at %v; the second is left out", d.nameAt(p), d.name(), c.pos)
@@ -154,13 +149,13 @@ func (r *reader) resolvePlaces(d *serviceDraft, seen map[serviceKey]claim) {
 }
 
 // join adds d's real servers to the services that are there already.
-func (r *reader) join(d *serviceDraft, made map[serviceKey]*VirtualServer) {
+func (r *reader) join(d *serviceDraft) {
 	servers := map[uint16][]*RealServer{}
 	for _, p := range d.joins {
 		if servers[p.port] == nil {
 			servers[p.port] = d.serversAt(p.port)
 		}
-		v := made[serviceKey{p.addr, p.port, d.v.Protocol}]
+		v := r.made[serviceKey{p.addr, p.port, d.v.Protocol}]
 		there := map[netip.Addr]bool{}
 		for _, s := range v.RealServers {
 			there[s.Addr] = true

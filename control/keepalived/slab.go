@@ -4,8 +4,8 @@ package keepalived
 // takes few allocations, and a small one little memory. A piece keeps its whole
 // array alive, so what outlives Load comes from elsewhere.
 type slab[T any] struct {
-	free []T
-	size int // of the last array
+	last []T // the array that pieces come from
+	used int // elements of it
 }
 
 // maxSlab bounds the arrays, in elements.
@@ -13,13 +13,18 @@ const maxSlab = 1024
 
 // take is n zero elements, with no room behind them.
 func (s *slab[T]) take(n int) []T {
-	if n > len(s.free) {
-		s.size = min(max(2*s.size, 8), maxSlab)
-		s.free = make([]T, max(n, s.size))
+	if s.used+n > len(s.last) {
+		s.last = make([]T, max(n, min(max(2*len(s.last), 8), maxSlab)))
+		s.used = 0
 	}
-	piece := s.free[:n:n]
-	s.free = s.free[n:]
-	return piece
+	s.used += n
+	return s.last[s.used-n : s.used : s.used]
+}
+
+// reset takes all pieces back, which are not used any more.
+func (s *slab[T]) reset() {
+	clear(s.last[:s.used])
+	s.used = 0
 }
 
 // one is a zero element.

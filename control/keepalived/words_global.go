@@ -71,5 +71,7 @@ func (r *reader) setPersistenceDefault(n *Node) {
 		}
 		d.Seconds = v
 	}
-	r.global.PersistenceDefault = d
+	if !r.opt.PersistenceDefault.Set {
+		r.global.PersistenceDefault = d
+	}
 }

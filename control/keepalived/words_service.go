@@ -112,9 +112,18 @@ func (r *reader) beginService(n *Node) {
 	d.places = []place{{d.v.Addr, d.v.Port, n}}
 }
 
+// endService makes services of the draft. Their reports stand behind all those about
+// lines.
 func (r *reader) endService(*Node) {
-	r.services = append(r.services, r.vs)
+	d := r.vs
 	r.vs, r.tuning = nil, nil
+	r.diags, r.late = r.late, r.diags
+	r.resolve(d)
+	r.diags, r.late = r.late, r.diags
+	d.servers = nil
+	r.servers.reset()
+	r.checks.reset()
+	r.numbers.reset()
 }
 
 func (r *reader) setProtocol(n *Node) {
@@ -248,7 +257,8 @@ func number(lo, hi uint32, field func(*reader) **uint32) func(*reader, *Node) {
 			r.add(n, Error, "%v; the line is left out", err)
 			return
 		}
-		*field(r) = &v
+		p := r.numbers.one()
+		*p, *field(r) = v, p
 	}
 }
 
