@@ -163,6 +163,7 @@ func dropped(known func(*lab)) []fate {
 	lldp := slices.Concat(whole[:12], []byte{0x88, 0xcc}, whole[14:])
 	group := frame.MAC{1, 0, 0x5e, 0, 0, 1}
 	return []fate{
+		{"a SYN while more frames wait than can be handled", func(l *lab) { l.batch.Pressed = true }, tcpFrame(build.TCP{Flags: "S"}), dataplane.Overload, 0},
 		{"an ARP request", nil, data(build.ARP{SrcMAC: clientMAC, DstMAC: frame.MAC{255, 255, 255, 255, 255, 255},
 			SenderMAC: clientMAC, SenderIP: clientIP, TargetIP: vipIP, Pad: true}.Bytes()), dataplane.ARPSeen, 0},
 		{"a reset that must not be", limits(dataplane.Limits{Resets: -1}), tcpFrame(build.TCP{Flags: "A"}), dataplane.ResetLimited, 0},

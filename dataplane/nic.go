@@ -101,6 +101,9 @@ type Batch struct {
 	Replies []Reply
 	// In is the index of the interface the frames came in by.
 	In int32
+	// Pressed says that many more frames wait: the NIC is about to lose some. Process
+	// drops those then that are worth least, see Overload.
+	Pressed bool
 }
 
 // NewBatch makes an empty batch with room for MaxBatch packets.
@@ -112,7 +115,7 @@ func NewBatch() *Batch {
 // Stop, Close and Stats may be called from other goroutines.
 type NIC interface {
 	// Recv waits until there are frames, or Stop is called, and sets
-	// b.Packets and b.In. Each frame has Headroom free bytes before it. It may
+	// b.Packets, b.In and b.Pressed. Each frame has Headroom free bytes before it. It may
 	// return no frames. After Stop it returns os.ErrClosed.
 	Recv(b *Batch) error
 	// Send transmits every packet of b with verdict Forward by the interface

@@ -23,6 +23,9 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	for i := range b.Packets {
 		d.read(t, &b.Packets[i])
 	}
+	if b.Pressed {
+		relieve(b)
+	}
 	b.Replies = b.Replies[:0]
 	if d.hits(s, b, now) {
 		d.others(t, s, b, now)
@@ -40,6 +43,18 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	}
 	s.count(b)
 	d.show(s, b, now)
+}
+
+// relieve drops the SYNs that begin connections. A frame that is dropped here costs
+// little, so that the others find room in the NIC's ring: those of connections that are
+// open, and new ones as soon as the ring is less full.
+func relieve(b *Batch) {
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		if h := &p.header; p.Reason == pending && h.Proto == frame.ProtoTCP && h.Flags&(frame.SYN|frame.ACK) == frame.SYN {
+			p.Reason = Overload
+		}
+	}
 }
 
 // strainedAt is the number of entries above which a table with room for limit

@@ -54,6 +54,7 @@ const (
 	FragmentRefused
 	TooBig
 	Shed
+	Overload
 	ICMPIgnored
 	ProtocolIgnored
 	ResetIgnored
@@ -113,6 +114,7 @@ var reasons = [numReasons]struct {
 	FragmentRefused:      {name: "fragment-refused", text: "a fragment of a datagram whose first fragment was not forwarded"},
 	TooBig:               {name: "too-big", text: "longer than the server's link carries, and could not be fragmented", routed: true},
 	Shed:                 {name: "shed", text: "a new connection that drop_packet refused"},
+	Overload:             {name: "overload", text: "a SYN that came while more frames waited than can be handled in time"},
 	ICMPIgnored:          {name: "icmp-ignored", text: "ICMP to the VIP that is neither a ping nor about a connection"},
 	ProtocolIgnored:      {name: "protocol-ignored", text: "of an IP protocol the director does not serve"},
 	ResetIgnored:         {name: "reset-ignored", text: "a RST of an unknown connection"},

@@ -204,7 +204,7 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 	for !p.stopped.Load() {
 		if b.Packets = p.take(b.Packets[:min(cap(b.Packets), dataplane.MaxBatch)]); len(b.Packets) > 0 {
 			p.received.Add(uint64(len(b.Packets)))
-			p.down = false
+			p.down, b.Pressed = false, p.ring.pressed()
 			return nil
 		}
 		p.release()

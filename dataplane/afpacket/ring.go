@@ -133,6 +133,17 @@ func (r *ring) ready() bool {
 	return r.held < len(r.offs) && readShared(r.mem, r.offs[r.next]+slotStatus)&statusUser != 0
 }
 
+// pressed reports whether more than a quarter of the slots wait to be taken. The kernel
+// fills them in order, so that one of them tells.
+func (r *ring) pressed() bool {
+	ahead := len(r.offs) / 4
+	at := r.next + ahead
+	if at >= len(r.offs) {
+		at -= len(r.offs)
+	}
+	return r.held+ahead < len(r.offs) && readShared(r.mem, r.offs[at]+slotStatus)&statusUser != 0
+}
+
 // A taking is the result of take.
 type taking struct {
 	n      int // packets filled in

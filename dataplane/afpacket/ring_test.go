@@ -105,6 +105,35 @@ func TestEveryFrameComesOutOnceInOrderWhateverTheBatches(t *testing.T) {
 	}
 }
 
+// However the ring is filled and emptied, it is pressed when more than a quarter of its
+// slots wait.
+func TestARingIsPressedWhenMoreThanAQuarterOfItWaits(t *testing.T) {
+	for _, l := range []layout{smallLayout, {slotSize: 320, blockSize: 1024, blocks: 32}} {
+		r, k := testRing(t, l)
+		rng := rand.New(rand.NewPCG(3, uint64(l.blocks)))
+		waiting, seen := 0, map[bool]int{}
+		for range 5000 {
+			for range rng.IntN(l.slots()/3 + 1) {
+				before := k.drop
+				if k.put(wireFrame{data: numbered(1, 60)}); k.drop == before {
+					waiting++
+				}
+			}
+			pkts := make([]dataplane.Packet, rng.IntN(l.slots()/3+1))
+			waiting -= r.take(pkts, 1).n
+			want := waiting > l.slots()/4
+			if got := r.pressed(); got != want {
+				t.Fatalf("%d of %d slots wait: pressed %v", waiting, l.slots(), got)
+			}
+			seen[want]++
+			r.release()
+		}
+		if seen[true] < 100 || seen[false] < 100 {
+			t.Errorf("pressed %v: the test tries too little", seen)
+		}
+	}
+}
+
 func TestAHeldSlotIsNotHandedOutTwiceNorOverwritten(t *testing.T) {
 	r, k := testRing(t, smallLayout)
 	for i := range 15 {

@@ -118,7 +118,7 @@ func (p *NIC) feed(f Frame) bool {
 func (p *NIC) Recv(b *dataplane.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b.Packets, b.Replies, b.In = b.Packets[:0], b.Replies[:0], p.cfg.Index
+	b.Packets, b.Replies, b.In, b.Pressed = b.Packets[:0], b.Replies[:0], p.cfg.Index, false
 	for p.waiting == 0 && !p.stopped {
 		p.idle = true
 		p.change.Broadcast()
