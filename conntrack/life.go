@@ -81,6 +81,18 @@ func (t *Table) Retire(e *Entry, now int64) {
 	t.changed(e)
 }
 
+// Restore takes Retire of e, whose key is k, back where nothing took the key: e
+// is found again, ends at the next tick, and lives on if a packet restarts its
+// timer before. It reports whether e is still there.
+func (t *Table) Restore(e *Entry, k *Key) bool {
+	if e.kind() != retired || t.placeOf(e) < 0 || t.Key(e) != *k {
+		return false // evicted meanwhile, and perhaps another's place
+	}
+	e.become(conn)
+	t.changed(e)
+	return true
+}
+
 // end deals with the entry at slot, whose time is up: it is removed, but a
 // template with connections lives on, and so does a connection that was used
 // elsewhere. It reports whether the entry is gone.

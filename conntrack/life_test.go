@@ -294,3 +294,45 @@ func TestConnectionsEndBeforeTemplates(t *testing.T) {
 		}
 	}
 }
+
+// A retired connection that is restored is found again until the next tick; a
+// packet within it keeps it, and what took its place meanwhile is left alone.
+func TestRestore(t *testing.T) {
+	c := newClocked(t, MinLimit)
+	k := connKey(1)
+	old := c.insert(k, nil)
+	c.SetState(old, Close)
+	c.Refresh(old, 0)
+	if c.Restore(old, &k) {
+		t.Error("a connection that was not retired is restored")
+	}
+	c.Retire(old, 0)
+	if !c.Restore(old, &k) || c.find(k) != old {
+		t.Fatal("a retired connection is not restored")
+	}
+	c.Retire(old, 0)
+	if other := connKey(2); c.Restore(old, &other) {
+		t.Error("a connection is restored by another's key")
+	}
+	if !c.Restore(old, &k) {
+		t.Fatal("it is not restored again")
+	}
+	if n := c.Sweep(10e6-1, c.Chunks()); n != 0 {
+		t.Errorf("%d removed within the tick", n)
+	}
+	if n := c.Sweep(10e6, c.Chunks()); n != 1 || c.find(k) != nil {
+		t.Errorf("%d removed at the tick, want it", n)
+	}
+	if c.Restore(old, &k) {
+		t.Error("a free place is restored")
+	}
+
+	kept := c.insert(k, nil)
+	c.SetState(kept, Close)
+	c.Retire(kept, 20e6)
+	c.Restore(kept, &k)
+	c.Refresh(kept, 20e6)
+	if n := c.Sweep(40e6, c.Chunks()); n != 0 || c.find(k) != kept {
+		t.Errorf("%d removed, a packet has kept it", n)
+	}
+}

@@ -475,6 +475,10 @@ func (m *model) connStep(r *rand.Rand, x *modelEntry) {
 		m.note("retire %d", x.id)
 		m.table.Retire(x.e, m.now)
 		x.retired, x.expires = true, m.tick()+1
+		if k := x.key; r.Intn(2) == 0 {
+			m.note("restore %d", x.id)
+			x.retired = !m.table.Restore(x.e, &k)
+		}
 	default:
 		m.note("remove %d", x.id)
 		m.table.Remove(x.e)
