@@ -169,10 +169,14 @@ func (w *world) add() {
 	w.fast.Update(w.dests, Added, 0)
 }
 
+// expiration is that of an address, in ticks: mostly a day.
+func (w *world) expiration() int { return []int{0, 0, 8640000, 3000, 360000}[w.random.Intn(5)] }
+
 // choose asks both, and lets a connection begin at the server chosen.
 func (w *world) choose() error {
 	f := &Flow{Src: w.addr(1), Dst: w.destination(), SrcPort: uint16(w.random.Intn(1 << 16)), DstPort: 80, Now: w.now,
-		Flags: []Flags{0, Fallback, HashPort, Fallback | HashPort, Flag3}[w.random.Intn(5)]}
+		Flags:          []Flags{0, Fallback, HashPort, Fallback | HashPort, Flag3}[w.random.Intn(5)],
+		LBLCExpiration: w.expiration(), LBLCRExpiration: w.expiration()}
 	w.note("choose for %+v", *f)
 	want := slices.Index(w.dests, w.slow(w.dests, f))
 	got := w.fast.Pick(w.dests, f)

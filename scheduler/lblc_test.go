@@ -29,6 +29,30 @@ func slowCrowded(list []*Dest, d *Dest) bool {
 	})
 }
 
+// A slowMemory is when what is remembered is forgotten: every half an hour, counted
+// from the first packet, what was not used for its expiration.
+type slowMemory struct{ first, last int64 }
+
+// forgets reports whether something that was used at used is forgotten by f's
+// time.
+func (m *slowMemory) forgets(used, now int64, ticks int) bool {
+	if m.last == 0 {
+		m.first = now
+	}
+	m.last = max(now, 1)
+	if ticks == 0 {
+		ticks = 86400 * 100
+	}
+	const half = 1800e9
+	c := m.first + (used-m.first)/half*half // the last check before it was used
+	for ; c <= now; c += half {
+		if c-used >= int64(ticks)*10e6 {
+			return true
+		}
+	}
+	return false
+}
+
 // slowLBLC remembers a server and the time of its last use for each address.
 func slowLBLC() definition {
 	type memo struct {
@@ -36,9 +60,10 @@ func slowLBLC() definition {
 		used   int64
 	}
 	known := map[[16]byte]memo{}
+	var memory slowMemory
 	return func(list []*Dest, f *Flow) *Dest {
 		m, ok := known[f.Dst]
-		if ok && f.Now-m.used >= 86400e9 {
+		if memory.forgets(m.used, f.Now, f.LBLCExpiration) && ok {
 			delete(known, f.Dst)
 			ok = false
 		}
@@ -73,6 +98,15 @@ func TestLBLCLaws(t *testing.T) {
 			func(d []*Dest, _ *Flow) { d[first].Active, d[second].Unreachable = 5, true }, first},
 		{"at its weight it is not crowded", func(d []*Dest, _ *Flow) { d[first].Active = 4 }, first},
 		{"half of the weight is not half idle", func(d []*Dest, _ *Flow) { d[first].Active, d[second].Active = 5, 2 }, first},
+		{"less than half an hour is not looked at", func(d []*Dest, f *Flow) {
+			d[first].Active, f.Now, f.LBLCExpiration, f.LBLCRExpiration = 4, 1799e9, 1, 1
+		}, first},
+		{"after half an hour what was not used for its expiration is forgotten", func(d []*Dest, f *Flow) {
+			d[first].Active, f.Now, f.LBLCExpiration, f.LBLCRExpiration = 4, 1800e9, 180000, 180000
+		}, second},
+		{"and what was used since is not", func(d []*Dest, f *Flow) {
+			d[first].Active, f.Now, f.LBLCExpiration, f.LBLCRExpiration = 4, 1800e9, 180001, 180001
+		}, first},
 		{"a day without use is forgotten", func(d []*Dest, f *Flow) { d[first].Active, f.Now = 4, day }, second},
 		{"less is not", func(d []*Dest, f *Flow) { d[first].Active, f.Now = 4, day-1 }, first},
 		{"another address is by wlc", func(d []*Dest, f *Flow) { d[first].Active, f.Dst = 1, address(9) }, second},

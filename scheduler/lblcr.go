@@ -8,7 +8,8 @@ const memberLimit = 4 * localityLimit
 // localityReplicated is lblc with a set of servers for each destination
 // address: wlc chooses among the set, and where the set has nobody fit or its
 // choice is crowded, wlc chooses among all, and that server joins. A set that did
-// not change for a day loses its most loaded server. Behaviour: ipvsadm(8)
+// not change for lblcr_expiration, a day, loses its most loaded server; one that
+// was not used for as long is forgotten as with lblc. Behaviour: ipvsadm(8)
 // "lblcr", measured on Linux 6.1.
 //
 // The memory is made for 16384 addresses and 65536 servers in their sets, 2 MB
@@ -17,6 +18,7 @@ type localityReplicated struct {
 	memory  memory[serverSet]
 	members []member // member 0 is none
 	unused  int32    // first of the chain of free members
+	checks  checks
 }
 
 // A serverSet is the servers of an address, the last one added first.
@@ -41,12 +43,13 @@ func newLBLCR(dests []*Dest) *localityReplicated {
 // one chosen.
 func (l *localityReplicated) Pick(dests []*Dest, f *Flow) int {
 	set, idle := l.memory.recall(f.Dst, f.Now)
+	life := localityLife(f.LBLCRExpiration)
+	if l.checks.forgot(f.Now, idle, life) && set != nil {
+		l.clear(set)
+	}
 	if set != nil {
-		if idle >= day {
-			l.clear(set)
-		}
 		d := l.lightest(set, dests)
-		if f.Now-set.changed > day {
+		if f.Now-set.changed > life {
 			l.shrink(set, f.Now)
 		}
 		if d != nil && !d.crowded(dests) {
@@ -151,7 +154,7 @@ func (l *localityReplicated) drop(at *int32) {
 
 // Clone remembers the copies of the servers.
 func (l *localityReplicated) Clone(dests []*Dest) Scheduler {
-	c := &localityReplicated{memory: l.memory.clone(), unused: l.unused,
+	c := &localityReplicated{memory: l.memory.clone(), unused: l.unused, checks: l.checks,
 		members: append(make([]member, 0, cap(l.members)), l.members...)}
 	for m := range c.members {
 		if known := &c.members[m].dest; *known != nil {

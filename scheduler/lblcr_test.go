@@ -14,6 +14,7 @@ func slowLBLCR() definition {
 		used, changed int64
 	}
 	known := map[[16]byte]*memo{}
+	var memory slowMemory
 	return func(list []*Dest, f *Flow) *Dest {
 		for _, m := range known {
 			for i, o := range m.servers {
@@ -22,14 +23,21 @@ func slowLBLCR() definition {
 				}
 			}
 		}
-		m := known[f.Dst]
-		if m != nil && f.Now-m.used >= 86400e9 {
+		m, used, life := known[f.Dst], int64(0), f.LBLCRExpiration
+		if life == 0 {
+			life = 8640000
+		}
+		if m != nil {
+			used = m.used
+		}
+		if memory.forgets(used, f.Now, life) {
+			delete(known, f.Dst)
 			m = nil
 		}
 		if m != nil {
 			m.used = f.Now
 			d := least(slices.DeleteFunc(fit(m.servers), func(d *Dest) bool { return !slices.Contains(list, d) }), load)
-			if len(m.servers) > 1 && f.Now-m.changed > 86400e9 {
+			if len(m.servers) > 1 && f.Now-m.changed > int64(life)*10e6 {
 				if o := slowMost(m.servers); o != nil {
 					m.servers = slices.DeleteFunc(m.servers, func(d *Dest) bool { return d == o })
 					m.changed = f.Now

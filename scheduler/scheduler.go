@@ -47,6 +47,9 @@ type Flow struct {
 	DstPort  uint16
 	Flags    Flags // of the service, at this moment
 	Now      int64 // monotonic nanoseconds
+	// LBLCExpiration and LBLCRExpiration are the tunables of these names, in
+	// ticks of 10 ms; 0: a day.
+	LBLCExpiration, LBLCRExpiration int
 }
 
 // A Change is an edit of the destination list.
