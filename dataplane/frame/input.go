@@ -44,3 +44,18 @@ func (h *Header) IsNeighbourDiscovery() bool {
 func (h *Header) HidesProto() bool {
 	return h.Kind == IPv6 && h.FragOff != 0 && (h.Proto == extDestOpts || h.Proto == extAuth)
 }
+
+// IsCut reports whether h is of an IPv4 fragment that has BadL4 for nothing but
+// where the datagram was cut: within the fixed header of TCP or SCTP, of which it
+// holds the first or the second part. Put together with the others the datagram
+// may be sound. All of the IP header was read.
+func (h *Header) IsCut() bool {
+	if h.Fault != BadL4 || h.Kind != IPv4 {
+		return false
+	}
+	if h.FragOff != 0 {
+		return true
+	}
+	n := int(h.End) - int(h.L4)
+	return h.More && (h.Proto == ProtoTCP && n < TCPLen || h.Proto == ProtoSCTP && n < SCTPLen)
+}

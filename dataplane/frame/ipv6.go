@@ -24,6 +24,8 @@ const (
 	maxExt = 8
 	// maxPayload is the greatest payload length of IPv6.
 	maxPayload = 65535
+	// anyPayload is the payload length of a packet whose own does not count.
+	anyPayload = -1
 )
 
 // parseIPv6 reads the packet ip, which Ethernet padding may follow. h.L3 is
@@ -64,9 +66,9 @@ func (h *Header) set6Addrs(ip []byte) bool {
 }
 
 // walk steps over the extension headers of the packet ip, whose fixed header
-// says that payload bytes follow it (there may be fewer in a quotation), and
-// sets what is left of h up to the transport header, but for End. When it
-// reports false h is as it was.
+// says that payload bytes follow it (of a quotation, anyPayload), and sets what is
+// left of h up to the transport header, but for End. When it reports false h is
+// as it was.
 //
 //	fixed header, 40          up to maxExt extension headers           h.L4
 //	┌─ ─┬──────┬─ ─ ─ ─ ─ ─ ┐┌──────┬─────┬─ ─ ─┐   ┌──────┬─────┬─ ─ ─┐┌─ ─ ─
@@ -156,6 +158,9 @@ func (g *fragment) set(e []byte, before, payload int) bool {
 	}
 	word := binary.BigEndian.Uint16(e[2:])
 	*g = fragment{seen: true, id: binary.BigEndian.Uint32(e[4:]), off: word &^ 7, more: word&1 != 0}
+	if payload == anyPayload {
+		return true
+	}
 	n := payload - before - extUnit
 	if g.more && n%8 != 0 {
 		return false

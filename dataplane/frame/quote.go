@@ -2,9 +2,10 @@ package frame
 
 import "encoding/binary"
 
-// quotedLen is how much of a quoted packet's payload an ICMP error carries at
-// least, in bytes (RFC 792). The ports of TCP, UDP and SCTP are among it.
-const quotedLen = 8
+// quotedLen is how much of a quoted packet's payload is read at least, in bytes:
+// the ports of TCP, UDP and SCTP, the type and code of ICMP. RFC 792 asks for 8;
+// some routers quote less.
+const quotedLen = 4
 
 // Inner reads the packet that the ICMP or ICMPv6 error f quotes, where h is what
 // Parse made of f, into *in and overwrites all of *in. It reports whether f is
@@ -18,12 +19,15 @@ const quotedLen = 8
 // to, unless f is forged, which is for the caller to check.
 //
 // A router may quote no more than 8 bytes behind the IP header, so there is
-// less to rely on than after Parse. All offsets are in bytes from the start of
-// f; in.End is where the packet or the quotation ends, whichever comes first.
-// Unless FragOff says otherwise, at least 8 bytes of TCP, UDP, SCTP and ICMP
-// follow L4, and in.Flags is 0 if the TCP flags are beyond the quotation.
-// The length fields of transport headers are not checked. The header checksum of
-// IPv4 is verified. Any TTL will do. A quotation within a quotation is not read.
+// less to rely on than after Parse; and what it quotes may be the packet as the
+// router had changed it, with a checksum that was not renewed, or with fields in
+// the byte order of its processor. So nothing counts but the version, the lengths
+// of headers, the protocol, the addresses and the ports; total length, checksum,
+// TTL and, in IPv4, the fragment's offset are taken for what they are worth. All
+// offsets are in bytes from the start of f; in.End is where the quotation ends. At
+// least 4 bytes of TCP, UDP, SCTP and ICMP follow L4, also in a later fragment of
+// IPv4, where they stand for whatever they are; in.Flags is 0 if the TCP flags
+// are beyond the quotation. A quotation within a quotation is not read.
 func Inner(f []byte, h *Header, in *Header) bool {
 	*in = Header{}
 	if !quotes(h) {
@@ -61,40 +65,36 @@ func quotes(h *Header) bool {
 	return false
 }
 
-// quoted4 reads the IPv4 header of the quotation q. The rules are those of
-// parseIPv4, except that the packet may be longer than what is here.
+// quoted4 reads the IPv4 header of the quotation q.
 func (h *Header) quoted4(q []byte) bool {
 	if len(q) < IPv4Len || q[0]>>4 != 4 {
 		return false
 	}
 	ihl := int(q[0]&0x0f) * 4
-	total := int(binary.BigEndian.Uint16(q[Off4Total:]))
-	if ihl < IPv4Len || ihl > len(q) || total < ihl || !headerSumOK(q[:ihl]) {
+	if ihl < IPv4Len || ihl > len(q) {
 		return false
 	}
 	setAddr(&h.Src, q[Off4Src:])
 	setAddr(&h.Dst, q[Off4Dst:])
 	h.setIPv4(q, ihl)
-	h.End = uint32(h.L3) + uint32(min(total, len(q)))
+	h.End = uint32(h.L3) + uint32(len(q))
 	return true
 }
 
 // quoted6 reads the IPv6 header and the extension headers of the quotation q,
 // which must all be there. The rules are those of parseIPv6, except that the
-// packet may be longer than what is here.
+// packet may be longer or shorter than what is here.
 func (h *Header) quoted6(q []byte) bool {
 	if len(q) < IPv6Len || !h.set6Addrs(q) {
 		return false
 	}
-	payload := int(binary.BigEndian.Uint16(q[Off6Len:]))
-	q = q[:min(len(q), IPv6Len+payload)]
 	h.End = uint32(h.L3) + uint32(len(q))
-	return h.walk(q, payload)
+	return h.walk(q, anyPayload)
 }
 
 // quotedL4 reads ports, flags and ICMP type of the quoted payload p.
 func (h *Header) quotedL4(p []byte) bool {
-	if h.FragOff != 0 {
+	if h.FragOff != 0 && h.Kind == IPv6 {
 		return true
 	}
 	switch h.Proto {

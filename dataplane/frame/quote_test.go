@@ -31,6 +31,13 @@ func errorWith(f, quotation []byte) []byte {
 	return build.ICMP{Src: client.Addr(), Dst: vip.Addr(), Type: 3, Code: 4, Rest: [4]byte{2: 5, 3: 0x14}, Payload: quotation}.Bytes()
 }
 
+// edited is q with other bytes from at on.
+func edited(q []byte, at int, by ...byte) []byte {
+	q = bytes.Clone(q)
+	copy(q[at:], by)
+	return q
+}
+
 func TestInnerReadsWhatIsQuoted(t *testing.T) {
 	tcp := build.TCP{Src: vip, Dst: client, Flags: "SA", IP: build.IP{ID: 0x4321, DF: true, TTL: 1}, Payload: make([]byte, 100)}
 	options := tcp
@@ -71,17 +78,22 @@ func TestInnerReadsWhatIsQuoted(t *testing.T) {
 		{"thirteen have none either", quoting(tcp.Bytes(), 13), four(func(h *frame.Header) { h.End += 5 })},
 		{"fourteen have", quoting(tcp.Bytes(), 14), four(func(h *frame.Header) { h.End, h.Flags = 76, synAck })},
 		{"all of the segment", quoting(tcp.Bytes(), 1000), four(func(h *frame.Header) { h.End, h.Flags = 62+120, synAck })},
-		{"zeroes after a short packet are not of it", errorWith(ping, append(build.Quote(ping, 8), make([]byte, 100)...)),
+		{"zeroes after a short packet are quoted like it", errorWith(ping, append(build.Quote(ping, 8), make([]byte, 100)...)),
 			four(func(h *frame.Header) {
-				h.Proto, h.FragID, h.DF, h.TTL, h.ICMPType, h.ICMPCode, h.SrcPort, h.DstPort = 1, 0, false, 64, 8, 1, 0, 0
+				h.Proto, h.FragID, h.DF, h.TTL, h.ICMPType, h.ICMPCode, h.SrcPort, h.DstPort, h.End = 1, 0, false, 64, 8, 1, 0, 0, 170
 			})},
 		{"IP options", quoting(options.Bytes(), 8), four(func(h *frame.Header) { h.L4, h.End = 70, 78 })},
 		{"a TTL of 0, as some routers quote", errorWith(udp, build.Quote(with(tcp.Bytes(), set(14+8, 0)), 8)),
 			four(func(h *frame.Header) { h.TTL = 0 })},
 		{"UDP", quoting(udp, 8), four(func(h *frame.Header) { h.Proto, h.FragID, h.DF, h.TTL = 17, 0, false, 64 })},
 		{"a first fragment", quoting(pieces[0], 8), four(func(h *frame.Header) { h.More = true })},
-		{"a later fragment", quoting(pieces[1], 8), four(func(h *frame.Header) { h.FragOff, h.SrcPort, h.DstPort = 24, 0, 0 })},
-		{"a later fragment of which nothing is quoted", quoting(pieces[1], 0), four(func(h *frame.Header) { h.FragOff, h.SrcPort, h.DstPort, h.End = 24, 0, 0, 62 })},
+		{"four bytes of TCP have ports, too", quoting(tcp.Bytes(), 4), four(func(h *frame.Header) { h.End = 66 })},
+		{"a later fragment, whose bytes are taken for ports", quoting(pieces[1], 8), four(func(h *frame.Header) { h.FragOff, h.SrcPort, h.DstPort = 24, 0, 0 })},
+		{"a header checksum that was not renewed", errorWith(udp, edited(build.Quote(tcp.Bytes(), 8), 10, 0)), four(func(h *frame.Header) {})},
+		{"a length of nothing", errorWith(udp, edited(build.Quote(tcp.Bytes(), 8), 2, 0, 0)), four(func(h *frame.Header) {})},
+		{"length and fragment word in host order", errorWith(udp, edited(build.Quote(tcp.Bytes(), 8), 2, 140, 0, 0x43, 0x21, 0, 0x40)),
+			four(func(h *frame.Header) { h.DF, h.FragOff = false, 0x40*8 })},
+		{"a payload length of nothing in IPv6", errorWith(big6.Bytes(), edited(build.Quote(big6.Bytes(), 8), 4, 0, 0)), six(func(h *frame.Header) {})},
 		{"eight bytes of TCP in IPv6", quoting(big6.Bytes(), 8), six(func(h *frame.Header) {})},
 		{"more of it", quoting(big6.Bytes(), 20), six(func(h *frame.Header) { h.End, h.Flags = 122, synAck })},
 		{"extension headers", quoting(ext6.Bytes(), 8), six(func(h *frame.Header) { h.L4, h.End = 102+24, 102+32 })},
@@ -157,20 +169,21 @@ func TestInnerRefuses(t *testing.T) {
 
 		{"nothing quoted", quoted4(nil), false},
 		{"19 bytes", quoted4(q4[:19]), false},
-		{"seven bytes of TCP", quoted4(q4[:27]), false},
-		{"a packet that ends within TCP", quoted4(short), false},
-		{"a wrong header checksum", quoted4(edited(q4, func(q []byte) { q[8]++ })), false},
+		{"three bytes of TCP", quoted4(q4[:23]), false},
+		{"four", quoted4(q4[:24]), true},
+		{"a packet that ends within TCP", quoted4(short), true},
+		{"a wrong header checksum", quoted4(edited(q4, func(q []byte) { q[8]++ })), true},
 		{"version 6 in ICMP", quoted4(q6), false},
 		{"a header of 16 bytes", quoted4(checked(edited(q4, func(q []byte) { q[0] = 0x44 }))), false},
 		{"a header longer than the quotation", quoted4(checked(edited(q4, func(q []byte) { q[0] = 0x4f }))), false},
-		{"a header longer than the packet", quoted4(checked(edited(q4, func(q []byte) { q[0], q[2], q[3] = 0x46, 0, 23 }))), false},
+		{"a header longer than the packet", quoted4(checked(edited(q4, func(q []byte) { q[0], q[2], q[3] = 0x46, 0, 23 }))), true},
 
 		{"39 bytes of IPv6", quoted6(q6[:39]), false},
 		{"version 4 in ICMPv6", quoted6(append(bytes.Clone(q4), make([]byte, 40)...)), false},
 		{"a chain that is cut", quoted6(q6[:40+15]), false},
 		{"a chain that is not", quoted6(q6[:40+16+8]), true},
-		{"seven bytes of TCP behind it", quoted6(q6[:40+16+7]), false},
-		{"a packet that ends within its chain", quoted6(edited(q6, func(q []byte) { q[4], q[5] = 0, 15 })), false},
+		{"three bytes of TCP behind it", quoted6(q6[:40+16+3]), false},
+		{"a packet that ends within its chain", quoted6(edited(q6, func(q []byte) { q[4], q[5] = 0, 15 })), true},
 		{"segments left", quoted6(build.Quote(routed.Bytes(), 8)), false},
 		{"an IPv4-mapped address", quoted6(build.Quote(mapped.Bytes(), 8)), false},
 	} {
@@ -220,6 +233,9 @@ func TestInnerFindsThePacketThatWasQuoted(t *testing.T) {
 		in, ok := inner(e)
 		if !ok {
 			t.Fatalf("not read: %s", frametest.Describe(f))
+		}
+		if h.FragOff != 0 && h.Kind == frame.IPv4 {
+			in.SrcPort, in.DstPort, in.Flags, in.ICMPType, in.ICMPCode = 0, 0, 0, 0, 0 // whatever stands there
 		}
 		want := h
 		want.L3, want.L4 = in.L3, in.L3+h.L4-h.L3

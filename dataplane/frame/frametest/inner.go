@@ -7,7 +7,6 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/build"
 )
 
 // Inner is the result that frame.Inner must give for f, by gopacket's decoders and the rules
@@ -44,13 +43,13 @@ func innerIPv4(quote []byte, in *frame.Header) bool {
 	}
 	var ip layers.IPv4
 	_ = ip.DecodeFromBytes(quote, gopacket.NilDecodeFeedback) // as in parseIPv4
-	total, header := int(binary.BigEndian.Uint16(quote[2:])), int(ip.IHL)*4
-	if ip.Version != 4 || header < 20 || header > len(quote) || header > total || build.Checksum(quote[:header]) != 0 {
+	header := int(ip.IHL) * 4
+	if ip.Version != 4 || header < 20 || header > len(quote) {
 		return false
 	}
 	in.Src, in.Dst = frame.AddrFrom4([4]byte(ip.SrcIP)), frame.AddrFrom4([4]byte(ip.DstIP))
 	in.L4 = in.L3 + uint16(header)
-	in.End = uint32(in.L3) + uint32(min(total, len(quote)))
+	in.End = uint32(in.L3) + uint32(len(quote))
 	in.Proto, in.TTL, in.FragID = frame.Proto(ip.Protocol), ip.TTL, uint32(ip.Id)
 	in.DF = ip.Flags&layers.IPv4DontFragment != 0
 	in.More = ip.Flags&layers.IPv4MoreFragments != 0
@@ -66,13 +65,12 @@ func innerIPv6(quote []byte, in *frame.Header) bool {
 	if !ok {
 		return false
 	}
-	n := min(int(ip.Length), len(quote)-40)
-	l := chainOf(ip.NextHeader, quote[40:40+n])
-	if !l.obeys(int(ip.Length)) {
+	l := chainOf(ip.NextHeader, quote[40:])
+	if !l.isOrdered() {
 		return false
 	}
 	l.fill(in, ip)
-	in.End = uint32(in.L3) + 40 + uint32(n)
+	in.End = uint32(in.L3) + uint32(len(quote))
 	return true
 }
 
@@ -89,13 +87,13 @@ func innerL4(data []byte, in *frame.Header) bool {
 	default:
 		return true
 	}
-	if in.FragOff != 0 {
+	if in.FragOff != 0 && in.Kind == frame.IPv6 {
 		return true
 	}
-	if len(data) < 8 {
+	if len(data) < 4 {
 		return false
 	}
-	fixed := append(append([]byte{}, data[:min(len(data), 20)]...), make([]byte, 12)...)
+	fixed := append(append([]byte{}, data[:min(len(data), 20)]...), make([]byte, 16)...)
 	switch proto {
 	case layers.IPProtocolTCP:
 		fixed[12] = 5 << 4 // a data offset that ends with what is here
@@ -103,9 +101,11 @@ func innerL4(data []byte, in *frame.Header) bool {
 		binary.BigEndian.PutUint16(fixed[4:], 8)
 	}
 	h := *in
+	h.FragOff = 0 // whatever stands there are the ports
 	if !parseL4(proto, fixed, &h) {
 		return false
 	}
+	h.FragOff = in.FragOff
 	*in = h
 	return true
 }

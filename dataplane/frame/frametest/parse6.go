@@ -120,13 +120,10 @@ func first(data []byte, typ gopacket.LayerType) gopacket.Layer {
 // obeys reports whether l may be in a packet whose payload has the given
 // length.
 func (l *chain) obeys(payload int) bool {
-	if !l.whole || len(l.types) > 8 || len(l.fragments) > 1 {
+	if !l.isOrdered() {
 		return false
 	}
 	for i, typ := range l.types {
-		if typ == layers.IPProtocolIPv6HopByHop && i > 0 {
-			return false
-		}
 		if typ != layers.IPProtocolIPv6Fragment {
 			continue
 		}
@@ -134,6 +131,19 @@ func (l *chain) obeys(payload int) bool {
 		n := payload - l.at[i] - 8
 		whole := l.at[i] + int(g.FragmentOffset)*8 + n // the payload so far, without fragment header
 		if g.MoreFragments && n%8 != 0 || whole > 65535 {
+			return false
+		}
+	}
+	return true
+}
+
+// isOrdered is obeys where the length of the payload does not count.
+func (l *chain) isOrdered() bool {
+	if !l.whole || len(l.types) > 8 || len(l.fragments) > 1 {
+		return false
+	}
+	for i, typ := range l.types {
+		if typ == layers.IPProtocolIPv6HopByHop && i > 0 {
 			return false
 		}
 	}
