@@ -34,6 +34,7 @@ const (
 	oweICMP
 	oweEcho
 	oweFragments // not limited
+	oweWhole     // made when it was decided
 )
 
 // answer makes the frame that is owed for p, into b.Replies, and returns the
@@ -42,6 +43,9 @@ const (
 func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	o := &reasons[p.Reason].owed
 	h := &p.header
+	if h.IsFragment() && p.flow.answered {
+		return p.Reason
+	}
 	if o.kind == oweFragments {
 		return s.split(b, p)
 	}

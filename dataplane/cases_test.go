@@ -232,6 +232,7 @@ func fragments(known func(*lab)) []fate {
 	badLen[17]--
 	build.FixHeaderSum(badLen)
 	refused := build.Fragment(tcpFrame(build.TCP{Flags: "A", IP: build.IP{ID: 7}, Payload: make([]byte, 300)}).Data, 64)
+	tiny := build.Fragment(gram{src: client6IP, sport: 4000, proto: frame.ProtoUDP, port: 53, id: 9, n: 300}.frame(), 8)
 	held := func(n int) func(l *lab) {
 		return func(l *lab) {
 			for i := range n {
@@ -250,9 +251,17 @@ func fragments(known func(*lab)) []fate {
 		{"a fragment of no multiple of 8 bytes", nil, data(badLen), dataplane.FragmentBad, 0},
 		{"the same fragment again", first, data(two[0]), dataplane.FragmentOverlap, 0},
 		{"a fragment that is kept no more, there are so many", held(400), data(two[1]), dataplane.FragmentLost, 0},
-		{"a fragment whose first one was reset", func(l *lab) { l.send(slices.Clone(refused[0])) }, data(refused[1]), dataplane.FragmentRefused, 0},
+		{"the last fragment of a segment that is owed a reset", func(l *lab) { l.send(slices.Clone(refused[0])) }, data(refused[1]), dataplane.ResetNoConnection, 0},
+		{"a fragment whose first one was refused", func(l *lab) {
+			l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 1 })
+			first(l)
+		}, data(two[1]), dataplane.FragmentRefused, 0},
+		{"a query over IPv6 cut behind its UDP header", func(l *lab) {
+			l.service(on(vip6, frame.ProtoUDP, 53), 0, 1)
+			l.send(slices.Clone(tiny[0]))
+		}, data(tiny[1]), dataplane.Reassembled, 0},
 		{"a fragment whose server was removed since", func(l *lab) { first(l); l.remove(tcpService(80), 2) }, data(two[1]), dataplane.ServerRemoved, 0},
-		{"a fragment of a long ping", nil, data(build.Fragment(icmp(build.ICMP{Type: 8, Payload: make([]byte, 100)}).Data, 64)[0]), dataplane.Fragment, 0},
+		{"a fragment of a long ping", nil, data(build.Fragment(icmp(build.ICMP{Type: 8, Payload: make([]byte, 100)}).Data, 64)[0]), dataplane.FragmentHeld, 0},
 		{"a packet too long for the server's link", known, tcpFrame(build.TCP{Flags: "A", Payload: make([]byte, 1461)}), dataplane.Fragmented, 0},
 		{"a packet too long, with a VLAN tag and IP options", known,
 			tcpFrame(build.TCP{Flags: "A", IP: build.IP{VLAN: 5, Options: []byte{148, 4, 0, 0}}, Payload: make([]byte, 4000)}), dataplane.Fragmented, 0},

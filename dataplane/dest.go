@@ -56,6 +56,15 @@ func (d *dest) unbind(e *conntrack.Entry) {
 	d.relieve()
 }
 
+// single counts an entry that lasts for one packet: it may reach the upper
+// threshold, and its end may pass the lower one, like those of any other.
+func (d *dest) single() {
+	d.Inactive++
+	d.overload()
+	d.Inactive--
+	d.relieve()
+}
+
 // overload sets the overload flag where the upper threshold is reached.
 func (d *dest) overload() {
 	if d.upper > 0 && d.Active+d.Inactive >= d.upper {

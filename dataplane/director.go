@@ -58,6 +58,7 @@ type Director struct {
 	scratches []*Scratch
 	past      Counters // of workers that have ended
 	frags     *fragments
+	purge     purge
 	// outboxes are the shards' events, kept while there are followers; both are
 	// guarded by admin, what is in an outbox by mu.
 	outboxes  []*conntrack.Outbox

@@ -101,8 +101,13 @@ func TestExpireNodestConn(t *testing.T) {
 		l.handshake(4000, 80)
 		l.handshake(4001, 80)
 		l.remove(k, 2)
+		l.pass(10*time.Millisecond - 1)
+		if n := len(l.d.Conns(l.now)); n != 2 {
+			t.Errorf("%d connections are left within the tick, want both", n)
+		}
+		l.pass(1)
 		if n := len(l.d.Conns(l.now)); n != 1 {
-			t.Errorf("%d connections are left, want 1", n)
+			t.Errorf("%d connections are left after it, want 1", n)
 		}
 		l.expect(tcp(4000, 80, "A"), dataplane.ResetNoConnection, 0)
 		l.expect(tcp(4000, 80, "S"), dataplane.Scheduled, 1)
@@ -116,6 +121,7 @@ func TestExpireNodestConn(t *testing.T) {
 		l.tune(expire)
 		l.handshake(4000, 443)
 		l.remove(tcpService(443), 2)
+		l.pass(10 * time.Millisecond)
 		if n := len(l.d.Conns(l.now)); n != 0 {
 			t.Errorf("%d entries are left, want none", n)
 		}

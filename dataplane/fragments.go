@@ -11,7 +11,9 @@ import (
 // Only the first fragment of a datagram has ports. The director remembers for
 // every datagram under way where its first fragment went, and keeps fragments
 // that overtook it for a moment, so that all go to one server, as in the
-// kernel, which puts datagrams together and takes them apart again.
+// kernel, which puts datagrams together and takes them apart again. What the
+// first fragment does not decide, and what is answered, is put together: see
+// whole.go.
 const (
 	fragDatagrams = 1 << 10 // datagrams remembered; a power of 2
 	fragWays      = 4       // places a datagram may be at
@@ -34,9 +36,11 @@ type datagram struct {
 	key     datagramKey
 	expires int64 // ns; 0: free
 	// first says that the first fragment was decided, refused that it was not
-	// forwarded; else all go to dest.
-	first, refused bool
-	dest           *dest
+	// forwarded; else all go to dest. lost says that a fragment could not be
+	// kept.
+	first, refused, lost bool
+	dest                 *dest
+	gathered
 	// ranges are the bytes seen so far, sorted, apart from each other; end is
 	// that of the whole datagram, once its last fragment came.
 	ranges [fragRanges]byteRange
@@ -62,10 +66,14 @@ type fragments struct {
 	held      []heldFragment
 	free      uint16 // first free heldFragment, 1 + index
 	reclaimed int64  // ns of the last search for room
+	whole     Packet // the datagram being put together
+	room      []byte // for its frame
+	header    frame.Header
 }
 
 func newFragments(secret [16]byte) *fragments {
-	f := &fragments{seed: binary.LittleEndian.Uint64(secret[:]), datagrams: make([]datagram, fragDatagrams), held: make([]heldFragment, fragHeld)}
+	f := &fragments{seed: binary.LittleEndian.Uint64(secret[:]), datagrams: make([]datagram, fragDatagrams), held: make([]heldFragment, fragHeld),
+		room: make([]byte, wholeRoom)}
 	for i := range f.held {
 		f.held[i].next = f.free
 		f.free = uint16(i) + 1
@@ -190,11 +198,12 @@ func (f *fragments) hold(d *datagram, data []byte, now int64) bool {
 	return true
 }
 
-// fragment decides about a fragment of TCP, UDP or SCTP: the first as a packet,
-// the others as the first was.
+// fragment decides about a fragment: the first as a packet, the others as the first
+// was.
 func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	h := &p.header
-	from, n := uint32(h.FragOff), h.End-uint32(h.L4)
+	p.flow.answered = false
+	from, n := uint32(h.FragOff), h.End-uint32(frame.FragmentData(p.Data, h))
 	switch {
 	case !t.ours(h.Dst):
 		return NotOurs
@@ -209,37 +218,54 @@ func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64
 	if !h.More {
 		g.end = from + n
 	}
+	g.longest = max(g.longest, uint32(p.length()))
 	reason := d.piece(t, s, b, p, g, now)
-	if g.complete() {
+	if g.seenAll() && g.held == 0 {
 		g.expires = 0
 	}
 	return reason
 }
 
-// complete reports whether nothing of d is missing or waiting.
-func (d *datagram) complete() bool {
-	return d.end != 0 && d.n == 1 && d.ranges[0] == byteRange{0, d.end} && d.held == 0
+// seenAll reports whether nothing of g is missing.
+func (g *datagram) seenAll() bool {
+	return g.end != 0 && g.n == 1 && g.ranges[0] == byteRange{0, g.end}
 }
 
 // piece decides about a fragment of g that was not seen before.
 func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram, now int64) Reason {
-	n := p.header.End - uint32(p.header.L4)
-	switch {
-	case p.header.FragOff == 0:
-		return d.firstFragment(t, s, b, p, g, now)
-	case !g.first:
-		if !d.frags.hold(g, p.Data, now) {
-			return FragmentLost
+	if p.header.FragOff == 0 {
+		if reason := d.firstFragment(t, s, b, p, g, now); !g.whole {
+			return reason
 		}
-		return FragmentHeld
+	}
+	switch {
 	case g.refused:
 		return FragmentRefused
+	case g.whole && g.seenAll():
+		return d.complete(t, s, b, p, g, now)
+	case !g.first || g.whole:
+		return d.keep(p, g, now)
 	case g.dest.in == nil:
 		return ServerRemoved
 	}
+	n := p.header.End - uint32(p.header.L4)
 	g.dest.totals.Bytes += uint64(n)
 	g.dest.in.totals.Bytes += uint64(n)
 	return p.routeTo(g.dest.hop, FragmentFollowed)
+}
+
+// keep keeps p until the first fragment of g comes, or all of it is there. A
+// datagram that is needed whole is of no use without it.
+func (d *Director) keep(p *Packet, g *datagram, now int64) Reason {
+	if !(g.lost && g.whole) && d.frags.hold(g, p.Data, now) {
+		return FragmentHeld
+	}
+	g.lost = true
+	if g.whole {
+		g.refused = true
+		d.frags.forget(g)
+	}
+	return FragmentLost
 }
 
 // longest is the greatest payload of the datagram that h is a fragment of,
@@ -254,11 +280,19 @@ func longest(h *frame.Header) uint32 {
 }
 
 // firstFragment decides about the fragment that has the ports, and sends those
-// after it that were kept.
+// after it that were kept; or says that all of the datagram is needed first.
 func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram, now int64) Reason {
-	reason := d.connect(t, s, p, now)
 	g.first = true
-	if v := reason; v.Verdict() != Forward && v != Fragmented {
+	if needsWhole(p) {
+		g.whole = true
+		return pending
+	}
+	reason := d.connect(t, s, p, now)
+	switch v := reason.Verdict(); {
+	case v == Answer && reason != Fragmented:
+		g.owe(p, reason)
+		return reason
+	case v != Forward && v != Answer:
 		g.refused = true
 		d.frags.forget(g)
 		return reason
@@ -266,7 +300,7 @@ func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *d
 	g.dest = p.flow.hop.dest
 	for g.held != 0 {
 		held := &d.frags.held[g.held-1]
-		n := uint64(s.release(b, held.data[:held.n], p.flow.hop))
+		n := uint64(s.release(b, held.frame(), p.flow.hop))
 		g.dest.totals.Bytes += n
 		g.dest.in.totals.Bytes += n
 		g.held, held.next, d.frags.free = held.next, d.frags.free, g.held

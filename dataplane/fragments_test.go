@@ -293,8 +293,8 @@ func TestKeptFragmentsGiveTheirRoomBack(t *testing.T) {
 	}
 }
 
-// When the first is not forwarded the others are not, whether they come before
-// or after it, and leave nothing behind.
+// When the first is dropped the others are, whether they come before or after it,
+// and leave nothing behind.
 func TestFragmentsOfARefusedFirst(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -302,11 +302,6 @@ func TestFragmentsOfARefusedFirst(t *testing.T) {
 		setup func(l *lab)
 		want  dataplane.Reason
 	}{
-		{"a port nobody serves", gram{src: clientIP, proto: frame.ProtoTCP, port: 81}, nil, dataplane.NotAnswerable},
-		{"no server", gram{src: clientIP, proto: frame.ProtoUDP, port: 53}, func(l *lab) {
-			l.weight(udpService(53), 1, 0)
-			l.weight(udpService(53), 2, 0)
-		}, dataplane.UnreachableNoServer},
 		{"drop_packet", gram{src: client6IP, proto: frame.ProtoTCP, port: 80}, func(l *lab) {
 			l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 1 })
 		}, dataplane.Shed},
@@ -314,6 +309,7 @@ func TestFragmentsOfARefusedFirst(t *testing.T) {
 			l.send(gram{src: client6IP, sport: 9, proto: frame.ProtoUDP, port: 53}.frame())
 			l.neighbour(2, frame.MAC{}, link)
 		}, dataplane.NoMAC},
+		{"SCTP to a port nobody serves", gram{src: clientIP, proto: frame.ProtoSCTP, port: 81}, nil, dataplane.ProtocolIgnored},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := dualLab(t)
@@ -410,22 +406,6 @@ func TestImpossibleFragments(t *testing.T) {
 	}
 }
 
-// A first fragment too short for what is decided by is dropped; what comes
-// after it waits in vain.
-func TestTinyFirstFragments(t *testing.T) {
-	for _, proto := range []frame.Proto{frame.ProtoTCP, frame.ProtoSCTP} {
-		for _, src := range []netip.Addr{clientIP, client6IP} {
-			l := dualLab(t)
-			port := map[frame.Proto]uint16{frame.ProtoTCP: 80, frame.ProtoSCTP: 9000}[proto]
-			tiny := map[frame.Proto]int{frame.ProtoTCP: 16, frame.ProtoSCTP: 8}[proto]
-			pieces := cut(gram{src: src, sport: 4000, proto: proto, port: port, id: 77, n: 200}.frame(), tiny, 96)
-			l.expect(bytes.Clone(pieces[0]), dataplane.BadTransport, 0)
-			l.expect(bytes.Clone(pieces[1]), dataplane.FragmentHeld, 0)
-			l.expect(bytes.Clone(pieces[2]), dataplane.FragmentHeld, 0)
-		}
-	}
-}
-
 // More separate pieces than are noted are refused; the datagram goes on.
 func TestAScatteredDatagram(t *testing.T) {
 	l := dualLab(t)
@@ -436,24 +416,6 @@ func TestAScatteredDatagram(t *testing.T) {
 	l.expect(frag4(9, 16*8, 8, true), dataplane.FragmentOverlap, 0)
 	l.expect(frag4(9, 8, 8, true), dataplane.FragmentFollowed, 2)
 	l.expect(frag4(9, 16*8, 8, true), dataplane.FragmentFollowed, 2)
-}
-
-// The director is sent ICMP itself, so it does not wait for fragments of it.
-func TestFragmentsOfICMP(t *testing.T) {
-	for _, src := range []netip.Addr{clientIP, client6IP} {
-		for _, typ := range []uint8{3, 8, 128} {
-			var ext []build.Ext
-			if src.Is6() {
-				ext = []build.Ext{build.FragmentHeader(0, false, 9)}
-			}
-			f := build.ICMP{Src: src, Dst: vipFor(src), IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, Ext: ext, ID: 9}, Type: typ,
-				Payload: make([]byte, 200)}.Bytes()
-			l := dualLab(t)
-			for _, k := range []int{1, 0, 2} {
-				l.expect(bytes.Clone(cut(f, 64, 128)[k]), dataplane.Fragment, 0)
-			}
-		}
-	}
 }
 
 // In IPv6 the fragments of a datagram may name different next headers: the

@@ -70,6 +70,9 @@ type lab struct {
 	batch   *dataplane.Batch
 	now     int64
 	frames  *uint64
+	// pieces are the fragments of the datagram that is being sent, copies; see
+	// wholeOf.
+	pieces [][]byte
 }
 
 func newLab(t testing.TB, limits dataplane.Limits, entries int) *lab {
@@ -201,7 +204,13 @@ func (l *lab) sendPacket(p dataplane.Packet) result {
 	*l.frames++
 	got := &l.batch.Packets[0]
 	r := result{verdict: got.Verdict, reason: got.Reason, data: got.Data}
-	if err := lawOfVerdict(in, got, l.batch.Replies); err != nil {
+	whole := in
+	if h := frametest.Parse(in); h.IsFragment() {
+		if l.pieces = append(l.pieces, in); r.verdict == dataplane.Answer {
+			whole = wholeOf(l.pieces, h)
+		}
+	}
+	if err := lawOfVerdict(in, whole, got, l.batch.Replies); err != nil {
 		l.t.Fatalf("%s: %s, %s: %v", frametest.Describe(in), r.verdict, r.reason, err)
 	}
 	if r.verdict == dataplane.Forward {
@@ -210,7 +219,7 @@ func (l *lab) sendPacket(p dataplane.Packet) result {
 			l.t.Fatalf("forwarded to %x from %x by interface %d, which is no server's", mac, frame.SrcMAC(got.Data), got.Out)
 		}
 	}
-	if r.verdict == dataplane.Forward || r.reason == dataplane.Fragmented {
+	if r.verdict == dataplane.Forward || r.reason == dataplane.Fragmented || r.reason == dataplane.Reassembled {
 		for _, p := range l.batch.Replies {
 			if p.Out != link.Index {
 				l.t.Fatalf("%s left by interface %d, which is not the servers'", frametest.Describe(p.Data), p.Out)

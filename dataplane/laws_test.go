@@ -2,6 +2,7 @@ package dataplane_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,8 +14,9 @@ import (
 )
 
 // lawOfVerdict says what is wrong with the verdict on a frame that came in as
-// in, in a batch of its own.
-func lawOfVerdict(in []byte, p *dataplane.Packet, replies []dataplane.Reply) error {
+// in, in a batch of its own. whole is in, or, if that is a fragment, its datagram,
+// as far as it is there.
+func lawOfVerdict(in, whole []byte, p *dataplane.Packet, replies []dataplane.Reply) error {
 	if p.Verdict != p.Reason.Verdict() {
 		return fmt.Errorf("the reason's verdict is %s", p.Reason.Verdict())
 	}
@@ -29,27 +31,83 @@ func lawOfVerdict(in []byte, p *dataplane.Packet, replies []dataplane.Reply) err
 	switch {
 	case p.Reason == dataplane.Fragmented:
 		return lawOfFragmenting(in, replies)
-	case p.Verdict == dataplane.Forward && h.More && h.FragOff == 0:
+	case p.Verdict == dataplane.Forward && h.IsFragment():
 		return nil // with it went those of its fragments that were kept
 	case p.Verdict != dataplane.Answer && len(replies) > 0:
 		return fmt.Errorf("answered by %s", frametest.Describe(replies[0].Data))
 	case p.Verdict != dataplane.Answer:
 		return nil
 	}
-	if len(replies) != 1 || replies[0].Out != clientSide {
-		return fmt.Errorf("%d answers, want one by interface %d", len(replies), clientSide)
+	by := int32(clientSide)
+	if p.Reason == dataplane.Reassembled {
+		by = link.Index
 	}
-	if err := lawOfAnswer(in, replies[0].Data, p.Reason); err != nil {
+	if len(replies) != 1 || replies[0].Out != by {
+		return fmt.Errorf("%d answers, want one by interface %d", len(replies), by)
+	}
+	if p.Reason == dataplane.Reassembled {
+		return lawOfForwarding(whole, replies[0].Data)
+	}
+	if err := lawOfAnswer(whole, replies[0].Data, p.Reason); err != nil {
 		return fmt.Errorf("answered by %s: %w", frametest.Describe(replies[0].Data), err)
 	}
 	return nil
+}
+
+// wholeOf puts the datagram together that a fragment with header h, the last of
+// pieces, is of: the latest fragment at each place counts. It is h's own frame
+// where the first one is not there.
+func wholeOf(pieces [][]byte, h frame.Header) []byte {
+	var first, data []byte
+	at := map[int][]byte{}
+	for _, f := range pieces {
+		g := frametest.Parse(f)
+		if g.Src != h.Src || g.Dst != h.Dst || g.FragID != h.FragID || g.Kind == frame.IPv4 && g.Proto != h.Proto {
+			continue
+		}
+		from := int(g.L4)
+		if g.Kind == frame.IPv6 && g.FragOff == 0 {
+			for from = int(g.L3) + 40; binary.BigEndian.Uint32(f[from+4:]) != g.FragID; {
+				from += 8 // the tests have no longer extension headers in front of that of the fragment
+			}
+			from += 8
+		}
+		at[int(g.FragOff)] = f[from:g.End]
+		if g.FragOff == 0 {
+			first = f[:from]
+		}
+	}
+	for next := at[0]; len(next) > 0 && len(data) < 1<<16; next = at[len(data)] {
+		data = append(data, next...)
+	}
+	if first == nil {
+		return pieces[len(pieces)-1]
+	}
+	whole := append(bytes.Clone(first), data...)
+	ip := whole[h.L3:]
+	if h.Kind == frame.IPv4 {
+		binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
+		ip[6], ip[7] = ip[6]&0x40, 0
+		build.FixHeaderSum(whole)
+		return whole
+	}
+	// The fragment header, the last of those in first, goes.
+	from := len(first) - int(h.L3) - 8
+	next := 6
+	for n := 40; n < from; n += 8 {
+		next = n
+	}
+	ip[next] = ip[from]
+	ip = append(ip[:from], ip[from+8:]...)
+	binary.BigEndian.PutUint16(ip[4:], uint16(len(ip)-40))
+	return whole[:len(whole)-8]
 }
 
 // lawOfForwarding: only MAC addresses, TTL and header checksum change; the TTL
 // falls by one and the checksum is right.
 func lawOfForwarding(in, out []byte) error {
 	h := frametest.Parse(in)
-	if h.Kind != frame.IPv4 && h.Kind != frame.IPv6 || h.Fault != frame.NoFault {
+	if h.Kind != frame.IPv4 && h.Kind != frame.IPv6 || h.Fault != frame.NoFault && !h.IsCut() {
 		return errors.New("a damaged frame was forwarded")
 	}
 	if h.TTL <= 1 || frame.DstMAC(in)[0]&1 != 0 {

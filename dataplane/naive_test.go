@@ -23,6 +23,10 @@ type naive struct {
 	now         int64
 	resumeUntil int64
 	passed      int // new connections since drop_packet refused one
+	// purge is when the connections of the servers in purged end, which were
+	// removed; 0: never.
+	purge  int64
+	purged map[*naiveServer]bool
 }
 
 type naiveService struct {
@@ -154,6 +158,7 @@ func (m *naive) sweep(alive func(*naiveEntry) bool) {
 			s.since = m.now
 		}
 	}
+	m.sweepPurged()
 	had := map[*naiveEntry]int{}
 	for _, e := range m.entries {
 		if e.by != nil {
@@ -179,6 +184,32 @@ func (m *naive) sweep(alive func(*naiveEntry) bool) {
 		a, i, t := m.count(s)
 		return s.in == nil && a+i+t == 0 && m.now-s.since >= 120e9
 	})
+}
+
+// sweepPurged ends the connections of removed servers, and then their templates that
+// have none, if that is due; servers that came back keep theirs.
+func (m *naive) sweepPurged() {
+	if m.purge == 0 || m.purge > m.now {
+		return
+	}
+	for _, templates := range []bool{false, true} {
+		for _, e := range slices.Clone(m.entries) {
+			if m.purged[e.server] && e.server.in == nil && e.key.Template == templates && m.connsOf(e) == 0 {
+				m.drop(e)
+			}
+		}
+	}
+	m.purge, m.purged = 0, nil
+}
+
+// serves reports whether there is a service of the family.
+func (m *naive) serves(ipv6 bool) bool {
+	for k := range m.services {
+		if k.Mark != 0 && k.IPv6 == ipv6 || k.Mark == 0 && k.Addr.Is4() != ipv6 {
+			return true
+		}
+	}
+	return false
 }
 
 // lookup finds the service: by mark; by address and port; FTP's, for its data
@@ -219,19 +250,24 @@ func (m *naive) own(p *packet, served bool) dataplane.Reason {
 
 // decide is the whole decision about p.
 func (m *naive) decide(p *packet) (dataplane.Reason, byte) {
-	if len(m.services) == 0 {
+	if !m.serves(!p.dst.Is4()) {
 		return m.own(p, false), 0
 	}
 	k := conntrack.Key{Client: p.src, Virtual: p.dst, ClientPort: p.sport, VirtualPort: p.dport, Proto: p.proto}
 	reason := dataplane.Hit
 	e := m.find(k)
+	var old *naiveEntry
 	if e != nil && m.leaves(e, p) {
 		e.retired, e.expires = true, m.tick()+10e6
-		e = nil
+		old, e = e, nil
 	}
 	if e == nil {
 		var once *naiveServer
-		if e, once, reason = m.schedule(k, p); once != nil {
+		e, once, reason = m.schedule(k, p)
+		if old != nil && e == nil {
+			m.shows(old, reason)
+		}
+		if once != nil {
 			return m.deliver(once, p, reason)
 		} else if e == nil {
 			return reason, 0
@@ -255,6 +291,15 @@ func (m *naive) decide(p *packet) (dataplane.Reason, byte) {
 		e.by.assured = true
 	}
 	return m.deliver(e.server, p, reason)
+}
+
+// shows has old, which p put away without a new connection in its place, found
+// until the next tick. A reset that answers p closes it.
+func (m *naive) shows(old *naiveEntry, reason dataplane.Reason) {
+	old.retired = false
+	if reason == dataplane.ResetNoConnection || reason == dataplane.ResetNoService {
+		old.state, old.expires = conntrack.Close, m.tick()+10e9
+	}
 }
 
 // stateName is the state of a connection in words.
@@ -354,10 +399,12 @@ func (m *naive) schedule(k conntrack.Key, p *packet) (*naiveEntry, *naiveServer,
 	}
 	s.conns++
 	server.conns++
+	e := m.insert(k, server, by)
 	if s.cfg.OnePacket && p.proto == frame.ProtoUDP {
+		m.drop(e)
 		return nil, server, reason
 	}
-	return m.insert(k, server, by), nil, reason
+	return e, nil, reason
 }
 
 // choose gives the server of a new connection, and the template by which.
@@ -401,7 +448,9 @@ func (m *naive) persist(s *naiveService, p *packet) (*naiveServer, *naiveEntry, 
 	}
 	if t == nil {
 		server := m.pick(s, p)
-		if server == nil {
+		if server == nil && s.cfg.Key.Port == 21 && p.dport != 21 {
+			return nil, nil, m.own(p, false)
+		} else if server == nil {
 			return nil, nil, dataplane.UnreachableNoServer
 		}
 		t = m.insert(tk, server, nil)
@@ -521,21 +570,18 @@ func (m *naive) delServer(k dataplane.ServiceKey, n byte) bool {
 	s.list = slices.Delete(s.list, i, i+1)
 	d.in, d.since = nil, m.now
 	s.sched.Update(m.picks(s), scheduler.Removed, i)
-	if m.tunables.ExpireNodestConn {
-		for _, templates := range []bool{false, true} {
-			for _, e := range slices.Clone(m.entries) {
-				if e.server == d && e.key.Template == templates && m.connsOf(e) == 0 {
-					m.drop(e)
-				}
-			}
+	if a, i, t := m.count(d); m.tunables.ExpireNodestConn && a+i+t > 0 {
+		if m.purge == 0 {
+			m.purge, m.purged = m.tick()+10e6, map[*naiveServer]bool{}
 		}
+		m.purged[d] = true
 	}
 	return true
 }
 
 // next is the next moment at which something is due; 0: nothing ever.
 func (m *naive) next() int64 {
-	least := int64(0)
+	least := m.purge
 	for _, e := range m.entries {
 		if least == 0 || e.expires < least {
 			least = e.expires

@@ -127,3 +127,46 @@ func TestOnePacketSetLater(t *testing.T) {
 	l.expect(udp(4000, 53), dataplane.Scheduled, 1)
 	l.expect(udp(4000, 53), dataplane.Scheduled, 2)
 }
+
+// A datagram counts for the thresholds while it is under way: it may overload its
+// server, and its end lifts that only where it passes the lower threshold.
+func TestOnePacketAndThresholds(t *testing.T) {
+	for _, persistence := range []time.Duration{0, 100 * time.Second} {
+		for _, c := range []struct {
+			upper, lower, connections int
+			overloaded                bool
+		}{
+			{upper: 1, connections: 0, overloaded: false},
+			{upper: 2, connections: 0, overloaded: false},
+			{upper: 3, connections: 2, overloaded: false},
+			{upper: 4, connections: 3, overloaded: true},
+			{upper: 5, connections: 3, overloaded: false},
+			{upper: 3, lower: 2, connections: 2, overloaded: true},
+			{upper: 3, lower: 3, connections: 2, overloaded: false},
+			{upper: 2, lower: 1, connections: 1, overloaded: true},
+			{upper: 0, connections: 9, overloaded: false},
+		} {
+			l := newLab(t, unlimited, 1<<12)
+			k := dataplane.ServiceKey{Mark: 7}
+			l.must(l.d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: "rr", OnePacket: true, Persistence: persistence}))
+			l.must(l.d.AddServer(k, dataplane.ServerConfig{Addr: serverAddr(1), Weight: 1, Upper: c.upper, Lower: c.lower}))
+			for i := range c.connections {
+				if r := l.sendPacket(dataplane.Packet{Data: tcp(uint16(5000+i), 80, "S"), Mark: 7}); r.server != 1 {
+					t.Fatalf("%+v: %s", c, r.reason)
+				}
+			}
+			if l.server(k, 1).Overloaded {
+				t.Fatalf("%+v: overloaded by the connections alone", c)
+			}
+			if r := l.sendPacket(dataplane.Packet{Data: udp(4000, 53), Mark: 7}); r.server != 1 {
+				t.Fatalf("%+v: %s", c, r.reason)
+			}
+			if got := l.server(k, 1).Overloaded; got != c.overloaded {
+				t.Errorf("%+v: overloaded is %v", c, got)
+			}
+			if got := l.counts(k, 1); got[0] != c.connections || got[1] != 0 {
+				t.Errorf("%+v: counts %v", c, got)
+			}
+		}
+	}
+}

@@ -8,9 +8,12 @@ import (
 // flow holds the fields of a packet that the stages after the first need.
 type flow struct {
 	id     conntrack.ID
-	quoted bool          // it is that of the packet an ICMP error quotes
-	hop    *hop          // to the server it goes to; nil: to none
-	key    conntrack.Key // of an IPv4 packet only from decide on
+	quoted bool // it is that of the packet an ICMP error quotes
+	// answered says, of a fragment, that its datagram was answered, or sent, as a
+	// whole.
+	answered bool
+	hop      *hop          // to the server it goes to; nil: to none
+	key      conntrack.Key // of an IPv4 packet only from decide on
 }
 
 // Process decides about all frames of b at now, in nanoseconds of
@@ -67,7 +70,7 @@ func (d *Director) read(t *Table, p *Packet) {
 	frame.Parse(p.Data, h)
 	p.Reason = pending
 	switch {
-	case h.Fault != frame.NoFault:
+	case h.Fault != frame.NoFault && !h.IsCut():
 		p.Reason = faultReasons[h.Fault]
 	case h.Kind == frame.ARP:
 		p.Reason = ARPSeen
@@ -93,6 +96,8 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.Reason = NotOurs
 	case t.ours(h.Src):
 		p.Reason = BadSource
+	case h.IsFragment():
+		p.flow = flow{} // it is decided when all of its datagram is there
 	case h.Proto == frame.ProtoICMP || h.Proto == frame.ProtoICMPv6:
 		p.Reason = d.readICMP(p)
 	default:
@@ -106,12 +111,10 @@ func (d *Director) readICMP(p *Packet) Reason {
 	h := &p.header
 	var in frame.Header
 	switch {
-	case h.IsFragment():
-		return Fragment
 	case h.Kind == frame.IPv4 && h.ICMPType == icmpEcho && h.ICMPCode == 0,
 		h.Kind == frame.IPv6 && h.ICMPType == icmp6Echo && h.ICMPCode == 0:
 		return EchoReplied
-	case !frame.Inner(p.Data, h, &in) || in.FragOff != 0 || in.Src != h.Dst || !connected(h, in.Proto):
+	case !frame.Inner(p.Data, h, &in) || in.FragOff != 0 && in.Kind == frame.IPv6 || in.Src != h.Dst || !connected(h, in.Proto):
 		return ICMPIgnored
 	}
 	// What is quoted went from the VIP to the client.
@@ -165,21 +168,12 @@ func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) 
 
 // connect finds or makes the connection of p and says where p goes.
 func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
-	if len(d.services.sorted) == 0 {
+	if !d.services.serve(p.header.Kind == frame.IPv6) {
 		return t.unserved(p, false)
 	}
 	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
-	if e != nil && d.begunAnew(t, e, &p.header) {
-		at.conns.Retire(e, now)
-		e = nil
-	}
-	if e == nil {
-		s.shard.unlock(at)
-		ds, e, reason := d.schedule(t, s, p, now)
-		if ds == nil {
-			return reason
-		}
-		return d.pass(t, s, p, ds, e, reason, now)
+	if e == nil || d.begunAnew(t, e, &p.header) {
+		return d.begin(t, s, p, e, at, now)
 	}
 	defer s.shard.unlock(at)
 	ds := d.destOf(e)
@@ -187,6 +181,35 @@ func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
 		return ServerRemoved
 	}
 	return d.pass(t, s, p, ds, e, Hit, now)
+}
+
+// begin makes the connection of p, whose old one, of shard at, is to be put
+// away; nil: it had none. Where none is made the old one is found until the next
+// tick, and a packet that finds it keeps it. The caller has locked at.
+func (d *Director) begin(t *Table, s *Scratch, p *Packet, old *conntrack.Entry, at *shard, now int64) Reason {
+	if old != nil {
+		at.conns.Retire(old, now)
+	}
+	s.shard.unlock(at)
+	ds, e, reason := d.schedule(t, s, p, now)
+	if old != nil && e == nil {
+		d.restore(s, p, old, at, reason, now)
+	}
+	if ds == nil {
+		return reason
+	}
+	return d.pass(t, s, p, ds, e, reason, now)
+}
+
+// restore shows old, the connection of p in shard at, again. A reset that p is
+// answered with passes by it as if its server had sent it, and closes it.
+func (d *Director) restore(s *Scratch, p *Packet, old *conntrack.Entry, at *shard, reason Reason, now int64) {
+	s.shard.lock(at)
+	defer s.shard.unlock(at)
+	if at.conns.Restore(old, &p.flow.key) && (reason == ResetNoService || reason == ResetNoConnection) {
+		d.setState(s, d.destOf(old), old, conntrack.Close)
+		at.conns.Refresh(old, now)
+	}
 }
 
 // pass sends p, of connection e, to ds. A nil e is that of one packet alone.

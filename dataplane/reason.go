@@ -22,6 +22,7 @@ const (
 	Related
 	FragmentFollowed
 	Fragmented
+	Reassembled
 	FragmentHeld
 	ARPSeen
 	NDPSeen
@@ -47,7 +48,6 @@ const (
 	BadIPChecksum
 	BadTransport
 	BadChecksum
-	Fragment
 	FragmentBad
 	FragmentOverlap
 	FragmentLost
@@ -82,7 +82,8 @@ var reasons = [numReasons]struct {
 	Related:              {name: "related", text: "forwarded: an ICMP error, to the server of the connection it is about", verdict: Forward, routed: true},
 	FragmentFollowed:     {name: "fragment-followed", text: "forwarded: a fragment, to where the first of its datagram went", verdict: Forward, routed: true},
 	Fragmented:           {name: "fragmented", text: "forwarded in fragments: longer than the server's link carries", verdict: Answer, owed: owed{kind: oweFragments}, routed: true},
-	FragmentHeld:         {name: "fragment-held", text: "kept until the first fragment of its datagram comes"},
+	Reassembled:          {name: "reassembled", text: "the last fragment of an IPv6 datagram; forwarded as a whole, which is no longer than the longest fragment", verdict: Answer, owed: owed{kind: oweWhole}, routed: true},
+	FragmentHeld:         {name: "fragment-held", text: "kept until the first fragment of its datagram comes, or all of them"},
 	ARPSeen:              {name: "arp", text: "ARP, handed to the ARP side", verdict: ToARP},
 	NDPSeen:              {name: "ndp", text: "IPv6 neighbour discovery, handed to the ARP side", verdict: ToARP},
 	EchoReplied:          {name: "echo-replied", text: "a ping to the VIP; answered", verdict: Answer, owed: owed{kind: oweEcho, verify: true}},
@@ -107,7 +108,6 @@ var reasons = [numReasons]struct {
 	BadIPChecksum:        {name: "bad-ip-checksum", text: "an IPv4 packet with a wrong header checksum"},
 	BadTransport:         {name: "bad-transport", text: "a packet whose TCP, UDP or ICMP header does not fit it"},
 	BadChecksum:          {name: "bad-checksum", text: "owed an answer, but its TCP, UDP or ICMP checksum is wrong"},
-	Fragment:             {name: "fragment", text: "a fragment of a message to the VIP itself, such as a long ping"},
 	FragmentBad:          {name: "fragment-bad", text: "a fragment of an impossible length"},
 	FragmentOverlap:      {name: "fragment-overlap", text: "a fragment that overlaps or repeats another, or is one piece too many"},
 	FragmentLost:         {name: "fragment-lost", text: "a fragment that came before the first of its datagram and could not be kept"},

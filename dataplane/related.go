@@ -1,10 +1,15 @@
 package dataplane
 
+import "lvsdr/dataplane/frame"
+
 // related sends an ICMP error, such as "fragmentation needed" from a router
 // between a server and its client, to the server of the connection that it
-// quotes. Timers and states stay. With ScheduleICMP one about no connection
-// makes one.
+// quotes, also after that was removed from its service. Timers and states stay.
+// With ScheduleICMP one about no connection makes one.
 func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
+	if !d.services.serve(p.header.Kind == frame.IPv6) {
+		return ICMPIgnored
+	}
 	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
 	defer s.shard.unlock(at)
 	var ds *dest
@@ -19,14 +24,15 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 			return reason
 		}
 	}
-	if ds == nil || ds.in == nil {
+	switch {
+	case ds == nil:
 		return ServerRemoved
-	}
-	if ds.local {
+	case ds.local:
 		return ICMPIgnored
+	case ds.in != nil: // what a removed one gets is not counted
+		n := p.length()
+		ds.totals.add(n)
+		ds.in.totals.add(n)
 	}
-	n := p.length()
-	ds.totals.add(n)
-	ds.in.totals.add(n)
 	return p.routeTo(ds.hop, Related)
 }

@@ -145,14 +145,12 @@ func TestErrorsThatLie(t *testing.T) {
 			l4 := 20
 			if q.src.Is6() {
 				l4 = 40
-			} else {
-				expect("a wrong header checksum", change(10, 1), dataplane.ICMPIgnored)
 			}
 			expect("to another port", change(l4+3, 1), dataplane.ICMPIgnored)
 			expect("from another port", change(l4+1, 1), dataplane.ICMPIgnored)
 			expect("another version", change(0, 0x10), dataplane.ICMPIgnored)
 			expect("no more than an IP header", q.reply(0, vip), dataplane.ICMPIgnored)
-			expect("7 bytes behind it", q.reply(7, vip), dataplane.ICMPIgnored)
+			expect("3 bytes behind it", q.reply(3, vip), dataplane.ICMPIgnored)
 			expect("half an IP header", whole[:l4/2], dataplane.ICMPIgnored)
 			expect("nothing", nil, dataplane.ICMPIgnored)
 			expect("another protocol", build.Quote(build.Raw{Src: vip, Dst: q.src, Proto: 47, Payload: whole[l4:]}.Bytes(), 20), dataplane.ICMPIgnored)
@@ -166,28 +164,135 @@ func TestErrorsThatLie(t *testing.T) {
 	}
 }
 
-// Of fragments the first is quoted with its ports; the others name no flow. An
-// error that is a fragment itself is not put together.
+// answer is a long packet of the flow's server, cut in two.
+func (q quoted) answer() [][]byte {
+	big := gram{src: q.src, sport: 4000, proto: q.proto, port: q.port, id: 5, n: 400}.frame()
+	h := frametest.Parse(big)
+	// The other way round.
+	if l3 := int(h.L3); q.src.Is6() {
+		copy(big[l3+8:], append(bytes.Clone(h.Dst[:]), h.Src[:]...))
+	} else {
+		copy(big[l3+12:], append(bytes.Clone(h.Dst[12:]), h.Src[12:]...))
+		build.FixHeaderSum(big)
+	}
+	ports := big[h.L4 : h.L4+4]
+	ports[0], ports[1], ports[2], ports[3] = ports[2], ports[3], ports[0], ports[1]
+	return cut(big, 64)
+}
+
+// Of fragments the first is quoted with its ports. What stands in their place in
+// a later one of IPv4 is taken for ports, as by the kernel, and seldom names a
+// flow; in IPv6 it is not. An error that is a fragment itself is put together.
 func TestErrorsAboutFragments(t *testing.T) {
 	for _, q := range quotedFlows {
 		l := dualLab(t)
 		server := l.send(q.begin()).server
-		big := gram{src: q.src, sport: 4000, proto: q.proto, port: q.port, id: 5, n: 400}.frame()
-		h := frametest.Parse(big)
-		// The other way round.
-		if l3 := int(h.L3); q.src.Is6() {
-			copy(big[l3+8:], append(bytes.Clone(h.Dst[:]), h.Src[:]...))
-		} else {
-			copy(big[l3+12:], append(bytes.Clone(h.Dst[12:]), h.Src[12:]...))
-			build.FixHeaderSum(big)
-		}
-		ports := big[h.L4 : h.L4+4]
-		ports[0], ports[1], ports[2], ports[3] = ports[2], ports[3], ports[0], ports[1]
-		pieces := cut(big, 64)
+		pieces := q.answer()
 		l.expect(q.failure(3, 0, 9, build.Quote(pieces[0], 8)), dataplane.Related, server)
 		l.expect(q.failure(3, 0, 9, build.Quote(pieces[1], 8)), dataplane.ICMPIgnored, 0)
-		for _, f := range cut(q.failure(3, 0, 9, q.reply(500, vipFor(q.src))), 24) {
-			l.expect(f, dataplane.Fragment, 0)
+		h := frametest.Parse(pieces[1])
+		copy(pieces[1][h.L4:], []byte{byte(q.port >> 8), byte(q.port), 4000 >> 8, 4000 & 0xff})
+		if q.src.Is4() {
+			l.expect(q.failure(3, 0, 9, build.Quote(pieces[1], 8)), dataplane.Related, server)
+		} else {
+			l.expect(q.failure(3, 0, 9, build.Quote(pieces[1], 8)), dataplane.ICMPIgnored, 0)
+		}
+		two := cut(q.failure(3, 0, 9, q.reply(500, vipFor(q.src))), 24)
+		l.expect(two[0], dataplane.FragmentHeld, 0)
+		l.expect(two[1], dataplane.Related, server)
+	}
+}
+
+// Of what is quoted only version, length of the header, protocol, addresses and ports
+// count: routers quote a packet as they have changed it.
+func TestErrorsThatQuoteAChangedPacket(t *testing.T) {
+	for _, q := range quotedFlows {
+		t.Run(q.name, func(t *testing.T) {
+			l := dualLab(t)
+			server := l.send(q.begin()).server
+			expect := func(what string, n int, change func(ip []byte)) {
+				t.Helper()
+				quote := q.reply(n, vipFor(q.src))
+				change(quote)
+				if r := l.send(q.failure(3, 1, 9, quote)); r.reason != dataplane.Related || r.server != server {
+					t.Errorf("%s: %s to server %d, want related to %d", what, r.reason, r.server, server)
+				}
+			}
+			expect("four bytes of payload", 4, func([]byte) {})
+			if q.src.Is6() {
+				expect("a payload length of 0", 20, func(ip []byte) { ip[4], ip[5] = 0, 0 })
+				expect("a great payload length", 20, func(ip []byte) { ip[4], ip[5] = 0xff, 0xff })
+				expect("another hop limit", 20, func(ip []byte) { ip[7] = 0 })
+				expect("another traffic class", 20, func(ip []byte) { ip[1] = 0xe0 })
+				return
+			}
+			expect("a TTL without its checksum", 20, func(ip []byte) { ip[8]-- })
+			expect("no checksum", 20, func(ip []byte) { ip[10], ip[11] = 0, 0 })
+			expect("another TOS", 20, func(ip []byte) { ip[1] = 0xb8 })
+			expect("a length without the header", 1000, func(ip []byte) { ip[3] -= 20 })
+			expect("a length of 0", 20, func(ip []byte) { ip[2], ip[3] = 0, 0 })
+			expect("length and fragment word in host order", 20, func(ip []byte) {
+				ip[2], ip[3] = ip[3], ip[2]
+				ip[6], ip[7] = 0, 0x40 // don't fragment
+			})
+			expect("more than the packet", 1000, func([]byte) {})
+		})
+	}
+}
+
+// An error about a connection whose server was removed goes to that server all the
+// same, while the connection's packets are dropped, and is not counted.
+func TestErrorsGoToARemovedServer(t *testing.T) {
+	for _, q := range quotedFlows {
+		l := dualLab(t)
+		server := l.send(q.begin()).server
+		k := on(frame.AddrFrom(vipFor(q.src)), q.proto, q.port)
+		l.remove(k, server)
+		before := l.d.Conns(l.now)
+		l.expect(q.failure(3, 0, 9, q.reply(8, vipFor(q.src))), dataplane.Related, server)
+		if q.proto == frame.ProtoUDP {
+			l.expect(q.begin(), dataplane.ServerRemoved, 0)
+		}
+		l.sameConns(before)
+		l.add(k, server, 1)
+		if got := l.server(k, server).Traffic.Packets; got != 1 {
+			t.Errorf("%s: counted %d packets, want the first alone", q.name, got)
+		}
+	}
+}
+
+// Scheduled by an ICMP error, the schedulers that go by the destination take that
+// of the packet which is quoted: the client.
+func TestScheduleICMPByTheQuotedDestination(t *testing.T) {
+	for _, sched := range []string{"dh", "lblc", "lblcr"} {
+		l := newLab(t, unlimited, 1<<12)
+		l.tune(func(v *dataplane.Tunables) { v.ScheduleICMP = true })
+		k := tcpService(80)
+		l.must(l.d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: sched}))
+		for n := byte(1); n <= 3; n++ {
+			l.add(k, n, 1)
+		}
+		// The same services reached at the clients' addresses, by mark, say what the
+		// client's address is worth as a destination.
+		byMark := dataplane.ServiceKey{Mark: 7}
+		want := newLab(t, unlimited, 1<<12)
+		want.must(want.d.AddService(dataplane.ServiceConfig{Key: byMark, Scheduler: sched}))
+		for n := byte(1); n <= 3; n++ {
+			want.add(byMark, n, 1)
+		}
+		seen := map[byte]int{}
+		for i := range byte(40) {
+			client := netip.AddrFrom4([4]byte{198, 51, 100, 1 + i%20})
+			q := quoted{src: client, proto: frame.ProtoTCP, port: 80}
+			quote := build.Quote(build.TCP{Src: netip.AddrPortFrom(vipIP, 80), Dst: netip.AddrPortFrom(client, 4000+uint16(i)), Flags: "A"}.Bytes(), 8)
+			f := build.TCP{Src: netip.AddrPortFrom(clientIP, 4000+uint16(i)), Dst: netip.AddrPortFrom(client, 80),
+				IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}, Flags: "S"}.Bytes()
+			server := want.sendPacket(dataplane.Packet{Data: f, Mark: 7}).server
+			l.expect(q.failure(3, 1, 9, quote), dataplane.Related, server)
+			seen[server]++
+		}
+		if len(seen) < 3 {
+			t.Errorf("%s: servers %v: the addresses do not try it", sched, seen)
 		}
 	}
 }
@@ -206,7 +311,7 @@ func TestErrorsThatCannotBeDelivered(t *testing.T) {
 		l.expect(f(9), dataplane.NoMAC, 0)
 		l.neighbour(server, serverMAC(server), link)
 		l.remove(k, server)
-		l.expect(f(9), dataplane.ServerRemoved, 0)
+		l.expect(f(9), dataplane.Related, server)
 		l.add(k, server, 1)
 		l.expect(f(9), dataplane.Related, server)
 		l.pass(2000 * time.Second)
@@ -270,16 +375,20 @@ func TestErrorsAboutAnotherVIP(t *testing.T) {
 	}
 }
 
-// The bytes of a later fragment are no ports, also where a service of all ports
-// would take any.
-func TestErrorsAboutLaterFragmentsAreNotScheduled(t *testing.T) {
+// The bytes of a later fragment of IPv4 are taken for ports also where a service of
+// all ports takes any; those of IPv6 are not.
+func TestErrorsAboutLaterFragmentsAreScheduled(t *testing.T) {
 	for _, src := range []netip.Addr{clientIP, client6IP} {
 		l := dualLab(t)
 		l.tune(func(v *dataplane.Tunables) { v.ScheduleICMP = true })
 		l.service(on(frame.AddrFrom(vipFor(src)), frame.ProtoUDP, 0), time.Minute, 3)
 		f := build.UDP{Src: netip.AddrPortFrom(vipFor(src), 7), Dst: netip.AddrPortFrom(src, 4000), Payload: make([]byte, 200)}.Bytes()
 		q := quoted{src: src}
-		l.expect(q.failure(3, 0, 9, build.Quote(cut(f, 64)[1], 8)), dataplane.ICMPIgnored, 0)
+		if src.Is4() {
+			l.expect(q.failure(3, 0, 9, build.Quote(cut(f, 64)[1], 8)), dataplane.Related, 3)
+		} else {
+			l.expect(q.failure(3, 0, 9, build.Quote(cut(f, 64)[1], 8)), dataplane.ICMPIgnored, 0)
+		}
 		l.expect(q.failure(3, 0, 9, build.Quote(cut(f, 64)[0], 8)), dataplane.Related, 3)
 	}
 }

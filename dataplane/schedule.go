@@ -114,29 +114,34 @@ func (d *Director) assign(t *Table, w *Scratch, s *service, p *Packet, now int64
 	if !s.matches(k.VirtualPort) {
 		return nil, nil, t.unserved(p, true)
 	}
-	ds := s.pick(k, now)
+	ds := s.pick(t, p, now)
 	if ds == nil {
-		return nil, nil, d.noServer(s, now)
+		return nil, nil, d.noServer(t, s, p, now)
 	}
 	var e *conntrack.Entry
-	if !once {
-		if e = w.shard.insert(k, p.flow.id.Hash, ds, nil, now); e == nil {
-			return nil, nil, TableFull
-		}
+	if once {
+		ds.single()
+	} else if e = w.shard.insert(k, p.flow.id.Hash, ds, nil, now); e == nil {
+		return nil, nil, TableFull
 	}
 	s.totals.Conns++
 	ds.totals.Conns++
 	return ds, e, Scheduled
 }
 
-// noServer is the reason for a new connection for which no server of s is fit.
-func (d *Director) noServer(s *service, now int64) Reason {
+// noServer is the reason for p, of a new connection, where no server of s is fit.
+// What was to another port than that of a service of FTP, which may be no FTP at
+// all, is the host's own.
+func (d *Director) noServer(t *Table, s *service, p *Packet, now int64) Reason {
 	if now < d.settleUntil {
 		for _, ds := range s.dests {
 			if ds.Weight > 0 && ds.Unreachable && ds.mac == (frame.MAC{}) {
 				return NoMAC
 			}
 		}
+	}
+	if s.cfg.Key.Port == ftpPort && p.flow.key.VirtualPort != ftpPort {
+		return t.unserved(p, false)
 	}
 	return UnreachableNoServer
 }
@@ -161,18 +166,27 @@ func (d *Director) sheds(t *Table, sh *shard) bool {
 	return true
 }
 
-// pick asks the scheduler for a server; nil: none is fit.
-func (s *service) pick(k *conntrack.Key, now int64) *dest {
-	s.flow = s.flowOf(k, now)
+// pick asks the scheduler for a server for the new connection of p; nil: none is
+// fit.
+func (s *service) pick(t *Table, p *Packet, now int64) *dest {
+	s.flow = s.flowOf(t, p, now)
 	if i := s.sched.Pick(s.picks, &s.flow); i >= 0 {
 		return s.dests[i]
 	}
 	return nil
 }
 
-// flowOf is the new connection k as the scheduler sees it.
-func (s *service) flowOf(k *conntrack.Key, now int64) scheduler.Flow {
-	return scheduler.Flow{Src: k.Client, Dst: k.Virtual, SrcPort: k.ClientPort, DstPort: k.VirtualPort, Flags: s.cfg.Flags, Now: now}
+// flowOf is the new connection of p as the scheduler sees it. Its destination is
+// that of the packet, or of the packet which p quotes: that one went to the
+// client.
+func (s *service) flowOf(t *Table, p *Packet, now int64) scheduler.Flow {
+	k := &p.flow.key
+	f := scheduler.Flow{Src: k.Client, Dst: k.Virtual, SrcPort: k.ClientPort, DstPort: k.VirtualPort, Flags: s.cfg.Flags, Now: now,
+		LBLCExpiration: t.tunables.LBLCExpiration, LBLCRExpiration: t.tunables.LBLCRExpiration}
+	if p.flow.quoted {
+		f.Dst = k.Client
+	}
+	return f
 }
 
 // insert makes an entry for ds and counts it there; nil: the table is full.
@@ -201,8 +215,8 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 		}
 	}
 	if ds == nil {
-		if ds = s.pick(&p.flow.key, now); ds == nil {
-			return nil, nil, d.noServer(s, now)
+		if ds = s.pick(t, p, now); ds == nil {
+			return nil, nil, d.noServer(t, s, p, now)
 		}
 		if tmpl = at.insert(&k, hash, ds, nil, now); tmpl == nil {
 			return nil, nil, TableFull
@@ -211,10 +225,10 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 		reason = Scheduled
 	}
 	var e *conntrack.Entry
-	if !once {
-		if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, now); e == nil {
-			return nil, nil, TableFull
-		}
+	if once {
+		ds.single()
+	} else if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, now); e == nil {
+		return nil, nil, TableFull
 	}
 	at.conns.Renew(tmpl, now)
 	s.totals.Conns++

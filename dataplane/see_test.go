@@ -76,8 +76,8 @@ func TestSeeIsItsDefinition(t *testing.T) {
 				}
 			}
 			complete := d.end != 0 && len(runs) == 1 && runs[0] == byteRange{0, d.end}
-			if d.complete() != complete {
-				t.Fatalf("seed %d: complete is %v of %v up to %d", seed, d.complete(), runs, d.end)
+			if d.seenAll() != complete {
+				t.Fatalf("seed %d: complete is %v of %v up to %d", seed, d.seenAll(), runs, d.end)
 			}
 			if complete {
 				whole++

@@ -14,6 +14,7 @@ type services struct {
 	sorted []*service // by compareKeys
 	marks  int        // how many are by mark
 	ftp    int        // how many are on port 21
+	ipv6   int        // how many are of IPv6
 }
 
 const (
@@ -54,6 +55,18 @@ func (all *services) count(k ServiceKey, by int) {
 	if k.Port == ftpPort {
 		all.ftp += by
 	}
+	if isIPv6(k) {
+		all.ipv6 += by
+	}
+}
+
+// serve reports whether there is any service of the family: without one, all
+// packets of it are the host's own, those of old connections too.
+func (all *services) serve(ipv6 bool) bool {
+	if ipv6 {
+		return all.ipv6 > 0
+	}
+	return len(all.sorted) > all.ipv6
 }
 
 // first is the first service, in order; nil: there is none.

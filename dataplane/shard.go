@@ -165,6 +165,13 @@ func (d *Director) find(own *shard, k *conntrack.Key, hash uint64, now int64) (*
 	return nil, own
 }
 
+// lock locks other, unless it is sh itself, which is locked.
+func (sh *shard) lock(other *shard) {
+	if other != sh {
+		other.mu.Lock()
+	}
+}
+
 // unlock unlocks other, unless it is sh itself.
 func (sh *shard) unlock(other *shard) {
 	if other != sh {
@@ -181,9 +188,7 @@ func (d *Director) shardOf(hash uint64) *shard {
 // own.mu.
 func (d *Director) templates(own *shard, hash uint64) *shard {
 	sh := d.shardOf(hash)
-	if sh != own {
-		sh.mu.Lock()
-	}
+	own.lock(sh)
 	return sh
 }
 

@@ -16,6 +16,7 @@ const sweepRest = 500
 func (d *Director) SweepBeside(now int64, n int, rest func(ns int64)) {
 	all := d.Chunks()
 	d.noteIdle(now)
+	d.purged(now)
 	for _, sh := range d.shards {
 		for range (n*sh.conns.Chunks() + all - 1) / all {
 			if removed := d.sweep(sh, now); removed > 0 {
@@ -132,12 +133,12 @@ const trashTime = 120e9
 // Chunks is the number of chunks that Sweep takes for the whole table.
 func (d *Director) Chunks() int { return len(d.shards) * d.hasher.Chunks() }
 
-// NextExpiry is the next moment at which Sweep has something to do; see
-// conntrack.Table.NextExpiry.
+// NextExpiry is the next moment at which Sweep has something to do, at least now;
+// see conntrack.Table.NextExpiry.
 func (d *Director) NextExpiry(now int64) (int64, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	first, found := int64(0), false
+	first, found := max(now, d.purge.at), len(d.purge.servers) > 0
 	d.each(func(sh *shard) {
 		if at, any := sh.conns.NextExpiry(now); any && (!found || at < first) {
 			first, found = at, true

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 )
 
@@ -27,10 +28,20 @@ type Tunables struct {
 
 	// AMDropRate is N for DropPacket 3 (am_droprate).
 	AMDropRate int
+
+	// LBLCExpiration and LBLCRExpiration are for how long the schedulers lblc
+	// and lblcr remember an address that is not used, in ticks of 10 ms; 0: a
+	// day.
+	LBLCExpiration, LBLCRExpiration int
 }
 
+// expirationDay is a day, the default of LBLCExpiration and LBLCRExpiration.
+const expirationDay = 24 * 60 * 60 * 100
+
 // DefaultTunables are the kernel's defaults.
-func DefaultTunables() Tunables { return Tunables{ConnReuseMode: 1, AMDropRate: 10} }
+func DefaultTunables() Tunables {
+	return Tunables{ConnReuseMode: 1, AMDropRate: 10, LBLCExpiration: expirationDay, LBLCRExpiration: expirationDay}
+}
 
 // Set changes the tunable that the sysctl net.ipv4.vs.key names.
 func (t *Tunables) Set(key, value string) error {
@@ -52,6 +63,7 @@ func (t *Tunables) Set(key, value string) error {
 	}{
 		"conn_reuse_mode": {&t.ConnReuseMode, 0, 3}, "drop_entry": {&t.DropEntry, 0, 3},
 		"drop_packet": {&t.DropPacket, 0, 3}, "secure_tcp": {&t.SecureTCP, 0, 3}, "am_droprate": {&t.AMDropRate, 1, 1 << 20},
+		"lblc_expiration": {&t.LBLCExpiration, 1, math.MaxInt32}, "lblcr_expiration": {&t.LBLCRExpiration, 1, math.MaxInt32},
 	}
 	n, ok := numbers[key]
 	switch {

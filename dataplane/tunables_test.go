@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"lvsdr/dataplane"
 )
@@ -26,6 +27,8 @@ var tunables = []struct {
 	{name: "drop_packet", number: func(t *dataplane.Tunables) *int { return &t.DropPacket }, most: 3},
 	{name: "secure_tcp", number: func(t *dataplane.Tunables) *int { return &t.SecureTCP }, most: 3},
 	{name: "am_droprate", number: func(t *dataplane.Tunables) *int { return &t.AMDropRate }, least: 1, most: 1 << 20},
+	{name: "lblc_expiration", number: func(t *dataplane.Tunables) *int { return &t.LBLCExpiration }, least: 1, most: 1<<31 - 1},
+	{name: "lblcr_expiration", number: func(t *dataplane.Tunables) *int { return &t.LBLCRExpiration }, least: 1, most: 1<<31 - 1},
 }
 
 // Each name sets its tunable and no other, within its range; what is beyond it
@@ -64,11 +67,12 @@ func TestSetTunables(t *testing.T) {
 	}
 }
 
-// The kernel's defaults: all 0, but for conn_reuse_mode and am_droprate.
+// The kernel's defaults: all 0, but for conn_reuse_mode, am_droprate and the
+// expirations, which are a day in ticks of 10 ms.
 func TestDefaultTunables(t *testing.T) {
 	d := dataplane.DefaultTunables()
 	for _, c := range tunables {
-		want := map[string]int{"conn_reuse_mode": 1, "am_droprate": 10}[c.name]
+		want := map[string]int{"conn_reuse_mode": 1, "am_droprate": 10, "lblc_expiration": 8640000, "lblcr_expiration": 8640000}[c.name]
 		if c.flag != nil && *c.flag(&d) || c.number != nil && *c.number(&d) != want {
 			t.Errorf("%s is not %d by default: %+v", c.name, want, d)
 		}
@@ -82,5 +86,33 @@ func TestDefaultTunables(t *testing.T) {
 	l.d.SetTunables(d)
 	if got := l.d.Tunables(); got != d {
 		t.Errorf("%+v, want %+v", got, d)
+	}
+}
+
+// The expirations of lblc and lblcr are taken up by the schedulers.
+func TestExpirationsOfLocality(t *testing.T) {
+	for _, c := range []struct {
+		sched string
+		set   func(*dataplane.Tunables, int)
+	}{
+		{"lblc", func(v *dataplane.Tunables, n int) { v.LBLCExpiration = n }},
+		{"lblcr", func(v *dataplane.Tunables, n int) { v.LBLCRExpiration = n }},
+	} {
+		for _, ticks := range []int{0, 3000} {
+			l := newLab(t, unlimited, 1<<12)
+			l.service(tcpService(80), 0, 1)
+			l.must(l.d.EditService(dataplane.ServiceConfig{Key: tcpService(80), Scheduler: c.sched}))
+			if ticks > 0 {
+				l.tune(func(v *dataplane.Tunables) { c.set(v, ticks) })
+			}
+			l.expect(tcp(4000, 80, "S"), dataplane.Scheduled, 1)
+			l.add(tcpService(80), 2, 5) // lighter from now on
+			l.pass(31 * time.Minute)
+			want := byte(1)
+			if ticks > 0 {
+				want = 2
+			}
+			l.expect(tcp(4001, 80, "S"), dataplane.Scheduled, want)
+		}
 	}
 }

@@ -215,7 +215,7 @@ func (tx *Tx) EditServer(k ServiceKey, c ServerConfig) error {
 }
 
 // DelServer removes a server. Its connections' packets are dropped until they
-// expire or it comes back; with ExpireNodestConn they are removed.
+// expire or it comes back; with ExpireNodestConn they are removed at the next tick.
 func (tx *Tx) DelServer(k ServiceKey, addr frame.Addr, port uint16) error {
 	d := tx.d
 	s := d.services.byKey[k]
@@ -244,49 +244,4 @@ func (tx *Tx) remove(s *service, i int) {
 	s.dests = slices.Delete(s.dests, i, i+1)
 	s.picks = slices.Delete(s.picks, i, i+1)
 	s.sched.Update(s.picks, scheduler.Removed, i)
-}
-
-// expire removes, if ExpireNodestConn says so, the connections of removed
-// servers, and then their templates that have none left.
-func (tx *Tx) expire(servers []*dest) {
-	if !tx.d.Tunables().ExpireNodestConn {
-		return
-	}
-	gone := map[conntrack.DestRef]bool{}
-	tx.d.mu.Lock()
-	for _, ds := range servers {
-		if ds.refs > 0 {
-			gone[ds.ref] = true
-		}
-	}
-	tx.d.release()
-	if len(gone) == 0 {
-		return
-	}
-	for _, templates := range []bool{false, true} {
-		for _, sh := range tx.d.shards {
-			for c := range sh.conns.Chunks() {
-				tx.expireChunk(sh, c, gone, templates)
-			}
-		}
-	}
-}
-
-// expireChunk is expire for a chunk of the table.
-func (tx *Tx) expireChunk(sh *shard, chunk int, servers map[conntrack.DestRef]bool, templates bool) {
-	d := tx.d
-	d.mu.Lock()
-	defer d.release()
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	var gone []*conntrack.Entry
-	sh.conns.Chunk(chunk, func(e *conntrack.Entry) bool {
-		if e.Template() == templates && e.Connections() == 0 && servers[e.Dest()] {
-			gone = append(gone, e)
-		}
-		return true
-	})
-	for _, e := range gone {
-		sh.conns.Remove(e)
-	}
 }

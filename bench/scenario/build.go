@@ -58,15 +58,16 @@ func (p *Packet) frame(id uint16) ([]byte, error) {
 	case frame.ProtoSCTP:
 		return build.SCTP{Src: src, Dst: dst, IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC, TTL: p.TTL, DF: p.DF, ID: id},
 			Payload: payload}.Bytes(), nil
-	case frame.ProtoICMP:
+	case frame.ProtoICMP, frame.ProtoICMPv6:
+		// Both names are taken for the ICMP of the packet's family.
 		return p.icmp(id, payload)
 	}
-	return nil, fmt.Errorf("proto %q: not tcp, udp, sctp or icmp", p.Proto)
+	return nil, fmt.Errorf("proto %q: not tcp, udp, sctp, icmp or icmp6", p.Proto)
 }
 
 func (p *Packet) icmp(id uint16, payload []byte) ([]byte, error) {
 	if p.Inner != nil {
-		if p.Inner.Inner != nil || p.Inner.Proto == "icmp" {
+		if p.Inner.Inner != nil || strings.HasPrefix(p.Inner.Proto, "icmp") {
 			return nil, errors.New("an ICMP error quotes no ICMP")
 		}
 		inner, err := p.Inner.frame(id)

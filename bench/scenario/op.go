@@ -72,7 +72,7 @@ type Op struct {
 // A Packet is the input of a pkt line, and of an inner packet that an ICMP
 // error quotes.
 type Packet struct {
-	Proto    string     `json:"proto,omitempty"` // tcp, udp, icmp, sctp
+	Proto    string     `json:"proto,omitempty"` // tcp, udp, sctp, icmp; of IPv6, icmp6
 	Src      netip.Addr `json:"src,omitzero"`
 	SPort    uint16     `json:"sport,omitempty"`
 	Dst      netip.Addr `json:"dst,omitzero"`
@@ -93,7 +93,7 @@ type Packet struct {
 
 // A Result is the outcome for a packet.
 type Result struct {
-	// To is the server's address, drop, rst, icmp:T/C or echo-reply.
+	// To is the server's address, drop, rst, icmp:T/C, icmp6:T/C or echo-reply.
 	To string `json:"to,omitempty"`
 	// Reason is the core's name for why, where nothing was forwarded.
 	Reason   string `json:"reason,omitempty"`

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,6 +52,9 @@ func readFile(t *testing.T, name string) []*Op {
 // differ by a second, those of templates by six, and entries about to be reaped
 // do not count: the kernel's timers are coarse.
 func compare(want, got []*Op) []string {
+	if want[0].Check == "distribution" {
+		return compareShares(want, got)
+	}
 	var diffs []string
 	for i, w := range want {
 		g := got[i]
@@ -75,6 +80,36 @@ func compare(want, got []*Op) []string {
 			a, b := alive(w.Conns), alive(g.Conns)
 			align(a, b)
 			diff("conns", a, b)
+		}
+	}
+	return diffs
+}
+
+// compareShares lists the servers whose shares of the packets differ by more than
+// chance makes likely: a scheduler that draws is compared so.
+func compareShares(want, got []*Op) []string {
+	shares := func(ops []*Op) (n int, by map[string]float64) {
+		by = map[string]float64{}
+		for _, op := range ops {
+			if op.Op == "pkt" {
+				n++
+				by[op.To]++
+			}
+		}
+		return n, by
+	}
+	n, w := shares(want)
+	_, g := shares(got)
+	var diffs []string
+	for to := range maps.Keys(g) {
+		if _, ok := w[to]; !ok {
+			diffs = append(diffs, fmt.Sprintf("%v packets to %s, where the kernel sends none", g[to], to))
+		}
+	}
+	for to := range w {
+		// Four times the standard deviation of the difference of two fair draws.
+		if d, most := math.Abs(w[to]-g[to]), 4*math.Sqrt(float64(n)/2); d > most {
+			diffs = append(diffs, fmt.Sprintf("%v of %d packets to %s, the kernel sends %v", g[to], n, to, w[to]))
 		}
 	}
 	return diffs

@@ -169,15 +169,6 @@ func (p *player) playAs(kernel string) {
 	p.d.SetTunables(t)
 }
 
-func (p *player) sysctl(op *Op) error {
-	t := p.d.Tunables()
-	if err := t.Set(op.Key, op.Value); err != nil {
-		return err
-	}
-	p.d.SetTunables(t)
-	return nil
-}
-
 // sleep lets time pass, with the counters summed up in between. After a while
 // without packets sums and rates no longer change, and what is left is skipped.
 func (p *player) sleep(ms int64) error {
