@@ -113,7 +113,8 @@ func TestTheReferenceReadsQuotationsOfErrorsOnly(t *testing.T) {
 		ok  bool
 	}{
 		{"8 bytes behind the header are enough", build.ICMP{Src: router, Dst: vip.Addr(), Type: 3, Payload: build.Quote(quoted, 8)}.Bytes(), true},
-		{"7 are not", build.ICMP{Src: router, Dst: vip.Addr(), Type: 3, Payload: build.Quote(quoted, 8)[:27]}.Bytes(), false},
+		{"the 4 of the ports are, too", build.ICMP{Src: router, Dst: vip.Addr(), Type: 3, Payload: build.Quote(quoted, 4)}.Bytes(), true},
+		{"3 are not", build.ICMP{Src: router, Dst: vip.Addr(), Type: 3, Payload: build.Quote(quoted, 3)}.Bytes(), false},
 		{"half a header is none", build.ICMP{Src: router, Dst: vip.Addr(), Type: 3, Payload: quoted[14:30]}.Bytes(), false},
 		{"nothing is quoted", build.ICMP{Src: router, Dst: vip.Addr(), Type: 3}.Bytes(), false},
 		{"an error in a segment is none", quoted, false},
