@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -10,8 +11,25 @@ import (
 	"lvsdr/control/api"
 )
 
-// explained returns the JSON of explain.
-func explained(t *testing.T, d *netlab.Director, client, service string, more ...string) *api.Explained {
+// explained asks the director itself, over its socket, which the verb does too.
+func explained(t *testing.T, d *netlab.Director, client, service string) *api.Explained {
+	t.Helper()
+	from, err := netip.ParseAddrPort(client)
+	if err != nil {
+		from = netip.AddrPortFrom(netip.MustParseAddr(client), 0)
+	}
+	to := netip.MustParseAddrPort(service)
+	c := api.NewClient(d.Socket)
+	defer c.Close()
+	x, err := c.Explain(t.Context(), api.Question{Client: from.Addr(), ClientPort: from.Port(), VIP: to.Addr(), Port: to.Port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// explainedByVerb returns the JSON of explain.
+func explainedByVerb(t *testing.T, d *netlab.Director, client, service string, more ...string) *api.Explained {
 	t.Helper()
 	r := lvsdr(t, append([]string{"explain", client, service, "--json", "--socket", d.Socket}, more...)...)
 	dec := json.NewDecoder(strings.NewReader(r.stdout))
@@ -51,6 +69,11 @@ func TestExplainForetellsTheNextConnection(t *testing.T) {
 	for i := range 12 {
 		before := status(t, d)
 		x := explained(t, d, client, service)
+		if i == 0 {
+			if y := explainedByVerb(t, d, client, service); !reflect.DeepEqual(x, y) {
+				t.Errorf("the verb says %+v, the socket %+v", y, x)
+			}
+		}
 		for range 3 {
 			y := explained(t, d, client, service)
 			if y.Server.Address != x.Server.Address || y.Scheduler != x.Scheduler {
@@ -133,7 +156,7 @@ func TestExplainSaysWhyNot(t *testing.T) {
 		{"127.0.0.1", vip + ":8080", "tcp", "drop", "bad-source", nil},
 		{vip, vip + ":8080", "tcp", "drop", "bad-source", nil},
 	} {
-		x := explained(t, d, test.client, test.service, "--proto", test.proto)
+		x := explainedByVerb(t, d, test.client, test.service, "--proto", test.proto)
 		if x.Verdict != test.verdict || x.Reason != test.reason || x.Server != nil {
 			t.Errorf("%v: %+v", test, x)
 		}
