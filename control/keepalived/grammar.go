@@ -33,6 +33,8 @@ type word struct {
 	why      string // added to the report about a word that is not used
 	// text says that any text is a valid value, also one in apostrophes.
 	text bool
+	// soft says that keepalived reads on where a value is missing.
+	soft bool
 }
 
 // A block is the words that are legal between a pair of braces.
@@ -41,8 +43,6 @@ type block struct {
 	words []word
 	// data says that the lines are no keywords: addresses, routes, names.
 	data bool
-	// lenient says that keepalived reads on where a value is missing.
-	lenient bool
 
 	index map[string]*word // words by name; nil: find has not made it yet
 }
@@ -64,6 +64,17 @@ func names(s status, list string) []word {
 	var ws []word
 	for _, n := range strings.Fields(list) {
 		ws = append(ws, word{name: n, status: s, max: anyArgs})
+	}
+	return ws
+}
+
+// withValue is ws, where the words in list need a value.
+func withValue(list string, ws []word) []word {
+	names := strings.Fields(list)
+	for i := range ws {
+		if slices.Contains(names, ws[i].name) {
+			ws[i].min = max(ws[i].min, 1)
+		}
 	}
 	return ws
 }
@@ -99,7 +110,7 @@ func unread(ws []word) []word {
 func grammar() *block {
 	return &block{name: "the outermost level", words: slices.Concat(
 		[]word{
-			{name: "global_defs", block: &block{name: "global_defs", lenient: true, words: globalWords()}},
+			{name: "global_defs", block: &block{name: "global_defs", words: globalWords()}},
 			{name: "virtual_server", min: 1, max: 2, set: (*reader).beginService, end: (*reader).endService,
 				block: &block{name: "virtual_server", words: serviceWords()}},
 			{name: groupWord, min: 1, max: 1, set: (*reader).setGroup, block: &block{name: groupWord, data: true}},

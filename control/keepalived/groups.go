@@ -74,7 +74,7 @@ func (r *reader) setGroup(n *Node) {
 			continue
 		}
 		if len(line.Args) > 1 {
-			r.add(line, Warning, "%q and what follows in the line is left out; write one address and port a line", line.Args[1])
+			r.add(line, Note, "%q and what follows in the line is left out; write one address and port a line", line.Args[1])
 		}
 		if line.HasBlock {
 			r.add(line, Error, "takes no block; what is in the braces is left out")

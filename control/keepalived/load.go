@@ -135,7 +135,7 @@ func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 			what = fmt.Sprintf("%d values are needed", w.min)
 		}
 		counts := AsMissing
-		if b.lenient {
+		if w.soft {
 			counts = BySeverity
 		}
 		r.report(n, Error, counts, "%s; the line is left out", what)

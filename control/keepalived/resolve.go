@@ -107,6 +107,7 @@ func (r *reader) resolve(d *serviceDraft) {
 	d.v.InhibitOnFailure = or(d.tuning.inhibit, false)
 	r.resolveServers(d)
 	r.resolveQuorum(d)
+	r.resolveSorryServer(d)
 	for _, v := range d.expand() {
 		r.made[serviceKey{v.Addr, v.Port, v.Protocol}] = v
 		r.services = append(r.services, v)
@@ -129,7 +130,7 @@ func (r *reader) resolvePlaces(d *serviceDraft) {
 			r.claims[key] = claim{d, p.node.Pos}
 			free = append(free, p)
 		case d:
-			r.leftOut(p.node, Warning, "%s is in %s already, at %v; the second is left out", d.nameAt(p), d.name(), c.pos)
+			r.leftOut(p.node, Note, "%s is in %s already, at %v; the second is left out", d.nameAt(p), d.name(), c.pos)
 		default:
 			if len(d.joins) == 0 {
 				at = c.draft.node.Pos
@@ -202,6 +203,9 @@ func (d *serviceDraft) expand() []*VirtualServer {
 		v.Addr, v.Port, v.RealServers = p.addr, p.port, servers[p.port]
 		if p.port == 0 {
 			v.Persistence = d.portless
+		}
+		if v.SorryServer.Addr.IsValid() {
+			v.SorryServer.Port = p.port
 		}
 		vs = append(vs, &v)
 	}
@@ -454,5 +458,19 @@ func (r *reader) resolveQuorum(d *serviceDraft) {
 	if v.Hysteresis > 0 && v.Hysteresis >= v.Quorum {
 		r.add(d.hysteresis, Warning, "%s: %d is not less than the quorum; it is %d", d.name(), v.Hysteresis, v.Quorum-1)
 		v.Hysteresis = v.Quorum - 1
+	}
+}
+
+// resolveSorryServer reports a sorry server whose port is not that of all its
+// services, which it gets with expand: Direct Routing cannot change it.
+func (r *reader) resolveSorryServer(d *serviceDraft) {
+	if d.sorry == nil || len(d.sorry.Args) < 2 {
+		return
+	}
+	for _, port := range d.ports() {
+		if written := d.v.SorryServer.Port; port != written {
+			r.add(d.sorry, Warning, "with DR a sorry server has the port of its service; port %d is used instead of %d", port, written)
+			return
+		}
 	}
 }

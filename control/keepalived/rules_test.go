@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -126,7 +127,8 @@ func TestEveryWordIsAcceptedAndReportedOnce(t *testing.T) {
 				if w.block != nil {
 					fmt.Fprintf(&b, "%s {\n}\n", w.name)
 				} else {
-					fmt.Fprintf(&b, "%s a b c\n", w.name)
+					value := map[string]string{"virtual_router_id": "7", "priority": "7", "state": "BACKUP", "advert_int": "1.5", "version": "3"}[w.name]
+					fmt.Fprintf(&b, "%s %s b c\n", w.name, cmp.Or(value, "a"))
 				}
 			}
 		}
@@ -218,6 +220,35 @@ func TestRules(t *testing.T) {
 		{"a timeout by another name", "global_defs {\nlvs_timeouts tcp 5 icmp 6\n}", 5, `f:2: error: lvs_timeouts: "icmp" is neither`, 0, 0},
 		{"a timeout without a value", "global_defs {\nlvs_timeouts tcp\n}", 5, "f:2: error: lvs_timeouts: the value of tcp is missing", 0, 0},
 		{"a timeout of 0", "global_defs {\nlvs_timeouts tcp 0\n}", 5, "f:2: error: lvs_timeouts: tcp: 0 is not between 1 and 2678400", 0, 0},
+		{"a sorry server on another port", service(rs + "sorry_server 10.0.0.9 81"), 5, "f:8: warning: sorry_server: with DR a sorry server has the port of its service; port 80 is used instead of 81", 1, 1},
+		{"a sorry server without a port", service(rs + "sorry_server 10.0.0.9"), 0, "", 1, 1},
+		{"sorry_server_inhibit before the sorry server", service(rs + "sorry_server_inhibit\nsorry_server 10.0.0.9"), 5, "f:8: error: sorry_server_inhibit: needs a sorry_server before it", 1, 1},
+		{"a prefix length behind any address", service("sorry_server 10.0.0.9/32\nreal_server 10.0.0.2/24 80 {\nTCP_CHECK {\nconnect_ip 10.0.0.3/x\nbindto 10.0.0.4/8\n}\n}"), 0, "f:9: note: connect_ip: the prefix length /x of 10.0.0.3 is left out", 1, 1},
+		{"a value behind a switch of a service", service("inhibit_on_failure no\nalpha off\n" + rs), 0, `f:6: note: inhibit_on_failure: is on: "no" is left out`, 1, 1},
+		{"a value behind a switch of a server", service("real_server 10.0.0.2 80 {\nalpha 1\n}"), 5, `f:7: error: alpha: "1" is neither on`, 1, 1},
+		{"apostrophes around values of fixed form", service("weight '3'\nreal_server '10.0.0.2' '80' {\n}"), 0, "f:6: note: weight: '3' is read as 3; keepalived takes the apostrophes as a part of it", 1, 1},
+		{"apostrophes around a part", service("weight '3"), 5, `f:6: error: weight: "'3" is not a whole number`, 1, 0},
+		{"a word that only old releases have", service("nat_mask 255.0.0.0\n" + rs), 5, "f:6: warning: nat_mask: keepalived does not know the word here, and it has no effect; the line should go", 1, 1},
+		{"a word that only old releases have, misspelt", service("nat_maks 255.0.0.0\n" + rs), 5, "f:6: error: nat_maks: unknown word in virtual_server; the line should go", 1, 1},
+		{"the old word for retry in HTTP_GET", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\n}\nnb_get_retry 3\n}\n}"), 5, "f:11: warning: nb_get_retry: is the word of old releases: write `retry 3`", 1, 1},
+		{"HTTP_GET", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\n}\n}\n}"), 0, "f:7: warning: HTTP_GET: not made yet; a TCP_CHECK", 1, 1},
+		{"a url without a path", service("real_server 10.0.0.2 80 {\nSSL_GET {\nurl {\nstatus_code 200\n}\n}\n}"), 5, "f:7: error: SSL_GET: needs a url { path ... }", 1, 1},
+		{"a status code that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\nstatus_code 200 299-200\n}\n}\n}"), 5, `f:10: warning: status_code: "299-200" is no status code`, 1, 1},
+		{"a digest that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\ndigest abc\n}\n}\n}"), 5, `f:10: warning: digest: "abc" is not 32 hexadecimal digits`, 1, 1},
+		{"a wrong value in a check with a stand-in", service("real_server 10.0.0.2 80 {\nSMTP_CHECK {\nhost {\nconnect_port x\n}\n}\n}"), 5, `f:9: error: connect_port: "x" is not a whole number`, 1, 1},
+		{"MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /nowhere/x\n}\n}"), 5, "f:7: warning: MISC_CHECK: not made yet; a real server without another check is always taken as up", 1, 1},
+		{"MISC_CHECK without its command", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path\n}\n}"), 5, "f:7: error: MISC_CHECK: misc_path is missing; the check is left out", 1, 1},
+		{"connect_timeout in MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /x\nconnect_timeout 3\n}\n}"), 5, "f:9: error: connect_timeout: belongs in", 1, 1},
+		{"a query that is none", service("real_server 10.0.0.2 80 {\nDNS_CHECK {\ntype X\n}\n}"), 5, `f:8: warning: type: "X" is none of A, NS`, 1, 1},
+		{"a payload that is none", service("real_server 10.0.0.2 80 {\nUDP_CHECK {\npayload 0z\n}\n}"), 5, `f:8: warning: payload: "0z" is not hexadecimal`, 1, 1},
+		{"a value too few in a word that is not used", service("real_server 10.0.0.2 80 {\nTCP_CHECK {\nbind_if\n}\n}"), 2, "f:8: error: bind_if: a value is missing", 1, 1},
+		{"a value too few in global_defs", "global_defs {\nrouter_id\n}", 5, "f:2: error: router_id: a value is missing", 0, 0},
+		{"a router that has no number", "vrrp_instance V {\nvirtual_router_id 256\n}", 5, "f:2: warning: virtual_router_id: 256 is not between 1 and 255, and keepalived leaves the line out", 0, 0},
+		{"mail to nobody", "global_defs {\nnotification_email {\n}\n}", 5, "f:2: warning: notification_email: has no address in it", 0, 0},
+		{"a family that is none", service("ip_family x\n" + rs), 5, `f:6: warning: ip_family: "x" is none of inet, inet6`, 1, 1},
+		{"an interval that is none", "vrrp_instance V {\nvirtual_router_id 1\nadvert_int x\n}", 5, `f:3: warning: advert_int: "x" is not a number of seconds`, 0, 0},
+		{"a router without a number", "vrrp_instance V {\n}", 5, "f:1: warning: vrrp_instance: has no virtual_router_id", 0, 0},
+		{"a router without a name", "vrrp_instance {\nvirtual_router_id 1\n}", 5, "f:1: warning: vrrp_instance: has no name", 0, 0},
 		{"a default that is none", "global_defs {\npersistence_default never\n}", 5, `f:2: error: persistence_default: "never" is not a whole number, and not off`, 0, 0},
 	}
 	for _, tt := range tests {
@@ -256,6 +287,7 @@ func TestPersistence(t *testing.T) {
 		{"absent, an option goes before the file", "50", "80", "", PersistenceDefault{true, 0}, Persistence{0, true}, "", 0},
 		{"without a value", "off", "80", "persistence_timeout", PersistenceDefault{}, Persistence{360, false}, "", 0},
 		{"a value", "off", "80", "persistence_timeout 7", PersistenceDefault{true, 9}, Persistence{7, false}, "", 0},
+		{"off", "50", "80", "persistence_timeout off", PersistenceDefault{}, Persistence{0, false}, "off means that clients do not stick", 0},
 		{"0", "50", "80", "persistence_timeout 0", PersistenceDefault{}, Persistence{0, false}, "0 means that clients do not stick", 0},
 		{"too long", "off", "80", "persistence_timeout 2678401", PersistenceDefault{}, Persistence{0, true}, "2678401 is not between", 5},
 		{"as long as possible", "off", "80", "persistence_timeout 2678400", PersistenceDefault{}, Persistence{2678400, false}, "", 0},
@@ -366,5 +398,37 @@ func TestInheritance(t *testing.T) {
 	a, b := c.VirtualServers[0].RealServers[0], c.VirtualServers[0].RealServers[1]
 	if a.Weight != 7 || !a.InhibitOnFailure || b.Weight != 0 || b.InhibitOnFailure {
 		t.Errorf("%+v %+v", a, b)
+	}
+}
+
+// The exit code is that of the gravest kind of report, in keepalived's order.
+func TestExitCode(t *testing.T) {
+	missing, script, mistake := "real_server 10.0.0.2 80 {\nweight\n}\n", "quorum_up \"/usr/bin/notify up\"\n", "frob\n"
+	standIn := "real_server 10.0.0.3 80 {\nHTTP_GET {\nurl {\npath /\n}\n}\n}\n"
+	const secure = "global_defs {\nenable_script_security\n}\n"
+	for _, tt := range []struct {
+		name, in string
+		want     int
+	}{
+		{"nothing", "", ExitOK},
+		{"a stand-in", service(standIn), ExitOK},
+		{"a mistake", service(mistake), ExitConfig},
+		{"a mistake and a stand-in", service(mistake + standIn), ExitConfig},
+		{"a script that is there", service(script), ExitSecurity},
+		{"a script that is not there", service("quorum_up /usr/bin/another"), ExitOK},
+		{"a script that is there, and protection", service(script) + secure, ExitOK},
+		{"a script of a router", "vrrp_instance V {\nvirtual_router_id 1\nnotify_master \"/usr/bin/notify m\"\n}", ExitSecurity},
+		{"a script that starts with the director", "global_defs {\nstartup_script /usr/bin/notify\n}", ExitSecurity},
+		{"a script and a mistake", service(script + mistake), ExitSecurity},
+		{"a missing value and all else", service(mistake + script + missing), ExitMissing},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, ds := load(t, tt.in, func(o *Options) {
+				o.Files.Executable = func(name string) bool { return name == "/usr/bin/notify" }
+			})
+			if got := ds.ExitCode(); got != tt.want {
+				t.Errorf("exit code %d, want %d: %v", got, tt.want, ds)
+			}
+		})
 	}
 }

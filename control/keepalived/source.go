@@ -159,7 +159,7 @@ func (f *input) continued() string {
 		return text
 	}
 	if !isDefinition(text) {
-		return text + `\`
+		return strings.TrimRight(text, " \t") + `\`
 	}
 	var whole strings.Builder
 	for {

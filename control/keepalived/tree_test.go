@@ -29,7 +29,7 @@ func TestParseReadsTheSyntax(t *testing.T) {
 		{"a second brace is reported, its lines stay", "a {{\nb\n}}\nc\n", "a {\n    b\n}\n\nc\n", "f:1: error: {: unexpected: there is no keyword before it"},
 		{"a missing brace is reported where the block starts", "a {\nb {\n}\n", "a {\n    b {\n    }\n}\n", `f:1: error: a: the block that starts here is not closed; a "}" is missing`},
 		{"a quote that is not closed is left out with its line", "a x \"b {\nc\n", "a x\nc\n", "f:1: error: a: a quote is not closed; what it starts is left out"},
-		{"a backslash joins no lines", "a b\\\nc \\\n   d\n", "a b\\\nc \\\nd\n", ""},
+		{"a backslash joins no lines", "a b\\\nc \\\n   d\n", "a b\\\nc\\\nd\n", ""},
 		{"a backslash joins the lines of a definition, also before a comment", "$A=b \\ # more\nc\n$A\n", "b\nc\n", ""},
 		{"carriage returns and a byte order mark are white space", "\ufeffa b\r\n{\r\n}\r\n", "a b {\n}\n", ""},
 		{"lines for another host are left out", "@main a\n@other b\n@^main c\n@^other @main d\n", "a\nd\n", ""},

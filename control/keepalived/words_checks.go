@@ -21,7 +21,7 @@ const (
 // otherCheckers are the blocks of those checks.
 func otherCheckers() []word {
 	connection := connectionWords()
-	general := slices.Concat(tuningWords(0), []word{{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)}})
+	general := slices.Concat(slices.DeleteFunc(tuningWords(0), func(w word) bool { return w.name == "connect_timeout" }), []word{{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)}})
 	url := unused("url", names(later, `virtualhost regex regex_no_match regex_options regex_stack regex_min_offset regex_max_offset tls_compliant`),
 		[]word{
 			{name: "path", status: later, min: 1, max: anyArgs},
@@ -36,13 +36,13 @@ func otherCheckers() []word {
 		replacedCheck("SMTP_CHECK", (*reader).beginCheck, (*reader).endCheck,
 			slices.Concat(names(later, "helo_name"), connection, []word{unused("host", connection)})),
 		missingCheck("DNS_CHECK", "", slices.Concat(connection, []word{
-			{name: "type", status: later, max: anyArgs, set: valid(oneOf("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"))},
+			{name: "type", status: later, min: 1, max: anyArgs, set: valid(oneOf("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"))},
 			{name: "name", status: later, min: 1, max: anyArgs},
 		})),
 		missingCheck("MISC_CHECK", "misc_path", slices.Concat(general, commands("misc_path"), names(later, "misc_dynamic user"), []word{
 			{name: "misc_timeout", status: later, min: 1, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
 		})),
-		missingCheck("UDP_CHECK", "", slices.Concat(connection, names(later, "require_reply min_reply_length max_reply_length"), []word{
+		missingCheck("UDP_CHECK", "", slices.Concat(connection, withValue("min_reply_length max_reply_length", names(later, "require_reply min_reply_length max_reply_length")), []word{
 			{name: "payload", status: later, max: anyArgs, set: valid(areHexDigits)},
 		})),
 		missingCheck("PING_CHECK", "", connection),
@@ -115,7 +115,7 @@ func because(why string, ws []word) []word {
 func valid(test func(args []string) error) func(*reader, *Node) {
 	return func(r *reader, n *Node) {
 		if err := test(n.Args); err != nil {
-			r.add(n, Error, "%v; the line is left out", err)
+			r.add(n, Warning, "%v, and keepalived leaves the line out", err)
 		}
 	}
 }
@@ -129,6 +129,12 @@ func numbers(lo, hi uint32) func([]string) error {
 		_, err := parseNumber(args[0], lo, hi)
 		return err
 	}
+}
+
+// isTimer tests the first value: a number of seconds.
+func isTimer(args []string) error {
+	_, err := parseTimer(args[0], time.Microsecond, maxTimer)
+	return err
 }
 
 // isBool tests the first value, which may be absent.

@@ -8,11 +8,11 @@ import (
 // globalWords are the words of global_defs.
 func globalWords() []word {
 	return slices.Concat([]word{
-		{name: "router_id", min: 1, max: 1, text: true, set: func(r *reader, n *Node) { r.global.RouterID = strings.Clone(n.Args[0]) }},
-		{name: "default_interface", min: 1, max: 1, text: true, set: func(r *reader, n *Node) { r.global.DefaultInterface = strings.Clone(n.Args[0]) }},
-		{name: "lvs_timeouts", min: 1, max: anyArgs, set: (*reader).setTimeouts},
+		{name: "router_id", min: 1, max: 1, text: true, soft: true, set: func(r *reader, n *Node) { r.global.RouterID = strings.Clone(n.Args[0]) }},
+		{name: "default_interface", min: 1, max: 1, text: true, soft: true, set: func(r *reader, n *Node) { r.global.DefaultInterface = strings.Clone(n.Args[0]) }},
+		{name: "lvs_timeouts", min: 1, soft: true, max: anyArgs, set: (*reader).setTimeouts},
 		{name: "checker_log_all_failures", max: 1, set: boolean(func(r *reader) *bool { return &r.global.LogAllFailures })},
-		{name: "persistence_default", min: 1, max: 1, set: (*reader).setPersistenceDefault},
+		{name: "persistence_default", min: 1, max: 1, soft: true, set: (*reader).setPersistenceDefault},
 		{name: "dr_check", max: 1, set: boolean(func(r *reader) *bool { return &r.global.DRCheck })},
 	}, unusedGlobals())
 }

@@ -47,7 +47,7 @@ func serverWords() []word {
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),
-		commands("notify_up notify_down"),
+		withValue("notify_up notify_down", commands("notify_up notify_down")),
 		names(later, "smtp_alert virtualhost snmp_name"),
 	)
 }
@@ -61,10 +61,10 @@ func connectionWords() []word {
 			{name: "bindto", min: 1, max: 1, set: (*reader).setBindTo},
 		},
 		tuningWords(0),
-		names(later, "bind_if"),
+		withValue("bind_if", names(later, "bind_if")),
 		[]word{
-			{name: "bind_port", status: later, max: anyArgs, set: valid(numbers(1, 65535))},
-			{name: "fwmark", status: later, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
+			{name: "bind_port", status: later, min: 1, max: anyArgs, set: valid(numbers(1, 65535))},
+			{name: "fwmark", status: later, min: 1, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
 			{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)},
 		},
 	)

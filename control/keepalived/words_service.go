@@ -30,7 +30,7 @@ type serviceDraft struct {
 	timeout                     uint32 // seconds; of persistence
 	granularity                 *Node
 	portless                    Persistence // of places without a port; v has that of the others
-	quorum, hysteresis          *Node
+	quorum, hysteresis, sorry   *Node
 }
 
 // serviceWords are the words of virtual_server.
@@ -56,12 +56,13 @@ func serviceWords() []word {
 			{name: "inhibit_on_failure", max: anyArgs, set: switchOn(func(r *reader) { r.tuning.inhibit = pointer(true) })},
 			{name: "ops", set: func(r *reader, _ *Node) { r.vs.v.OPS = true }},
 			{name: "sorry_server", status: later, min: 1, max: 2, set: (*reader).setSorryServer},
-			{name: "sorry_server_inhibit", status: later, set: func(r *reader, _ *Node) { r.vs.v.SorryServer.Inhibit = true }},
+			{name: "sorry_server_inhibit", status: later, set: (*reader).setSorryInhibit},
 		},
 		schedulerFlagWords(),
 		timingWords(1),
-		commands("quorum_up quorum_down"),
-		names(later, `persistence_engine ha_suspend sorry_server_lvs_method virtualhost smtp_alert snmp_name ip_family`),
+		withValue("quorum_up quorum_down", commands("quorum_up quorum_down")),
+		[]word{{name: "ip_family", status: later, min: 1, max: anyArgs, set: valid(oneOf("inet", "inet6"))}},
+		withValue("persistence_engine", names(later, `persistence_engine ha_suspend sorry_server_lvs_method virtualhost smtp_alert snmp_name`)),
 		because("the line should go", names(refused, "nat_mask script lvs_sync_daemon_interface")),
 	)
 }
@@ -190,7 +191,16 @@ func (r *reader) setSorryServer(n *Node) {
 		r.add(n, Error, "%v; the line is left out", err)
 		return
 	}
+	r.vs.sorry = n
 	r.vs.v.SorryServer.Addr, r.vs.v.SorryServer.Port = a, p
+}
+
+func (r *reader) setSorryInhibit(n *Node) {
+	if r.vs.sorry == nil {
+		r.add(n, Error, "needs a sorry_server before it; the line is left out")
+		return
+	}
+	r.vs.v.SorryServer.Inhibit = true
 }
 
 // tuning holds the settings that a service, a real server and a check may have, each for

@@ -8,32 +8,67 @@ import "slices"
 // vrrpBlocks are the blocks about VRRP, BFD and what they track.
 func vrrpBlocks() []word {
 	track := dataBlocks("track_interface track_script track_file track_process track_bfd")
-	notify := append(commands("notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri"),
+	notify := append(withValue("notify notify_master notify_backup notify_fault notify_stop notify_master_rx_lower_pri",
+		commands("notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri")),
 		names(later, "notify_priority_changes smtp_alert")...)
-	instance := names(later, `state interface virtual_router_id priority advert_int version use_vmac vmac_xmit_base use_vmac_addr use_ipvlan
+	weight := "weight" // of what is tracked
+	file := withValue(weight, names(later, "file weight init_file"))
+	process := withValue("process quorum quorum_max fork_delay terminate_delay delay",
+		names(later, "process param_match weight quorum quorum_max fork_delay terminate_delay delay full_command"))
+	return []word{
+		named("vrrp_instance", "virtual_router_id", instanceWords(), track, notify),
+		named("vrrp_sync_group", "", dataBlocks("group"), track, notify, names(later, "global_tracking sync_group_tracking_weight")),
+		named("vrrp_script", "script", withValue("interval timeout weight rise fall user",
+			append(names(later, "interval timeout weight rise fall user init_fail"), word{name: "script", status: later, max: anyArgs, text: true}))),
+		unused("track_file", file), unused("vrrp_track_file", file),
+		unused("track_process", process), unused("vrrp_track_process", process),
+		unused("bfd_instance", withValue("neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier ttl hoplimit max_hops weight",
+			names(later, "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops multihop weight vrrp checker"))),
+		unused("garp_group", withValue("garp_interval gna_interval interface", names(later, "garp_interval gna_interval interface")), dataBlocks("interfaces")),
+		unused("track_group", dataBlocks("group")), unused("static_track_group", dataBlocks("group")),
+	}
+}
+
+// named is an unused block with a name, which has no effect without the word
+// needed; that may be empty.
+func named(name, needed string, words ...[]word) word {
+	w := unused(name, words...)
+	w.set = func(r *reader, n *Node) {
+		if len(n.Args) == 0 {
+			r.add(n, Warning, "has no name, and keepalived leaves the block out")
+		}
+		if needed != "" && !slices.ContainsFunc(n.Children, func(c *Node) bool { return c.Keyword == needed }) {
+			r.add(n, Warning, "has no %s, and keepalived leaves the block out", needed)
+		}
+	}
+	return w
+}
+
+// instanceWords are the words of vrrp_instance that other blocks do not have.
+func instanceWords() []word {
+	instance := names(later, `interface use_vmac vmac_xmit_base use_vmac_addr use_ipvlan
 		mcast_src_ip unicast_src_ip mcast_dst_ip track_src_ip unicast_ttl check_unicast_src unicast_fault_no_peer old_unicast_checksum
 		v3_checksum_as_v2 no_virtual_ipaddress promote_secondaries accept no_accept preempt nopreempt preempt_delay down_timer_adverts
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat
 		garp_extra_if lower_prio_no_advert higher_prio_send_advert skip_check_adv_addr strict_mode owner_ignore_adverts
 		timer_expired_backup dont_track_primary vmac_garp_intvl kernel_rx_buf_size debug native_ipv6 linkbeat_use_polling vrf`)
-	instance = slices.Concat(instance, names(deprecated, "lvs_sync_daemon_interface"),
-		dataBlocks("virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules unicast_peer"), track, notify,
+	instance = withValue(`interface mcast_src_ip unicast_src_ip mcast_dst_ip unicast_ttl preempt_delay down_timer_adverts
+		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat
+		debug vrf`, instance)
+	return slices.Concat(instance, withValue("lvs_sync_daemon_interface", names(deprecated, "lvs_sync_daemon_interface")),
+		dataBlocks("virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules unicast_peer"),
 		[]word{
-			unused("authentication", names(later, "auth_type auth_pass")),
+			{name: "virtual_router_id", status: later, min: 1, max: anyArgs, set: valid(numbers(1, 255))},
+			{name: "priority", status: later, min: 1, max: anyArgs, set: valid(numbers(1, 255))},
+			{name: "advert_int", status: later, min: 1, max: anyArgs, set: valid(isTimer)},
+			{name: "state", status: later, min: 1, max: anyArgs, set: valid(oneOf("MASTER", "BACKUP"))},
+			{name: "version", status: later, min: 1, max: anyArgs, set: valid(numbers(2, 3))},
+			unused("authentication", []word{
+				{name: "auth_type", status: later, min: 1, max: anyArgs, set: valid(oneOf("AH", "PASS"))},
+				{name: "auth_pass", status: later, min: 1, max: anyArgs},
+			}),
 			unused("auth_hmac", names(later, "key active_key anti_replay time_window mode")),
 		})
-	file := names(later, "file weight init_file")
-	process := names(later, "process param_match weight quorum quorum_max fork_delay terminate_delay delay full_command")
-	return []word{
-		unused("vrrp_instance", instance),
-		unused("vrrp_sync_group", dataBlocks("group"), track, notify, names(later, "global_tracking sync_group_tracking_weight")),
-		unused("vrrp_script", names(later, "script interval timeout weight rise fall user init_fail")),
-		unused("track_file", file), unused("vrrp_track_file", file),
-		unused("track_process", process), unused("vrrp_track_process", process),
-		unused("bfd_instance", names(later, "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops multihop weight vrrp checker")),
-		unused("garp_group", names(later, "garp_interval gna_interval interface"), dataBlocks("interfaces")),
-		unused("track_group", dataBlocks("group")), unused("static_track_group", dataBlocks("group")),
-	}
 }
 
 // staticBlocks are the other blocks at the top.
@@ -41,19 +76,23 @@ func staticBlocks() []word {
 	return slices.Concat(
 		dataBlocks("static_ipaddress static_routes static_rules linkbeat_interfaces interface_up_down_delays"),
 		[]word{unused("SSL", names(later, "password ca certificate key"))},
-		names(noEffect, "net_namespace net_namespace_ipvs namespace_with_ipsets instance use_pid_dir linkbeat_use_polling child_wait_time"),
+		withValue("child_wait_time", names(noEffect, "net_namespace net_namespace_ipvs namespace_with_ipsets instance use_pid_dir linkbeat_use_polling child_wait_time")),
 	)
 }
 
 // unusedGlobals are the words of global_defs that are not used.
 func unusedGlobals() []word {
-	return slices.Concat(
-		dataBlocks("notification_email"),
+	ws := slices.Concat(
+		[]word{{name: "notification_email", status: later, max: anyArgs, block: &block{name: "notification_email", data: true}, set: func(r *reader, n *Node) {
+			if len(n.Children) == 0 {
+				r.add(n, Warning, "has no address in it")
+			}
+		}}},
 		names(later, `notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp smtp_alert_checker
 			lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop rs_init_notifies no_checker_emails no_email_faults
 			script_user set_supplementary_groups notify_fifo notify_fifo_script lvs_notify_fifo lvs_notify_fifo_script
 			vrrp_notify_fifo vrrp_notify_fifo_script fifo_write_vrrp_states_on_reload startup_script_timeout
-			shutdown_script_timeout net_namespace net_namespace_ipvs json_version include_check
+			shutdown_script_timeout json_version include_check
 			reload_time_file reload_repeat reload_file data_use_instance`),
 		commands("startup_script shutdown_script"),
 		[]word{{name: "enable_script_security", status: later, max: anyArgs, set: func(r *reader, _ *Node) { r.scriptSecurity = true }}},
@@ -66,7 +105,7 @@ func unusedGlobals() []word {
 			nftables_ipvs_priority nftables_ipvs_start_fwmark disable_local_igmp dynamic_interfaces log_unknown_vrids vmac_prefix vmac_addr_prefix
 			snmp_vs_stats_update_interval snmp_rs_stats_update_interval snmp_socket enable_snmp_keepalived enable_snmp_vrrp enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3
 			enable_traps enable_dbus dbus_service_name dbus_no_interface_name`),
-		names(noEffect, `instance use_pid_dir namespace_with_ipsets linkbeat_use_polling child_wait_time tmp_config_directory config_save_dir
+		names(noEffect, `tmp_config_directory config_save_dir
 			use_symlink_paths state_dump_file stats_dump_file json_dump_file state_file_location stats_file_location json_file_location
 			iproute_etc_dir iproute_usr_dir
 			process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name umask random_seed
@@ -77,5 +116,12 @@ func unusedGlobals() []word {
 			lvs_netlink_cmd_rcv_bufs lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs lvs_netlink_monitor_rcv_bufs_force
 			process_monitor_rcv_bufs process_monitor_rcv_bufs_force vrrp_rx_bufs_policy vrrp_rx_bufs_multiplier`),
 		because("the line should go", names(refused, "lvs_id lvs_sync_daemon_interface")),
+		because("it belongs outside of global_defs", names(refused, `instance use_pid_dir namespace_with_ipsets linkbeat_use_polling child_wait_time
+			net_namespace net_namespace_ipvs`)),
 	)
+	return withValue(`bfd_process_name bfd_rlimit_rtime bfd_rlimit_rttime checker_process_name checker_rlimit_rtime checker_rlimit_rttime config_save_dir
+		lvs_process_name nftables_ipvs_priority nftables_ipvs_start_fwmark nftables_priority process_name random_seed smtp_connect_timeout smtp_server
+		umask vmac_addr_prefix vmac_prefix vrrp_down_timer_adverts vrrp_garp_interval vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat
+		vrrp_garp_master_delay vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat vrrp_garp_master_repeat vrrp_gna_interval
+		vrrp_mcast_group4 vrrp_mcast_group6 vrrp_process_name vrrp_rlimit_rtime vrrp_rlimit_rttime vrrp_startup_delay vrrp_version`, ws)
 }
