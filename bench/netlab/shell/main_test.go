@@ -1,0 +1,10 @@
+package shell
+
+import (
+	"os"
+	"testing"
+
+	"lvsdr/bench/netns"
+)
+
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
