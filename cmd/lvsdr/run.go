@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lvsdr/control"
+	"lvsdr/control/privileges"
 )
 
 // defaultConfig is keepalived's own.
@@ -96,6 +97,9 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	tunables, err := control.Tunables(f.tunables)
 	if err != nil {
 		return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
+	}
+	if err := privileges.Reduce(); err != nil {
+		log.Info("the director keeps privileges that it does not need; one built with CGO_ENABLED=0 gives them back", "error", err)
 	}
 	reload, stop := hangups()
 	defer stop()

@@ -1,0 +1,93 @@
+package privileges
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// kept are the capabilities that a director needs: packet sockets, and rules, routes
+// and interfaces.
+const kept = 1<<unix.CAP_NET_RAW | 1<<unix.CAP_NET_ADMIN
+
+// Reduce takes all capabilities but CAP_NET_RAW and CAP_NET_ADMIN from all threads of
+// the process, for good: also from its bounding and ambient sets, and no program that
+// it starts can get more (no_new_privs; capabilities(7), prctl(2)). It lifts the limit
+// of locked memory before, which AF_XDP sockets need. It cannot work in a process with
+// cgo.
+func Reduce() error {
+	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all) // without the right to it the limit stays
+	permitted, err := capabilities()
+	if err != nil {
+		return fmt.Errorf("read the capabilities of the process: %w", err)
+	}
+	if permitted&(1<<unix.CAP_SETPCAP) != 0 {
+		if err := shrinkBounds(); err != nil {
+			return err
+		}
+	}
+	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+		return fmt.Errorf("clear the ambient capabilities: %w", err)
+	}
+	if err := set(permitted & kept); err != nil {
+		return fmt.Errorf("give capabilities back: %w", err)
+	}
+	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
+	return nil
+}
+
+// capabilities are the permitted ones of the process.
+func capabilities() (uint64, error) {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return 0, err
+	}
+	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
+}
+
+// set makes these the permitted and effective capabilities of all threads, and none
+// inheritable.
+func set(caps uint64) error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	for i := range data {
+		part := uint32(caps >> (32 * i))
+		data[i].Permitted, data[i].Effective = part, part
+	}
+	return errnoOf(syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&hdr)), uintptr(unsafe.Pointer(&data[0])), 0))
+}
+
+// shrinkBounds takes all others than kept out of the bounding set.
+func shrinkBounds() error {
+	for c := uintptr(0); c < 64; c++ {
+		if kept&(1<<c) != 0 {
+			continue
+		}
+		switch err := prctl(unix.PR_CAPBSET_DROP, c); {
+		case errors.Is(err, unix.EINVAL): // the kernel knows no more
+			return nil
+		case err != nil:
+			return fmt.Errorf("take capability %d out of the bounding set: %w", c, err)
+		}
+	}
+	return nil
+}
+
+// prctl calls prctl(2) in all threads.
+func prctl(option int, arg uintptr) error {
+	return errnoOf(syscall.AllThreadsSyscall6(unix.SYS_PRCTL, uintptr(option), arg, 0, 0, 0, 0))
+}
+
+func errnoOf(_, _ uintptr, errno syscall.Errno) error {
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
