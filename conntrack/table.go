@@ -22,6 +22,8 @@ const ticksPerSecond = 1e9 / tick
 // Limits of Config.Limit: the least and the greatest table.
 const (
 	MinLimit = 1 << 8
+	// DefaultLimit is that of a table for which none is given.
+	DefaultLimit = 1 << 20
 	MaxLimit = 1 << 30
 )
 
@@ -105,7 +107,7 @@ func New(c Config) (*Table, error) {
 // what reads a connection need only that of the table.
 func NewGroup(c Config, n int) ([]*Table, error) {
 	if c.Limit == 0 {
-		c.Limit = 1 << 20
+		c.Limit = DefaultLimit
 	}
 	limit := c.Limit / n
 	if limit < MinLimit || c.Limit > MaxLimit {

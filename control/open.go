@@ -1,12 +1,15 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"time"
 
@@ -22,6 +25,7 @@ import (
 	"lvsdr/control/hostnet"
 	"lvsdr/control/inspect"
 	"lvsdr/control/localclient"
+	"lvsdr/control/memory"
 	"lvsdr/control/nics"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
@@ -53,7 +57,7 @@ func open(o *Options) (d *daemon, err error) {
 	if d.clock, err = boottime.New(); err != nil {
 		return d, err
 	}
-	conns := conntrack.Config{Limit: o.ConnLimit, Room: mapping.Room}
+	conns := conntrack.Config{Limit: o.tableLimit(os.DirFS("/")), Room: mapping.Room}
 	if _, err = rand.Read(conns.Secret[:]); err != nil {
 		return d, fmt.Errorf("seed the connection table: %w", err)
 	}
@@ -73,6 +77,24 @@ func open(o *Options) (d *daemon, err error) {
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
 		NICs: d.nics, ARP: d.countARP, Check: d.checks.State, Log: o.Log.Info}
 	return d, nil
+}
+
+// tableLimit is the size of the connection table: where the memory limit of the control
+// group is too small for the default, as large as fits.
+func (o *Options) tableLimit(files fs.FS) int {
+	bytes, limited := memory.Limit(files)
+	wanted := cmp.Or(o.ConnLimit, conntrack.DefaultLimit)
+	if !limited || memory.Fit(wanted, bytes) == wanted {
+		return wanted
+	}
+	fits := max(memory.Fit(wanted, bytes), conntrack.MinLimit*max(o.Workers, 1))
+	if o.ConnLimit != 0 {
+		o.Log.Warn("a full connection table does not fit into the memory limit of the control group: a flood may end the director",
+			"conn-limit", wanted, "fits", fits, "memory", bytes)
+		return wanted
+	}
+	o.Log.Warn("the connection table is made smaller, to fit into the memory limit of the control group", "entries", fits, "memory", bytes)
+	return fits
 }
 
 // settleTime is how long after the start clients are not refused because no MAC address

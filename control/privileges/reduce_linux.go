@@ -33,7 +33,9 @@ func Reduce() error {
 	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
 		return fmt.Errorf("clear the ambient capabilities: %w", err)
 	}
-	if err := set(permitted & kept); err != nil {
+	if permitted == permitted&kept {
+		// There is nothing to give back, and a filter of system calls may forbid it.
+	} else if err := set(permitted & kept); err != nil {
 		return fmt.Errorf("give capabilities back: %w", err)
 	}
 	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
