@@ -112,9 +112,9 @@ func drawSettings(t *rapid.T) func(*rapid.T) string {
 		text += rapid.SampledFrom([]string{"", "global_defs {\n dr_check off\n}\n", "global_defs {\n lvs_timeouts tcp 60\n default_interface eth1\n}\n"}).Draw(t, "global")
 		text += "virtual_server_group g {\n 192.168.1.105-106 80\n 10.0.0.105 443\n}\n"
 		for _, s := range services {
-			lines := rapid.SampledFrom([]string{"", "lb_algo wrr", "quorum 2;hysteresis 1", "persistence_timeout 50", "sorry_server_inhibit"}).Draw(t, "lines")
+			lines := rapid.SampledFrom([]string{"", "lb_algo wrr", "quorum 2;hysteresis 1", "persistence_timeout 50"}).Draw(t, "lines")
 			if s.sorry {
-				lines += ";sorry_server 10.0.0.99 80"
+				lines += ";sorry_server 10.0.0.99 80" + rapid.SampledFrom([]string{"", ";sorry_server_inhibit"}).Draw(t, "inhibit")
 			}
 			var servers []string
 			for _, addr := range slices.Sorted(func(yield func(string) bool) {
