@@ -24,7 +24,7 @@ const (
 	MinLimit = 1 << 8
 	// DefaultLimit is that of a table for which none is given.
 	DefaultLimit = 1 << 20
-	MaxLimit = 1 << 30
+	MaxLimit     = 1 << 30
 )
 
 // A Config says how a Table is made.

@@ -52,7 +52,7 @@ func least(files fs.FS, mount, group, name string) (bytes uint64, ok bool) {
 	}
 }
 
-// unlimited is what version 1 says where there is no limit, or more.
+// unlimited bounds the limits: version 1 gives a greater number where there is none.
 const unlimited = 1 << 62
 
 func read(files fs.FS, name string) (uint64, bool) {
