@@ -234,7 +234,7 @@ func (d *daemon) everySecond() func() {
 func (d *daemon) close() error {
 	var errs []error
 	if d.loop != nil {
-		errs = append(errs, d.actors.Close(d.tasks == nil))
+		errs = append(errs, d.actors.Close(d.tasks == nil || d.o.KeepShield))
 	}
 	if d.stop != nil {
 		d.stop()

@@ -36,6 +36,9 @@ type Options struct {
 	ConnLimit int
 	// LocalClients serves clients on this host too, see localclient.
 	LocalClients bool
+	// KeepShield leaves the shield where it is at the end: until the next start the host
+	// stays silent about the VIPs.
+	KeepShield bool
 	// Force announces VIPs at once, without a look whether another host has them.
 	Force bool
 	// XDP sends full batches by AF_XDP sockets while nothing captures, see

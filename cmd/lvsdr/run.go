@@ -23,7 +23,7 @@ type runFlags struct {
 	persistence                       string
 	noConfig, test, localClients, xdp bool
 	serveRest                         bool
-	force                             bool
+	force, keepShield                 bool
 	resume                            time.Duration
 	workers, connLimit                int
 	tunables                          map[string]string
@@ -74,6 +74,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
+	fl.BoolVar(&f.keepShield, "keep-shield", false, "leave the shield in place at the end, for the next start (docs/operations.md)")
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")
 	fl.StringToStringVar(&f.tunables, "ipvs", nil, "tunables, as `NAME=VALUE,...`, named as the sysctls below net.ipv4.vs (docs/ipvs-differences.md)")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -105,7 +106,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	defer stop()
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), ServeRest: f.serveRest,
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Force: f.force, Resume: f.resume,
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
 		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {

@@ -1,0 +1,34 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"lvsdr/control/drroute"
+	"lvsdr/control/localclient"
+	"lvsdr/control/lock"
+	"lvsdr/control/shield"
+)
+
+// Cleanup removes from the network namespace what a director has left there that was
+// killed, or was to keep its shield. It refuses while a director runs.
+func Cleanup(ctx context.Context, log *slog.Logger) error {
+	only, err := lock.Take(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer only.Close()
+	var errs []error
+	if s, err := shield.New(); err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, s.Close(false))
+	}
+	if r, err := drroute.New(); err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(append(errs, localclient.Clean())...)
+}
