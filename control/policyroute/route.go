@@ -46,8 +46,11 @@ func (r Route) plain() Route {
 }
 
 func (r Route) place() place {
-	r = r.plain()
-	return place{r.To, r.Table, r.Metric}
+	p := place{r.To, r.Table, r.Metric}
+	if r.To.Addr().Is6() {
+		p.metric = cmp.Or(r.Metric, defaultMetric6)
+	}
+	return p
 }
 
 // String is the route in ip-route(8)'s words, with the numbers of interfaces.

@@ -25,25 +25,8 @@ type change struct {
 // diff returns the changes from have, all that an owner has, to want. A route that want has
 // another one in the place of is replaced by it, not removed.
 func diff(have, want Policy) change {
-	var c change
-	places := map[place]Route{}
-	for _, r := range have.Routes {
-		if _, ok := places[r.place()]; !ok {
-			places[r.place()] = r
-		}
-	}
-	wanted := map[place]bool{}
-	for _, r := range want.Routes {
-		wanted[r.place()] = true
-		if h, ok := places[r.place()]; !ok || !equal(h, r) {
-			c.set = append(c.set, r)
-		}
-	}
-	for _, r := range have.Routes {
-		if !wanted[r.place()] {
-			c.discard = append(c.discard, r)
-		}
-	}
+	c := change{}
+	c.set, c.discard = diffRoutes(have.Routes, want.Routes)
 	rules, there := map[Rule]bool{}, map[Rule]bool{}
 	for _, r := range want.Rules {
 		rules[r.Same()] = true
@@ -63,6 +46,37 @@ func diff(have, want Policy) change {
 		}
 	}
 	return c
+}
+
+// diffRoutes returns the routes of want that have does not have, and those of have
+// at places where want has none.
+func diffRoutes(have, want []Route) (set, discard []Route) {
+	at := make(map[place]int, len(have)) // the first route at each place
+	first := make([]int, len(have))      // that at the place of each route
+	for i := range have {
+		p := have[i].place()
+		k, ok := at[p]
+		if !ok {
+			at[p], k = i, i
+		}
+		first[i] = k
+	}
+	wanted := make([]bool, len(have))
+	for _, r := range want {
+		k, ok := at[r.place()]
+		if ok {
+			wanted[k] = true
+		}
+		if !ok || !equal(have[k], r) {
+			set = append(set, r)
+		}
+	}
+	for i, r := range have {
+		if !wanted[first[i]] {
+			discard = append(discard, r)
+		}
+	}
+	return set, discard
 }
 
 // Set makes want the rules and routes of o: it lists what there is, adds what is

@@ -212,3 +212,55 @@ func TestRulesAndRoutesReadAsIPWritesThem(t *testing.T) {
 		}
 	}
 }
+
+// diffRoutesSlow says the same, one route after the other.
+func diffRoutesSlow(have, want []Route) (set, discard []Route) {
+	same := func(p place) func(Route) bool { return func(r Route) bool { return r.place() == p } }
+	for _, r := range want {
+		if i := slices.IndexFunc(have, same(r.place())); i < 0 || !equal(have[i], r) {
+			set = append(set, r)
+		}
+	}
+	for _, r := range have {
+		if !slices.ContainsFunc(want, same(r.place())) {
+			discard = append(discard, r)
+		}
+	}
+	return set, discard
+}
+
+func TestRoutesAreComparedByTheirPlaces(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	draw := func() []Route {
+		var all []Route
+		for range r.IntN(12) {
+			to := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(4))}), 32)
+			if r.IntN(3) == 0 {
+				to = netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfd, 15: byte(r.IntN(4))}), 128)
+			}
+			all = append(all, Route{To: to, Table: 7 + r.IntN(2), Links: []int{2 + r.IntN(2)}, Metric: []int{0, 1, defaultMetric6}[r.IntN(3)]})
+		}
+		return all // also several at one place, as IPv6 may have them
+	}
+	for range 2000 {
+		have, want := draw(), draw()
+		set, discard := diffRoutes(have, want)
+		wantSet, wantDiscard := diffRoutesSlow(have, want)
+		if !reflect.DeepEqual(set, wantSet) || !reflect.DeepEqual(discard, wantDiscard) {
+			t.Fatalf("from %v to %v: set %v, discard %v; want %v and %v", have, want, set, discard, wantSet, wantDiscard)
+		}
+	}
+}
+
+func TestThePlaceOfARouteIsThatOfTheKernelsOwn(t *testing.T) {
+	for _, metric := range []int{0, 1, defaultMetric6} {
+		for _, to := range []string{"10.0.0.1/32", "fd00::1/128", "0.0.0.0/0", "::/0"} {
+			for _, kind := range []int{0, unix.RTN_UNICAST, unix.RTN_BLACKHOLE} {
+				r := Route{To: pfx(to), Table: 7, Type: kind, Metric: metric}
+				if r.place() != r.plain().place() || r.place() != (place{r.To, 7, r.plain().Metric}) {
+					t.Errorf("%v is at %v, as the kernel lists it at %v", r, r.place(), r.plain().place())
+				}
+			}
+		}
+	}
+}
