@@ -84,7 +84,10 @@ func forwarded(known func(*lab)) []fate {
 		{"a wrong TCP checksum begins a connection all the same", nil, tcpFrame(build.TCP{Flags: "S", BadSum: true}), dataplane.Scheduled, 2},
 		{"a client of a persistent service goes where its template says", func(l *lab) { l.handshake(4001, 443) },
 			tcpFrame(build.TCP{Flags: "S", Dst: at("192.0.2.1", 443)}), dataplane.Persistent, 2},
-		{"a VLAN tag stays", nil, tcpFrame(build.TCP{Flags: "S", IP: build.IP{VLAN: 42}}), dataplane.Scheduled, 2},
+		{"a tag of VLAN 0, a priority alone, stays", nil, priority(tcpFrame(build.TCP{Flags: "S", IP: build.IP{VLAN: 42}})), dataplane.Scheduled, 2},
+		{"a frame for a VLAN is that interface's", nil, tcpFrame(build.TCP{Flags: "S", IP: build.IP{VLAN: 42}}), dataplane.OtherVLAN, 0},
+		{"a frame for a VLAN of a known connection is, too", known, tcpFrame(build.TCP{Flags: "A", IP: build.IP{VLAN: 1}}), dataplane.OtherVLAN, 0},
+		{"a ping for a VLAN is, too", nil, icmp(build.ICMP{Type: 8, IP: build.IP{VLAN: 4095}}), dataplane.OtherVLAN, 0},
 		{"IP options stay", nil, tcpFrame(build.TCP{Flags: "S", IP: build.IP{Options: []byte{148, 4, 0, 0, 1}}}), dataplane.Scheduled, 2},
 		{"Ethernet padding stays", nil, tcpFrame(build.TCP{Flags: "S", IP: build.IP{Pad: true}}), dataplane.Scheduled, 2},
 		{"the least TTL that can be forwarded is 2", nil, tcpFrame(build.TCP{Flags: "S", IP: build.IP{TTL: 2}}), dataplane.Scheduled, 2},
@@ -122,9 +125,9 @@ func answered(known func(*lab)) []fate {
 	quiesce := func(l *lab) { l.weight(tcpService(80), 1, 0); l.weight(tcpService(80), 2, 0) }
 	return []fate{
 		{"a ping to the VIP is answered", nil, icmp(build.ICMP{Type: 8, Rest: [4]byte{1, 2, 3, 4}, Payload: []byte("abcdefg")}), dataplane.EchoReplied, 0},
-		{"a ping with a VLAN tag is answered under it", nil, icmp(build.ICMP{Type: 8, IP: build.IP{VLAN: 9, Pad: true}}), dataplane.EchoReplied, 0},
+		{"a ping with a tag of VLAN 0 is answered under it", nil, priority(icmp(build.ICMP{Type: 8, IP: build.IP{VLAN: 9, Pad: true}})), dataplane.EchoReplied, 0},
 		{"a SYN to a port nobody serves is reset", nil, tcpFrame(build.TCP{Flags: "S", Seq: 77, Dst: at("192.0.2.1", 81)}), dataplane.ResetNoService, 0},
-		{"a segment with data to such a port is reset", nil, tcpFrame(build.TCP{Flags: "PA", Ack: 5, Payload: []byte("x"), IP: build.IP{VLAN: 3}, Dst: at("192.0.2.1", 81)}), dataplane.ResetNoService, 0},
+		{"a segment with data to such a port is reset", nil, priority(tcpFrame(build.TCP{Flags: "PA", Ack: 5, Payload: []byte("x"), IP: build.IP{VLAN: 3}, Dst: at("192.0.2.1", 81)})), dataplane.ResetNoService, 0},
 		{"an unfinished checksum is trusted", nil, dataplane.Packet{Partial: true,
 			Data: tcpFrame(build.TCP{Flags: "S", BadSum: true, Dst: at("192.0.2.1", 81)}).Data}, dataplane.ResetNoService, 0},
 		{"a segment of no connection is reset", nil, tcpFrame(build.TCP{Flags: "A", Seq: 9, Ack: 10}), dataplane.ResetNoConnection, 0},
@@ -263,8 +266,8 @@ func fragments(known func(*lab)) []fate {
 		{"a fragment whose server was removed since", func(l *lab) { first(l); l.remove(tcpService(80), 2) }, data(two[1]), dataplane.ServerRemoved, 0},
 		{"a fragment of a long ping", nil, data(build.Fragment(icmp(build.ICMP{Type: 8, Payload: make([]byte, 100)}).Data, 64)[0]), dataplane.FragmentHeld, 0},
 		{"a packet too long for the server's link", known, tcpFrame(build.TCP{Flags: "A", Payload: make([]byte, 1461)}), dataplane.Fragmented, 0},
-		{"a packet too long, with a VLAN tag and IP options", known,
-			tcpFrame(build.TCP{Flags: "A", IP: build.IP{VLAN: 5, Options: []byte{148, 4, 0, 0}}, Payload: make([]byte, 4000)}), dataplane.Fragmented, 0},
+		{"a packet too long, with a tag of VLAN 0 and IP options", known,
+			priority(tcpFrame(build.TCP{Flags: "A", IP: build.IP{VLAN: 5, Options: []byte{148, 4, 0, 0}}, Payload: make([]byte, 4000)})), dataplane.Fragmented, 0},
 		{"a packet that would need too many fragments", func(l *lab) {
 			known(l)
 			l.d.SetNeighbour(serverAddr(2), serverMAC(2), dataplane.Link{Index: link.Index, MAC: link.MAC, MTU: 68})
@@ -279,6 +282,12 @@ func fragments(known func(*lab)) []fate {
 			l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 1 })
 		}, tcpFrame(build.TCP{Flags: "S"}), dataplane.Shed, 0},
 	}
+}
+
+// priority makes the VLAN tag of p one of VLAN 0, which has a priority alone.
+func priority(p dataplane.Packet) dataplane.Packet {
+	p.Data[14], p.Data[15] = 5<<5, 0
+	return p
 }
 
 func TestFates(t *testing.T) {

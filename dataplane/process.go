@@ -82,6 +82,8 @@ func (d *Director) read(t *Table, p *Packet) {
 		// RFC 1122 section 3.3.6: a unicast datagram in a link-layer
 		// broadcast is discarded.
 		p.Reason = NotOurs
+	case h.L3 != frame.EtherLen && frame.VLAN(p.Data) != 0:
+		p.Reason = OtherVLAN // VLAN 0 is a priority alone
 	case !h.FromHost():
 		p.Reason = BadSource
 	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || h.HidesProto():

@@ -42,6 +42,7 @@ const (
 	TableFull
 	NotIP
 	NotOurs
+	OtherVLAN
 	BadSource
 	ShortFrame
 	BadIPHeader
@@ -102,6 +103,7 @@ var reasons = [numReasons]struct {
 	TableFull:            {name: "table-full", text: "a new connection for which the connection table has no room"},
 	NotIP:                {name: "not-ip", text: "neither IP nor ARP"},
 	NotOurs:              {name: "not-ours", text: "not addressed to a VIP, or not to our MAC address"},
+	OtherVLAN:            {name: "other-vlan", text: "tagged for a VLAN, whose own interface receives it too"},
 	BadSource:            {name: "bad-source", text: "from an address that cannot be a client's, or from the VIP itself"},
 	ShortFrame:           {name: "short-frame", text: "shorter than its headers"},
 	BadIPHeader:          {name: "bad-ip-header", text: "an IP packet whose header lengths, version or extension headers do not fit"},
