@@ -8,9 +8,13 @@ import (
 
 // IPv4 options (RFC 791 section 3.1).
 const (
-	optEnd    = 0
-	optNop    = 1
-	optCopied = 0x80 // this bit of the type: the option goes into all fragments
+	optEnd         = 0
+	optNop         = 1
+	optRecordRoute = 7
+	optTimestamp   = 68
+	optLooseRoute  = 131
+	optStrictRoute = 137
+	optCopied      = 0x80 // this bit of the type: the option goes into all fragments
 )
 
 // maxDatagram is the greatest total length of IPv4.

@@ -9,8 +9,9 @@ const (
 
 // FromHost reports whether the source of h, which is IPv4 or IPv6 without a
 // Fault, may be the address of one host on a network: RFC 1122 section 3.2.1.3
-// forbids addresses of "this" network, loopback, multicast and above, RFC 4291
-// section 2.4 the unspecified address, loopback and multicast.
+// forbids addresses of "this" network, loopback, multicast and broadcast, RFC 4291
+// section 2.4 the unspecified address, loopback and multicast. Class E, which RFC
+// 1122 forbids too, has hosts: networks that need more private addresses use it.
 func (h *Header) FromHost() bool {
 	if h.Kind == IPv4 {
 		return singleHost(&h.Src)
@@ -19,9 +20,9 @@ func (h *Header) FromHost() bool {
 }
 
 // singleHost reports whether the IPv4 address a may be that of one host on a
-// network: not 0/8, 127/8, class D or class E.
+// network: not 0/8, 127/8, class D or broadcast.
 func singleHost(a *Addr) bool {
-	return a[12] != 0 && a[12] != 127 && a[12] < 224
+	return a[12] != 0 && a[12] != 127 && (a[12] < 224 || a[12] >= 240 && [4]byte(a[12:]) != [4]byte{255, 255, 255, 255})
 }
 
 // singleHost6 reports whether the IPv6 address a may be that of one host on a
@@ -58,4 +59,39 @@ func (h *Header) IsCut() bool {
 	}
 	n := int(h.End) - int(h.L4)
 	return h.More && (h.Proto == ProtoTCP && n < TCPLen || h.Proto == ProtoSCTP && n < SCTPLen)
+}
+
+// HasOptions reports whether h is of an IPv4 packet with options.
+func (h *Header) HasOptions() bool { return h.Kind == IPv4 && h.L4-h.L3 != IPv4Len }
+
+// OptionsOK reports whether the IPv4 options of the packet in f may be, where h is
+// what Parse made of f: each is as long as it says and has room for its own fields
+// (RFC 791 section 3.1), and none is a source route, which hosts do not accept
+// (RFC 6274 section 3.13.2).
+func OptionsOK(f []byte, h *Header) bool {
+	opts := f[h.L3+IPv4Len : h.L4]
+	for len(opts) > 0 && opts[0] != optEnd {
+		if opts[0] == optNop {
+			opts = opts[1:]
+			continue
+		}
+		if len(opts) < 2 || opts[1] < 2 || int(opts[1]) > len(opts) {
+			return false
+		}
+		opt := opts[:opts[1]]
+		switch opt[0] {
+		case optLooseRoute, optStrictRoute:
+			return false
+		case optRecordRoute: // the pointer counts from the type on: 4 is the first address
+			if len(opt) < 3 || opt[2] < 4 {
+				return false
+			}
+		case optTimestamp:
+			if len(opt) < 4 || opt[2] < 5 {
+				return false
+			}
+		}
+		opts = opts[len(opt):]
+	}
+	return true
 }

@@ -10,11 +10,11 @@ import (
 	"lvsdr/dataplane/frame/frametest"
 )
 
-// fromHostSlow is RFC 1122 section 3.2.1.3 and RFC 4291 section 2.4 in the words
-// of the standard library.
+// fromHostSlow is RFC 1122 section 3.2.1.3, but for class E, and RFC 4291 section
+// 2.4 in the words of the standard library.
 func fromHostSlow(a netip.Addr) bool {
 	return !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast() &&
-		!netip.MustParsePrefix("0.0.0.0/8").Contains(a) && !netip.MustParsePrefix("240.0.0.0/4").Contains(a)
+		!netip.MustParsePrefix("0.0.0.0/8").Contains(a) && a != netip.MustParseAddr("255.255.255.255")
 }
 
 func TestFromHost(t *testing.T) {
@@ -102,6 +102,49 @@ func TestInputOfRandomFrames(t *testing.T) {
 		}
 		if h.IsNeighbourDiscovery() && (h.Kind != frame.IPv6 || h.HidesProto()) {
 			t.Fatalf("%+v", h)
+		}
+	}
+}
+
+// Options are well-formed or not, by the lengths that they say; source routes are
+// not accepted.
+func TestOptionsOK(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opts []byte
+		want bool
+	}{
+		{"nothing but padding", []byte{1, 1, 1, 0}, true},
+		{"the end, and anything behind it", []byte{0, 131, 99, 1}, true},
+		{"router alert", []byte{148, 4, 0, 0}, true},
+		{"one that nobody knows", []byte{94, 4, 0xff, 0xff}, true},
+		{"a record route with a place", []byte{7, 7, 4, 0, 0, 0, 0, 0}, true},
+		{"one that is full", []byte{7, 7, 8, 10, 0, 0, 1, 0}, true},
+		{"a record route without a pointer", []byte{1, 1, 7, 2}, false},
+		{"one whose pointer points at itself", []byte{7, 7, 3, 0, 0, 0, 0, 0}, false},
+		{"a timestamp", []byte{68, 8, 5, 0, 0, 0, 0, 0}, true},
+		{"a timestamp without flags", []byte{68, 3, 5, 0}, false},
+		{"one whose pointer points at its flags", []byte{68, 8, 4, 0, 0, 0, 0, 0}, false},
+		{"a length of nothing", []byte{94, 0, 0, 0}, false},
+		{"a length of the type alone", []byte{94, 1, 0, 0}, false},
+		{"a length beyond the header", []byte{94, 5, 0, 0}, false},
+		{"no length at all", []byte{1, 1, 1, 94}, false},
+		{"a loose source route", []byte{131, 7, 4, 10, 0, 0, 1, 0}, false},
+		{"a strict one behind others", []byte{1, 137, 7, 4, 10, 0, 0, 1}, false},
+		{"one that is used up", []byte{131, 7, 8, 10, 0, 0, 1, 0}, false},
+	} {
+		f := build.UDP{Src: client, Dst: vip, IP: build.IP{Options: c.opts}}.Bytes()
+		h := parse(f)
+		if !h.HasOptions() || h.Fault != frame.NoFault {
+			t.Fatalf("%s: %+v", c.name, h)
+		}
+		if got := frame.OptionsOK(f, &h); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	for _, f := range [][]byte{build.UDP{Src: client, Dst: vip}.Bytes(), tcp6(build.HopByHop())} {
+		if h := parse(f); h.HasOptions() {
+			t.Errorf("options in %s", frametest.Describe(f))
 		}
 	}
 }

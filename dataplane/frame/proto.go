@@ -12,9 +12,13 @@ type Proto uint8
 // The protocols that the director knows.
 const (
 	ProtoICMP   Proto = 1 // of IPv4; nothing special in an IPv6 packet
+	ProtoIGMP   Proto = 2 // of IPv4
 	ProtoTCP    Proto = 6
 	ProtoUDP    Proto = 17
+	ProtoESP    Proto = 50
+	ProtoAH     Proto = 51 // of IPv4; in an IPv6 packet it is an extension header
 	ProtoICMPv6 Proto = 58 // of IPv6; nothing special in an IPv4 packet
+	ProtoNone   Proto = 59 // of IPv6: no next header
 	ProtoSCTP   Proto = 132
 )
 

@@ -193,7 +193,8 @@ func segLen(seg []byte, flags uint8) uint32 {
 // of the packet as fits 576 bytes (RFC 1812 section 4.3.2.3), or 1280 in IPv6
 // (RFC 4443 section 2.4(c)). Mtu is the next-hop MTU in bytes for "fragmentation
 // needed" (type 3 code 4, RFC 1191 section 4) and "packet too big" (type 2, RFC
-// 4443 section 3.2); no other type and code uses it.
+// 4443 section 3.2); no other type and code uses it. A "parameter problem" of ICMPv6
+// (type 4, RFC 4443 section 3.4) points at what names the protocol of the packet.
 //
 // It returns dst unchanged if MayAnswer forbids it.
 func AppendICMPError(dst, f []byte, h *Header, typ, code uint8, mtu uint16) []byte {
@@ -208,12 +209,16 @@ func AppendICMPError(dst, f []byte, h *Header, typ, code uint8, mtu uint16) []by
 		r = ipReply{proto: ProtoICMP, tos: errorTOS, id: id}
 		most, tellMTU = maxError4, typ == icmpUnreachable && code == codeFragNeeded
 	}
+	word := mtu
+	if h.Kind == IPv6 && typ == icmp6ParamProblem {
+		word, tellMTU = uint16(nextAt(quote[:h.L4-h.L3])), true
+	}
 	quote = quote[:min(len(quote), most-h.replyHeader()-ICMPLen)]
 	r.n = ICMPLen + len(quote)
 	out, p := appendIP(dst, f, h, r)
 	p[0], p[1] = typ, code
 	if tellMTU { // RFC 1191 has two bytes for it, RFC 4443 four
-		binary.BigEndian.PutUint16(p[6:], mtu)
+		binary.BigEndian.PutUint16(p[6:], word)
 	}
 	copy(p[ICMPLen:], quote)
 	putICMPSum(p, h)

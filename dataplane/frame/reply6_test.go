@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -154,4 +155,29 @@ func TestAppendICMPErrorIPv6(t *testing.T) {
 		{"a later fragment", first[1], 1, 4, 0, nil},
 		{"an ICMPv6 error", out(1, 4, [4]byte{}, udp.Bytes(), 8).Bytes(), 3, 0, 0, nil},
 	})
+}
+
+// A parameter problem points at what names the protocol: the fixed header's byte, or
+// that of the last extension header.
+func TestParameterProblemPointsAtTheNextHeader(t *testing.T) {
+	for _, c := range []struct {
+		ext  []build.Ext
+		want uint32
+	}{
+		{nil, 6},
+		{[]build.Ext{build.HopByHop()}, 40},
+		{[]build.Ext{build.HopByHop(), build.DestOpts(make([]byte, 14)...)}, 48},
+		{[]build.Ext{build.DestOpts(make([]byte, 14)...), build.Routing(0, 0)}, 56},
+	} {
+		f := build.Raw{Src: client6.Addr(), Dst: vip6.Addr(), Proto: 47, IP: build.IP{Ext: c.ext}, Payload: make([]byte, 20)}.Bytes()
+		h := parse(f)
+		out := frame.AppendICMPError(nil, f, &h, 4, 1, 1234)
+		a := parse(out)
+		if got := binary.BigEndian.Uint32(out[a.L4+4:]); got != c.want || a.ICMPType != 4 || a.ICMPCode != 1 {
+			t.Errorf("%d headers: it points at %d, want %d", len(c.ext), got, c.want)
+		}
+		if !frame.L4ChecksumOK(out, &a) {
+			t.Error("its checksum is wrong")
+		}
+	}
 }

@@ -111,12 +111,12 @@ func TestMayAnswer(t *testing.T) {
 		{"from the loopback network", from("127.1.2.3"), false},
 		{"from 223.255.255.255, the last single host", from("223.255.255.255"), true},
 		{"from a multicast address", from("224.0.0.1"), false},
-		{"from class E", from("240.0.0.1"), false},
+		{"from class E, where there are hosts", from("240.0.0.1"), true},
 		{"from the broadcast address", from("255.255.255.255"), false},
 		{"to 0.0.0.0, the old broadcast address", to("0.0.0.0"), false},
 		{"to the loopback network", to("127.0.0.1"), false},
 		{"to a multicast address", to("239.255.255.255"), false},
-		{"to class E", to("254.0.0.1"), false},
+		{"to class E", to("254.0.0.1"), true},
 		{"to the broadcast address", to("255.255.255.255"), false},
 		{"an echo reply", icmp(0), true},
 		{"destination unreachable", icmp(3), false},
@@ -308,7 +308,7 @@ func mayAnswerSlow(f []byte, h *frame.Header) bool {
 	}
 	for _, a := range []netip.Addr{h.Src.IP(), h.Dst.IP()} {
 		if a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() ||
-			netip.MustParsePrefix("0.0.0.0/8").Contains(a) || netip.MustParsePrefix("240.0.0.0/4").Contains(a) {
+			netip.MustParsePrefix("0.0.0.0/8").Contains(a) || a == netip.MustParseAddr("255.255.255.255") {
 			return false
 		}
 	}

@@ -60,23 +60,26 @@ func AppendWhole(dst, f []byte, h *Header, n int) (whole, data []byte) {
 		dst = slices.Grow(dst, head+n)
 		dst = append(dst, f[:head]...)
 		ip := dst[at+l3:]
-		*nextOf(ip) = f[head]
+		ip[nextAt(ip)] = f[head]
 		binary.BigEndian.PutUint16(ip[Off6Len:], uint16(len(ip)-IPv6Len+n))
 	}
 	end := len(dst)
 	return dst[:end+n], dst[end : end+n : end+n]
 }
 
-// nextOf is the byte of the IPv6 packet ip that names what follows its last
-// header: the fixed one, or an extension header, up to the end of ip.
-func nextOf(ip []byte) *byte {
-	next := &ip[Off6Next]
+// nextAt is where, in the IPv6 packet ip, the byte is that names what follows its
+// last header: the fixed one, or an extension header, up to the end of ip.
+func nextAt(ip []byte) int {
+	next := Off6Next
 	for at := IPv6Len; at < len(ip); {
 		size := extUnit + int(ip[at+1])*8
-		if *next == extAuth {
+		switch ip[next] {
+		case extAuth:
 			size = extUnit + int(ip[at+1])*4
+		case extFragment:
+			size = extUnit
 		}
-		next = &ip[at]
+		next = at
 		at += size
 	}
 	return next
