@@ -81,9 +81,7 @@ type excerpt struct {
 func (d *Director) excerpt(p *Packet, x *Explanation, now int64) (*excerpt, error) {
 	t := d.table.Load()
 	d.read(t, p)
-	if p.header.Kind == frame.IPv4 && !p.flow.quoted {
-		p.flow.key = keyOf(&p.header)
-	}
+	p.setKey()
 	x.Ours = t.ours(p.header.Dst)
 	e, err := d.newExcerpt()
 	if err != nil {

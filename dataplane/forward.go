@@ -43,7 +43,11 @@ func (p *Packet) routeTo(to *hop, reason Reason) Reason {
 	switch {
 	case p.header.TTL <= 1:
 		return TimeExceeded
-	case !to.room(p.length()) && p.GSOSize == 0:
+	case !to.room(len(p.Data)-int(p.header.L3)) && p.GSOSize == 0:
+		if to.room(p.length()) {
+			p.Data = p.Data[:p.header.End] // there were bytes behind the packet
+			break
+		}
 		if p.header.DF {
 			return FragmentationNeeded
 		}

@@ -184,7 +184,7 @@ func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
 		return errors.New("its transport checksum is wrong")
 	}
 	first := a.Dst.As4()
-	if first[0] == 0 || first[0] == 127 || first[0] >= 224 {
+	if first[0] == 0 || first[0] == 127 || first[0] >= 224 && first[0] < 240 || first == [4]byte{255, 255, 255, 255} {
 		return errors.New("to an address that is not a host's")
 	}
 	switch reason {
@@ -199,6 +199,8 @@ func lawOfAnswer(in, out []byte, reason dataplane.Reason) error {
 		}
 	case dataplane.UnreachableNoService, dataplane.UnreachableNoServer:
 		return lawOfError(in, out, q, a, 3, 3)
+	case dataplane.UnreachableProtocol:
+		return lawOfError(in, out, q, a, 3, 2)
 	case dataplane.FragmentationNeeded:
 		return lawOfError(in, out, q, a, 3, 4)
 	case dataplane.TimeExceeded:
@@ -218,7 +220,7 @@ func lawOfAnswer6(in, out []byte, q, a frame.Header, reason dataplane.Reason) er
 		return errors.New("its transport checksum is wrong")
 	}
 	want := map[dataplane.Reason][2]uint8{dataplane.UnreachableNoService: {1, 4}, dataplane.UnreachableNoServer: {1, 4},
-		dataplane.FragmentationNeeded: {2, 0}, dataplane.TimeExceeded: {3, 0}}
+		dataplane.FragmentationNeeded: {2, 0}, dataplane.TimeExceeded: {3, 0}, dataplane.UnreachableProtocol: {4, 1}}
 	switch reason {
 	case dataplane.ResetNoService, dataplane.ResetNoConnection:
 		return lawOfReset(in[q.L4:q.End], out[a.L4:], q, a)

@@ -88,7 +88,9 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.Reason = BadSource
 	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || h.HidesProto():
 		p.flow.quoted, p.flow.hop = false, nil
-		if h.Kind == frame.IPv4 {
+		if h.HasOptions() && !frame.OptionsOK(p.Data, h) {
+			p.Reason = BadIPHeader
+		} else if h.Kind == frame.IPv4 {
 			p.flow.id = d.hasher.ID4(frame.Addrs4(p.Data, h), h.SrcPort, h.DstPort, h.Proto)
 		} else {
 			p.flow.key = keyOf(h)
@@ -100,11 +102,28 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.Reason = BadSource
 	case h.IsFragment():
 		p.flow = flow{} // it is decided when all of its datagram is there
-	case h.Proto == frame.ProtoICMP || h.Proto == frame.ProtoICMPv6:
-		p.Reason = d.readICMP(p)
 	default:
-		p.Reason = ProtocolIgnored
+		p.Reason = d.readOther(p)
 	}
+}
+
+// readOther settles a packet to a VIP of a protocol that no service is for.
+func (d *Director) readOther(p *Packet) Reason {
+	h := &p.header
+	v4 := h.Kind == frame.IPv4
+	switch {
+	case h.HasOptions() && !frame.OptionsOK(p.Data, h):
+		return BadIPHeader
+	case h.Proto == frame.ProtoICMP && v4, h.Proto == frame.ProtoICMPv6 && !v4:
+		return d.readICMP(p)
+	case isIPsec(h.Proto):
+		p.flow = flow{key: ipsecKey(h.Src, h.Dst)}
+		p.flow.id = d.hasher.ID(&p.flow.key)
+		return pending
+	case h.Proto == frame.ProtoIGMP && v4, h.Proto == frame.ProtoNone && !v4:
+		return ProtocolIgnored // the host's, which does not answer
+	}
+	return UnreachableProtocol
 }
 
 // readICMP settles an ICMP message to a VIP, but for an error, which goes to
@@ -122,6 +141,9 @@ func (d *Director) readICMP(p *Packet) Reason {
 	// What is quoted went from the VIP to the client.
 	p.flow = flow{quoted: true, key: conntrack.Key{Client: in.Dst, Virtual: in.Src,
 		ClientPort: in.DstPort, VirtualPort: in.SrcPort, Proto: in.Proto}}
+	if isIPsec(in.Proto) {
+		p.flow.key = ipsecKey(in.Dst, in.Src)
+	}
 	p.flow.id = d.hasher.ID(&p.flow.key)
 	return pending
 }
@@ -131,13 +153,20 @@ func keyOf(h *frame.Header) conntrack.Key {
 	return conntrack.Key{Client: h.Src, Virtual: h.Dst, ClientPort: h.SrcPort, VirtualPort: h.DstPort, Proto: h.Proto}
 }
 
+// setKey sets the key of p's flow, which read leaves for later where p is IPv4.
+func (p *Packet) setKey() {
+	if h := &p.header; h.Kind == frame.IPv4 && h.Proto.HasPorts() {
+		p.flow.key = keyOf(h)
+	}
+}
+
 // connected reports whether an ICMP error h about a packet of that protocol is
 // for a connection: parameter problems of IPv4 are the host's, as in IPVS.
 func connected(h *frame.Header, proto frame.Proto) bool {
 	if h.Kind == frame.IPv4 && h.ICMPType == icmpParameterProblem {
 		return false
 	}
-	return proto == frame.ProtoTCP || proto == frame.ProtoUDP || proto == frame.ProtoSCTP
+	return proto.HasPorts() || isIPsec(proto)
 }
 
 // others decides about the packets that hits has left.
@@ -156,14 +185,14 @@ func (d *Director) others(t *Table, s *Scratch, b *Batch, now int64) {
 // decide says where p goes. From here on the caller holds d.mu and
 // s.shard.mu.
 func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) Reason {
-	if p.header.Kind == frame.IPv4 && !p.flow.quoted {
-		p.flow.key = keyOf(&p.header)
-	}
+	p.setKey()
 	switch {
 	case p.header.IsFragment():
 		return d.fragment(t, s, b, p, now)
 	case p.flow.quoted:
 		return d.related(t, s, p, now)
+	case !p.header.Proto.HasPorts():
+		return d.followIPsec(t, s, p, now)
 	}
 	return d.connect(t, s, p, now)
 }

@@ -31,6 +31,7 @@ const (
 	ResetNoConnection
 	UnreachableNoService
 	UnreachableNoServer
+	UnreachableProtocol
 	TimeExceeded
 	FragmentationNeeded
 	ResetLimited
@@ -92,6 +93,7 @@ var reasons = [numReasons]struct {
 	ResetNoConnection:    {name: "reset-no-connection", text: "TCP segment of an unknown connection, not a SYN; RST sent", verdict: Answer, owed: owed{kind: oweReset, verify: true}},
 	UnreachableNoService: {name: "unreachable-no-service", text: "UDP to a VIP port without a service; ICMP port unreachable sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4, verify: true}},
 	UnreachableNoServer:  {name: "unreachable-no-server", text: "a new connection to a service without a usable server; ICMP port unreachable sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4}},
+	UnreachableProtocol:  {name: "unreachable-protocol", text: "of an IP protocol that is not served; ICMP protocol unreachable sent, or parameter problem over IPv6", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 2, typ6: 4, code6: 1}},
 	TimeExceeded:         {name: "time-exceeded", text: "TTL used up; ICMP time exceeded sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 11, typ6: 3}, routed: true},
 	FragmentationNeeded:  {name: "fragmentation-needed", text: "longer than the server's link carries, and must not be fragmented; ICMP fragmentation needed sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 4, typ6: 2}, routed: true},
 	ResetLimited:         {name: "reset-limited", text: "owed a RST, which the rate limit refused"},
@@ -106,7 +108,7 @@ var reasons = [numReasons]struct {
 	OtherVLAN:            {name: "other-vlan", text: "tagged for a VLAN, whose own interface receives it too"},
 	BadSource:            {name: "bad-source", text: "from an address that cannot be a client's, or from the VIP itself"},
 	ShortFrame:           {name: "short-frame", text: "shorter than its headers"},
-	BadIPHeader:          {name: "bad-ip-header", text: "an IP packet whose header lengths, version or extension headers do not fit"},
+	BadIPHeader:          {name: "bad-ip-header", text: "an IP packet whose header lengths, version, options or extension headers do not fit, or one with a source route"},
 	BadIPChecksum:        {name: "bad-ip-checksum", text: "an IPv4 packet with a wrong header checksum"},
 	BadTransport:         {name: "bad-transport", text: "a packet whose TCP, UDP or ICMP header does not fit it"},
 	BadChecksum:          {name: "bad-checksum", text: "owed an answer, but its TCP, UDP or ICMP checksum is wrong"},
@@ -118,7 +120,7 @@ var reasons = [numReasons]struct {
 	Shed:                 {name: "shed", text: "a new connection that drop_packet refused"},
 	Overload:             {name: "overload", text: "a SYN that came while more frames waited than can be handled in time"},
 	ICMPIgnored:          {name: "icmp-ignored", text: "ICMP to the VIP that is neither a ping nor about a connection"},
-	ProtocolIgnored:      {name: "protocol-ignored", text: "of an IP protocol the director does not serve"},
+	ProtocolIgnored:      {name: "protocol-ignored", text: "of an IP protocol that is not answered: SCTP to a port without a service, IGMP, none at all"},
 	ResetIgnored:         {name: "reset-ignored", text: "a RST of an unknown connection"},
 }
 

@@ -1,0 +1,39 @@
+package dataplane
+
+import (
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
+
+// isakmpPort is that of the key exchange of IPsec, over UDP.
+const isakmpPort = 500
+
+// isIPsec reports whether packets of that protocol belong to the key exchange
+// between the same addresses.
+func isIPsec(proto frame.Proto) bool { return proto == frame.ProtoESP || proto == frame.ProtoAH }
+
+// ipsecKey is the key of the key exchange of a client.
+func ipsecKey(client, vip frame.Addr) conntrack.Key {
+	return conntrack.Key{Client: client, Virtual: vip, ClientPort: isakmpPort, VirtualPort: isakmpPort, Proto: frame.ProtoUDP}
+}
+
+// followIPsec sends a packet of ESP or AH where its client's key exchange goes,
+// whose timer it restarts. Without one it begins nothing.
+func (d *Director) followIPsec(t *Table, s *Scratch, p *Packet, now int64) Reason {
+	if !d.services.serve(p.header.Kind == frame.IPv6) {
+		return UnreachableProtocol
+	}
+	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	defer s.shard.unlock(at)
+	if e == nil || d.begunAnew(t, e, &p.header) {
+		return UnreachableProtocol
+	}
+	ds := d.destOf(e)
+	if ds == nil || ds.in == nil {
+		return ServerRemoved
+	}
+	if ds.local {
+		return UnreachableProtocol
+	}
+	return d.pass(t, s, p, ds, e, Hit, now)
+}
