@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"go/ast"
 	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,4 +66,27 @@ func bareNumber(e ast.Expr, fields []string) (string, bool) {
 	}
 	lit, ok := kv.Value.(*ast.BasicLit)
 	return key.Name, ok && lit.Value != "0xffffffff"
+}
+
+// The tree has at least as many lines of tests as of code.
+func TestThereAreAsManyLinesOfTestsAsOfCode(t *testing.T) {
+	code, tests := 0, 0
+	err := filepath.WalkDir(moduleRoot, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if n := bytes.Count(b, []byte("\n")); strings.HasSuffix(p, "_test.go") {
+			tests += n
+		} else {
+			code += n
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code < 10000 || tests < code {
+		t.Errorf("%d lines of tests for %d of code", tests, code)
+	}
 }
