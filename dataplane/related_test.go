@@ -203,7 +203,7 @@ func TestErrorsAboutFragments(t *testing.T) {
 	}
 }
 
-// Of what is quoted only version, length of the header, protocol, addresses and ports
+// Only version, length of the header, protocol, addresses and ports of a quotation
 // count: routers quote a packet as they have changed it.
 func TestErrorsThatQuoteAChangedPacket(t *testing.T) {
 	for _, q := range quotedFlows {

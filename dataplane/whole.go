@@ -6,7 +6,7 @@ import "lvsdr/dataplane/frame"
 // packet as long as one can be, behind Ethernet with a tag.
 const wholeRoom = frame.EtherLen + frame.TagLen + frame.IPv6Len + 65535
 
-// A gathered is what is known of a datagram that waits for all its fragments.
+// A gathered is the state of a datagram that waits for all its fragments.
 type gathered struct {
 	// whole says that the datagram waits; owed for what, if that was decided by
 	// its first fragment, and by what hop.

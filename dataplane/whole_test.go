@@ -51,7 +51,7 @@ func TestFragmentsAreAnsweredAsAWhole(t *testing.T) {
 			{"a segment of no connection to a port that is served", seg(src, "A", 80, 900), dataplane.ResetNoConnection},
 			{"one with a FIN, which has a number of its own", seg(src, "FA", 81, 901), dataplane.ResetNoService},
 			{"a reset", seg(src, "R", 81, 500), dataplane.ResetIgnored},
-			{"a query that nobody answers", query(src, 99, 1400), dataplane.UnreachableNoService},
+			{"a query without a service", query(src, 99, 1400), dataplane.UnreachableNoService},
 			{"a service without servers", query(src, 60, 700), dataplane.UnreachableNoServer},
 		} {
 			t.Run(fmt.Sprintf("%s from %v", c.name, src), func(t *testing.T) {

@@ -117,7 +117,7 @@ func TestOptionsOK(t *testing.T) {
 		{"nothing but padding", []byte{1, 1, 1, 0}, true},
 		{"the end, and anything behind it", []byte{0, 131, 99, 1}, true},
 		{"router alert", []byte{148, 4, 0, 0}, true},
-		{"one that nobody knows", []byte{94, 4, 0xff, 0xff}, true},
+		{"an unknown one", []byte{94, 4, 0xff, 0xff}, true},
 		{"a record route with a place", []byte{7, 7, 4, 0, 0, 0, 0, 0}, true},
 		{"one that is full", []byte{7, 7, 8, 10, 0, 0, 1, 0}, true},
 		{"a record route without a pointer", []byte{1, 1, 7, 2}, false},

@@ -100,7 +100,7 @@ func TestEveryCombinationOfAnswersIsJudgedByTheTable(t *testing.T) {
 	}
 }
 
-// Of a server that works, the clients' side and the MTU are judged, both at once.
+// A server that works is judged by the clients' side and by its MTU, both at once.
 func TestAServerThatWorksIsJudgedByTheClientsSideAndItsMTU(t *testing.T) {
 	link := director(well()).Host.Links[0]
 	for _, c := range []struct {
