@@ -330,7 +330,7 @@ func (c *converger) resolve(s *site.State) {
 	}
 	var all []arp.Target
 	for _, t := range s.Targets() {
-		all = append(all, arp.Target{IP: t.Addr, Ifindex: int32(t.Link.Index), SourceIP: t.Source, SourceMAC: t.Link.MAC})
+		all = append(all, arp.Target{IP: t.Addr, Ifindex: int32(t.Link.Index), SourceIP: t.Source, SourceMAC: t.Link.MAC, Static: t.MAC})
 	}
 	c.targets.done(c.actors.ARP.SetTargets(all), c.now())
 }

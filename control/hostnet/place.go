@@ -40,6 +40,9 @@ type Place struct {
 	// Source is the host's own address there, of the same family; the zero Addr
 	// where it has none.
 	Source netip.Addr
+	// MAC is that of a real server where it is given, by a permanent neighbour entry;
+	// zero: it is to be asked for.
+	MAC frame.MAC
 	// Local is the name of the interface of this host that has the address, which
 	// a VIP may be where the kernel can be kept from it (Snapshot.HidesLocal);
 	// empty: none. This host's own packets to such a VIP stay here: local clients
@@ -120,7 +123,7 @@ func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	return Place{Link: link, Source: source}, nil
+	return Place{Link: link, Source: source, MAC: s.static(link, addr)}, nil
 }
 
 // onLinkRemedy says how a real server comes to be on a network of this host.

@@ -346,3 +346,28 @@ func BenchmarkLocate(b *testing.B) {
 		}
 	}
 }
+
+// The MAC address of a real server that an operator has given is taken from the
+// permanent neighbour entry of its link.
+func TestAPermanentNeighbourGivesTheMACOfARealServer(t *testing.T) {
+	given := frame.MAC{2, 0, 0, 0, 0, 0x11}
+	for _, c := range []struct {
+		name string
+		n    Neighbour
+		want frame.MAC
+	}{
+		{"on its link", Neighbour{2, addr("192.168.1.11"), given}, given},
+		{"on another link", Neighbour{3, addr("192.168.1.11"), given}, frame.MAC{}},
+		{"of another address", Neighbour{2, addr("192.168.1.13"), given}, frame.MAC{}},
+		{"our own MAC address", Neighbour{2, addr("192.168.1.11"), eth0.MAC}, frame.MAC{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := site()
+			s.Neighbours = []Neighbour{c.n}
+			p, err := s.Server(addr("192.168.1.11"))
+			if err != nil || p.MAC != c.want {
+				t.Errorf("%s, %v; want %s", p.MAC, err, c.want)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package hostnet_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"lvsdr/bench/netns"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/policyroute"
+	"lvsdr/dataplane/frame"
 )
 
 func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
@@ -206,6 +208,8 @@ func TestWatchTellsOfEachKindOfChange(t *testing.T) {
 			return nl.RouteAdd(&netlink.Route{Dst: netlink.NewIPNet(addr("203.0.113.7").AsSlice()), LinkIndex: eth0.Attrs().Index, Scope: netlink.SCOPE_LINK})
 		}},
 		{"a rule", func() error { return nl.RuleAdd(rule) }},
+		{"a permanent neighbour", func() error { return nl.NeighSet(neighbour(eth0, netlink.NUD_PERMANENT)) }},
+		{"a permanent neighbour gone", func() error { return nl.NeighDel(neighbour(eth0, netlink.NUD_PERMANENT)) }},
 	} {
 		settle(calls)
 		try(t, c.change())
@@ -214,6 +218,39 @@ func TestWatchTellsOfEachKindOfChange(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Errorf("%s: Watch says nothing", c.name)
 		}
+	}
+}
+
+// neighbour is an entry of the kernel's neighbour table.
+func neighbour(on netlink.Link, state int) *netlink.Neigh {
+	return &netlink.Neigh{LinkIndex: on.Attrs().Index, Family: netlink.FAMILY_V4, State: state,
+		IP: addr("192.168.1.77").AsSlice(), HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 0x77}}
+}
+
+// The kernel learns of its neighbours all the time.
+func TestOnlyPermanentNeighboursCount(t *testing.T) {
+	h := newHost(t)
+	calls := watched(t, h)
+	nl, eth0 := h.Netlink(), link(t, h, "eth0")
+	settle(calls)
+	try(t, nl.NeighSet(neighbour(eth0, netlink.NUD_REACHABLE)))
+	select {
+	case <-calls:
+		t.Error("Watch told of a neighbour that the kernel has learned")
+	case <-time.After(4 * hostnet.Calm):
+	}
+	read := func() *hostnet.Snapshot {
+		var s *hostnet.Snapshot
+		try(t, h.Do(func() (err error) { s, err = hostnet.Read(); return err }))
+		return s
+	}
+	if got := read().Neighbours; len(got) != 0 {
+		t.Errorf("neighbours %v, want none", got)
+	}
+	try(t, nl.NeighSet(neighbour(eth0, netlink.NUD_PERMANENT)))
+	want := hostnet.Neighbour{Link: eth0.Attrs().Index, Addr: addr("192.168.1.77"), MAC: frame.MAC{2, 0, 0, 0, 0, 0x77}}
+	if got := read().Neighbours; len(got) != 1 || got[0] != want {
+		t.Errorf("neighbours %v, want %v", got, want)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"lvsdr/dataplane/frame"
 )
 
 // Loopback is the Kind of lo.
@@ -63,6 +65,9 @@ type Snapshot struct {
 	Links  []Link
 	Addrs  []Addr
 	Routes []Route
+	// Neighbours are the permanent entries of the kernel's neighbour tables: MAC addresses
+	// that an operator has given (ip neigh ... nud permanent).
+	Neighbours []Neighbour
 	// Tables4 and Tables6 are the tables that are looked at for each packet, in
 	// their order; nil: local, main, default.
 	Tables4, Tables6 []int
@@ -74,6 +79,24 @@ type Snapshot struct {
 
 	once  sync.Once
 	index *index
+}
+
+// A Neighbour is the MAC address of a host on a link.
+type Neighbour struct {
+	Link int // interface index
+	Addr netip.Addr
+	MAC  frame.MAC
+}
+
+// static is the MAC address of another host that is given for an address on a link;
+// zero: none is.
+func (s *Snapshot) static(link Link, addr netip.Addr) frame.MAC {
+	for _, n := range s.Neighbours { // few, if any
+		if n.Link == link.Index && n.Addr == addr && n.MAC != link.MAC {
+			return n.MAC
+		}
+	}
+	return frame.MAC{}
 }
 
 // An index is a Snapshot by what is looked for.

@@ -15,16 +15,20 @@ import (
 // come alone.
 const Calm = 50 * time.Millisecond
 
-// Watch calls changed after links, addresses, routes or rules of the calling
-// thread's network namespace have changed, once for all changes within Calm, and
+// Watch calls changed after links, addresses, routes, rules or permanent neighbours of
+// the calling thread's network namespace have changed, once for all changes within Calm, and
 // after changes were lost or may have been. The program's own routes and rules do
 // not count. It returns with ctx, or at once with an error if it cannot subscribe
 // at all.
 func Watch(ctx context.Context, changed func()) error {
 	s := nlwatch.Source{Name: "the interfaces", Protocol: unix.NETLINK_ROUTE,
 		Groups: []uint{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
-			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE},
+			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEIGH},
 		Counts: func(m syscall.NetlinkMessage) bool {
+			if state, ok := nlwatch.Neighbour(m); ok {
+				// One that was permanent and is removed is told of as failed.
+				return state&(unix.NUD_PERMANENT|unix.NUD_FAILED) != 0
+			}
 			_, p, ok := nlwatch.Route(m)
 			return !ok || p != policyroute.Protocol
 		}}

@@ -79,8 +79,8 @@ func TestVIPsAndServersAreFoundOnTheirInterfaces(t *testing.T) {
 	if got := sc.s.Own(); !slices.Equal(got, []frame.Addr{addr("192.168.1.100"), addr("192.168.1.101")}) {
 		t.Errorf("own addresses %v", got)
 	}
-	targets := []Target{{netip.MustParseAddr("10.1.1.1"), eth1, netip.MustParseAddr("10.0.0.10")},
-		{netip.MustParseAddr("192.168.1.11"), eth0, netip.MustParseAddr("192.168.1.10")}}
+	targets := []Target{{Addr: netip.MustParseAddr("10.1.1.1"), Link: eth1, Source: netip.MustParseAddr("10.0.0.10")},
+		{Addr: netip.MustParseAddr("192.168.1.11"), Link: eth0, Source: netip.MustParseAddr("192.168.1.10")}}
 	if got := sc.s.Targets(); !slices.Equal(got, targets) {
 		t.Errorf("targets %v", got)
 	}

@@ -101,6 +101,7 @@ type Target struct {
 	Addr   netip.Addr
 	Link   hostnet.Link
 	Source netip.Addr // this host's own address there; the zero Addr: none
+	MAC    frame.MAC  // as it is given; zero: it is to be asked for
 }
 
 // Targets are the real servers that have a place.
@@ -109,7 +110,7 @@ func (s *State) Targets() []Target { return slices.Collect(s.targets()) }
 func (s *State) targets() iter.Seq[Target] {
 	return func(yield func(Target) bool) {
 		for addr, p := range s.places.All() {
-			if p.ok() && !yield(Target{addr, p.Link, p.Source}) {
+			if p.ok() && !yield(Target{addr, p.Link, p.Source, p.MAC}) {
 				return
 			}
 		}
