@@ -16,6 +16,23 @@ import (
 // A Loader reads the configuration file: what it says, and what was found in it.
 type Loader func() (*keepalived.Config, keepalived.Diagnostics, error)
 
+// Until is what l reads, or the error of ctx if that ends before: a file may be a
+// FIFO that nobody writes, or on a host that hangs. Then l goes on for itself.
+func (l Loader) Until(ctx context.Context) (*keepalived.Config, keepalived.Diagnostics, error) {
+	read := make(chan loaded, 1)
+	go func() {
+		var m loaded
+		m.cfg, m.found, m.err = l()
+		read <- m
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, nil, fmt.Errorf("read configuration: %w", ctx.Err())
+	case m := <-read:
+		return m.cfg, m.found, m.err
+	}
+}
+
 // reloads are the readings of the configuration file after the first.
 type reloads struct {
 	loading bool            // one is under way

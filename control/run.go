@@ -79,7 +79,10 @@ func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 		return err
 	}
 	defer only.Close()
-	first, err := readFile(&o)
+	first, err := readFile(ctx, &o)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

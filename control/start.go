@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 
 	"lvsdr/control/keepalived"
@@ -19,12 +20,12 @@ func (e *BadFile) Error() string {
 
 // readFile reads the configuration for the first time, before anything is
 // touched.
-func readFile(o *Options) (first loaded, err error) {
+func readFile(ctx context.Context, o *Options) (first loaded, err error) {
 	if o.Load == nil {
 		o.Log.Info("lvsdr starts without a configuration file", "version", o.Version)
 		return first, nil
 	}
-	if first.cfg, first.found, err = o.Load(); err != nil {
+	if first.cfg, first.found, err = o.Load.Until(ctx); err != nil {
 		return first, err
 	}
 	if !o.ServeRest && first.found.Max() >= keepalived.Error {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -34,7 +35,7 @@ func TestAStartRefusesAFileWithErrors(t *testing.T) {
 			var log bytes.Buffer
 			o := Options{File: "test.conf", ServeRest: tt.serveRest, Log: slog.New(slog.NewTextHandler(&log, nil)),
 				Load: func() (*keepalived.Config, keepalived.Diagnostics, error) { return parse(tt.file) }}
-			first, err := readFile(&o)
+			first, err := readFile(t.Context(), &o)
 			var bad *BadFile
 			switch {
 			case tt.err == "" && err != nil, tt.err != "" && (!errors.As(err, &bad) || !strings.HasPrefix(err.Error(), tt.err)):
@@ -48,5 +49,20 @@ func TestAStartRefusesAFileWithErrors(t *testing.T) {
 				t.Errorf("logged %s\nwant %s", log.String(), tt.logged)
 			}
 		})
+	}
+}
+
+// A file that cannot be read to its end does not keep a start from being called off.
+func TestAStartThatWaitsForItsFileCanBeCalledOff(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	never := make(chan bool)
+	defer close(never)
+	o := Options{File: "test.conf", Log: slog.New(slog.DiscardHandler), Load: func() (*keepalived.Config, keepalived.Diagnostics, error) {
+		cancel()
+		<-never
+		return nil, nil, nil
+	}}
+	if _, err := readFile(ctx, &o); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "read configuration") {
+		t.Errorf("error %v", err)
 	}
 }

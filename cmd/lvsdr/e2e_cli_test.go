@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"lvsdr/bench/netlab"
 	"lvsdr/bench/scenario"
 	"lvsdr/control/api"
@@ -71,6 +73,40 @@ func TestAStartRefusesAFileWithMistakes(t *testing.T) {
 	lab := newLab(t, netlab.Spec{})
 	if st := status(t, direct(t, lab, minimal+"frobnicate\n", "--serve-rest")); len(st.Services) != 1 {
 		t.Errorf("with consent the services are %+v", st.Services)
+	}
+}
+
+// A FIFO as a configuration that is never written whole kept run and run -t until
+// SIGKILL.
+func TestAFileThatDoesNotEndIsLeftAtASignal(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args []string
+		code int
+	}{{[]string{"run", "-t"}, 130}, {[]string{"run"}, 0}} {
+		fifo := filepath.Join(shortDir(t), "fifo")
+		if err := unix.Mkfifo(fifo, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lab := newLab(t, netlab.Spec{})
+		cmd := lab.Director.Command(t.Context(), binary(), append(test.args, "-c", fifo, "--socket", fifo+".s")...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var writer *os.File
+		await(t, "the FIFO to be read", func() (ok bool) {
+			var err error
+			writer, err = os.OpenFile(fifo, os.O_WRONLY|unix.O_NONBLOCK, 0)
+			return err == nil
+		})
+		if err := unix.Kill(cmd.Process.Pid, unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // the exit code says it
+		writer.Close()
+		if code := cmd.ProcessState.ExitCode(); code != test.code {
+			t.Errorf("%v ended with %d, want %d", test.args, code, test.code)
+		}
 	}
 }
 

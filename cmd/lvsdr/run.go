@@ -56,7 +56,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.test {
-				return f.testConfig(cmd.OutOrStdout(), cmd.ErrOrStderr())
+				return f.testConfig(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
 			return f.run(cmd.Context(), cmd.ErrOrStderr())
 		},

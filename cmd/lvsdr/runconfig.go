@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -27,12 +28,15 @@ func (f *runFlags) options() (keepalived.Options, error) {
 }
 
 // testConfig reports everything found in the file.
-func (f *runFlags) testConfig(out, errs io.Writer) error {
+func (f *runFlags) testConfig(ctx context.Context, out, errs io.Writer) error {
 	o, err := f.options()
 	if err != nil {
 		return err
 	}
-	cfg, found, err := keepalived.Load(f.config, o)
+	cfg, found, err := f.loader(o).Until(ctx)
+	if ctx.Err() != nil {
+		return exitError{interruptedCode, err}
+	}
 	for _, d := range found {
 		fmt.Fprintln(errs, d)
 	}

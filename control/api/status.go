@@ -79,7 +79,7 @@ type Server struct {
 	Effective    int     `json:"effective"` // the weight in force; 0 while it is down
 	Up           bool    `json:"up"`        // as its checks say
 	State        string  `json:"state"`     // whether it gets connections, and why not; the director's Handler fills it in
-	Check        string  `json:"check"`     // why it is down, or "ok", or "none"
+	Check        string  `json:"check"`     // why it is down, or "ok", or "none", or NotMade and why
 	Checks       []Check `json:"checks,omitempty"`
 	MAC          string  `json:"mac"`                  // empty: not known, it gets no frames
 	Interface    string  `json:"interface"`            // by which it is reached

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -76,6 +77,17 @@ func (c *ServiceConfig) PersistenceText() string {
 	return fmt.Sprintf("persistent %d s", c.Persistence)
 }
 
+// NotMade starts the Check of a server that is up for want of news: this host
+// cannot make its checks.
+const NotMade = "not made: "
+
+// NotChecked says why this host cannot make the server's checks; false: it can, or
+// the server is down.
+func (s *Server) NotChecked() (reason string, ok bool) {
+	reason, ok = strings.CutPrefix(s.Check, NotMade)
+	return reason, ok && s.Up
+}
+
 // StateText is whether a server gets connections, and why not.
 func (s *Server) StateText() string {
 	switch {
@@ -89,6 +101,9 @@ func (s *Server) StateText() string {
 		return "quiesced: weight 0"
 	case s.Check == "none":
 		return "up, not checked"
+	}
+	if _, ok := s.NotChecked(); ok {
+		return "up, check not made"
 	}
 	return "up"
 }

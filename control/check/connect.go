@@ -36,7 +36,7 @@ func connect(ctx context.Context, what string, addr netip.AddrPort, o socketOpti
 	}
 	c, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
-		return connectError(ctx, what, err)
+		return connectError(ctx, what, o.bind.Addr(), err)
 	}
 	if o.bind.Port() != 0 {
 		_ = c.(*net.TCPConn).SetLinger(0) // it is open, and 0 is a legal value
@@ -45,9 +45,9 @@ func connect(ctx context.Context, what string, addr netip.AddrPort, o socketOpti
 	return nil
 }
 
-// connectError says in a few words why a dial failed. Package net repeats the
-// addresses and names system calls, which is of no use in a log.
-func connectError(ctx context.Context, what string, err error) error {
+// connectError says in a few words why a dial from bind failed. Package net
+// repeats the addresses and names system calls, which is of no use in a log.
+func connectError(ctx context.Context, what string, bind netip.Addr, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("%s: %w", what, context.Canceled)
 	}
@@ -62,6 +62,12 @@ func connectError(ctx context.Context, what string, err error) error {
 	var call *os.SyscallError
 	if errors.As(err, &call) && call.Syscall == "connect" && !localTrouble(call.Err) {
 		return fmt.Errorf("%s: %w", what, call.Err)
+	}
+	if call != nil && call.Syscall == "bind" && bind.IsValid() {
+		err = fmt.Errorf("bindto %s: %w", bind, call.Err)
+		if errors.Is(call.Err, syscall.EADDRNOTAVAIL) {
+			err = fmt.Errorf("bindto %s, which is no address of this host: %w", bind, call.Err)
+		}
 	}
 	return fmt.Errorf("%w: %s: %w", ErrNotMade, what, err)
 }

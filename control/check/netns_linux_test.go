@@ -66,7 +66,7 @@ func TestTCPProbe(t *testing.T) {
 		wantText(t, try(t, TCP{Addr: web, Interface: "eth9"}, time.Minute), ErrNotMade,
 			"check not made: connect 192.168.1.11:80: bind to interface eth9: no such device")
 		wantText(t, try(t, TCP{Addr: web, Bind: netip.MustParseAddrPort("192.0.2.1:0")}, time.Minute), ErrNotMade,
-			"check not made: connect 192.168.1.11:80: bind: cannot assign requested address")
+			"check not made: connect 192.168.1.11:80: bindto 192.0.2.1, which is no address of this host: cannot assign requested address")
 		onThread(func() {
 			dropNetAdmin(t)
 			wantText(t, try(t, TCP{Addr: web, Mark: 1}, time.Minute), os.ErrPermission,

@@ -242,6 +242,9 @@ func (r *Runner) judge(j *job, res Result) func() {
 	s := &j.state
 	s.Attempts++
 	s.Made, s.LastError = outcome != NotMade, ""
+	if s.NotMade++; s.Made {
+		s.NotMade = 0
+	}
 	if res.Err != nil {
 		s.LastError = res.Err.Error()
 	}

@@ -610,12 +610,15 @@ func TestAttemptThatWasNotMadeChangesNothing(t *testing.T) {
 		time.Sleep(35 * sec)
 		d.expect(t, "0s c up=true err=check not made: no descriptors")
 		s := r.States()[0]
-		if !s.Up || s.Made || s.Attempts != 4 || s.Failures != 0 || s.LastError != "check not made: no descriptors" {
+		if !s.Up || s.Made || s.NotMade != 4 || s.Attempts != 4 || s.Failures != 0 || s.LastError != "check not made: no descriptors" {
 			t.Fatalf("%+v", s)
 		}
 		p.set(nil, 0) // at 40 s
 		time.Sleep(10 * sec)
 		d.expect(t, "0s c up=true err=check not made: no descriptors", "40s c up=true err=<nil>")
+		if s := r.States()[0]; !s.Made || s.NotMade != 0 {
+			t.Fatalf("made again: %+v", s)
+		}
 	})
 	if want := "level=WARN msg=\"check not made\" check=c error=\"check not made: no descriptors\"\n"; log.String() != want {
 		t.Fatalf("log:\n%swant it once:\n%s", log.String(), want)

@@ -16,6 +16,8 @@ type State struct {
 	Up    bool
 	// Made says whether the last attempt could be made; true before the first.
 	Made bool
+	// NotMade is how many attempts in a row could not be made.
+	NotMade int
 	// Since is the start or the last change of Up.
 	Since time.Time
 	// LastError is the error of the last attempt; empty: it was good, or there

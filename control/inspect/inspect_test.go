@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lvsdr/control/api"
+	"lvsdr/control/check"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -209,5 +210,44 @@ func TestFlagsAreWrittenAsTcpdumpDoes(t *testing.T) {
 		if got := flagsText(flags); got != want {
 			t.Errorf("%08b: %q, want %q", flags, got, want)
 		}
+	}
+}
+
+// A server whose check this host cannot make stays as it was; the status says so
+// from the second time on, one line for each cause.
+func TestStatusTellsOfChecksThatCannotBeMade(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		notMade  int
+		err      string
+		down     bool
+		check    string
+		state    string
+		problems []string
+	}{
+		{"made", 0, "", false, "ok", "up", nil},
+		{"not made once", 1, "check not made: connect 192.168.1.12:80: bindto 10.0.0.1: no", false, "ok", "up", nil},
+		{"not made again", 2, "check not made: connect 192.168.1.12:80: bindto 10.0.0.1: no", false, "not made: bindto 10.0.0.1: no", "up, check not made",
+			[]string{rs2 + ":80: the health check cannot be made, and what was known before stays: bindto 10.0.0.1: no"}},
+		{"not made for another reason", 9, "check not made: no descriptors", false, "not made: no descriptors", "up, check not made",
+			[]string{rs2 + ":80: the health check cannot be made, and what was known before stays: no descriptors"}},
+		{"not made, and down before", 9, "check not made: no descriptors", true, "connection refused", "down: connection refused", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.Check = func(id string) (check.State, bool) {
+				return check.State{ID: id, Kind: "TCP_CHECK", Made: tt.notMade == 0, NotMade: tt.notMade, LastError: tt.err}, strings.Contains(id, rs2)
+			}
+			if tt.down {
+				r.down()
+			}
+			st := r.Status()
+			if s := st.Services[0].Servers[1]; s.Check != tt.check || s.StateText() != tt.state {
+				t.Errorf("check %q, state %q", s.Check, s.StateText())
+			}
+			if want := append([]string{"a problem"}, tt.problems...); !slices.Equal(st.Problems, want) {
+				t.Errorf("problems %q, want %q", st.Problems, want)
+			}
+		})
 	}
 }

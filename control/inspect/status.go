@@ -1,7 +1,11 @@
 package inspect
 
 import (
+	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"lvsdr/control/api"
 	"lvsdr/control/check"
@@ -25,7 +29,37 @@ func (i *Inspector) Status() *api.Status {
 		now, _ := i.Engine.Service(s.Config.Key)
 		st.Services = append(st.Services, i.service(&s, &now))
 	}
+	st.Problems = append(slices.Clone(st.Problems), notMade(st.Services)...)
 	return st
+}
+
+// notMade tells of real servers of which nothing is known, because this host
+// cannot make their checks: a line for each reason.
+func notMade(services []api.Service) []string {
+	servers := map[string]map[string]bool{} // by reason
+	for i := range services {
+		for _, s := range services[i].Servers {
+			reason, ok := s.NotChecked()
+			if !ok {
+				continue
+			}
+			if servers[reason] == nil {
+				servers[reason] = map[string]bool{}
+			}
+			servers[reason][api.HostPort(s.Address, s.Port)] = true
+		}
+	}
+	var lines []string
+	for _, reason := range slices.Sorted(maps.Keys(servers)) {
+		names := slices.Sorted(maps.Keys(servers[reason]))
+		const most = 3
+		more := ""
+		if n := len(names) - most; n > 0 {
+			names, more = names[:most], fmt.Sprintf(" and %d more", n)
+		}
+		lines = append(lines, fmt.Sprintf("%s%s: the health check cannot be made, and what was known before stays: %s", strings.Join(names, ", "), more, reason))
+	}
+	return lines
 }
 
 // service joins what is configured of a service with what the engine has of it;
@@ -39,7 +73,8 @@ func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus) a
 	for j := range s.Servers {
 		r := &s.Servers[j]
 		sv := api.Server{ServerConfig: director.WireServerConfig(&r.Config), Effective: r.Effective, Up: r.Up,
-			Check: checkText(r), Checks: i.checks(r.Checks), Interface: r.Place.Link.Name}
+			Checks: i.checks(r.Checks), Interface: r.Place.Link.Name}
+		sv.Check = checkText(r, i.unmade(r.Checks))
 		if r.MAC != (frame.MAC{}) {
 			sv.MAC = r.MAC.String()
 		}
@@ -63,12 +98,33 @@ func find(all []dataplane.ServerStatus, c dataplane.ServerConfig) int {
 	return -1
 }
 
+// unmadeFor is how many attempts in a row must not have been made to be told of:
+// one may want a descriptor for a moment.
+const unmadeFor = 2
+
+// unmade is why the first of these checks that cannot be made cannot; empty: all
+// can.
+func (i *Inspector) unmade(ids []string) string {
+	for _, id := range ids {
+		if c, ok := i.Check(id); ok && c.NotMade >= unmadeFor {
+			reason := strings.TrimPrefix(c.LastError, check.ErrNotMade.Error()+": ")
+			if _, cause, ok := strings.Cut(reason, ": "); ok && strings.HasPrefix(reason, "connect ") {
+				return cause // the same for all servers
+			}
+			return reason
+		}
+	}
+	return ""
+}
+
 // checkText returns the result of a server's checks, in a word or as the reason why it is
-// down.
-func checkText(r *site.ServerView) string {
+// down; unmade is why they cannot be made, and empty where they can.
+func checkText(r *site.ServerView, unmade string) string {
 	switch {
 	case !r.Up:
 		return r.Reason
+	case unmade != "":
+		return api.NotMade + unmade
 	case len(r.Checks) == 0:
 		return "none"
 	}
