@@ -17,6 +17,7 @@ import (
 // A phrase is an expression that a native reader has to read twice.
 type phrase struct {
 	name    string
+	has     string         // words of which each match has one, in lower case or as they are written, with | between
 	re      *regexp.Regexp // over text whose lines are joined; group 1, if there is one, is what is reported
 	instead string         // what to write
 	bad     string         // an example that the expression finds
@@ -28,51 +29,51 @@ const opens = `(?:^|[.!?] +)`
 
 // phrases is the list of expressions that no comment, text or document contains.
 var phrases = []phrase{
-	{"begin as a noun", regexp.MustCompile(`(?i)\b(?:the|a|its|each|every|no) begin\b|\bbegin of\b`),
+	{"begin as a noun", "begin", regexp.MustCompile(`(?i)\b(?:the|a|its|each|every|no) begin\b|\bbegin of\b`),
 		"start, first packet, SYN", "TCP, not the begin of a connection", "TCP segment that does not begin a connection"},
-	{"as ever", regexp.MustCompile(`(?i)\bas ever\b`),
+	{"as ever", "as ever", regexp.MustCompile(`(?i)\bas ever\b`),
 		"name what happens", "frames go as ever", "frames are sent with sendmmsg"},
-	{"mend", regexp.MustCompile(`(?i)\bmend(?:s|ed|ing)?\b`),
+	{"mend", "mend", regexp.MustCompile(`(?i)\bmend(?:s|ed|ing)?\b`),
 		"fix, remedy, repair", "what mends it", "how to fix it"},
-	{"held against", regexp.MustCompile(`(?i)\b(?:holds?|held) (?:\w+ )?against\b`),
+	{"held against", "against", regexp.MustCompile(`(?i)\b(?:holds?|held) (?:\w+ )?against\b`),
 		"compared with, checked against, overrides", "the table is held against a map", "the table is compared with a map"},
-	{"of in front", regexp.MustCompile(`(` + opens + `Of (?:an?|one|the|each|all|several|two|these|those|this|what|whatever|others?|more|such)\b)`),
+	{"of in front", "Of ", regexp.MustCompile(`(` + opens + `Of (?:an?|one|the|each|all|several|two|these|those|this|what|whatever|others?|more|such)\b)`),
 		"for X, or the verb first", "Seen. Of one client, explain says it.", "For a single client, explain says it."},
-	{"who as a subject", regexp.MustCompile(`(` + opens + `Who(?:ever)? (?:[a-z]+s|can|may|does|wants?|reads?|makes?|had)\b)[^?.]*(?:[.;]|$)`),
+	{"who as a subject", "Who", regexp.MustCompile(`(` + opens + `Who(?:ever)? (?:[a-z]+s|can|may|does|wants?|reads?|makes?|had)\b)[^?.]*(?:[.;]|$)`),
 		"a host that, a caller that, if X", "Who sleeps for that long uses a fifth.", "A caller that sleeps for that long uses a fifth. Who has the VIP?"},
-	{"nobody as a subject", regexp.MustCompile(`(` + opens + `Nobody (?:[a-z]+s|can|may|could)\b)`),
+	{"nobody as a subject", "Nobody", regexp.MustCompile(`(` + opens + `Nobody (?:[a-z]+s|can|may|could)\b)`),
 		"no host, no caller, nothing", "A test. Nobody listens there.", "A test. No process listens there."},
-	{"nobody uses", regexp.MustCompile(`(?i)\b(?:that|which|what|whom) nobody [a-z]+s\b`),
+	{"nobody uses", "nobody", regexp.MustCompile(`(?i)\b(?:that|which|what|whom) nobody [a-z]+s\b`),
 		"unused, unknown, no host, no process", "an address that nobody has", "an unused address"},
-	{"so for in this way", regexp.MustCompile(`(?i)\b((?:reached|sent|taken|kept|made|served|send|sends|leave|leaves|offers|counted|read|reads|found|asked|built|written|named|called|listed|stored|left|shown|tested|checked|measured|put|given|used|run|runs|held|drawn|printed) so)(?:[.,;:)]|$| (?:by|in|from|to|with|and|at|on|here|there|too|only|until|before|after|when|for)\b)`),
+	{"so for in this way", " so", regexp.MustCompile(`(?i)\b((?:reached|sent|taken|kept|made|served|send|sends|leave|leaves|offers|counted|read|reads|found|asked|built|written|named|called|listed|stored|left|shown|tested|checked|measured|put|given|used|run|runs|held|drawn|printed) so)(?:[.,;:)]|$| (?:by|in|from|to|with|and|at|on|here|there|too|only|until|before|after|when|for)\b)`),
 		"this way, like this", "a server behind a router cannot be reached so; it is left out", "a server behind a router cannot be reached this way; it is left out"},
-	{"so and so fast again", regexp.MustCompile(`(?i)\bhalf as \w+ again\b`),
+	{"so and so fast again", "half as", regexp.MustCompile(`(?i)\bhalf as \w+ again\b`),
 		"1.5 times as", "half as fast again", "1.5 times as fast"},
-	{"the ordinary way", regexp.MustCompile(`(?i)\bthe ordinary way\b`),
+	{"the ordinary way", "ordinary way", regexp.MustCompile(`(?i)\bthe ordinary way\b`),
 		"name the way", "batches go the ordinary way", "batches are sent with sendmmsg"},
-	{"make room", regexp.MustCompile(`(?i)\b(?:had|have) to make room\b`),
+	{"make room", "make room", regexp.MustCompile(`(?i)\b(?:had|have) to make room\b`),
 		"evicted", "3 had to make room", "3 evicted"},
-	{"deaf", regexp.MustCompile(`(?i)\bdeaf\b`),
+	{"deaf", "deaf", regexp.MustCompile(`(?i)\bdeaf\b`),
 		"no ARP reply", "the server is deaf", "the server does not answer ARP"},
-	{"whole number seconds", regexp.MustCompile(`(?i)\bwhole number seconds\b`),
+	{"whole number seconds", "whole number", regexp.MustCompile(`(?i)\bwhole number seconds\b`),
 		"a whole number of seconds", "whole number seconds", "a whole number of seconds"},
-	{"come by", regexp.MustCompile(`(?i)\b(?:does|do|did) not come by\b`),
+	{"come by", "not come by", regexp.MustCompile(`(?i)\b(?:does|do|did) not come by\b`),
 		"pass through", "answers do not come by", "answers do not pass through the director"},
-	{"is no news", regexp.MustCompile(`(?i)\bis no news\b`),
+	{"is no news", "no news", regexp.MustCompile(`(?i)\bis no news\b`),
 		"name the error that is expected", "that it was killed is no news", "its error is that it was killed"},
-	{"clock on the wall", regexp.MustCompile(`(?i)\bclock on the wall\b`),
+	{"clock on the wall", "on the wall", regexp.MustCompile(`(?i)\bclock on the wall\b`),
 		"wall-clock time", "rungs go by the clock on the wall", "rungs measure wall-clock time"},
-	{"no more for a verb", regexp.MustCompile(`(?i)\b(?:counts?|asked|looked for) no more\b`),
+	{"no more for a verb", "no more", regexp.MustCompile(`(?i)\b(?:counts?|asked|looked for) no more\b`),
 		"is ignored, no longer", "a template that is left over is asked no more", "a template that is left over is ignored; there is no more"},
-	{"for who", regexp.MustCompile(`(?i)\bfor who(?:ever)? [a-z]+s\b`),
+	{"for who", "for who", regexp.MustCompile(`(?i)\bfor who(?:ever)? [a-z]+s\b`),
 		"for people who, for a caller that", "a comment for who reads a capture", "a comment for people who read a capture"},
-	{"to and fro", regexp.MustCompile(`(?i)\bto and fro\b`),
+	{"to and fro", "to and fro", regexp.MustCompile(`(?i)\bto and fro\b`),
 		"switches between", "clients go to and fro between them", "clients switch between them"},
-	{"nobody's way", regexp.MustCompile(`(?i)\bin nobody's way\b`),
+	{"nobody's way", "nobody's", regexp.MustCompile(`(?i)\bin nobody's way\b`),
 		"does no harm", "it is in nobody's way", "it does no harm"},
-	{"too much for the rest", regexp.MustCompile(`(?i)\bremoves? what is too much\b`),
+	{"too much for the rest", "too much", regexp.MustCompile(`(?i)\bremoves? what is too much\b`),
 		"removes the rest", "adds what is missing, then removes what is too much", "adds what is missing, then removes the rest"},
-	{"defined by what", regexp.MustCompile(`(^[A-Za-z.0-9]+(?: [A-Za-z]+){0,2} (?:is|are) (?:what|whom?)\b)`),
+	{"defined by what", " what| who", regexp.MustCompile(`(^[A-Za-z.0-9]+(?: [A-Za-z]+){0,2} (?:is|are) (?:what|whom?)\b)`),
 		"name the kind of thing: the number of, the host that, the text of", "A Wish is what an interface shall do.", "A Wish is the desired state of an interface. That is what it does."},
 }
 
@@ -163,7 +164,11 @@ type finding struct {
 func (p passage) find() []finding {
 	var all []finding
 	text := strings.ReplaceAll(p.text, "\n", " ")
+	lower := strings.ToLower(text)
 	for _, ph := range phrases {
+		if !ph.possible(text, lower) {
+			continue
+		}
 		for _, at := range ph.re.FindAllStringSubmatchIndex(text, -1) {
 			if len(at) > 2 && at[2] >= 0 {
 				at = at[2:]
@@ -172,6 +177,17 @@ func (p passage) find() []finding {
 		}
 	}
 	return all
+}
+
+// possible reports whether the phrase can be in a text: its expression costs more
+// than to look for a word.
+func (ph phrase) possible(text, lower string) bool {
+	for word := range strings.SplitSeq(ph.has, "|") {
+		if strings.Contains(lower, word) || strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // passages returns all texts of the tree that people read.

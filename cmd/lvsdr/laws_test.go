@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -25,9 +26,23 @@ type source struct {
 	fset      *token.FileSet
 }
 
-// sources parses every Go file of the module but tests.
+// parsed is every Go file of the module but tests, parsed once for all laws.
+var parsed = sync.OnceValues(parseSources)
+
+// sources gives every Go file of the module but tests. They must not be changed.
 func sources(t *testing.T) []source {
 	t.Helper()
+	all, err := parsed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 50 {
+		t.Fatalf("only %d files were found from %s", len(all), moduleRoot)
+	}
+	return all
+}
+
+func parseSources() ([]source, error) {
 	var all []source
 	err := filepath.WalkDir(moduleRoot, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -51,13 +66,7 @@ func sources(t *testing.T) []source {
 		all = append(all, source{dir: path.Dir(filepath.ToSlash(rel)), name: path.Base(p), ast: f, fset: fset})
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(all) < 50 {
-		t.Fatalf("only %d files were found from %s", len(all), moduleRoot)
-	}
-	return all
+	return all, err
 }
 
 func (s source) imports() []string {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,18 +51,6 @@ func capabilities() (uint64, error) {
 		return 0, err
 	}
 	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
-}
-
-// set makes these the permitted and effective capabilities of all threads, and none
-// inheritable.
-func set(caps uint64) error {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	for i := range data {
-		part := uint32(caps >> (32 * i))
-		data[i].Permitted, data[i].Effective = part, part
-	}
-	return errnoOf(syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&hdr)), uintptr(unsafe.Pointer(&data[0])), 0))
 }
 
 // shrinkBounds takes all others than kept out of the bounding set.
