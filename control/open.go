@@ -192,6 +192,7 @@ func (h *hostReader) Read() (site.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	snap.DropUnused() // those of DR checks come and go with each check
 	snap.HidesLocal = h.guard.Early() == nil
 	if h.last == nil || !same(h.last, snap) {
 		h.last = snap

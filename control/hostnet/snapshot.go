@@ -168,14 +168,8 @@ func (t *table) sort() {
 // lookup is the route that the kernel takes to addr, nil if there is none. Routes
 // for which skip is true do not count.
 func (s *Snapshot) lookup(addr netip.Addr, skip func(*Route) bool) *Route {
-	x, order := s.find(), s.Tables4
-	if addr.Is6() {
-		order = s.Tables6
-	}
-	if order == nil {
-		order = []int{TableLocal, TableMain, TableDefault}
-	}
-	for _, n := range order {
+	x := s.find()
+	for _, n := range s.order(addr.Is6()) {
 		t := x.tables[tableKey{addr.Is4(), n}]
 		if t == nil {
 			continue
@@ -201,6 +195,26 @@ func (t *table) match(addr netip.Addr, skip func(*Route) bool) *Route {
 		}
 	}
 	return nil
+}
+
+// DropUnused leaves out the routes of tables that are not looked at for each
+// packet: no look-up finds them. It comes before the first look-up.
+func (s *Snapshot) DropUnused() {
+	s.Routes = slices.DeleteFunc(s.Routes, func(r Route) bool {
+		return !slices.Contains(s.order(r.To.Addr().Is6()), cmp.Or(r.Table, TableMain))
+	})
+}
+
+// order are the tables that are looked at for each packet, in their order.
+func (s *Snapshot) order(ipv6 bool) []int {
+	order := s.Tables4
+	if ipv6 {
+		order = s.Tables6
+	}
+	if order == nil {
+		order = []int{TableLocal, TableMain, TableDefault}
+	}
+	return order
 }
 
 // Route is the route that the kernel takes to addr; ok is false if there is none.
