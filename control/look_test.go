@@ -48,7 +48,7 @@ func TestAVIPThatAnotherHostHasIsAProblem(t *testing.T) {
 		r := running(t, service(vip, rs1))
 		r.Held = []arp.Holder{{VIP: ip(vip), Ifindex: int32(eth0.Index), MAC: mac(ip(rs2))}}
 		r.put(arp.Event{Kind: arp.VIPHeld, VIP: ip(vip), Text: "another host has it"})
-		want := "VIP " + vip + " is not announced: " + mac(ip(rs2)).String() + " has it"
+		want := "VIP " + vip + " is not announced: " + mac(ip(rs2)).String() + " has it (--force announces it all the same)"
 		if got := r.l.view.Load().Problems; !slices.Contains(got, want) {
 			t.Errorf("problems %q, want %q", got, want)
 		}

@@ -77,7 +77,7 @@ func (l *loop) unserved() []string {
 func (l *loop) failing() []string {
 	all := l.converge.problems()
 	for _, h := range l.held {
-		all = append(all, fmt.Sprintf("VIP %s is not announced: %s has it", h.VIP, h.MAC))
+		all = append(all, fmt.Sprintf("VIP %s is not announced: %s has it (--force announces it all the same)", h.VIP, h.MAC))
 	}
 	if text := l.reading.problem(); text != "" {
 		all = append(all, text)

@@ -41,7 +41,7 @@ func TestASecondDirectorOnTheLinkWaitsAndStepsIn(t *testing.T) {
 			t.Logf("the second director wrote:\n%s", second.Log.String())
 		}
 	})
-	held := "VIP " + lab.Spec.VIP.String() + " is not announced: " + lab.Director.MAC.String() + " has it"
+	held := "VIP " + lab.Spec.VIP.String() + " is not announced: " + lab.Director.MAC.String() + " has it (--force announces it all the same)"
 	if st := status(t, second); !slices.Contains(st.Problems, held) {
 		t.Errorf("problems of the second director: %q, want %q", st.Problems, held)
 	}

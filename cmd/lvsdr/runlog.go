@@ -62,6 +62,9 @@ func hangups() (reload <-chan struct{}, stop func()) {
 // notifier tells systemd, where it has started us.
 func notifier(log *slog.Logger) func(string) {
 	return func(state string) {
+		if state == daemon.SdNotifyReloading { // Type=notify-reload wants to know when (sd_notify(3))
+			state += "\n" + daemon.SdNotifyMonotonicUsec()
+		}
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			log.Warn("the service manager could not be notified", "error", err)
 		}
