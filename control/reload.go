@@ -16,8 +16,8 @@ import (
 // A Loader reads the configuration file: what it says, and what was found in it.
 type Loader func() (*keepalived.Config, keepalived.Diagnostics, error)
 
-// Until is what l reads, or the error of ctx if that ends before: a file may be a
-// FIFO that nobody writes, or on a host that hangs. Then l goes on for itself.
+// Until returns what l reads, or the error of ctx if that ends first: the file may
+// be a FIFO without a writer, or on a host that hangs. Then l goes on by itself.
 func (l Loader) Until(ctx context.Context) (*keepalived.Config, keepalived.Diagnostics, error) {
 	read := make(chan loaded, 1)
 	go func() {
