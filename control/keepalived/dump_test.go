@@ -131,7 +131,11 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, name := range files {
+	corpus, err := filepath.Glob("testdata/corpus/*.conf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range append(files, corpus...) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)

@@ -93,18 +93,6 @@ func unused(name string, words ...[]word) word {
 	return word{name: name, status: later, max: anyArgs, block: &block{name: name, words: slices.Concat(words...)}}
 }
 
-// unread is ws for a block that is not used: nothing reads their arguments.
-func unread(ws []word) []word {
-	ws = slices.Clone(ws)
-	for i := range ws {
-		ws[i].set, ws[i].end, ws[i].min, ws[i].max = nil, nil, 0, anyArgs
-		if ws[i].status == used {
-			ws[i].status = later
-		}
-	}
-	return ws
-}
-
 // grammar is the table of all words. It is made anew for each Load, so that
 // nothing is shared.
 func grammar() *block {

@@ -18,7 +18,7 @@ const (
 
 // parseNumber reads a decimal number from lo to hi.
 func parseNumber(s string, lo, hi uint32) (uint32, error) {
-	v, err := strconv.ParseUint(s, 10, 64)
+	v, err := strconv.ParseUint(unsigned(s), 10, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
 		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
 			return 0, fmt.Errorf("%q is not a whole number", s)
@@ -30,9 +30,17 @@ func parseNumber(s string, lo, hi uint32) (uint32, error) {
 	return uint32(v), nil
 }
 
+// unsigned is the number s without the "+" it may have.
+func unsigned(s string) string {
+	if len(s) > 1 && s[0] == '+' && '0' <= s[1] && s[1] <= '9' {
+		return s[1:]
+	}
+	return s
+}
+
 // parseTimer reads seconds with at most six decimals.
 func parseTimer(s string, lo, hi time.Duration) (time.Duration, error) {
-	whole, frac, dotted := strings.Cut(s, ".")
+	whole, frac, dotted := strings.Cut(unsigned(s), ".")
 	if whole == "" && frac == "" || !digits(whole) || !digits(frac) {
 		return 0, fmt.Errorf("%q is not a number of seconds", s)
 	}

@@ -102,6 +102,21 @@ func oldRetryWords() []word {
 	return because("write `retry` in its place", names(refused, "nb_get_retry nb_sock_retry"))
 }
 
+// labelWords are words of services and real servers that have no effect yet.
+func labelWords() []word {
+	needed := func(args []string) error {
+		if len(args) == 0 {
+			return errors.New("a value is missing")
+		}
+		return nil
+	}
+	return []word{
+		{name: "smtp_alert", status: later, max: anyArgs, set: valid(isBool)},
+		{name: "virtualhost", status: later, max: anyArgs, set: valid(needed)},
+		{name: "snmp_name", status: later, max: anyArgs, set: valid(needed)},
+	}
+}
+
 // because is ws with a reason for the report about them.
 func because(why string, ws []word) []word {
 	for i := range ws {

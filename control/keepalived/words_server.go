@@ -48,7 +48,7 @@ func serverWords() []word {
 		tuningWords(1),
 		inhibitWord(),
 		withValue("notify_up notify_down", commands("notify_up notify_down")),
-		names(later, "smtp_alert virtualhost snmp_name"),
+		labelWords(),
 	)
 }
 

@@ -62,7 +62,8 @@ func serviceWords() []word {
 		timingWords(1),
 		withValue("quorum_up quorum_down", commands("quorum_up quorum_down")),
 		[]word{{name: "ip_family", status: later, min: 1, max: anyArgs, set: valid(oneOf("inet", "inet6"))}},
-		withValue("persistence_engine", names(later, `persistence_engine ha_suspend sorry_server_lvs_method virtualhost smtp_alert snmp_name`)),
+		withValue("persistence_engine", names(later, "persistence_engine ha_suspend sorry_server_lvs_method")),
+		labelWords(),
 		because("the line should go", names(refused, "nat_mask script lvs_sync_daemon_interface")),
 	)
 }
