@@ -45,6 +45,7 @@ type converger struct {
 	table      *site.Table            // what the engine has
 	refused    map[subject]error      // edits the engine refuses
 	own        map[frame.Addr]bool    // what the engine has; nil: not told yet
+	martians   []frame.Addr           // what the engine has
 	guarded    map[shield.Guard]bool  // what the guard has
 	checkRule  bool                   // the guard may have lost what it had
 	taken      map[netip.Addr]int     // where the interfaces receive VIPs
@@ -204,14 +205,21 @@ func (c *converger) change(s *site.State, ch *site.Changes) {
 		t := s.Timeouts()
 		what.Timeouts = &t
 	}
+	martians := s.Martians()
+	if !slices.Equal(martians, c.martians) {
+		c.engine.want()
+	}
 	ready := c.engine.ready(c.now())
 	if ready {
 		what.Edits = site.Diff(c.table, s.Table())
 	}
+	if ready && !slices.Equal(martians, c.martians) {
+		what.Martians, c.martians = martians, martians
+	}
 	if ready && (ch.Own || c.own == nil) {
 		c.changeOwn(s, &what)
 	}
-	if len(what.Hops) > 0 || len(what.Edits) > 0 || what.Own != nil || what.Timeouts != nil {
+	if len(what.Hops) > 0 || len(what.Edits) > 0 || what.Own != nil || what.Martians != nil || what.Timeouts != nil {
 		errs := c.actors.Engine.Change(what)
 		c.changed(s, what.Edits, errs)
 	} else if ready {

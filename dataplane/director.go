@@ -83,6 +83,7 @@ type neighbour struct {
 // changes.
 type Table struct {
 	vips     map[frame.Addr]struct{}
+	martians map[frame.Addr]struct{}
 	tunables Tunables
 }
 
@@ -120,4 +121,14 @@ func (d *Director) destOf(e *conntrack.Entry) *dest { return d.hops.Load().dest(
 func (t *Table) ours(addr frame.Addr) bool {
 	_, ok := t.vips[addr]
 	return ok
+}
+
+// forged reports whether p comes from an address that nothing may have as its
+// source: the host's own, unless it is the host's, or that of a whole network.
+func (t *Table) forged(p *Packet, local bool) bool {
+	if local {
+		return false
+	}
+	_, is := t.martians[p.header.Src]
+	return is
 }

@@ -43,6 +43,11 @@ func (d *Director) SetVIPs(vips []frame.Addr) {
 	d.Edit(0, func(tx *Tx) { tx.SetVIPs(vips) })
 }
 
+// SetMartians is Tx.SetMartians alone.
+func (d *Director) SetMartians(sources []frame.Addr) {
+	d.Edit(0, func(tx *Tx) { tx.SetMartians(sources) })
+}
+
 // SetNeighbour is Tx.SetNeighbour alone.
 func (d *Director) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
 	d.Edit(0, func(tx *Tx) { tx.SetNeighbour(addr, mac, link) })

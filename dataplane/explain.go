@@ -49,7 +49,7 @@ func (d *Director) Explain(p Packet, now int64) (Explanation, error) {
 	if err != nil {
 		return x, err
 	}
-	b := &Batch{Packets: []Packet{p}}
+	b := &Batch{Packets: []Packet{p}, Local: true} // this host's own packets can be asked about, too
 	e.to.Process(e.to.NewScratch(0), b, now)
 	q := &b.Packets[0]
 	x.Verdict, x.Reason = q.Verdict, q.Reason

@@ -101,6 +101,8 @@ type Batch struct {
 	Replies []Reply
 	// In is the index of the interface the frames came in by.
 	In int32
+	// Local says that the frames are this host's own; see Worker.
+	Local bool
 	// Pressed says that many more frames wait: the NIC is about to lose some. Process
 	// drops those then that are worth least, see Overload.
 	Pressed bool

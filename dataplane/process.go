@@ -187,6 +187,8 @@ func (d *Director) others(t *Table, s *Scratch, b *Batch, now int64) {
 func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	p.setKey()
 	switch {
+	case t.forged(p, b.Local):
+		return BadSource
 	case p.header.IsFragment():
 		return d.fragment(t, s, b, p, now)
 	case p.flow.quoted:

@@ -51,6 +51,18 @@ func (tx *Tx) SetVIPs(vips []frame.Addr) {
 	tx.edit().vips = own
 }
 
+// SetMartians sets the addresses that no packet of another host has as its source:
+// this host's own, and in IPv4 the network and broadcast addresses of its networks.
+// Packets that are of no known connection are dropped for them, but on a NIC of a
+// Worker that is Local.
+func (tx *Tx) SetMartians(sources []frame.Addr) {
+	all := make(map[frame.Addr]struct{}, len(sources))
+	for _, a := range sources {
+		all[a] = struct{}{}
+	}
+	tx.edit().martians = all
+}
+
 // neighbourStep is how many servers learn a new neighbour before workers go
 // first.
 const neighbourStep = 64

@@ -21,6 +21,7 @@ type Worker struct {
 	ARP      ARPSink      // nil: ARP frames are dropped
 	Now      func() int64 // nanoseconds of CLOCK_BOOTTIME; read once a batch
 	Index    int          // its number: see Director.NewScratch
+	Local    bool         // its frames are this host's own: see Tx.SetMartians
 
 	batch   *Batch
 	scratch *Scratch
@@ -32,6 +33,7 @@ func (w *Worker) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	w.batch, w.scratch = NewBatch(), w.Director.NewScratch(w.Index)
+	w.batch.Local = w.Local
 	defer w.Director.retire(w.scratch)
 	for {
 		if err := w.step(); err != nil {

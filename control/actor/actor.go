@@ -27,6 +27,9 @@ type Change struct {
 	Hops  []site.Hop // how servers are reached from now on; a zero MAC: not at all
 	Edits []site.Edit
 	Own   []frame.Addr // all VIPs; nil: they stay as they are
+	// Martians are the addresses that no packet of another host has as its source;
+	// nil: they stay as they are.
+	Martians []frame.Addr
 	// Timeouts are those of connections from now on; nil: they stay as they are.
 	Timeouts *site.Timeouts
 }

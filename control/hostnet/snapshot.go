@@ -106,6 +106,8 @@ type index struct {
 	addrs  map[netip.Addr]Addr // the first of each
 	onLink map[int][]Addr
 	tables map[tableKey]*table
+
+	martians []frame.Addr
 }
 
 // A tableKey is a table of one family.
@@ -139,6 +141,7 @@ func (s *Snapshot) find() *index {
 		for _, t := range x.tables {
 			t.sort()
 		}
+		x.martians = s.martians()
 		s.index = x
 	})
 	return s.index

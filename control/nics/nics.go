@@ -190,7 +190,7 @@ func (n *NICs) open(w *Wish) error {
 	g := &group{index: w.Index, name: w.Name, local: w.Local, ports: ports, vips: slices.Clone(w.VIPs)}
 	for i, p := range ports {
 		p.SetVisible(true) // until Look was called
-		work := dataplane.Worker{Director: n.cfg.Director, NIC: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i}
+		work := dataplane.Worker{Director: n.cfg.Director, NIC: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i, Local: w.Local}
 		g.workers.Go(func() { n.work(g, &work) })
 	}
 	n.change(func(s *state) { s.groups[g.index] = g })

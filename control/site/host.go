@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"lvsdr/control/hostnet"
+	"lvsdr/dataplane/frame"
 )
 
 // A Host knows where addresses are, as at one moment; a *hostnet.Snapshot does.
@@ -29,6 +30,24 @@ func (noHost) VIP(netip.Addr, string) (hostnet.Place, error) { return hostnet.Pl
 func (noHost) Server(netip.Addr) (hostnet.Place, error) { return hostnet.Place{}, errNoHost }
 
 var _ Host = noHost{}
+
+// A Guarded is a Host that knows from which addresses no packet of another host can
+// come.
+type Guarded interface {
+	Host
+	// Martians are these: the host's own, and those of its networks. The caller does
+	// not change them.
+	Martians() []frame.Addr
+}
+
+// Martians are the addresses that no packet of another host has as its source; empty,
+// not nil, where the host does not know any.
+func (s *State) Martians() []frame.Addr {
+	if g, ok := s.host.(Guarded); ok {
+		return g.Martians()
+	}
+	return []frame.Addr{}
+}
 
 // hostOrNone is h, also where that is nil.
 func hostOrNone(h Host) Host {
