@@ -23,6 +23,7 @@ import (
 type Fakes struct {
 	Table     *site.Table // what the engine was edited to
 	Own       []frame.Addr
+	Martians  []frame.Addr
 	Hops      map[netip.Addr]site.Hop
 	Timeouts  site.Timeouts
 	Edits     []site.Edit // that the engine has made, all so far
@@ -121,6 +122,9 @@ func (f engine) Change(c actor.Change) []error {
 	}
 	if c.Own != nil {
 		f.Own = slices.Clone(c.Own)
+	}
+	if c.Martians != nil {
+		f.Martians = slices.Clone(c.Martians)
 	}
 	if c.Timeouts != nil {
 		f.Timeouts = *c.Timeouts

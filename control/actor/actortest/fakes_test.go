@@ -161,12 +161,12 @@ func TestTheEngineForgetsHopsWithoutAMACAddress(t *testing.T) {
 	e := f.Actors().Engine
 	hop := func(a netip.Addr, last byte) site.Hop { return site.Hop{Addr: a, MAC: frame.MAC{5: last}} }
 	own := []frame.Addr{frame.AddrFrom(one)}
-	e.Change(actor.Change{Hops: []site.Hop{hop(one, 1), hop(two, 2)}, Own: own, Timeouts: &site.Timeouts{TCP: 7}})
+	e.Change(actor.Change{Hops: []site.Hop{hop(one, 1), hop(two, 2)}, Own: own, Martians: own, Timeouts: &site.Timeouts{TCP: 7}})
 	e.Change(actor.Change{Hops: []site.Hop{hop(one, 0), hop(two, 3)}})
 	if want := map[netip.Addr]site.Hop{two: hop(two, 3)}; !maps.Equal(f.Hops, want) {
 		t.Errorf("hops %v, want %v", f.Hops, want)
 	}
-	if !slices.Equal(f.Own, own) || f.Timeouts.TCP != 7 {
+	if !slices.Equal(f.Own, own) || !slices.Equal(f.Martians, own) || f.Timeouts.TCP != 7 {
 		t.Errorf("what was not changed did not stay: %v, %v", f.Own, f.Timeouts)
 	}
 }
