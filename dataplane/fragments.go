@@ -226,9 +226,9 @@ func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64
 	return reason
 }
 
-// seenAll reports whether nothing of g is missing.
-func (g *datagram) seenAll() bool {
-	return g.end != 0 && g.n == 1 && g.ranges[0] == byteRange{0, g.end}
+// seenAll reports whether nothing of d is missing.
+func (d *datagram) seenAll() bool {
+	return d.end != 0 && d.n == 1 && d.ranges[0] == byteRange{0, d.end}
 }
 
 // piece decides about a fragment of g that was not seen before.
@@ -257,7 +257,7 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 // keep keeps p until the first fragment of g comes, or all of it is there. A
 // datagram that is needed whole is of no use without it.
 func (d *Director) keep(p *Packet, g *datagram, now int64) Reason {
-	if !(g.lost && g.whole) && d.frags.hold(g, p.Data, now) {
+	if (!g.lost || !g.whole) && d.frags.hold(g, p.Data, now) {
 		return FragmentHeld
 	}
 	g.lost = true

@@ -72,14 +72,14 @@ func (d *Director) refuseWhole(g *datagram, reason Reason) Reason {
 	return reason
 }
 
-// countRest counts what its server has not counted of g.
-func (g *datagram) countRest() {
-	if g.hop == nil || g.hop.dest.in == nil {
+// countRest counts what its server has not counted of d.
+func (d *datagram) countRest() {
+	if d.hop == nil || d.hop.dest.in == nil {
 		return
 	}
-	n := uint64(g.end - g.counted)
-	g.hop.dest.totals.Bytes += n
-	g.hop.dest.in.totals.Bytes += n
+	n := uint64(d.end - d.counted)
+	d.hop.dest.totals.Bytes += n
+	d.hop.dest.in.totals.Bytes += n
 }
 
 // decideWhole decides about w as about a packet that came in one piece.
