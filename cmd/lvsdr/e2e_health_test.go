@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -247,5 +248,23 @@ func TestAServerThatAnswersARPForTheVIPIsNamed(t *testing.T) {
 		if strings.Contains(d.Log.String(), other.Addr.String()+" answers ARP") {
 			t.Errorf("%s is accused as well", other.Name())
 		}
+	}
+}
+
+// A check whose bindto is no address of the host is never made: the server stays
+// up, and the status says why nothing is known of it.
+func TestACheckThatCannotBeMadeIsSeen(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{})
+	rs := lab.Servers[0].Addr.String()
+	config := strings.TrimSuffix(minimal, "}\n") + "    real_server " + rs + " 8080 {\n        delay_loop 0.2\n        warmup 0\n        TCP_CHECK {\n            bindto 203.0.113.77\n        }\n    }\n}\n"
+	d := direct(t, lab, config)
+	want := rs + ":8080: the health check cannot be made, and what was known before stays: bindto 203.0.113.77, which is no address of this host: cannot assign requested address"
+	await(t, "the status to tell of the check", func() bool {
+		st := status(t, d)
+		return slices.Contains(st.Problems, want) && st.Services[0].Servers[0].StateText() == "up, check not made"
+	})
+	if n := strings.Count(d.Log.String(), "check not made\" check="); n != 1 {
+		t.Errorf("%d lines of the log about it:\n%s", n, d.Log.String())
 	}
 }
