@@ -18,7 +18,7 @@ func Cleanup(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer only.Close()
+	defer func() { _ = only.Close() }() // the end of the process closes it too
 	var errs []error
 	if s, err := shield.New(); err != nil {
 		errs = append(errs, err)

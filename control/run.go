@@ -78,7 +78,7 @@ func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	defer only.Close()
+	defer func() { _ = only.Close() }() // the end of the process closes it too
 	first, err := readFile(ctx, &o)
 	if ctx.Err() != nil {
 		return nil

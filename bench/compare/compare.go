@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +24,8 @@ import (
 type Options struct {
 	// Old and New are the paths of the programs.
 	Old, New string
-	// Rungs are those of ladder.Options; both programs must know them. Default:
-	// parse, lookup and path.
+	// Rungs are those of ladder.Options; both programs must know them. Live ones are
+	// measured if they are named. Default: parse, lookup and path.
 	Rungs []string
 	// Flows are those of ladder.Options.
 	Flows []int
@@ -67,7 +68,9 @@ func (o Options) complete() (Options, error) {
 
 // args is the command line of one turn.
 func (o *Options) args() []string {
-	args := []string{"bench", "--json", "--live=false", "--runs", "1", "--time", o.Time.String(), "--rungs", strings.Join(o.Rungs, ",")}
+	live := slices.ContainsFunc(o.Rungs, func(r string) bool { return strings.HasPrefix(r, "live") })
+	args := []string{"bench", "--json", "--live=" + strconv.FormatBool(live), "--runs", "1", "--time", o.Time.String(),
+		"--rungs", strings.Join(o.Rungs, ",")}
 	if len(o.Flows) > 0 {
 		var all []string
 		for _, n := range o.Flows {

@@ -22,7 +22,7 @@ type Line struct {
 	// Ratio is their median.
 	Ratios []float64 `json:"ratios"`
 	Ratio  float64   `json:"ratio"`
-	Worse  bool      `json:"worse"` // Ratio is above the bound
+	Worse  bool      `json:"worse"` // Ratio is above the bound, and the number is no bare one
 }
 
 // Spread is half of the range between the least and the greatest ratio.
@@ -53,7 +53,8 @@ func (r *Report) Worse() []string {
 type place struct{ rung, candidate string }
 
 // Judge compares the runs of two programs pair by pair; the first of old
-// belongs to the first of new. In a rung that compares lvsdr with others only
+// belongs to the first of new. Bare numbers, such as a loss in per cent, are shown
+// and not judged. In a rung that compares lvsdr with others only
 // lvsdr is judged, because a change of lvsdr does not concern the others.
 func Judge(old, new []ladder.Report, bound float64) *Report {
 	a, b := series(old), series(new)
@@ -74,7 +75,7 @@ func Judge(old, new []ladder.Report, bound float64) *Report {
 			l.Ratios = append(l.Ratios, ratio(was, is, l.Unit))
 		}
 		l.Old, l.New, l.Ratio = ladder.Median(olds), ladder.Median(news), ladder.Median(l.Ratios)
-		l.Worse = l.Ratio > bound
+		l.Worse = l.Ratio > bound && !b[p][0].Bare
 		r.Lines = append(r.Lines, l)
 	}
 	for _, p := range order(new) {

@@ -87,6 +87,27 @@ func TestOnlyOurOwnCandidatesAreJudged(t *testing.T) {
 	}
 }
 
+// A loss of nothing that becomes a loss of something has no ratio.
+func TestBareNumbersAreNotJudged(t *testing.T) {
+	row := func(v float64) []ladder.Report {
+		return []ladder.Report{{Rows: []ladder.Row{{Rung: "live/small/lost", Candidate: "lvsdr run", Unit: "%", Median: v, Runs: []float64{v}, Bare: true}}}}
+	}
+	for _, now := range []float64{0, 1} {
+		if got := Judge(row(0), row(now), 1.1); len(got.Lines) != 1 || len(got.Worse()) != 0 {
+			t.Errorf("0 then %g: %+v", now, got)
+		}
+	}
+}
+
+func TestLiveRungsAreMeasuredWhereTheyAreNamed(t *testing.T) {
+	for rungs, want := range map[string]bool{"parse": false, "live/small": true, "path,live": true} {
+		o := Options{Rungs: strings.Split(rungs, ",")}
+		if got := slices.Contains(o.args(), "--live=true"); got != want {
+			t.Errorf("%s: live rungs measured: %v", rungs, got)
+		}
+	}
+}
+
 // What one program does not have, or has no number for, is said and not judged.
 func TestWhatOneProgramHasAloneIsANote(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))

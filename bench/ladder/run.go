@@ -17,6 +17,8 @@ type Row struct {
 	// Ratio is how many times as good as the baseline the candidate was, the
 	// median over the turns: above 1, it was better. 0: there is none.
 	Ratio float64 `json:"ratio,omitempty"`
+	// Bare is that of the Metric.
+	Bare bool `json:"bare,omitempty"`
 	// Needs names the resource this measurement needs and the machine lacks.
 	Needs string `json:"needs,omitempty"`
 }
@@ -104,7 +106,7 @@ func (o *Options) measure(ctx context.Context, rung *Rung, place string) ([]Row,
 			if len(values[m][i]) == 0 && s.Needs == "" { // it has no such number
 				continue
 			}
-			row := Row{Rung: rung.Name + metric.Name, Candidate: s.Name, Unit: metric.Unit, Runs: values[m][i], Needs: s.Needs}
+			row := Row{Rung: rung.Name + metric.Name, Candidate: s.Name, Unit: metric.Unit, Runs: values[m][i], Bare: metric.Bare, Needs: s.Needs}
 			if s.Needs == "" {
 				row.Median = Median(values[m][i])
 			}

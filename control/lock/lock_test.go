@@ -140,8 +140,7 @@ func TestAProcessThatIsNoDirectorHoldsNothingUp(t *testing.T) {
 	}
 	// And a second director is refused still.
 	start(t, name+"-2", true) // it is not looked at
-	other := &Lock{}
-	if other, err = Take(t.Context(), slog.New(slog.DiscardHandler)); !errors.Is(err, ErrHeld) {
+	if other, err := Take(t.Context(), slog.New(slog.DiscardHandler)); !errors.Is(err, ErrHeld) {
 		t.Errorf("a second one: %v, %v", other, err)
 	}
 }
