@@ -1,5 +1,7 @@
 package frame
 
+import "encoding/binary"
+
 // ICMPv6 types of neighbour discovery: from the first to the last (RFC 4861
 // section 4).
 const (
@@ -22,7 +24,8 @@ func (h *Header) FromHost() bool {
 // singleHost reports whether the IPv4 address a may be that of one host on a
 // network: not 0/8, 127/8, class D or broadcast.
 func singleHost(a *Addr) bool {
-	return a[12] != 0 && a[12] != 127 && (a[12] < 224 || a[12] >= 240 && [4]byte(a[12:]) != [4]byte{255, 255, 255, 255})
+	v := binary.BigEndian.Uint32(a[12:]) // three ranges: each packet comes by here
+	return v>>24-1 < 126 || v>>24-128 < 224-128 || v-240<<24 < 1<<28-1
 }
 
 // singleHost6 reports whether the IPv6 address a may be that of one host on a
