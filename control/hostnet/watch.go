@@ -21,13 +21,16 @@ const Calm = 50 * time.Millisecond
 // not count. It returns with ctx, or at once with an error if it cannot subscribe
 // at all.
 func Watch(ctx context.Context, changed func()) error {
+	var n neighbours
+	if err := n.read(); err != nil {
+		return err
+	}
 	s := nlwatch.Source{Name: "the interfaces", Protocol: unix.NETLINK_ROUTE,
 		Groups: []uint{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEIGH},
 		Counts: func(m syscall.NetlinkMessage) bool {
-			if state, ok := nlwatch.Neighbour(m); ok {
-				// One that was permanent and is removed is told of as failed.
-				return state&(unix.NUD_PERMANENT|unix.NUD_FAILED) != 0
+			if m.Header.Type == unix.RTM_NEWNEIGH || m.Header.Type == unix.RTM_DELNEIGH {
+				return n.count(m.Data)
 			}
 			_, p, ok := nlwatch.Route(m)
 			return !ok || p != policyroute.Protocol

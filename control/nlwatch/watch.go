@@ -158,13 +158,3 @@ func Route(m syscall.NetlinkMessage) (table int, protocol uint8, ok bool) {
 	}
 	return table, protocol, true
 }
-
-// Neighbour reads a message of NETLINK_ROUTE about a neighbour: its state, NUD_* of
-// <linux/neighbour.h>; ok is false for other messages.
-func Neighbour(m syscall.NetlinkMessage) (state uint16, ok bool) {
-	const stateAt = 8 // in struct ndmsg, behind family, padding and interface index
-	if m.Header.Type != unix.RTM_NEWNEIGH && m.Header.Type != unix.RTM_DELNEIGH || len(m.Data) < unix.SizeofNdMsg {
-		return 0, false
-	}
-	return binary.NativeEndian.Uint16(m.Data[stateAt:]), true
-}

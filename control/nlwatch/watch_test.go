@@ -2,7 +2,6 @@ package nlwatch_test
 
 import (
 	"context"
-	"encoding/binary"
 	"net/netip"
 	"os"
 	"syscall"
@@ -102,24 +101,5 @@ func TestASourceThatIsNotThereIsLeftOut(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
-	}
-}
-
-func TestTheStateOfANeighbourIsRead(t *testing.T) {
-	message := func(typ uint16, data []byte) syscall.NetlinkMessage {
-		return syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: typ}, Data: data}
-	}
-	data := make([]byte, unix.SizeofNdMsg)
-	binary.NativeEndian.PutUint16(data[8:], unix.NUD_PERMANENT)
-	for _, typ := range []uint16{unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH} {
-		if state, ok := nlwatch.Neighbour(message(typ, data)); !ok || state != unix.NUD_PERMANENT {
-			t.Errorf("type %d: state %#x, %v", typ, state, ok)
-		}
-		if _, ok := nlwatch.Neighbour(message(typ, data[:len(data)-1])); ok {
-			t.Errorf("type %d: a message that is too short was read", typ)
-		}
-	}
-	if _, ok := nlwatch.Neighbour(message(unix.RTM_NEWROUTE, data)); ok {
-		t.Error("a route was read as a neighbour")
 	}
 }
