@@ -95,7 +95,7 @@ func (b *burst) xdpUsed(t *testing.T, d *netlab.Director, why string) {
 func TestWhoCapturesSeesFullBatchesToo(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
-	d := direct(t, lab, udpService(lab, ""))
+	d := direct(t, lab, udpService(lab, ""), "--log-level", "debug") // says why not
 	b := newBurst(t, lab)
 	b.xdpUsed(t, d, "at first")
 
@@ -117,7 +117,7 @@ func TestWhoCapturesSeesFullBatchesToo(t *testing.T) {
 func TestTrafficControlHasFullBatchesToo(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, netlab.Spec{Servers: weighted(1)})
-	d := direct(t, lab, udpService(lab, ""))
+	d := direct(t, lab, udpService(lab, ""), "--log-level", "debug") // says why not
 	b := newBurst(t, lab)
 	b.xdpUsed(t, d, "at first")
 	nl := lab.Director.Netlink()

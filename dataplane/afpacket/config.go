@@ -96,7 +96,8 @@ type Config struct {
 	// traffic control nor egress hooks, and are not seen by packet sockets such
 	// as tcpdump's; SetVisible switches it off while there is one. Where the
 	// kernel refuses such a socket, or has no queue left for this NIC, frames
-	// are sent with sendmmsg.
+	// are sent with sendmmsg, until it gives one after a later
+	// SetVisible(false).
 	XDP bool
 
 	// Fanout is the number of the fan-out group to join, unique in the network

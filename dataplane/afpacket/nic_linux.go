@@ -47,9 +47,10 @@ type NIC struct {
 
 	sentXDP atomic.Uint64
 
-	neighbours bool        // Config.Neighbours6
-	useXDP     bool        // Config.XDP
-	visible    atomic.Bool // SetVisible
+	neighbours bool          // Config.Neighbours6
+	useXDP     bool          // Config.XDP
+	visible    atomic.Bool   // SetVisible
+	looks      atomic.Uint32 // calls of SetVisible(false)
 	xdpError   atomic.Pointer[error]
 
 	mu     sync.Mutex // held where fd and wake are used beside the worker
@@ -328,8 +329,14 @@ func (p *NIC) checkExists() error {
 }
 
 // SetVisible says whether all that is sent is to be seen by who captures on the
-// interface: what goes by the AF_XDP socket of [Config.XDP] is not.
-func (p *NIC) SetVisible(on bool) { p.visible.Store(on) }
+// interface: what goes by the AF_XDP socket of [Config.XDP] is not. Where the kernel
+// refused such a socket, each SetVisible(false) has the NIC try once more.
+func (p *NIC) SetVisible(on bool) {
+	p.visible.Store(on)
+	if !on {
+		p.looks.Add(1)
+	}
+}
 
 // pause waits for ms milliseconds, or until Stop is called.
 func (p *NIC) pause(ms int) { _, _ = unix.Poll(p.polled[1:], ms) }

@@ -24,7 +24,7 @@ const (
 type xdp struct {
 	out     int32
 	fd      int                     // -1: it could not be opened, or failed
-	again   uint32                  // then: at which batch of the NIC to try again
+	tried   uint32                  // then: NIC.looks when it was tried last
 	call    func(fd int) unix.Errno // kickXDP
 	umem    []byte
 	free    []uint64 // places that are nobody's

@@ -57,16 +57,16 @@ func (p *NIC) xdpOf(out int32) *xdp {
 		}
 	}
 	if x == nil {
-		x = &xdp{out: out, fd: -1, again: p.batches}
+		x = &xdp{out: out, fd: -1, tried: p.looks.Load() - 1}
 		p.xdps = append(p.xdps, x)
 	}
 	if x.fd < 0 {
-		if int32(p.batches-x.again) < 0 {
+		if x.tried == p.looks.Load() {
 			return nil
 		}
+		x.tried = p.looks.Load()
 		if err := x.open(); err != nil {
 			p.xdpError.Store(&err)
-			x.again = p.batches + statsEvery
 			return nil
 		}
 		p.xdpError.Store(nil)
@@ -87,7 +87,7 @@ func (p *NIC) XDPError() error {
 }
 
 // kick sends what is pending, waits for room as flush does, and counts. A socket
-// that fails is closed; another is opened statsEvery batches later.
+// that fails is closed; another is opened after the next SetVisible(false).
 func (p *NIC) kick(x *xdp, waits *int) {
 	for {
 		sent, dropped, errno := x.kick()
@@ -100,7 +100,7 @@ func (p *NIC) kick(x *xdp, waits *int) {
 		case errno != unix.EAGAIN && errno != unix.EBUSY && errno != unix.ENOBUFS:
 			p.sendError.Add(uint64(x.pending))
 			x.close()
-			x.again = p.batches + statsEvery
+			x.tried = p.looks.Load()
 			return
 		case *waits == 0:
 			return // they go with the next batch
