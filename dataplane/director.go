@@ -82,8 +82,8 @@ type neighbour struct {
 // A Table is a snapshot of what every packet is checked against; it never
 // changes.
 type Table struct {
-	vips     map[frame.Addr]struct{}
-	martians map[frame.Addr]struct{}
+	vips     addrs
+	martians addrs
 	tunables Tunables
 }
 
@@ -118,17 +118,8 @@ func (d *Director) removed(e *conntrack.Entry) {
 func (d *Director) destOf(e *conntrack.Entry) *dest { return d.hops.Load().dest(e.Dest()) }
 
 // ours reports whether addr is a VIP.
-func (t *Table) ours(addr frame.Addr) bool {
-	_, ok := t.vips[addr]
-	return ok
-}
+func (t *Table) ours(addr *frame.Addr) bool { return t.vips.has(addr) }
 
 // forged reports whether p comes from an address that nothing may have as its
 // source: the host's own, unless it is the host's, or that of a whole network.
-func (t *Table) forged(p *Packet, local bool) bool {
-	if local {
-		return false
-	}
-	_, is := t.martians[p.header.Src]
-	return is
-}
+func (t *Table) forged(p *Packet, local bool) bool { return !local && t.martians.has(&p.header.Src) }

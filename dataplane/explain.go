@@ -82,7 +82,7 @@ func (d *Director) excerpt(p *Packet, x *Explanation, now int64) (*excerpt, erro
 	t := d.table.Load()
 	d.read(t, p)
 	p.setKey()
-	x.Ours = t.ours(p.header.Dst)
+	x.Ours = t.ours(&p.header.Dst)
 	e, err := d.newExcerpt()
 	if err != nil {
 		return nil, err

@@ -205,7 +205,7 @@ func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64
 	p.flow.answered = false
 	from, n := uint32(h.FragOff), h.End-uint32(frame.FragmentData(p.Data, h))
 	switch {
-	case !t.ours(h.Dst):
+	case !t.ours(&h.Dst):
 		return NotOurs
 	case n == 0 || h.More && n%8 != 0 || longest(h) < from+n:
 		// RFC 791 section 3.2: all but the last carry a multiple of 8 bytes.

@@ -96,9 +96,9 @@ func (d *Director) read(t *Table, p *Packet) {
 			p.flow.key = keyOf(h)
 			p.flow.id = d.hasher.ID(&p.flow.key)
 		}
-	case !t.ours(h.Dst):
+	case !t.ours(&h.Dst):
 		p.Reason = NotOurs
-	case t.ours(h.Src):
+	case t.ours(&h.Src):
 		p.Reason = BadSource
 	case h.IsFragment():
 		p.flow = flow{} // it is decided when all of its datagram is there

@@ -57,9 +57,9 @@ func begins(p *Packet, tcp, sctp bool) bool {
 func (t *Table) unserved(p *Packet, served bool) Reason {
 	h := &p.header
 	switch {
-	case !t.ours(h.Dst):
+	case !t.ours(&h.Dst):
 		return NotOurs
-	case t.ours(h.Src):
+	case t.ours(&h.Src):
 		return BadSource
 	case p.flow.quoted:
 		return ICMPIgnored
@@ -85,7 +85,7 @@ func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, 
 	switch {
 	case s == nil || !begun && !d.resumes(w.shard, p, now):
 		return nil, nil, t.unserved(p, s != nil)
-	case t.ours(p.header.Src):
+	case t.ours(&p.header.Src):
 		return nil, nil, BadSource
 	case d.sheds(t, w.shard):
 		return nil, nil, Shed

@@ -44,11 +44,7 @@ func (tx *Tx) edit() *Table {
 // SetVIPs sets the addresses that are the director's own: packets to them are
 // answered where no service takes them.
 func (tx *Tx) SetVIPs(vips []frame.Addr) {
-	own := make(map[frame.Addr]struct{}, len(vips))
-	for _, v := range vips {
-		own[v] = struct{}{}
-	}
-	tx.edit().vips = own
+	tx.edit().vips = newAddrs(vips)
 }
 
 // SetMartians sets the addresses that no packet of another host has as its source:
@@ -56,11 +52,7 @@ func (tx *Tx) SetVIPs(vips []frame.Addr) {
 // Packets that are of no known connection are dropped for them, but on a NIC of a
 // Worker that is Local.
 func (tx *Tx) SetMartians(sources []frame.Addr) {
-	all := make(map[frame.Addr]struct{}, len(sources))
-	for _, a := range sources {
-		all[a] = struct{}{}
-	}
-	tx.edit().martians = all
+	tx.edit().martians = newAddrs(sources)
 }
 
 // neighbourStep is how many servers learn a new neighbour before workers go

@@ -118,8 +118,9 @@ func TestPacketsComeBetweenEdits(t *testing.T) {
 		}
 		d.mu.Unlock()
 	}
+	vip := c.key(0).Addr
 	d.Edit(0, func(tx *Tx) {
-		tx.SetVIPs([]frame.Addr{c.key(0).Addr})
+		tx.SetVIPs([]frame.Addr{vip})
 		for i := range c.services {
 			must(t, tx.AddService(c.config(i)))
 			free()
@@ -131,11 +132,11 @@ func TestPacketsComeBetweenEdits(t *testing.T) {
 		if d.services.lookup(0, frame.ProtoTCP, c.key(7).Addr, c.key(7).Port) == nil {
 			t.Error("an added service is not found before the end")
 		}
-		if d.table.Load().ours(c.key(0).Addr) {
+		if d.table.Load().ours(&vip) {
 			t.Error("the VIPs are in force before the end")
 		}
 	})
-	if !d.table.Load().ours(c.key(0).Addr) {
+	if !d.table.Load().ours(&vip) {
 		t.Error("the VIPs are not in force in the end")
 	}
 	for range d.EachService() {

@@ -1,0 +1,29 @@
+package dataplane
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"lvsdr/dataplane/frame"
+)
+
+func TestASetOfAddressesHasWhatItWasMadeOf(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	random := func() frame.Addr { return frame.AddrFrom4([4]byte{10, 0, byte(rnd.IntN(2)), byte(rnd.Uint32())}) }
+	for range 200 {
+		var of []frame.Addr
+		for range rnd.IntN(100) {
+			of = append(of, random())
+		}
+		s := newAddrs(of)
+		for range 200 {
+			if a := random(); s.has(&a) != slices.Contains(of, a) {
+				t.Fatalf("%v in %v: %v", a, of, s.has(&a))
+			}
+		}
+	}
+	if (&addrs{}).has(&frame.Addr{}) {
+		t.Error("the empty set has an address")
+	}
+}
