@@ -142,12 +142,17 @@ func (n *NICs) Set(all []Wish) map[int]error {
 			note(i, n.close(g))
 		}
 	}
+	opened := false
 	for i := range all {
 		if g := n.state.Load().groups[all[i].Index]; g == nil {
+			opened = true
 			note(all[i].Index, n.open(&all[i]))
 		} else {
 			note(g.index, g.setVIPs(all[i].VIPs))
 		}
+	}
+	if opened {
+		n.look()
 	}
 	return failed
 }
@@ -189,7 +194,7 @@ func (n *NICs) open(w *Wish) error {
 	}
 	g := &group{index: w.Index, name: w.Name, local: w.Local, ports: ports, vips: slices.Clone(w.VIPs)}
 	for i, p := range ports {
-		p.SetVisible(true) // until Look was called
+		p.SetVisible(true) // until Set looks, when all are open
 		work := dataplane.Worker{Director: n.cfg.Director, NIC: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i, Local: w.Local}
 		g.workers.Go(func() { n.work(g, &work) })
 	}

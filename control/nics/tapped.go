@@ -21,14 +21,18 @@ type Host interface {
 }
 
 // Look lets the ports send by AF_XDP if nothing would miss the frames there:
-// neither a capture nor traffic control. Call it about once a second: that is
-// how long a new capture may miss frames.
+// neither a capture nor traffic control. Set looks when it has opened ports. Call it
+// about once a second: that is how long a new capture may miss frames.
 func (n *NICs) Look() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.look()
+}
+
+func (n *NICs) look() {
 	if !n.cfg.XDP {
 		return
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	why := n.wouldMiss()
 	groups := n.state.Load().groups
 	for _, i := range slices.Sorted(maps.Keys(groups)) {
