@@ -67,6 +67,12 @@ type Director struct {
 	err     error        // its result
 }
 
+// The names of a director's files, in a folder of its own.
+const (
+	socketName = "sock"
+	configName = "keepalived.conf"
+)
+
 // An Output collects what a process writes. It is safe for concurrent use.
 type Output struct {
 	mu sync.Mutex
@@ -104,7 +110,7 @@ func StartDirector(ctx context.Context, h *netns.Host, binary, config string, ar
 	if err != nil {
 		return nil, fmt.Errorf("start director: %w", err)
 	}
-	d := &Director{Socket: filepath.Join(dir, "sock"), config: filepath.Join(dir, "keepalived.conf"), release: release}
+	d := &Director{Socket: filepath.Join(dir, socketName), config: filepath.Join(dir, configName), release: release}
 	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("start director: %w", err), release())
 	}

@@ -7,8 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"lvsdr/bench/netns"
 )
 
 // A Site is a lab at work: its real servers serve HTTP and its director runs.
@@ -72,6 +76,24 @@ func (s *Site) Close(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	return errors.Join(err, s.Lab.Close())
+}
+
+// Files are the paths of the director's control socket and configuration. Where no
+// director runs any more, nothing listens at the socket, and release removes the
+// configuration.
+func (s *Site) Files() (socket, config string, release func() error, err error) {
+	if s.Running != nil {
+		return s.Running.Socket, s.Running.config, func() error { return nil }, nil
+	}
+	dir, release, err := netns.TempDir()
+	if err != nil {
+		return "", "", nil, fmt.Errorf("keep the lab's configuration: %w", err)
+	}
+	config = filepath.Join(dir, configName)
+	if err := os.WriteFile(config, []byte(s.Text), 0o600); err != nil {
+		return "", "", nil, errors.Join(fmt.Errorf("keep the lab's configuration: %w", err), release())
+	}
+	return filepath.Join(dir, socketName), config, release, nil
 }
 
 // firstPort is below the ports that kernels choose.

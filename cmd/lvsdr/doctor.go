@@ -67,7 +67,7 @@ Exit code: 0 healthy, 1 warnings, 2 errors, 3 the examination could not be made.
 		return exitError{findings.ExitNotRun, usageError{cmd, err}}
 	})
 	fl := cmd.Flags()
-	fl.StringVarP(&f.config, "config", "c", defaultConfig, "configuration `FILE` of the director")
+	configFlag(cmd, &f.config, "configuration `FILE` of the director")
 	fl.StringVarP(&f.iface, "interface", "i", "", "`IFACE` on which the virtual addresses are served (default: the running director's, or the one on their network)")
 	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
 	fl.BoolVar(&f.passive, "passive", false, "send nothing, listen only")

@@ -106,6 +106,27 @@ func TestLabBreakHoldsTheBrokenLab(t *testing.T) {
 	wantNoTrace(t, tmp)
 }
 
+// A fault that puts something else in the director's place left no configuration
+// behind, so that `lvsdr doctor` in the broken lab ended with 3, and asked the
+// director of the machine for its state.
+func TestABrokenLabWithoutADirectorKeepsItsConfiguration(t *testing.T) {
+	t.Parallel()
+	netns.Require(t)
+	tmp := shortDir(t)
+	r := runLab(t, tmp, "break", "checksum-offload", "--hold", "--", "sh", "-c",
+		binary()+" run -t; echo code $?; "+binary()+" status; echo $LVSDR_CONFIG; exec "+binary()+" doctor --passive --timeout 100ms")
+	_, after, _ := strings.Cut(r.stdout, "The symptom shows: ")
+	for _, want := range []string{"code 0\n", tmp, "/keepalived.conf\n", "of this director"} {
+		if !strings.Contains(after, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if r.code == 3 || !strings.Contains(r.stderr, "no director answers at "+tmp) || t.Failed() {
+		t.Errorf("code %d:\n%s\n%s", r.code, r.stdout, r.stderr)
+	}
+	wantNoTrace(t, tmp)
+}
+
 func TestLabsOfEveryShapeWork(t *testing.T) {
 	t.Parallel()
 	netns.Require(t)

@@ -59,11 +59,12 @@ func openShell(ctx context.Context, t *netlab.Topology, req shell.Request) error
 
 // hold opens a shell in a lab, until it ends.
 func hold(ctx context.Context, s *netlab.Site, req shell.Request) error {
-	var env []string
-	if s.Running != nil {
-		env = []string{socketVariable + "=" + s.Running.Socket}
+	socket, config, release, err := s.Files()
+	if err != nil {
+		return err
 	}
-	return exitWith(shell.Hold(ctx, s, req, env...))
+	code, err := shell.Hold(ctx, s, req, socketVariable+"="+socket, configVariable+"="+config)
+	return exitWith(code, errors.Join(err, release()))
 }
 
 func exitWith(code int, err error) error {

@@ -51,6 +51,18 @@ func socketFlag(cmd *cobra.Command, socket *string) {
 	cmd.Flags().StringVar(socket, "socket", defaultSocket(), "control socket of the director ($"+socketVariable+")")
 }
 
+// configVariable names the director's configuration for a whole shell session.
+const configVariable = "LVSDR_CONFIG"
+
+// configFlag adds -c, of what is a `FILE` of the director.
+func configFlag(cmd *cobra.Command, config *string, usage string) {
+	def := os.Getenv(configVariable)
+	if def == "" {
+		def = keepalivedConfig
+	}
+	cmd.Flags().StringVarP(config, "config", "c", def, usage+" ($"+configVariable+")")
+}
+
 // defaultSocket is the control socket where none is named.
 func defaultSocket() string {
 	if path := os.Getenv(socketVariable); path != "" {

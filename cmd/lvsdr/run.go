@@ -14,8 +14,8 @@ import (
 	"lvsdr/control/privileges"
 )
 
-// defaultConfig is keepalived's own.
-const defaultConfig = "/etc/keepalived/keepalived.conf"
+// keepalivedConfig is keepalived's own.
+const keepalivedConfig = "/etc/keepalived/keepalived.conf"
 
 // runFlags are the flags of run.
 type runFlags struct {
@@ -62,7 +62,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVarP(&f.config, "config", "c", defaultConfig, "configuration `FILE`, in keepalived.conf's language")
+	configFlag(cmd, &f.config, "configuration `FILE`, in keepalived.conf's language")
 	fl.BoolVar(&f.noConfig, "no-config", false, "read no configuration: ipvsadm makes all services at runtime")
 	fl.StringVarP(&f.iface, "interface", "i", "", "`IFACE` on which the virtual addresses are served (default: the one on their network)")
 	fl.BoolVarP(&f.test, "config-test", "t", false, "test the configuration and exit with keepalived's code")
