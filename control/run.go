@@ -47,7 +47,7 @@ type Options struct {
 	// Resume is how long after the start packets of unknown connections are scheduled, as
 	// they may be of connections from before; 0: never.
 	Resume time.Duration
-	// Tunables change decisions as net.ipv4.vs.* do.
+	// Tunables change decisions as net.ipv4.vs.* do, and in ways of their own.
 	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.
 	Socket string

@@ -73,7 +73,7 @@ func FuzzConversation(f *testing.F) {
 			case 4:
 				l.tune(func(v *dataplane.Tunables) {
 					*v = dataplane.Tunables{ExpireNodestConn: b[1]&1 != 0, ExpireQuiescentTemplate: b[1]&2 != 0,
-						ConnReuseMode: int(b[2] % 4), SloppyTCP: b[1]&4 != 0}
+						ConnReuseMode: int(b[2] % 4), SloppyTCP: b[1]&4 != 0, RescheduleSYN: b[1]&8 != 0}
 				})
 			case 5:
 				l.d.Sweep(l.now, 1)

@@ -251,6 +251,7 @@ func (x *match) change(k dataplane.ServiceKey, op int) error {
 		x.l.tune(func(v *dataplane.Tunables) {
 			v.ExpireNodestConn, v.ExpireQuiescentTemplate = r.Intn(3) == 0, r.Intn(3) == 0
 			v.ConnReuseMode, v.SloppyTCP, v.SloppySCTP = r.Intn(4), r.Intn(3) == 0, r.Intn(3) == 0
+			v.RescheduleSYN = r.Intn(2) == 0
 			v.SecureTCP, v.DropPacket, v.AMDropRate = r.Intn(4), r.Intn(4), 2+r.Intn(20)
 		})
 		m.tunables = d.Tunables()

@@ -339,6 +339,12 @@ func (m *naive) leaves(e *naiveEntry, p *packet) bool {
 	if m.tunables.ExpireNodestConn && e.server.Weight == 0 {
 		return true
 	}
+	switch e.state {
+	case conntrack.SynSent, conntrack.SynRecv, conntrack.SynAck: // it is not open yet
+		if m.tunables.RescheduleSYN && e.server.in == nil && p.flags&(frame.ACK|frame.RST) == 0 {
+			return true
+		}
+	}
 	if e.by != nil {
 		return false
 	}

@@ -9,7 +9,8 @@ import (
 // begunAnew reports whether e must be ignored and a server chosen afresh: for any
 // packet if e's server was removed and expire_nodest_conn is set, and for a SYN
 // that reuses the client port as net.ipv4.vs.conn_reuse_mode says (with
-// expire_nodest_conn, also if the server is quiesced).
+// expire_nodest_conn, also if the server is quiesced). RescheduleSYN adds the SYN that
+// a client repeats because its server was removed before it answered.
 func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool {
 	syn := h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0
 	if t.tunables.ExpireNodestConn {
@@ -21,6 +22,11 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 	if !syn {
 		return false
 	}
+	if t.tunables.RescheduleSYN && halfOpen(e) && h.Flags&(frame.SYN|frame.ACK|frame.RST) == frame.SYN {
+		if ds := d.destOf(e); ds == nil || ds.in == nil {
+			return true
+		}
+	}
 	if t.tunables.ConnReuseMode == 0 || e.Controlled() {
 		return false
 	}
@@ -31,6 +37,12 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 		return t.tunables.ConnReuseMode&2 != 0
 	}
 	return false
+}
+
+// halfOpen reports whether nothing but SYNs came of the TCP connection e.
+func halfOpen(e *conntrack.Entry) bool {
+	s := e.State()
+	return s == conntrack.SynRecv || s == conntrack.SynSent || s == conntrack.SynAck
 }
 
 // begins reports whether a packet of no known connection may begin one. With tcp and

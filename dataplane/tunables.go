@@ -33,6 +33,11 @@ type Tunables struct {
 	// and lblcr remember an address that is not used, in ticks of 10 ms; 0: a
 	// day.
 	LBLCExpiration, LBLCRExpiration int
+
+	// RescheduleSYN has a SYN of a connection that is not open yet, and whose server
+	// was removed, begin it anew with another server. IPVS has nothing like it, and
+	// Set no name for it.
+	RescheduleSYN bool
 }
 
 // expirationDay is a day, the default of LBLCExpiration and LBLCRExpiration.

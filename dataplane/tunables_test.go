@@ -59,7 +59,7 @@ func TestSetTunables(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"", "drop_entr", "Drop_Entry", "net.ipv4.vs.drop_entry", "late_thresholds", "backup_only", "sync_version"} {
+	for _, name := range []string{"", "drop_entr", "Drop_Entry", "net.ipv4.vs.drop_entry", "late_thresholds", "reschedule_syn", "backup_only", "sync_version"} {
 		got := dataplane.DefaultTunables()
 		if err := got.Set(name, "1"); err == nil || got != dataplane.DefaultTunables() || !strings.Contains(err.Error(), name) {
 			t.Errorf("%q: %v, %+v", name, err, got)
@@ -79,6 +79,9 @@ func TestDefaultTunables(t *testing.T) {
 	}
 	if d.LateThresholds {
 		t.Error("thresholds are late by default")
+	}
+	if d.RescheduleSYN {
+		t.Error("a SYN leaves a removed server by the kernel's defaults")
 	}
 	// A director takes them up, and says so.
 	l := defaultLab(t)

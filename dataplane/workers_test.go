@@ -109,7 +109,7 @@ func (e editor) edit(now int64) {
 		e.d.SetNeighbour(c.Addr, mac, dataplane.Link{Index: link.Index, MAC: link.MAC, MTU: []int{0, 600, 1500}[r.Intn(3)]})
 	case 12:
 		e.d.SetTunables(dataplane.Tunables{ExpireNodestConn: r.Intn(3) == 0, ExpireQuiescentTemplate: r.Intn(3) == 0,
-			ConnReuseMode: r.Intn(4), SloppyTCP: r.Intn(4) == 0, SloppySCTP: r.Intn(4) == 0, ScheduleICMP: r.Intn(3) == 0,
+			RescheduleSYN: r.Intn(2) == 0, ConnReuseMode: r.Intn(4), SloppyTCP: r.Intn(4) == 0, SloppySCTP: r.Intn(4) == 0, ScheduleICMP: r.Intn(3) == 0,
 			DropEntry: r.Intn(4), DropPacket: r.Intn(4), SecureTCP: r.Intn(4), AMDropRate: r.Intn(20)})
 	case 13:
 		e.d.SetTimeouts(r.Intn(100), r.Intn(100), r.Intn(100))

@@ -24,6 +24,7 @@ type runFlags struct {
 	noConfig, test, localClients, xdp bool
 	serveRest                         bool
 	force, keepShield                 bool
+	rescheduleSYN                     bool
 	resume                            time.Duration
 	workers, connLimit                int
 	tunables                          map[string]string
@@ -77,6 +78,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.BoolVar(&f.keepShield, "keep-shield", false, "leave the shield in place at the end, for the next start (docs/operations.md)")
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")
 	fl.StringToStringVar(&f.tunables, "ipvs", nil, "tunables, as `NAME=VALUE,...`, named as the sysctls below net.ipv4.vs (docs/ipvs-differences.md)")
+	fl.BoolVar(&f.rescheduleSYN, "reschedule-syn", true, "send a repeated SYN to another server if its own was removed (docs/operations.md)")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	socketFlag(cmd, &f.socket)
@@ -99,6 +101,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
 	}
+	tunables.RescheduleSYN = f.rescheduleSYN
 	if err := privileges.Reduce(); err != nil {
 		log.Info("the director keeps privileges that it does not need; one built with CGO_ENABLED=0 gives them back", "error", err)
 	}
