@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lvsdr/dataplane/frame"
@@ -45,6 +46,7 @@ type Service struct {
 	inbox *Inbox
 	kick  chan struct{} // holds a token when something was set that Run must see
 	count counters
+	asked atomic.Bool // and not answered yet
 
 	// sending is held for a whole turn of Run with what it sends, and by
 	// SetVIPs: when that returns, no frame of an earlier decision is on its way
@@ -161,10 +163,7 @@ func (s *Service) renew() {
 	for _, n := range s.resolver.neighbours(0) {
 		s.view.learn(known{place{n.Ifindex, n.IP}, n.MAC, n.Name})
 	}
-	select {
-	case s.kick <- struct{}{}:
-	default:
-	}
+	s.wake()
 }
 
 // Neighbours are the targets as known now, ordered by interface and address.
@@ -212,6 +211,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		timer.Reset(s.turn())
+		s.asked.Store(false)
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
@@ -220,6 +220,23 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// Ask asks whether Run still makes turns, see Answered. It waits for nothing.
+func (s *Service) Ask() {
+	s.asked.Store(true)
+	s.wake()
+}
+
+// Answered reports whether Run has ended a turn since the last Ask, if there was one.
+func (s *Service) Answered() bool { return !s.asked.Load() }
+
+// wake has Run make a turn.
+func (s *Service) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
 }
 
 // Bounds of one turn.

@@ -295,6 +295,62 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// A Service that is asked answers by a turn of Run; one that hangs in its Sender or in
+// Changed does not.
+func TestAServiceThatIsStuckDoesNotAnswer(t *testing.T) {
+	for _, where := range []string{"nowhere", "send", "changed"} {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				free := make(chan struct{})
+				hang := func(here string) {
+					if here == where {
+						<-free
+					}
+				}
+				s, err := New(Config{Announce: AnnounceTimes{Look: -1, CheckEvery: -1}, Sender: sendFunc(func() { hang("send") }),
+					Changed: func(Change) { hang("changed") }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.Ask(); s.Answered() {
+					t.Error("it has answered, and does not run")
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- s.Run(ctx) }()
+				synctest.Wait()
+				if !s.Answered() {
+					t.Error("it has not answered at the start")
+				}
+				if err := s.SetTargets([]Target{testTarget()}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute) // of the bubble: the target is lost
+				s.Ask()
+				time.Sleep(time.Minute)
+				if got, want := s.Answered(), where == "nowhere"; got != want {
+					t.Errorf("answered: %v, want %v", got, want)
+				}
+				close(free)
+				synctest.Wait()
+				if !s.Answered() {
+					t.Error("it is free, and has not answered")
+				}
+				cancel()
+				<-done
+			})
+		})
+	}
+}
+
+// A sendFunc is a Sender that calls it for each frame.
+type sendFunc func()
+
+func (f sendFunc) Send(int32, []byte) error {
+	f()
+	return nil
+}
+
 // A gate is a Sender that counts frames sent while it is shut.
 type gate struct {
 	said chan struct{} // holds a token when something was sent

@@ -52,6 +52,8 @@ type loop struct {
 	noticed  []arp.Event  // to be logged
 	answers  []func()     // to be given when the actors have followed
 	unmet    []string     // what was not served when the view was published
+	line     statusLine   // for the service manager
+	owes     atomic.Bool  // an answer to wake
 	base     inspect.View // what of a view does not come from the State
 }
 
@@ -143,6 +145,8 @@ func (l *loop) handle(m any) {
 		l.reading.want()
 	case taskFailed:
 		l.log.Warn(m.name+" failed; it is started again", "error", m.err)
+	case question:
+		l.owes.Store(false)
 	case reloadRequest:
 		l.startLoad(m)
 	case loaded:
@@ -185,6 +189,7 @@ func (l *loop) turn() {
 		l.notify("READY=1")
 	}
 	l.publish(ch.Problems)
+	l.tellStatus()
 	for _, answer := range l.answers {
 		answer()
 	}
@@ -275,6 +280,9 @@ func (l *loop) rest() time.Duration {
 		at = min(at, t)
 	}
 	for _, t := range l.waiting {
+		at = min(at, t)
+	}
+	if t, ok := l.line.due(); ok {
 		at = min(at, t)
 	}
 	if l.looked > 0 {

@@ -77,7 +77,8 @@ type rig struct {
 	file     string // what Load reads
 	loadErr  error
 	log      bytes.Buffer // read it while the loop rests
-	notified []string
+	notified []string     // but status lines
+	statuses []string
 	stop     func() error // ends the loop
 	zero     time.Time
 }
@@ -91,7 +92,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 // newRig makes a rig that is not started, to be set up.
 func newRig(t *testing.T, file string) *rig {
 	r := &rig{T: t, Fakes: actortest.New(network(eth0, eth1)), file: file, zero: time.Now()}
-	o := &Options{Version: "test", Log: slog.New(slog.NewTextHandler(&r.log, nil)), Notify: func(s string) { r.notified = append(r.notified, s) },
+	o := &Options{Version: "test", Log: slog.New(slog.NewTextHandler(&r.log, nil)), Notify: r.told,
 		Load: func() (*keepalived.Config, keepalived.Diagnostics, error) {
 			if r.loadErr != nil {
 				return nil, nil, r.loadErr
@@ -101,6 +102,15 @@ func newRig(t *testing.T, file string) *rig {
 	r.l = newLoop(o, func() time.Duration { return time.Since(r.zero) })
 	r.l.use(o, r.Actors())
 	return r
+}
+
+// told takes a message to the service manager.
+func (r *rig) told(s string) {
+	if line, ok := strings.CutPrefix(s, "STATUS="); ok {
+		r.statuses = append(r.statuses, line)
+		return
+	}
+	r.notified = append(r.notified, s)
 }
 
 // start runs the loop with its file in force. It is stopped at the end of the

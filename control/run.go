@@ -54,8 +54,12 @@ type Options struct {
 	// Version is the version that the status reports.
 	Version string
 	Log     *slog.Logger
-	// Notify tells a service manager "READY=1" and so on (sd_notify(3)).
+	// Notify tells a service manager "READY=1" and so on (sd_notify(3)). It may be
+	// called from any goroutine.
 	Notify func(state string)
+	// Watchdog is the time within which the service manager wants to hear
+	// "WATCHDOG=1"; 0: it does not. It hears it while all parts make progress.
+	Watchdog time.Duration
 }
 
 // Tunables are the defaults with some replaced, named as the sysctls below
@@ -111,6 +115,9 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	t.need("reload requests", func(ctx context.Context) error { return passOn(ctx, reload, box) })
 	if d.o.XDP {
 		d.useXDP(t)
+	}
+	if d.o.Watchdog > 0 {
+		t.need("watchdog", d.watchdog().Run)
 	}
 	err := d.loop.run(ctx, first, t.failed)
 	d.o.Notify("STOPPING=1")

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -31,6 +32,7 @@ type lab struct {
 	*testing.T
 	director, server, client *netns.Host
 	sw                       *netns.Switch
+	watchdog                 time.Duration // of directors
 }
 
 func newLab(t *testing.T) *lab {
@@ -132,7 +134,7 @@ func (w *lab) run(file string) *instance {
 	}
 	w.Cleanup(func() { _ = release() })
 	d := &instance{lab: w, file: func() string { return file }, reload: make(chan struct{}), done: make(chan error, 1)}
-	d.o = Options{Socket: filepath.Join(dir, "s"), Workers: 2, LocalClients: true, XDP: true, Version: "test", Tunables: dataplane.DefaultTunables(),
+	d.o = Options{Watchdog: w.watchdog, Socket: filepath.Join(dir, "s"), Workers: 2, LocalClients: true, XDP: true, Version: "test", Tunables: dataplane.DefaultTunables(),
 		Log: slog.New(slog.NewTextHandler(&d.log, nil)), Notify: func(s string) { _, _ = d.told.Write([]byte(s + " ")) }}
 	if file != "" {
 		d.o.Load = func() (*keepalived.Config, keepalived.Diagnostics, error) { return parse(d.file()) }
@@ -231,6 +233,15 @@ func TestAReloadOfARunningDirector(t *testing.T) {
 	if !w.served(w.client, other) {
 		t.Error("a refused file changed something")
 	}
+	d.end()
+}
+
+// The watchdog of a running director asks the real parts, each of which answers.
+func TestTheWatchdogOfAnIdleDirectorIsFed(t *testing.T) {
+	w := newLab(t)
+	w.watchdog = 80 * time.Millisecond
+	d := w.run(service(vip, rs1+" TCP_CHECK { ; }"))
+	netns.Eventually(t, "the watchdog to be fed", func() bool { return strings.Count(d.told.String(), "WATCHDOG=1") >= 5 })
 	d.end()
 }
 

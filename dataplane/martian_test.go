@@ -79,6 +79,7 @@ func (n *oneBatch) Recv(b *dataplane.Batch) error {
 	return nil
 }
 func (*oneBatch) Send(*dataplane.Batch) error { return nil }
+func (*oneBatch) Wake()                       {}
 func (*oneBatch) Stop()                       {}
 func (*oneBatch) Close() error                { return nil }
 func (*oneBatch) Stats() dataplane.NICStats   { return dataplane.NICStats{} }

@@ -114,7 +114,7 @@ func NewBatch() *Batch {
 }
 
 // A NIC is where frames come from and go to. One worker uses a NIC; only
-// Stop, Close and Stats may be called from other goroutines.
+// Wake, Stop, Close and Stats may be called from other goroutines.
 type NIC interface {
 	// Recv waits until there are frames, or Stop is called, and sets
 	// b.Packets, b.In and b.Pressed. Each frame has Headroom free bytes before it. It may
@@ -125,6 +125,9 @@ type NIC interface {
 	// Stats and is not an error; an error means that the NIC is of no use
 	// any more.
 	Send(b *Batch) error
+	// Wake makes a waiting Recv, or the next one, return soon, with frames or
+	// without.
+	Wake()
 	// Stop makes a waiting Recv, and every later one, return os.ErrClosed at
 	// once. It may be called more than once.
 	Stop()

@@ -21,6 +21,7 @@ func (p *oneFrame) Recv(b *Batch) error {
 	return nil
 }
 func (*oneFrame) Send(*Batch) error { return nil }
+func (*oneFrame) Wake()             {}
 func (*oneFrame) Stop()             {}
 func (*oneFrame) Close() error      { return nil }
 func (*oneFrame) Stats() NICStats   { return NICStats{} }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"sync/atomic"
 )
 
 // An ARPSink takes the ARP frames a worker meets. Put copies what it needs of
@@ -25,7 +26,19 @@ type Worker struct {
 
 	batch   *Batch
 	scratch *Scratch
+	asked   atomic.Bool // and not answered yet
 }
+
+// Ask asks whether the worker still works, see Answered. It may be called from any
+// goroutine.
+func (w *Worker) Ask() {
+	w.asked.Store(true)
+	w.NIC.Wake()
+}
+
+// Answered reports whether the worker has begun a batch since the last Ask, if there was
+// one. An idle worker does so at once; one that is stuck never does.
+func (w *Worker) Answered() bool { return !w.asked.Load() }
 
 // Run works until the NIC is stopped, and then returns nil, or until it
 // fails. It keeps its thread to itself.
@@ -47,6 +60,9 @@ func (w *Worker) Run() error {
 
 // step moves one batch.
 func (w *Worker) step() error {
+	if w.asked.Load() { // a look is cheaper than a write for each batch
+		w.asked.Store(false)
+	}
 	if err := w.NIC.Recv(w.batch); err != nil {
 		return err
 	}

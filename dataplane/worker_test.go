@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
+	"sync"
 	"testing"
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/build"
+	"lvsdr/dataplane/memport"
 )
 
 // A scripted port hands out its batches, and then fails with err.
@@ -46,6 +49,7 @@ func (p *scripted) Send(b *dataplane.Batch) error {
 	return p.sendErr
 }
 
+func (p *scripted) Wake()                     {}
 func (p *scripted) Stop()                     {}
 func (p *scripted) Close() error              { return nil }
 func (p *scripted) Stats() dataplane.NICStats { return dataplane.NICStats{} }
@@ -116,4 +120,89 @@ func TestWorkerReturnsTheErrorsOfItsPort(t *testing.T) {
 			t.Errorf("%s: Run = %v, want %v", c.name, err, c.want)
 		}
 	}
+}
+
+// A worker that is asked answers with its next batch, and only then.
+func TestAWorkerAnswersWithItsNextBatch(t *testing.T) {
+	l := defaultLab(t)
+	p := memport.New(memport.Config{Index: clientSide})
+	w := l.worker(p, nil)
+	if !w.Answered() {
+		t.Error("one that was never asked owes an answer")
+	}
+	w.Ask()
+	if w.Answered() {
+		t.Error("one that does not run has answered")
+	}
+	done := make(chan error)
+	go func() { done <- w.Run() }()
+	for range 3 { // idle each time
+		if err := p.Drain(); err != nil {
+			t.Fatal(err)
+		}
+		w.Ask()
+		for !w.Answered() {
+			runtime.Gosched()
+		}
+	}
+	p.Stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	w.Ask()
+	if w.Answered() {
+		t.Error("one that has ended has answered")
+	}
+}
+
+// A NIC that holds its worker up, in Recv or in Send, keeps it from answering.
+func TestAWorkerThatIsStuckDoesNotAnswer(t *testing.T) {
+	for _, where := range []string{"receive", "send"} {
+		t.Run(where, func(t *testing.T) {
+			l := defaultLab(t)
+			p := &stuck{NIC: memport.New(memport.Config{Index: clientSide}), where: where, in: make(chan struct{}), out: make(chan struct{})}
+			w := l.worker(p, nil)
+			done := make(chan error)
+			go func() { done <- w.Run() }()
+			p.Feed(tcp(4000, 80, "S"))
+			*l.frames++
+			<-p.in
+			w.Ask()
+			if w.Answered() {
+				t.Error("it has answered")
+			}
+			close(p.out)
+			for !w.Answered() {
+				runtime.Gosched()
+			}
+			p.Stop()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// A stuck NIC waits in its first Recv or Send until out is closed.
+type stuck struct {
+	*memport.NIC
+	where   string
+	in, out chan struct{}
+	once    sync.Once
+}
+
+func (p *stuck) wait(where string) {
+	if where == p.where {
+		p.once.Do(func() { close(p.in); <-p.out })
+	}
+}
+
+func (p *stuck) Recv(b *dataplane.Batch) error {
+	p.wait("receive")
+	return p.NIC.Recv(b)
+}
+
+func (p *stuck) Send(b *dataplane.Batch) error {
+	p.wait("send")
+	return p.NIC.Send(b)
 }

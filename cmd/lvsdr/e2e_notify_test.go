@@ -1,11 +1,13 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,13 +29,15 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 	defer manager.Close()
 	told := func(pattern string) {
 		t.Helper()
-		if err := manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
-			t.Fatal(err)
-		}
 		var b [256]byte
-		n, err := manager.Read(b[:])
-		if err != nil {
-			t.Fatalf("waiting for %s: %v", pattern, err)
+		n := 0
+		for status := true; status; status = bytes.HasPrefix(b[:n], []byte("STATUS=")) && !strings.HasPrefix(pattern, "STATUS") {
+			if err := manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
+				t.Fatal(err)
+			}
+			if n, err = manager.Read(b[:]); err != nil {
+				t.Fatalf("waiting for %s: %v", pattern, err)
+			}
 		}
 		if !regexp.MustCompile("^(?:" + pattern + ")$").Match(b[:n]) {
 			t.Fatalf("told %q, want %s", b[:n], pattern)
@@ -51,6 +55,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	told("READY=1")
+	told("STATUS=1 service, 1 of 1 server up")
 	get(t, lab, 5) // it is true
 	if err := unix.Kill(p.Process.Pid, unix.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -61,4 +66,64 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 		t.Errorf("the director ended with %d", code)
 	}
 	told("STOPPING=1")
+}
+
+// The watchdog is fed while the director works; not while its process is stopped, and
+// again when it goes on.
+func TestTheWatchdogIsFedWhileTheDirectorWorks(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
+	dir := shortDir(t)
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	file := filepath.Join(dir, "keepalived.conf")
+	if err := os.WriteFile(file, []byte(lab.Config(rotating())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{}
+	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", "-c", file, "--socket", filepath.Join(dir, "sock"))
+	p.Env = append(p.Environ(), "NOTIFY_SOCKET="+manager.LocalAddr().String(), "WATCHDOG_USEC=400000")
+	p.Stdout, p.Stderr = &p.log, &p.log
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// feeds waits for n feeds, or that there is none for some time.
+	feeds := func(n int, wait time.Duration) (fed int) {
+		if err := manager.SetReadDeadline(time.Now().Add(wait)); err != nil {
+			t.Fatal(err)
+		}
+		var b [256]byte
+		for fed < n {
+			n, err := manager.Read(b[:])
+			if err != nil {
+				return fed
+			}
+			if string(b[:n]) == "WATCHDOG=1" {
+				fed++
+			}
+		}
+		return fed
+	}
+	if n := feeds(5, patience); n != 5 {
+		t.Fatalf("fed %d times; log:\n%s", n, &p.log)
+	}
+	if err := unix.Kill(p.Process.Pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	feeds(1000, 100*time.Millisecond) // what was on its way
+	if n := feeds(1, time.Second); n != 0 {
+		t.Error("fed by a process that is stopped")
+	}
+	if err := unix.Kill(p.Process.Pid, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if n := feeds(3, patience); n != 3 {
+		t.Errorf("fed %d times after it went on; log:\n%s", n, &p.log)
+	}
+	if code := p.end(t, unix.SIGTERM); code != 0 {
+		t.Errorf("the director ended with %d", code)
+	}
 }

@@ -110,7 +110,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), ServeRest: f.serveRest,
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
-		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log),
+		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {
 		return exitError{bad.Found.ExitCode(), err}

@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"lvsdr/control/logqueue"
+	"lvsdr/control/supervise"
 )
 
 // farewellPatience is how long the end waits for the reader of the log.
@@ -59,14 +61,36 @@ func hangups() (reload <-chan struct{}, stop func()) {
 	}
 }
 
-// notifier tells systemd, where it has started us.
+// notifier tells systemd, where it has started us. What cannot be told is logged, once
+// for each reason.
 func notifier(log *slog.Logger) func(string) {
+	n, err := supervise.New(os.Getenv("NOTIFY_SOCKET"))
+	var last string
+	complain := func(err error) {
+		if err != nil && err.Error() != last {
+			last = err.Error()
+			log.Warn("the service manager is not told how the director is", "error", err)
+		}
+	}
+	complain(err)
+	var mu sync.Mutex
 	return func(state string) {
 		if state == daemon.SdNotifyReloading { // Type=notify-reload wants to know when (sd_notify(3))
 			state += "\n" + daemon.SdNotifyMonotonicUsec()
 		}
-		if _, err := daemon.SdNotify(false, state); err != nil {
-			log.Warn("the service manager could not be notified", "error", err)
-		}
+		err := n.Send(state)
+		mu.Lock()
+		defer mu.Unlock()
+		complain(err)
 	}
+}
+
+// watchdog is the time within which systemd must hear from us again and again; 0: it
+// need not.
+func watchdog(log *slog.Logger) time.Duration {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("the service manager's watchdog is not fed", "error", err)
+	}
+	return every
 }

@@ -38,6 +38,7 @@ func (r *Runner) report() {
 			}
 			r.cfg.OnChange(c)
 		}
+		r.asked.report.Store(false)
 	}
 }
 

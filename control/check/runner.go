@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,6 +53,7 @@ type Runner struct {
 	root  context.Context
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
+	asked struct{ run, report atomic.Bool } // and not answered yet
 
 	mu      sync.Mutex // guards what follows and all jobs; nothing is waited for under it
 	closed  bool
@@ -188,6 +190,7 @@ func (r *Runner) run() {
 		if wait, ok := r.startDue(); ok {
 			timer.Reset(wait)
 		}
+		r.asked.run.Store(false)
 	}
 }
 

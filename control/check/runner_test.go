@@ -475,6 +475,38 @@ func TestWhileOnChangeIsBusy(t *testing.T) {
 	})
 }
 
+// A Runner that is asked whether it works answers at once, unless
+// OnChange hangs.
+func TestARunnerThatIsStuckDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		r := New(Config{OnChange: func(Change) { <-free }})
+		defer r.Close()
+		answers := func() bool {
+			r.Ask()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			return r.Answered()
+		}
+		if !r.Answered() || !answers() {
+			t.Error("one without checks does not answer")
+		}
+		p := &fake{name: "server", err: errRefused}
+		s := quick()
+		s.DelayLoop, s.Retry = sec, 0
+		must(t, r.Set([]Spec{{ID: "server", Settings: s, Probe: p}}))
+		time.Sleep(10 * sec)
+		if answers() {
+			t.Error("it answers while who is told hangs")
+		}
+		close(free)
+		synctest.Wait()
+		if !r.Answered() || !answers() {
+			t.Error("it does not answer, and nothing hangs any more")
+		}
+	})
+}
+
 func TestOnChangeMayCallTheRunner(t *testing.T) {
 	var r *Runner
 	done := make(chan struct{})

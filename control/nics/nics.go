@@ -83,6 +83,7 @@ type group struct {
 	name    string
 	local   bool
 	ports   []Port
+	members []*dataplane.Worker // one for each port
 	workers sync.WaitGroup
 	failed  atomic.Bool // a worker has ended with an error
 
@@ -195,8 +196,9 @@ func (n *NICs) open(w *Wish) error {
 	g := &group{index: w.Index, name: w.Name, local: w.Local, ports: ports, vips: slices.Clone(w.VIPs)}
 	for i, p := range ports {
 		p.SetVisible(true) // until Set looks, when all are open
-		work := dataplane.Worker{Director: n.cfg.Director, NIC: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i, Local: w.Local}
-		g.workers.Go(func() { n.work(g, &work) })
+		work := &dataplane.Worker{Director: n.cfg.Director, NIC: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i, Local: w.Local}
+		g.members = append(g.members, work)
+		g.workers.Go(func() { n.work(g, work) })
 	}
 	n.change(func(s *state) { s.groups[g.index] = g })
 	return nil

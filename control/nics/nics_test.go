@@ -31,7 +31,8 @@ type port struct {
 	vips    []netip.Addr
 	visible bool
 	closed  bool
-	broken  error // what Recv fails with
+	broken  error         // what Recv fails with
+	stuck   chan struct{} // closed when Recv may go on; nil: it does
 	stats   dataplane.NICStats
 }
 
@@ -51,6 +52,11 @@ func (p *port) XDPError() error    { return p.host.xdp }
 func (p *port) Recv(b *dataplane.Batch) error {
 	err := p.NIC.Recv(b)
 	p.mu.Lock()
+	if stuck := p.stuck; stuck != nil {
+		p.mu.Unlock()
+		<-stuck
+		p.mu.Lock()
+	}
 	defer p.mu.Unlock()
 	if errors.Is(err, os.ErrClosed) && p.broken != nil {
 		return p.broken
@@ -257,6 +263,49 @@ func TestAWorkerThatFailsIsToldOnceAndReplaced(t *testing.T) {
 		}
 		if len(m.lost) != 1 {
 			t.Errorf("stopping was told as a failure: %q", m.lost)
+		}
+	})
+}
+
+// All workers of all interfaces answer; one that is stuck is missed, one that has failed
+// is not, nor is one whose interface is not wanted any more.
+func TestEveryWorkerHasToAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{}
+		n, _ := newNICs(t, m, 2)
+		answers := func() bool {
+			n.Ask()
+			synctest.Wait()
+			return n.Answered()
+		}
+		if !answers() {
+			t.Error("there are none, and they do not answer")
+		}
+		if failed := n.Set([]Wish{eth0(a), eth1(b)}); failed != nil {
+			t.Fatal(failed)
+		}
+		if !answers() {
+			t.Error("idle workers do not answer")
+		}
+		last := m.ports[len(m.ports)-1] // of eth1
+		free := make(chan struct{})
+		last.mu.Lock()
+		last.stuck = free
+		last.mu.Unlock()
+		if answers() {
+			t.Error("one is stuck, and all answer")
+		}
+		close(free)
+		if !answers() {
+			t.Error("it is free again, and does not answer")
+		}
+		last.fail(errors.New("the network is gone"))
+		if !answers() {
+			t.Error("one that has failed is waited for")
+		}
+		n.Set([]Wish{eth0(a)})
+		if !answers() {
+			t.Error("one that has gone is waited for")
 		}
 	})
 }

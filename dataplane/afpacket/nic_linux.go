@@ -17,13 +17,13 @@ import (
 var _ dataplane.NIC = (*NIC)(nil)
 
 // A NIC receives on one interface and sends by any. Recv and Send are for one
-// goroutine, best locked to its thread; Stop, Stats, SetVIPs and Close may be
+// goroutine, best locked to its thread; Wake, Stop, Stats, SetVIPs and Close may be
 // called from others, Close only after Recv and Send have ended.
 type NIC struct {
 	name  string
 	index int
 	fd    int // packet socket, not known to Go's network poller
-	wake  int // eventfd; readable once Stop was called
+	wake  int // eventfd; readable once Stop or Wake was called
 	mem   []byte
 
 	// The worker's own.
@@ -36,6 +36,7 @@ type NIC struct {
 	polled  [2]unix.PollFd // socket, wake
 	down    bool           // the interface was down when last heard of
 	batches uint32
+	token   [8]byte // what nudged reads
 
 	stopped   atomic.Bool
 	received  atomic.Uint64
@@ -221,6 +222,9 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 		if err := p.sleep(); err != nil {
 			return err
 		}
+		if p.nudged() {
+			return nil
+		}
 	}
 	return os.ErrClosed
 }
@@ -339,15 +343,38 @@ func (p *NIC) SetVisible(on bool) {
 }
 
 // pause waits for ms milliseconds, or until Stop is called.
-func (p *NIC) pause(ms int) { _, _ = unix.Poll(p.polled[1:], ms) }
+func (p *NIC) pause(ms int) {
+	_, _ = unix.Poll(p.polled[len(p.polled)-1:], ms)
+	p.nudged() // else no later pause would be one
+}
+
+// nudged reports whether the last poll has met a Wake, and takes it away. What a Stop
+// wrote may go with it: that is known by stopped too.
+func (p *NIC) nudged() bool {
+	wake := &p.polled[len(p.polled)-1]
+	if wake.Revents == 0 || p.stopped.Load() {
+		return false
+	}
+	wake.Revents = 0
+	_, _ = unix.Read(p.wake, p.token[:])
+	return true
+}
+
+// Wake implements [dataplane.NIC].
+func (p *NIC) Wake() { p.signal() }
 
 // Stop implements [dataplane.NIC].
 func (p *NIC) Stop() {
 	p.stopped.Store(true)
+	p.signal()
+}
+
+// signal makes the eventfd readable.
+func (p *NIC) signal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
-		// It is never read, so that it stays readable. Fails only when full.
+		// Fails only when it is full, and readable therefore.
 		_, _ = unix.Write(p.wake, []byte{0, 0, 0, 0, 0, 0, 0, 1})
 	}
 }

@@ -263,6 +263,66 @@ func TestStopWakesABlockedRecv(t *testing.T) {
 	}
 }
 
+// Wake lets Recv return once, without frames where there are none, and takes nothing
+// from a later Stop.
+func TestWakeLetsRecvReturnOnce(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0)
+	b := dataplane.NewBatch()
+	p.Wake() // before Recv
+	p.Wake()
+	if err := p.Recv(b); err != nil || len(b.Packets) != 0 {
+		t.Fatalf("woken: %v, %d frames", err, len(b.Packets))
+	}
+	done := make(chan error)
+	go func() { done <- p.Recv(b) }()
+	p.Wake()
+	if err := <-done; err != nil || len(b.Packets) != 0 {
+		t.Fatalf("woken while it waits: %v, %d frames", err, len(b.Packets))
+	}
+	transmit(t, c, l.c0, frameTo(l.c0, l.d0.HardwareAddr, labVIP, 1, 60))
+	if got := collect(t, p, b, isNumber(1)); len(got) != 1 {
+		t.Fatalf("%d frames", len(got))
+	}
+	// Neither a wait of the sender nor a pause is cut short more than once.
+	p.Wake()
+	p.waitSend(unix.EAGAIN)
+	p.Wake()
+	p.pause(0)
+	if n, err := unix.Poll(p.polled[len(p.polled)-1:], 0); n != 0 || err != nil {
+		t.Errorf("a token is left: %d, %v", n, err)
+	}
+	p.Wake()
+	go func() { done <- p.Recv(b) }()
+	p.Stop()
+	if err := <-done; err != nil && !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("woken and stopped: %v", err)
+	}
+	if err := p.Recv(b); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("stopped: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.Wake() // of a closed one does nothing
+}
+
+// A NIC that is asked again and again whether it lives allocates nothing.
+func TestWakingAllocatesNothing(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, Spin: -1})
+	b := dataplane.NewBatch()
+	if n := testing.AllocsPerRun(100, func() {
+		p.Wake()
+		if err := p.Recv(b); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0.5 {
+		t.Errorf("%v allocations per Wake", n)
+	}
+}
+
 func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, Slots: 7, MaxFrame: 1518})

@@ -187,4 +187,5 @@ func (p *NIC) waitSend(errno unix.Errno) {
 	p.polled[0].Events = unix.POLLOUT
 	_, _ = unix.Poll(p.polled[:], waitMS)
 	p.polled[0].Events = unix.POLLIN
+	p.nudged() // else no later wait would wait
 }

@@ -48,6 +48,9 @@ func (*NIC) Recv(*dataplane.Batch) error { return errors.ErrUnsupported }
 // Send is not implemented on this system.
 func (*NIC) Send(*dataplane.Batch) error { return errors.ErrUnsupported }
 
+// Wake does nothing.
+func (*NIC) Wake() {}
+
 // Stop does nothing.
 func (*NIC) Stop() {}
 

@@ -58,6 +58,7 @@ type NIC struct {
 	first   int       // the oldest frame in queue
 	waiting int       // how many frames are in queue
 	idle    bool      // Recv waits
+	woken   bool      // Wake was called, and Recv has not returned since
 	stopped bool
 	sent    []Frame
 	stats   dataplane.NICStats
@@ -119,18 +120,21 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b.Packets, b.Replies, b.In, b.Pressed = b.Packets[:0], b.Replies[:0], p.cfg.Index, false
-	for p.waiting == 0 && !p.stopped {
+	for p.waiting == 0 && !p.stopped && !p.woken {
 		p.idle = true
 		p.change.Broadcast()
 		p.change.Wait()
 	}
-	p.idle = false
+	p.idle, p.woken = false, false
 	if p.stopped {
 		return os.ErrClosed
 	}
 	n := min(p.cfg.Batch, cap(b.Packets))
 	if !p.cfg.Repeat {
 		n = min(n, p.waiting)
+	}
+	if p.waiting == 0 {
+		return nil // woken
 	}
 	b.Packets = b.Packets[:n]
 	for i := range b.Packets {
@@ -211,6 +215,14 @@ func (p *NIC) Drain() error {
 		return os.ErrClosed
 	}
 	return nil
+}
+
+// Wake implements [dataplane.NIC].
+func (p *NIC) Wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.woken = true
+	p.change.Broadcast()
 }
 
 // Stop implements [dataplane.NIC].

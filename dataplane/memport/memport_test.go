@@ -238,3 +238,41 @@ func TestFramesHaveHeadroom(t *testing.T) {
 		}
 	}
 }
+
+// Wake lets Recv return once without frames, also if it comes before.
+func TestWakeLetsRecvReturnOnce(t *testing.T) {
+	p := New(Config{})
+	b := dataplane.NewBatch()
+	done := make(chan error)
+	recv := func() { done <- p.Recv(b) }
+	go recv()
+	if err := p.Drain(); err != nil { // Recv waits now
+		t.Fatal(err)
+	}
+	p.Wake()
+	if err := <-done; err != nil || len(b.Packets) != 0 {
+		t.Fatalf("woken: %v, %d frames", err, len(b.Packets))
+	}
+	p.Wake()
+	p.Wake()
+	if err := p.Recv(b); err != nil || len(b.Packets) != 0 {
+		t.Fatalf("woken before: %v, %d frames", err, len(b.Packets))
+	}
+	p.Wake()
+	p.Feed(frameOf(1))
+	if err := p.Recv(b); err != nil || len(b.Packets) != 1 {
+		t.Fatalf("with a frame: %v, %d frames", err, len(b.Packets))
+	}
+	go recv()
+	if err := p.Drain(); err != nil { // it waits: the Wake was used up
+		t.Fatal(err)
+	}
+	p.Stop()
+	if err := <-done; !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("after stop: %v", err)
+	}
+	p.Wake()
+	if err := p.Recv(b); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("woken after stop: %v", err)
+	}
+}
