@@ -20,8 +20,16 @@ type slowDests struct {
 	gens    map[uint32]uint16 // of each slot that was ever used
 	held    map[DestKey]DestRef
 	method  map[DestKey]Method
-	removed []DestKey // newest last
-	idle    map[DestKey]int64
+	removed []DestKey         // newest last
+	idle    map[DestKey]int64 // of those in removed, and of no other
+}
+
+// takeOut takes k, if it is there, out of the removed ones.
+func (s *slowDests) takeOut(k DestKey) {
+	if _, removed := s.idle[k]; removed {
+		delete(s.idle, k)
+		s.removed = slices.DeleteFunc(s.removed, func(x DestKey) bool { return x == k })
+	}
 }
 
 // check compares all that can be seen.
@@ -35,8 +43,8 @@ func (s *slowDests) check(t *testing.T, d *Dests) {
 		if r, known := d.Ref(k); !ok || !known || r != ref || got.DestKey != k || got.Method != s.method[k] {
 			t.Fatalf("%v is %+v, %v, with reference %d, want %d", k, got, ok, r, ref)
 		}
-		if slices.Contains(s.removed, k) && got.IdleSince != s.idle[k] {
-			t.Fatalf("%v is idle since %d, want %d", k, got.IdleSince, s.idle[k])
+		if since, removed := s.idle[k]; removed && got.IdleSince != since {
+			t.Fatalf("%v is idle since %d, want %d", k, got.IdleSince, since)
 		}
 	}
 	var removed []DestKey
@@ -61,7 +69,7 @@ func TestDestsAreThoseOfTheirDefinition(t *testing.T) {
 		for step := range 3000 {
 			k := destKey(r.Intn(600))
 			ref, known := s.held[k]
-			removed := slices.Contains(s.removed, k)
+			_, removed := s.idle[k]
 			switch op := r.Intn(4); {
 			case (op == 0 || op == 1) && (!known || removed):
 				m := Method(r.Intn(int(numMethods)))
@@ -80,7 +88,7 @@ func TestDestsAreThoseOfTheirDefinition(t *testing.T) {
 					s.gens[got.Slot()] = got.Gen()
 				}
 				s.held[k], s.method[k] = got, m
-				s.removed = slices.DeleteFunc(s.removed, func(x DestKey) bool { return x == k })
+				s.takeOut(k)
 			case op == 2 && known && !removed:
 				d.Remove(ref, int64(step))
 				s.removed, s.idle[k] = append(s.removed, k), int64(step)
@@ -90,7 +98,7 @@ func TestDestsAreThoseOfTheirDefinition(t *testing.T) {
 			case op == 3 && removed:
 				d.Forget(ref)
 				delete(s.held, k)
-				s.removed = slices.DeleteFunc(s.removed, func(x DestKey) bool { return x == k })
+				s.takeOut(k)
 				if _, ok := d.Dest(ref); ok {
 					t.Fatalf("seed %d step %d: a forgotten destination is still known", seed, step)
 				}
