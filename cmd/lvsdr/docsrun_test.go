@@ -242,7 +242,7 @@ var (
 	unitExec = regexp.MustCompile(`(?m)^Exec\w+=(.*)$`)
 	inline   = regexp.MustCompile("`((?:sudo )?lvsdr [^`]+)`")
 	gap      = regexp.MustCompile(`\s{2,}.*`)
-	verb     = regexp.MustCompile(`^[a-z][a-z-]*$`)
+	verbName = regexp.MustCompile(`^[a-z][a-z-]*$`)
 )
 
 // commandsOf are the commands in a block that no test runs.
@@ -282,7 +282,7 @@ func known(t *testing.T, help map[string]string, line string) error {
 		for len(words) > 0 && strings.Trim(words[0], quotes) != "--" && !strings.ContainsAny(words[0], "|;&<>#") && !isLvsdr(words[0]) {
 			page, ok := help[path]
 			if !ok {
-				page = lvsdr(t, append(strings.Fields(path), "--help")...).stdout
+				page = verb(t, append(strings.Fields(path), "--help")...).stdout
 				help[path] = page
 			}
 			name, _, _ := strings.Cut(strings.Trim(words[0], quotes), "=")
@@ -293,7 +293,7 @@ func known(t *testing.T, help map[string]string, line string) error {
 				if !hasFlag(page, name) {
 					return fmt.Errorf("`lvsdr%s` has no flag %s", path, name)
 				}
-			case !verbs || !verb.MatchString(name) || !strings.Contains(page, "\nAvailable Commands:\n"):
+			case !verbs || !verbName.MatchString(name) || !strings.Contains(page, "\nAvailable Commands:\n"):
 				verbs = false // an argument
 			case strings.Contains(page, "\n  "+name+" "):
 				path += " " + name

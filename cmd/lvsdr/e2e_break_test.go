@@ -42,7 +42,7 @@ func TestLabBreakListsTheFaults(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"lab", "break"}, {"lab", "break", "none"}, {"lab", "break", "rp-filter", "--", "true"}, {"lab", "break", "rp-filter", "-6"}} {
-		if r := lvsdr(t, args...); r.code != 2 || r.stderr == "" {
+		if r := verb(t, args...); r.code != 2 || r.stderr == "" {
 			t.Errorf("%v: code %d, %s", args, r.code, r.stderr)
 		}
 	}

@@ -268,7 +268,7 @@ func TestDoctorSaysWhyItCannotWork(t *testing.T) {
 		{"--rs without a VIP", []string{"--rs"}, "--vip"},
 		{"a VIP that is none", []string{"--rs", "--vip", "a"}, `"a"`},
 	} {
-		r := lvsdr(t, append([]string{"doctor"}, c.args...)...)
+		r := verb(t, append([]string{"doctor"}, c.args...)...)
 		if r.code != findings.ExitNotRun || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
 			t.Errorf("%s: exit code %d, stderr %q, stdout %q", c.name, r.code, r.stderr, r.stdout)
 		}

@@ -31,7 +31,7 @@ func explained(t *testing.T, d *netlab.Director, client, service string) *api.Ex
 // explainedByVerb returns the JSON of explain.
 func explainedByVerb(t *testing.T, d *netlab.Director, client, service string, more ...string) *api.Explained {
 	t.Helper()
-	r := lvsdr(t, append([]string{"explain", client, service, "--json", "--socket", d.Socket}, more...)...)
+	r := verb(t, append([]string{"explain", client, service, "--json", "--socket", d.Socket}, more...)...)
 	dec := json.NewDecoder(strings.NewReader(r.stdout))
 	dec.DisallowUnknownFields()
 	x := &api.Explained{}
@@ -115,7 +115,7 @@ func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
 	if x.Reason != "hit" || x.Packet != "ACK" || x.Connection.Expires < 800 || x.Connection.Server != x.Server.Address || x.Anew != nil {
 		t.Errorf("a known connection: %+v", x)
 	}
-	words(t, lvsdr(t, "explain", client.String()+":5555", service, "--socket", d.Socket),
+	words(t, verb(t, "explain", client.String()+":5555", service, "--socket", d.Socket),
 		"ESTABLISHED, to "+x.Server.Address.String(), "forward (hit)", "goes to "+x.Server.Address.String(), "1 connections use it", "not asked")
 
 	y := explained(t, d, client.String()+":5556", service)
@@ -125,7 +125,7 @@ func TestExplainKnowsConnectionsAndTemplates(t *testing.T) {
 	}
 	words(t, lvsdr(t, "why-sticky", client.String(), "--socket", d.Socket), "120 s, the default: the service says nothing",
 		client.String()+"/32 goes to "+x.Server.Address.String(), "1 to "+x.Server.Address.String()+" ESTABLISHED", "persistence_timeout 0", "persistence_default off", "an open connection stays where it is")
-	words(t, lvsdr(t, "why-sticky", "192.168.1.77", service, "--socket", d.Socket), "none now; the next connection makes one", "none known")
+	words(t, verb(t, "why-sticky", "192.168.1.77", service, "--socket", d.Socket), "none now; the next connection makes one", "none known")
 
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -160,17 +160,17 @@ func TestExplainSaysWhyNot(t *testing.T) {
 		if x.Verdict != test.verdict || x.Reason != test.reason || x.Server != nil {
 			t.Errorf("%v: %+v", test, x)
 		}
-		words(t, lvsdr(t, "explain", test.client, test.service, "--proto", test.proto, "--socket", d.Socket), append(test.words, test.reason, "server      none")...)
+		words(t, verb(t, "explain", test.client, test.service, "--proto", test.proto, "--socket", d.Socket), append(test.words, test.reason, "server      none")...)
 	}
-	words(t, lvsdr(t, "explain", "192.168.1.50", vip+":8080", "--socket", d.Socket), "sh: the client's address is hashed to bucket", "forward (scheduled)")
-	words(t, lvsdr(t, "why-sticky", "192.168.1.50", vip+":8080", "--socket", d.Socket), "0, configured", "sh: chooses by the client's address", "flag sh-port")
+	words(t, verb(t, "explain", "192.168.1.50", vip+":8080", "--socket", d.Socket), "sh: the client's address is hashed to bucket", "forward (scheduled)")
+	words(t, verb(t, "why-sticky", "192.168.1.50", vip+":8080", "--socket", d.Socket), "0, configured", "sh: chooses by the client's address", "flag sh-port")
 	for _, args := range [][]string{{"explain", "nobody", vip + ":80"}, {"explain", "1.2.3.4", vip}, {"explain", "1.2.3.4"},
 		{"explain", "1.2.3.4", vip + ":80", "--proto", "icmp"}, {"why-sticky"}, {"why-sticky", "x"}, {"trace", "--sample", "half"}, {"trace", "--count", "-1"}, {"top", "--interval", "1ms"}} {
-		if r := lvsdr(t, append(args, "--socket", d.Socket)...); r.code != 2 || r.stdout != "" {
+		if r := verb(t, append(args, "--socket", d.Socket)...); r.code != 2 || r.stdout != "" {
 			t.Errorf("%v: exit code %d, %q", args, r.code, r.stderr)
 		}
 	}
-	if r := lvsdr(t, "why-sticky", "192.168.1.50", vip+":81", "--socket", d.Socket); r.code != 1 || !strings.Contains(r.stderr, "no service at") {
+	if r := verb(t, "why-sticky", "192.168.1.50", vip+":81", "--socket", d.Socket); r.code != 1 || !strings.Contains(r.stderr, "no service at") {
 		t.Errorf("exit code %d, %q", r.code, r.stderr)
 	}
 }

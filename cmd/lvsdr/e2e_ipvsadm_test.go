@@ -42,7 +42,7 @@ func TestIpvsadmBuildsUpADirector(t *testing.T) {
 	vip := vipPort(lab)
 	do := func(args ...string) string {
 		t.Helper()
-		r := lvsdr(t, append([]string{"ipvsadm", "--socket", p.socket}, args...)...)
+		r := verb(t, append([]string{"ipvsadm", "--socket", p.socket}, args...)...)
 		if r.code != 0 || r.stderr != "" {
 			t.Fatalf("%v: exit code %d, %s", args, r.code, r.stderr)
 		}

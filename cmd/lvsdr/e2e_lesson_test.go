@@ -115,7 +115,7 @@ func TestTheLessonsAreListed(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{nil, {"5"}, {"0"}, {"one"}, {"1", "2"}, {"1", "--routed"}} {
-		if r := lvsdr(t, append([]string{"lab", "lesson"}, args...)...); r.code != 2 || r.stderr == "" {
+		if r := verb(t, append([]string{"lab", "lesson"}, args...)...); r.code != 2 || r.stderr == "" {
 			t.Errorf("lesson %q: exit code %d, %q", args, r.code, r.stderr)
 		}
 	}

@@ -332,7 +332,7 @@ func TestClientsOnTheHostCanBeSwitchedOff(t *testing.T) {
 		}
 	}
 	getByWeight(t, lab)
-	if r := lvsdr(t, "status", "--socket", d.Socket); !strings.Contains(r.stdout, "clients on this host: off\n") {
+	if r := verb(t, "status", "--socket", d.Socket); !strings.Contains(r.stdout, "clients on this host: off\n") {
 		t.Errorf("the status says\n%s", r.stdout)
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
+	program "lvsdr/cmd/lvsdr"
 	"lvsdr/control/api"
 )
 
@@ -190,6 +191,20 @@ func lvsdr(t *testing.T, args ...string) result {
 		t.Fatal(err)
 	}
 	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// verb carries out a command line in this process. It is what lvsdr does, and
+// spares the start of a process, where a verb only prints, refuses, or asks the
+// director at a socket. The verbs that change their process, leave it for another
+// namespace, or depend on its folder are for lvsdr; so is one case of each kind
+// that verb is used for.
+func verb(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, errs strings.Builder
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	code := program.Execute(ctx, args, strings.NewReader(""), &out, &errs)
+	return result{out.String(), errs.String(), code}
 }
 
 // shortDir is a temporary folder with a short name: the path of a unix socket

@@ -43,10 +43,10 @@ func TestReloadTellsTheOutcome(t *testing.T) {
 		}
 		get(t, lab, 4)
 	}
-	if r := lvsdr(t, "reload", "--json", "--socket", d.Socket); r.code != 0 || !strings.Contains(r.stdout, `"changes": []`) {
+	if r := verb(t, "reload", "--json", "--socket", d.Socket); r.code != 0 || !strings.Contains(r.stdout, `"changes": []`) {
 		t.Errorf("as JSON: exit code %d, %s%s", r.code, r.stdout, r.stderr)
 	}
-	if r := lvsdr(t, "reload", "--socket", "/tmp/none"); r.code != 1 || !strings.Contains(r.stderr, "no director answers") {
+	if r := verb(t, "reload", "--socket", "/tmp/none"); r.code != 1 || !strings.Contains(r.stderr, "no director answers") {
 		t.Errorf("without a director: exit code %d, %s", r.code, r.stderr)
 	}
 }
@@ -73,7 +73,7 @@ func TestADirectorWithoutAConfiguration(t *testing.T) {
 	}
 	await(t, "the VIP to be announced", func() bool { return strings.Contains(p.log.String(), "msg=announcing") })
 	get(t, lab, 6)
-	if r := lvsdr(t, "reload", "--socket", p.socket); r.code != 1 || !strings.Contains(r.stderr, "without a configuration file") {
+	if r := verb(t, "reload", "--socket", p.socket); r.code != 1 || !strings.Contains(r.stderr, "without a configuration file") {
 		t.Errorf("a reload: exit code %d, %s", r.code, r.stderr)
 	}
 	if code := p.end(t, unix.SIGTERM); code != 0 {

@@ -71,7 +71,7 @@ func TestTraceShowsTheFramesOfARequest(t *testing.T) {
 	d := direct(t, lab, lab.Config(rotating()))
 	pcap := filepath.Join(t.TempDir(), "trace.pcapng")
 	tr := traced(t, d, "--json", "--pcap", pcap, "--snaplen", "-1", "--count", "5", "host", lab.Clients[0].Addr.String(), "and", "port", "8080")
-	if r := lvsdr(t, "trace", "--socket", d.Socket); r.code != 1 || !strings.Contains(r.stderr, "another trace is running") {
+	if r := verb(t, "trace", "--socket", d.Socket); r.code != 1 || !strings.Contains(r.stderr, "another trace is running") {
 		t.Errorf("a second trace: exit code %d, %q", r.code, r.stderr)
 	}
 	tally := get(t, lab, 1)
@@ -136,7 +136,7 @@ func TestTraceShowsTheFramesOfARequest(t *testing.T) {
 		}
 		return false
 	})
-	if r := lvsdr(t, "trace", "hsot", "1.1.1.1", "--socket", d.Socket); r.code != 1 || !strings.Contains(r.stderr, `"hsot" is none of its words`) {
+	if r := verb(t, "trace", "hsot", "1.1.1.1", "--socket", d.Socket); r.code != 1 || !strings.Contains(r.stderr, `"hsot" is none of its words`) {
 		t.Errorf("a bad filter: exit code %d, %q", r.code, r.stderr)
 	}
 }

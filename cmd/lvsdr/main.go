@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,7 +23,17 @@ func realMain() int {
 	if args, ok := calledIPVSAdm(os.Args); ok {
 		return runIPVSAdm(ctx, os.Args[0], args, os.Stdin, os.Stdout, os.Stderr)
 	}
+	return execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+}
+
+// execute carries out a command line, the program's name left out, and returns
+// its exit code.
+func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
 	err := root.ExecuteContext(ctx)
@@ -32,11 +43,11 @@ func realMain() int {
 		return 0
 	case errors.As(err, &exit):
 		if exit.err != nil {
-			fmt.Fprintln(os.Stderr, "lvsdr:", exit.err)
+			fmt.Fprintln(errs, "lvsdr:", exit.err)
 		}
 		return exit.code
 	}
-	fmt.Fprintln(os.Stderr, "lvsdr:", err)
+	fmt.Fprintln(errs, "lvsdr:", err)
 	if !began {
 		return usageCode // the command line made no sense
 	}
