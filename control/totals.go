@@ -16,7 +16,7 @@ func logTotals(log *slog.Logger, st *api.Status) {
 		"connections", st.Table.Entries, "evicted", st.Table.Evicted, counts("frames", st.Reasons), counts("arp", st.ARP)}
 	for _, name := range slices.Sorted(maps.Keys(st.Ports)) {
 		p := st.Ports[name]
-		attrs = append(attrs, slog.Group(name, "received", p.Received, "missed", p.Missed, "truncated", p.Truncated,
+		attrs = append(attrs, slog.Group(name, "received", p.Received, "missed", p.Missed, "missed_syn", p.MissedSYN, "truncated", p.Truncated,
 			"sent", p.Sent, "sent_xdp", p.SentXDP, "send_full", p.SendFull, "send_error", p.SendError))
 	}
 	log.Info("stopping", attrs...)

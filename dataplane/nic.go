@@ -140,7 +140,8 @@ type NIC interface {
 // NICStats are the counters of a NIC, in frames.
 type NICStats struct {
 	Received  uint64 `json:"received"`   // handed out by Recv
-	Missed    uint64 `json:"missed"`     // the kernel had no room for them (PACKET_STATISTICS)
+	Missed    uint64 `json:"missed"`     // the kernel had no room for them (PACKET_STATISTICS); SYNs are not among them
+	MissedSYN uint64 `json:"missed_syn"` // SYNs for which it had no room in the ring they have
 	Truncated uint64 `json:"truncated"`  // longer than the NIC takes, or than it had room for; not handed out
 	Sent      uint64 `json:"sent"`       // taken by the kernel
 	SentXDP   uint64 `json:"sent_xdp"`   // of them by an AF_XDP socket, unseen by captures

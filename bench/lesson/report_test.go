@@ -202,6 +202,7 @@ func TestAStatusThatContradictsItselfIsWrong(t *testing.T) {
 		{"frames may arrive between the readings", api.Status{Reasons: map[string]uint64{"forwarded": 3}, Ports: ports(api.PortStats{Received: 2}, api.PortStats{Received: 3})}, ""},
 		{"more frames than were received", api.Status{Reasons: map[string]uint64{"forwarded": 6}, Ports: ports(api.PortStats{Received: 5})}, "6 frames were counted and only 5 received"},
 		{"a frame was missed", api.Status{Ports: ports(api.PortStats{Missed: 1})}, "frames were lost"},
+		{"a SYN was missed", api.Status{Ports: ports(api.PortStats{MissedSYN: 1})}, "frames were lost"},
 		{"a frame could not be sent", api.Status{Ports: ports(api.PortStats{SendFull: 1})}, "frames were lost"},
 		{"an error while sending", api.Status{Ports: ports(api.PortStats{SendError: 2})}, "frames were lost"},
 		{"a server had no MAC address", api.Status{Reasons: map[string]uint64{"no-mac": 4}, Ports: ports(api.PortStats{Received: 4})}, "4 frames had no MAC address to go to"},

@@ -157,7 +157,7 @@ func checkCounters(t *testing.T, st *api.Status, n int) {
 	}
 	var sent uint64
 	for name, p := range st.Ports {
-		if p.Missed+p.Truncated+p.SendFull+p.SendError != 0 {
+		if p.Missed+p.MissedSYN+p.Truncated+p.SendFull+p.SendError != 0 {
 			t.Errorf("%s lost frames: %+v", name, p)
 		}
 		sent += p.Sent

@@ -25,7 +25,8 @@ type Status struct {
 // PortStats are the counters of an interface's ports, in frames.
 type PortStats struct {
 	Received  uint64 `json:"received"`   // handed to a worker
-	Missed    uint64 `json:"missed"`     // the kernel had no room for them
+	Missed    uint64 `json:"missed"`     // the kernel had no room for them; SYNs are not among them
+	MissedSYN uint64 `json:"missed_syn"` // SYNs for which it had no room in the ring they have
 	Truncated uint64 `json:"truncated"`  // longer than there was room for; not handed on
 	Sent      uint64 `json:"sent"`       // taken by the kernel
 	SentXDP   uint64 `json:"sent_xdp"`   // of them by an AF_XDP socket, unseen by captures

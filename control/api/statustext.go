@@ -33,10 +33,10 @@ func (st *Status) WriteText(out io.Writer) error {
 		st.Services[i].writeText(w)
 	}
 	fmt.Fprintf(w, "\nconnection table: %d of %d entries, %d evicted\n", st.Table.Entries, st.Table.Limit, st.Table.Evicted)
-	fmt.Fprint(w, "\nINTERFACE\tRECEIVED\tMISSED\tTRUNCATED\tSENT\tBY XDP\tSEND FULL\tSEND ERROR\n")
+	fmt.Fprint(w, "\nINTERFACE\tRECEIVED\tMISSED\tMISSED SYN\tTRUNCATED\tSENT\tBY XDP\tSEND FULL\tSEND ERROR\n")
 	for _, name := range slices.Sorted(maps.Keys(st.Ports)) {
 		p := st.Ports[name]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", name, p.Received, p.Missed, p.Truncated, p.Sent, p.SentXDP, p.SendFull, p.SendError)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", name, p.Received, p.Missed, p.MissedSYN, p.Truncated, p.Sent, p.SentXDP, p.SendFull, p.SendError)
 	}
 	writeCounts(w, "FRAMES", st.Reasons)
 	writeCounts(w, "ARP", st.ARP)

@@ -63,7 +63,7 @@ func TestStatusAsText(t *testing.T) {
 	mark := api.Service{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{FWMark: 7, IPv6: true}, Scheduler: "rr"}, Owner: api.OwnedAtRuntime}
 	st := &api.Status{Version: "1.2", PID: 77, Started: start, Time: start.Add(90 * time.Second), Active: true, ConfigErr: "line 3", Local: "served",
 		Problems: []string{"eth9 is down"}, Services: []api.Service{web(), mark}, Table: api.Table{Entries: 1, Limit: 2, Evicted: 3},
-		Ports:   map[string]api.PortStats{"eth1": {Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}, "eth0": {Received: 1, Missed: 2, Truncated: 3}},
+		Ports:   map[string]api.PortStats{"eth1": {Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}, "eth0": {Received: 1, Missed: 2, MissedSYN: 9, Truncated: 3}},
 		Reasons: map[string]uint64{"hit": 5, "scheduled": 9, "arp": 5}, ARP: map[string]uint64{"answered": 1}}
 	wantText(t, text(t, st), `lvsdr 1.2, process 77, announcing its VIPs, up 1m30s
 the last reload was refused: line 3
@@ -85,9 +85,9 @@ fwmark 7 IPv6, made by ipvsadm, rr, not persistent: 0 connections, 0 packets, 0 
 
 connection table: 1 of 2 entries, 3 evicted
 
-INTERFACE  RECEIVED  MISSED  TRUNCATED  SENT  BY XDP  SEND FULL  SEND ERROR
-eth0       1         2       3          0     0       0          0
-eth1       0         0       0          5     6       7          8
+INTERFACE  RECEIVED  MISSED  MISSED SYN  TRUNCATED  SENT  BY XDP  SEND FULL  SEND ERROR
+eth0       1         2       9           3          0     0       0          0
+eth1       0         0       0           0          5     6       7          8
 
 FRAMES     COUNT
 scheduled  9

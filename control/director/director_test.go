@@ -208,8 +208,8 @@ func TestEveryReasonHasAVerdict(t *testing.T) {
 }
 
 func TestPortsGoOverTheWireWhole(t *testing.T) {
-	got := director.WirePorts(dataplane.NICStats{Received: 1, Missed: 2, Truncated: 3, Sent: 4, SentXDP: 5, SendFull: 6, SendError: 7})
-	if got != (api.PortStats{Received: 1, Missed: 2, Truncated: 3, Sent: 4, SentXDP: 5, SendFull: 6, SendError: 7}) {
+	got := director.WirePorts(dataplane.NICStats{Received: 1, Missed: 2, MissedSYN: 8, Truncated: 3, Sent: 4, SentXDP: 5, SendFull: 6, SendError: 7})
+	if got != (api.PortStats{Received: 1, Missed: 2, MissedSYN: 8, Truncated: 3, Sent: 4, SentXDP: 5, SendFull: 6, SendError: 7}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -180,7 +180,7 @@ func WireEntry(e *dataplane.EntryStatus) *api.Conn {
 
 // WirePorts are the counters of an interface's ports as they go over the wire.
 func WirePorts(s dataplane.NICStats) api.PortStats {
-	return api.PortStats{Received: s.Received, Missed: s.Missed, Truncated: s.Truncated,
+	return api.PortStats{Received: s.Received, Missed: s.Missed, MissedSYN: s.MissedSYN, Truncated: s.Truncated,
 		Sent: s.Sent, SentXDP: s.SentXDP, SendFull: s.SendFull, SendError: s.SendError}
 }
 

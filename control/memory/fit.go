@@ -4,7 +4,7 @@ package memory
 const (
 	// Entry is an entry of the connection table at most: one of IPv6.
 	Entry = 53 + 32
-	// Rest is all else: the program, rings and buffers of a few interfaces, and the
+	// Rest is all else: the program, both rings and the buffers of a few interfaces, and the
 	// collector's share.
 	Rest = 96 << 20
 )

@@ -3,6 +3,8 @@ package memory
 import (
 	"testing"
 	"testing/fstest"
+
+	"lvsdr/dataplane/afpacket"
 )
 
 func TestTheLeastLimitOfTheControlGroupsCounts(t *testing.T) {
@@ -59,6 +61,14 @@ func TestATableIsMadeAsLargeAsFits(t *testing.T) {
 		if got := Fit(c.wanted, c.bytes); got != c.want {
 			t.Errorf("of %d wanted, %d fit in %d bytes; want %d", c.wanted, got, c.bytes, c.want)
 		}
+	}
+}
+
+// The kernel does not count rings among the memory of a control group (they are
+// allocated without __GFP_ACCOUNT, net/packet/af_packet.c); the estimate does.
+func TestTheRestHasRoomForTheRingsOfFourInterfaces(t *testing.T) {
+	if rings := 4 * (afpacket.RingBytes + afpacket.SYNRingBytes); rings > Rest/2 {
+		t.Errorf("rings of %d MiB, the rest is %d MiB", rings>>20, Rest>>20)
 	}
 }
 

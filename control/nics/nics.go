@@ -39,8 +39,11 @@ type Wish struct {
 	Local bool
 }
 
-// localSlots is how many frames from this host's own clients may wait: 8 MiB.
-const localSlots = 124
+// How many frames, and SYNs, from this host's own clients may wait: 8 MiB and 256 KiB.
+const (
+	localSlots    = 124
+	localSYNSlots = 1024
+)
 
 // Config is the configuration of NICs.
 type Config struct {
@@ -187,7 +190,7 @@ func (n *NICs) open(w *Wish) error {
 		VIPs: w.VIPs, Neighbours6: !w.Local, XDP: n.cfg.XDP && !w.Local}
 	workers := n.cfg.Workers
 	if w.Local {
-		c.Slots, workers = localSlots, 1
+		c.Slots, c.SYNSlots, workers = localSlots, localSYNSlots, 1
 	}
 	ports, err := n.cfg.Open(c, workers)
 	if err != nil {

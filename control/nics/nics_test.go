@@ -313,7 +313,7 @@ func TestEveryWorkerHasToAnswer(t *testing.T) {
 func TestCountersOutliveTheirPorts(t *testing.T) {
 	m := &machine{}
 	n, _ := newNICs(t, m, 2)
-	ones := dataplane.NICStats{Received: 1, Missed: 1, Truncated: 1, Sent: 1, SentXDP: 1, SendFull: 1, SendError: 1}
+	ones := dataplane.NICStats{Received: 1, Missed: 1, MissedSYN: 1, Truncated: 1, Sent: 1, SentXDP: 1, SendFull: 1, SendError: 1}
 	for round := uint64(1); round <= 3; round++ {
 		if err := n.Set([]Wish{eth0(), eth1()}); err != nil {
 			t.Fatal(err)
@@ -329,7 +329,7 @@ func TestCountersOutliveTheirPorts(t *testing.T) {
 				}
 			}
 			st := n.Stats()["eth0"]
-			if st != (dataplane.NICStats{Received: want, Missed: want, Truncated: want, Sent: want, SentXDP: want, SendFull: want, SendError: want}) {
+			if st != (dataplane.NICStats{Received: want, Missed: want, MissedSYN: want, Truncated: want, Sent: want, SentXDP: want, SendFull: want, SendError: want}) {
 				t.Errorf("round %d, closed %v: %+v, want %d of each", round, closed, st, want)
 			}
 		}
@@ -374,10 +374,10 @@ func TestTheInterfaceOfLocalClientsHasOneSmallPort(t *testing.T) {
 		t.Errorf("ports %q", got)
 	}
 	local, other := m.ports[3].cfg, m.ports[0].cfg
-	if local.Slots != localSlots || local.Neighbours6 || local.XDP {
+	if local.Slots != localSlots || local.SYNSlots != localSYNSlots || local.Neighbours6 || local.XDP {
 		t.Errorf("local: %+v", local)
 	}
-	if other.Slots != 0 || !other.Neighbours6 || !other.XDP || other.Interface.MTU != 1500 {
+	if other.Slots != 0 || other.SYNSlots != 0 || !other.Neighbours6 || !other.XDP || other.Interface.MTU != 1500 {
 		t.Errorf("eth0: %+v", other)
 	}
 }

@@ -29,6 +29,7 @@ func (g *group) stats() dataplane.NICStats {
 func add(a, b dataplane.NICStats) dataplane.NICStats {
 	a.Received += b.Received
 	a.Missed += b.Missed
+	a.MissedSYN += b.MissedSYN
 	a.Truncated += b.Truncated
 	a.Sent += b.Sent
 	a.SentXDP += b.SentXDP

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/control/procnet"
+	"lvsdr/dataplane/afpacket"
 )
 
 // A Host says who looks at the frames that leave.
@@ -72,7 +73,7 @@ func (n *NICs) wouldMiss() string {
 func tapped(taps []procnet.Tap, groups map[int]*group) string {
 	ours := map[int]int{}
 	for i, g := range groups {
-		ours[i] = len(g.ports)
+		ours[i] = afpacket.SocketsPerNIC * len(g.ports)
 	}
 	for _, t := range taps {
 		n, port := ours[t.Ifindex]

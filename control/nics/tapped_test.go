@@ -2,13 +2,20 @@ package nics
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"lvsdr/control/procnet"
+	"lvsdr/dataplane/afpacket"
 )
+
+// ports are the packet sockets of ports on these interfaces.
+func ports(ifindexes ...int) []procnet.Tap {
+	return taps(slices.Repeat(ifindexes, afpacket.SocketsPerNIC)...)
+}
 
 // taps are packet sockets for all protocols on these interfaces; 0: on all.
 func taps(ifindexes ...int) []procnet.Tap {
@@ -25,15 +32,15 @@ func TestFramesGoByAFXDPOnlyWhileNothingWouldMissThem(t *testing.T) {
 		host machine
 		why  string // "": they go
 	}{
-		{"our own ports do not count", machine{taps: taps(2, 2, 3, 3)}, ""},
-		{"a capture on an interface of ours does", machine{taps: taps(2, 2, 2, 3, 3)}, "somebody captures"},
-		{"a capture on another one does not", machine{taps: taps(2, 2, 3, 3, 4)}, ""},
-		{"a capture on all interfaces does", machine{taps: taps(2, 0, 2, 3, 3)}, "somebody captures"},
-		{"a socket for one protocol does not", machine{taps: append(taps(2, 2, 3, 3), procnet.Tap{Protocol: unix.ETH_P_ARP, Ifindex: 2})}, ""},
-		{"a queueing discipline of the operator's does", machine{taps: taps(2, 2, 3, 3), shaped: map[int]string{3: "eth1 has a queueing discipline htb"}}, "eth1 has a queueing discipline htb"},
-		{"one on the interface of local clients does not", machine{taps: taps(2, 2, 3, 3, 9), shaped: map[int]string{9: "lvsdr-l1 is shaped"}}, ""},
+		{"our own ports do not count", machine{taps: ports(2, 2, 3, 3)}, ""},
+		{"a capture on an interface of ours does", machine{taps: append(taps(2), ports(2, 2, 3, 3)...)}, "somebody captures"},
+		{"a capture on another one does not", machine{taps: append(ports(2, 2, 3, 3), taps(4)...)}, ""},
+		{"a capture on all interfaces does", machine{taps: append(taps(0), ports(2, 2, 3, 3)...)}, "somebody captures"},
+		{"a socket for one protocol does not", machine{taps: append(ports(2, 2, 3, 3), procnet.Tap{Protocol: unix.ETH_P_ARP, Ifindex: 2})}, ""},
+		{"a queueing discipline of the operator's does", machine{taps: ports(2, 2, 3, 3), shaped: map[int]string{3: "eth1 has a queueing discipline htb"}}, "eth1 has a queueing discipline htb"},
+		{"one on the interface of local clients does not", machine{taps: ports(2, 2, 3, 3, 9), shaped: map[int]string{9: "lvsdr-l1 is shaped"}}, ""},
 		{"sockets that cannot be listed may be captures", machine{blind: errors.New("open /proc/thread-self/net/packet: denied")}, "denied"},
-		{"the kernel's own refusal is said", machine{taps: taps(2, 2, 3, 3), xdp: errors.New("no queue")}, "eth0: no queue"},
+		{"the kernel's own refusal is said", machine{taps: ports(2, 2, 3, 3), xdp: errors.New("no queue")}, "eth0: no queue"},
 	} {
 		n, log := newNICs(t, &c.host, 2)
 		if err := n.Set([]Wish{eth0(a), eth1(), {Index: 9, Name: "lvsdr-l1", Local: true}}); err != nil {

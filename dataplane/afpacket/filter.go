@@ -31,19 +31,26 @@ const leafAddrs = 16
 // rejectAll is the filter of a socket that is not ready yet.
 var rejectAll = []bpf.Instruction{bpf.RetConstant{Val: 0}}
 
-// newFilter makes the program that hands out ARP, and IP frames to one of vips,
-// if they were sent to this host, to a group or to all; not what is meant for
-// another host (a promiscuous interface) nor what this host sends. With an IPv6
-// address among vips, or neighbours, it hands out neighbour discovery as well.
+// newFilter makes the program that hands out ARP, and IP frames to one of vips
+// that are not SYNs (see newSYNFilter), if they were sent to this host, to a group or to
+// all; not what is meant for another host (a promiscuous interface) nor what this host
+// sends. With an IPv6 address among vips, or neighbours, it hands out neighbour
+// discovery as well.
 //
 // About 3000 addresses fit, IPv4 or IPv6 with a common prefix; of IPv6
 // addresses that have nothing in common, 400.
 func newFilter(vips []netip.Addr, neighbours bool) ([]bpf.RawInstruction, error) {
+	return assemble(vips, neighbours, []bpf.Instruction{bpf.RetConstant{Val: 0}})
+}
+
+// assemble makes a program of its three parts: how the frame came, whether it is a SYN,
+// whom it is to.
+func assemble(vips []netip.Addr, neighbours bool, ends []bpf.Instruction) ([]bpf.RawInstruction, error) {
 	addrs, err := addressFilter(vips, neighbours)
 	if err != nil {
 		return nil, err
 	}
-	prog := append(hostFilter(), addrs...)
+	prog := slices.Concat(hostFilter(), selectSYN(ends), addrs)
 	if len(prog) > maxInstructions {
 		return nil, fmt.Errorf("filter for %d addresses: %d instructions, the kernel takes %d", len(vips), len(prog), maxInstructions)
 	}

@@ -31,7 +31,7 @@ func TestFramesCanBeMadeLonger(t *testing.T) {
 					le.PutUint16(f.vnet[vnetHdrLen:], 54)
 				}
 				k.put(f)
-				if got := r.take(pkts, queueRoom); got.n != 1 {
+				if got := r.take(pkts, queueRoom, always); got.n != 1 {
 					t.Fatalf("%s: %d frames", name, got.n)
 				}
 				p := &pkts[0]

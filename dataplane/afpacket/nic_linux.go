@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"lvsdr/dataplane"
@@ -22,18 +23,19 @@ var _ dataplane.NIC = (*NIC)(nil)
 type NIC struct {
 	name  string
 	index int
-	fd    int // packet socket, not known to Go's network poller
+	fd    int // packet socket for all but SYNs, not known to Go's network poller
 	wake  int // eventfd; readable once Stop or Wake was called
 	mem   []byte
 
 	// The worker's own.
 	ring    ring
+	syns    syns
 	queue   queue
 	spin    spinner
 	spinFor time.Duration
 	tx      sender
 	xdps    []*xdp         // one for each interface that full batches leave by
-	polled  [2]unix.PollFd // socket, wake
+	polled  [3]unix.PollFd // see below
 	down    bool           // the interface was down when last heard of
 	batches uint32
 	token   [8]byte // what nudged reads
@@ -41,6 +43,7 @@ type NIC struct {
 	stopped   atomic.Bool
 	received  atomic.Uint64
 	missed    atomic.Uint64
+	missedSYN atomic.Uint64
 	truncated atomic.Uint64
 	sent      atomic.Uint64
 	sendFull  atomic.Uint64
@@ -54,10 +57,18 @@ type NIC struct {
 	looks      atomic.Uint32 // calls of SetVisible(false)
 	xdpError   atomic.Pointer[error]
 
-	mu     sync.Mutex // held where fd and wake are used beside the worker
+	mu     sync.Mutex // held where sockets and wake are used beside the worker
 	closed bool
-	groups []group // joined; sorted
+	groups []group              // joined; sorted
+	filter []bpf.RawInstruction // of fd; nil: it lets nothing in yet
 }
+
+// What NIC.polled has.
+const (
+	pollSocket = iota
+	pollWake
+	pollSYNs
+)
 
 // Open opens one NIC. It needs CAP_NET_RAW, see packet(7).
 func Open(cfg Config) (*NIC, error) {
@@ -107,7 +118,7 @@ func openAll(cfg Config, n int, nics *[]*NIC) error {
 		*nics = append(*nics, p)
 	}
 	if n > 1 || cfg.Fanout != 0 {
-		if err := joinAll(*nics, cfg.Fanout); err != nil {
+		if err := joinGroupsOf(*nics, cfg.Fanout); err != nil {
 			return fmt.Errorf("NICs of %s: %w", cfg.Interface.Name, err)
 		}
 	}
@@ -119,15 +130,33 @@ func openAll(cfg Config, n int, nics *[]*NIC) error {
 	return nil
 }
 
-// joinAll makes NICs members of fan-out group id; 0: of a new one. What the
+// joinGroupsOf makes the sockets of NICs members of fan-out group id, and those for SYNs
+// of the next one; 0: of two new ones. The kernel chooses a member by hash and place in
+// the group: where both have the sockets in the same order, all frames of a flow come to
+// the same NIC.
+func joinGroupsOf(nics []*NIC, id uint16) error {
+	var others, syns []int
+	for _, p := range nics {
+		others, syns = append(others, p.fd), append(syns, p.syns.fd)
+	}
+	if err := joinAll(others, id); err != nil {
+		return err
+	}
+	if id != 0 {
+		id++
+	}
+	return joinAll(syns, id)
+}
+
+// joinAll makes sockets members of fan-out group id; 0: of a new one. What the
 // kernel chose is not compared with 0, which it may be: NICs that took it for
 // "choose one" once were in a group each, and each frame came out of all.
-func joinAll(nics []*NIC, id uint16) (err error) {
-	for i, p := range nics {
+func joinAll(fds []int, id uint16) (err error) {
+	for i, fd := range fds {
 		if i == 0 && id == 0 {
-			id, err = createFanout(p.fd)
+			id, err = createFanout(fd)
 		} else {
-			err = joinFanout(p.fd, id, fanoutMode)
+			err = joinFanout(fd, id, fanoutMode)
 		}
 		if err != nil {
 			return err
@@ -136,28 +165,40 @@ func joinAll(nics []*NIC, id uint16) (err error) {
 	return nil
 }
 
-// newNIC opens a NIC whose filter lets nothing in yet.
+// newNIC opens a NIC whose filters let nothing in yet.
 func newNIC(cfg Config) (*NIC, error) {
-	fd, mem, l, err := openSocket(cfg)
+	fd, mem, l, err := openSocket(cfg, func(fd int) layout { return cfg.layout(growQueue(fd)) })
 	if err != nil {
 		return nil, err
 	}
-	p := &NIC{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem,
+	p := &NIC{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem, syns: syns{fd: -1},
 		spinFor: cfg.Spin, neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
 	p.tx.init()
 	p.queue.init(fd, l.slots(), cfg.MaxFrame)
-	r, err := newRing(mem, l)
-	if err != nil {
+	if err := p.prepare(cfg, l); err != nil {
 		_ = p.Close()
 		return nil, err
 	}
-	p.ring = *r
-	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		_ = p.Close()
-		return nil, fmt.Errorf("open NIC %s: %w", cfg.Interface.Name, os.NewSyscallError("eventfd", err))
-	}
-	p.polled = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(p.wake), Events: unix.POLLIN}}
 	return p, nil
+}
+
+// prepare makes the rest of a NIC that has its first socket.
+func (p *NIC) prepare(cfg Config, l layout) error {
+	r, err := newRing(p.mem, l)
+	if err != nil {
+		return err
+	}
+	p.ring = *r
+	if p.syns, err = openSYNs(cfg, l.slots()+queueRoom); err != nil {
+		return err
+	}
+	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("open NIC %s: %w", p.name, os.NewSyscallError("eventfd", err))
+	}
+	for i, fd := range [...]int{pollSocket: p.fd, pollWake: p.wake, pollSYNs: p.syns.fd} {
+		p.polled[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	}
+	return nil
 }
 
 // SetVIPs replaces the addresses whose frames are handed out, at once and
@@ -166,6 +207,10 @@ func newNIC(cfg Config) (*NIC, error) {
 // has changed.
 func (p *NIC) SetVIPs(vips []netip.Addr) error {
 	prog, err := newFilter(vips, p.neighbours)
+	if err != nil {
+		return fmt.Errorf("NIC %s: %w", p.name, err)
+	}
+	syns, err := newSYNFilter(vips)
 	if err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
@@ -179,12 +224,27 @@ func (p *NIC) SetVIPs(vips []netip.Addr) error {
 	if err := joinGroups(p.fd, p.index, fresh); err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
-	if err := attach(p.fd, prog); err != nil {
+	if err := p.attach(prog, syns); err != nil {
 		leaveGroups(p.fd, p.index, fresh)
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
 	leaveGroups(p.fd, p.index, without(p.groups, want))
 	p.groups = want
+	return nil
+}
+
+// attach swaps the filters: both, or with an error none. The caller holds p.mu.
+func (p *NIC) attach(others, syns []bpf.RawInstruction) error {
+	if err := attach(p.fd, others); err != nil {
+		return err
+	}
+	if err := attach(p.syns.fd, syns); err != nil {
+		if p.filter != nil {
+			err = errors.Join(err, attach(p.fd, p.filter))
+		}
+		return err
+	}
+	p.filter = others
 	return nil
 }
 
@@ -204,7 +264,8 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 	}
 	watched := false
 	for !p.stopped.Load() {
-		if b.Packets = p.take(b.Packets[:min(cap(b.Packets), dataplane.MaxBatch)]); len(b.Packets) > 0 {
+		room := b.Packets[:min(cap(b.Packets), dataplane.MaxBatch)]
+		if b.Packets = room[:p.take(room)]; len(b.Packets) > 0 {
 			p.received.Add(uint64(len(b.Packets)))
 			// A look ahead in the ring costs a cache miss: only a full batch is worth it.
 			p.down, b.Pressed = false, len(b.Packets) == dataplane.MaxBatch && p.ring.pressed()
@@ -229,17 +290,18 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 	return os.ErrClosed
 }
 
-// take is those of pkts that it has filled with the frames that are there.
-func (p *NIC) take(pkts []dataplane.Packet) []dataplane.Packet {
-	t := p.ring.take(pkts, queueRoom)
+// takeOthers is how many of pkts it has filled with frames that are no SYNs and came
+// before until.
+func (p *NIC) takeOthers(pkts []dataplane.Packet, until int64) int {
+	t := p.ring.take(pkts, queueRoom-p.queue.used, until)
 	if t.cut > 0 {
 		p.truncated.Add(uint64(t.cut))
 	}
-	if pkts = pkts[:t.n]; t.queued == 0 {
-		return pkts
+	if t.queued == 0 {
+		return t.n
 	}
 	n := 0
-	for i := range pkts {
+	for i := range pkts[:t.n] {
 		if pkts[i].Data != nil || p.queue.receive(&pkts[i]) {
 			pkts[n] = pkts[i]
 			n++
@@ -247,31 +309,36 @@ func (p *NIC) take(pkts []dataplane.Packet) []dataplane.Packet {
 			p.truncated.Add(1)
 		}
 	}
-	return pkts[:n]
+	return n
 }
 
 // release gives the frames of the last batch back.
 func (p *NIC) release() {
 	p.ring.release()
+	p.syns.ring.release()
 	p.queue.used = 0
 }
 
 // message is the virtio_net_hdr and the frame of k, where they lie; nil if k is
 // not a frame of the last batch.
 func (p *NIC) message(k *dataplane.Packet) []byte {
-	if i := int(k.Slot) - len(p.ring.offs); i >= 0 {
+	i := int(k.Slot) - len(p.ring.offs)
+	switch {
+	case i < 0:
+		return p.ring.message(k)
+	case i < queueRoom:
 		return p.queue.message(i, k)
 	}
-	return p.ring.message(k)
+	return p.syns.ring.message(k)
 }
 
-// watch looks at the ring until a frame comes or the time is over.
+// watch looks at the rings until a frame comes or the time is over.
 func (p *NIC) watch() bool {
 	const looks = 64 // between two looks at the clock, which cost 40 ns each
 	start := time.Now()
 	for time.Since(start) < p.spinFor && !p.stopped.Load() {
 		for range looks {
-			if p.ring.ready() {
+			if p.ready() {
 				return true
 			}
 		}
@@ -292,26 +359,37 @@ func (p *NIC) sleep() error {
 	if p.down {
 		timeout = downPoll
 	}
-	p.polled[0].Revents = 0
+	p.polled[pollSocket].Revents, p.polled[pollSYNs].Revents = 0, 0
 	_, err := unix.Poll(p.polled[:], timeout)
 	if err != nil && err != unix.EINTR {
 		return fmt.Errorf("receive on %s: %w", p.name, os.NewSyscallError("poll", err))
 	}
-	if p.polled[0].Revents&unix.POLLERR == 0 {
+	if (p.polled[pollSocket].Revents|p.polled[pollSYNs].Revents)&unix.POLLERR == 0 {
 		if p.down {
 			return p.checkExists()
 		}
 		return nil
 	}
-	// The error is reported once, reading it clears it.
-	code, err := unix.GetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return fmt.Errorf("receive on %s: %w", p.name, os.NewSyscallError("getsockopt SO_ERROR", err))
+	return p.socketErrors()
+}
+
+// socketErrors deals with an error that a socket reports: once, reading it clears it.
+// Both report one of the interface.
+func (p *NIC) socketErrors() error {
+	down := false
+	for _, fd := range [...]int{p.fd, p.syns.fd} {
+		code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err != nil {
+			return fmt.Errorf("receive on %s: %w", p.name, os.NewSyscallError("getsockopt SO_ERROR", err))
+		}
+		switch errno := unix.Errno(code); errno {
+		case unix.ENXIO, unix.ENODEV:
+			return fmt.Errorf("receive on %s: interface is gone: %w", p.name, errno)
+		case unix.ENETDOWN:
+			down = true
+		}
 	}
-	switch errno := unix.Errno(code); errno {
-	case unix.ENXIO, unix.ENODEV:
-		return fmt.Errorf("receive on %s: interface is gone: %w", p.name, errno)
-	case unix.ENETDOWN:
+	if down {
 		p.down = true
 		return p.checkExists()
 	}
@@ -344,14 +422,14 @@ func (p *NIC) SetVisible(on bool) {
 
 // pause waits for ms milliseconds, or until Stop is called.
 func (p *NIC) pause(ms int) {
-	_, _ = unix.Poll(p.polled[len(p.polled)-1:], ms)
+	_, _ = unix.Poll(p.polled[pollWake:pollWake+1], ms)
 	p.nudged() // else no later pause would be one
 }
 
 // nudged reports whether the last poll has met a Wake, and takes it away. What a Stop
 // wrote may go with it: that is known by stopped too.
 func (p *NIC) nudged() bool {
-	wake := &p.polled[len(p.polled)-1]
+	wake := &p.polled[pollWake]
 	if wake.Revents == 0 || p.stopped.Load() {
 		return false
 	}
@@ -394,7 +472,10 @@ func (p *NIC) Close() error {
 		p.sendFull.Add(uint64(x.pending))
 		x.close()
 	}
-	errs := []error{unix.Munmap(p.mem), unix.Close(p.fd)}
+	errs := []error{release(p.fd, p.mem)}
+	if p.syns.fd >= 0 {
+		errs = append(errs, release(p.syns.fd, p.syns.mem))
+	}
 	if p.wake >= 0 {
 		errs = append(errs, unix.Close(p.wake))
 	}
@@ -404,11 +485,20 @@ func (p *NIC) Close() error {
 	return nil
 }
 
-// readMissed moves the kernel's drop counter, which reading resets, to ours.
+// readMissed moves the kernel's drop counters, which reading resets, to ours.
 func (p *NIC) readMissed() {
-	if st, err := unix.GetsockoptTpacketStats(p.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-		p.missed.Add(uint64(st.Drops))
+	p.missed.Add(readDrops(p.fd))
+	p.missedSYN.Add(readDrops(p.syns.fd))
+}
+
+// readDrops is how many frames found no room in the ring of the socket since the last
+// call; none where there is no socket.
+func readDrops(fd int) uint64 {
+	st, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return 0
 	}
+	return uint64(st.Drops)
 }
 
 // Stats implements [dataplane.NIC]. The counters are read one after the other,
@@ -422,6 +512,7 @@ func (p *NIC) Stats() dataplane.NICStats {
 	return dataplane.NICStats{
 		Received:  p.received.Load(),
 		Missed:    p.missed.Load(),
+		MissedSYN: p.missedSYN.Load(),
 		Truncated: p.truncated.Load(),
 		Sent:      p.sent.Load(),
 		SentXDP:   p.sentXDP.Load(),

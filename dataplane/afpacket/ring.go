@@ -3,6 +3,7 @@ package afpacket
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -14,6 +15,8 @@ const (
 	slotLen      = 4  // u32, length of the frame on the wire
 	slotSnaplen  = 8  // u32, bytes of it in the slot
 	slotMAC      = 12 // u16, where the frame begins, from the start of the slot
+	slotSec      = 16 // u32, when the frame came, of CLOCK_REALTIME
+	slotNsec     = 20 // u32
 	slotVLANTCI  = 24 // u16, the stripped tag
 	slotVLANTPID = 26 // u16
 
@@ -111,6 +114,7 @@ type ring struct {
 	msgs []place // where the frame of each slot is; at 0: there was none yet
 	next int     // the slot to look at
 	held int     // how many slots before next are held
+	base int     // the number that packets have in the first slot
 }
 
 // newRing walks mem, which has the geometry l; all slots must be the kernel's
@@ -144,6 +148,16 @@ func (r *ring) pressed() bool {
 	return r.held+ahead < len(r.offs) && readShared(r.mem, r.offs[at]+slotStatus)&statusUser != 0
 }
 
+// since is when the frame came that take would find first, in nanoseconds of
+// CLOCK_REALTIME, which may be set. Call it only where there is one.
+func (r *ring) since() int64 {
+	s := r.mem[r.offs[r.next]:]
+	return int64(binary.NativeEndian.Uint32(s[slotSec:]))*1e9 + int64(binary.NativeEndian.Uint32(s[slotNsec:]))
+}
+
+// always is the time that all frames came before.
+const always = math.MaxInt64
+
 // A taking is the result of take.
 type taking struct {
 	n      int // packets filled in
@@ -151,13 +165,13 @@ type taking struct {
 	cut    int // frames longer than a slot that are nowhere else
 }
 
-// take fills pkts with the frames that are there, at most room of them in the
-// socket's queue; what was cut is passed over. The frames belong to the caller
-// until release.
-func (r *ring) take(pkts []dataplane.Packet, room int) (t taking) {
+// take fills pkts with the frames that are there and came before until, at most
+// room of them in the socket's queue; what was cut is passed over. The frames
+// belong to the caller until release.
+func (r *ring) take(pkts []dataplane.Packet, room int, until int64) (t taking) {
 	for t.n < len(pkts) && r.held < len(r.offs) && t.queued < room {
 		status := readShared(r.mem, r.offs[r.next]+slotStatus)
-		if status&statusUser == 0 {
+		if status&statusUser == 0 || until != always && r.since() >= until {
 			break
 		}
 		switch p := &pkts[t.n]; {
@@ -211,7 +225,7 @@ func (r *ring) open(slot int, status uint32, p *dataplane.Packet) bool {
 		insertTag(s[mac-vlanTagLen-vnetLen:end], tpid, binary.NativeEndian.Uint16(s[slotVLANTCI:]))
 		mac -= vlanTagLen
 	}
-	r.msgs[slot] = hand(p, slot, s[:end:end], slotHeader, mac)
+	r.msgs[slot] = hand(p, r.base+slot, s[:end:end], slotHeader, mac)
 	return true
 }
 
@@ -281,12 +295,13 @@ func insertTag(b []byte, tpid, tci uint16) {
 // message is the virtio_net_hdr and the frame of p, as they lie in the ring; nil
 // if p is not a frame of a held slot.
 func (r *ring) message(p *dataplane.Packet) []byte {
-	if int(p.Slot) >= len(r.msgs) || len(p.Data) < etherLen {
+	slot := int(p.Slot) - r.base
+	if uint(slot) >= uint(len(r.msgs)) || len(p.Data) < etherLen {
 		return nil
 	}
-	pl := &r.msgs[p.Slot]
+	pl := &r.msgs[slot]
 	if pl.at == 0 {
 		return nil
 	}
-	return pl.message(r.mem[r.offs[p.Slot]:][:r.size], p.Data)
+	return pl.message(r.mem[r.offs[slot]:][:r.size], p.Data)
 }

@@ -25,7 +25,8 @@ type wireFrame struct {
 	status uint32 // beside statusUser
 	tci    uint16
 	tpid   uint16
-	length int // of the frame on the wire if longer than the slot; 0: len(data)
+	length int   // of the frame on the wire if longer than the slot; 0: len(data)
+	at     int64 // when it came, ns
 }
 
 func (k *fakeKernel) slot() int {
@@ -45,6 +46,8 @@ func (k *fakeKernel) put(f wireFrame) {
 	binary.NativeEndian.PutUint32(s[slotLen:], uint32(length))
 	binary.NativeEndian.PutUint32(s[slotSnaplen:], uint32(snap))
 	binary.NativeEndian.PutUint16(s[slotMAC:], frameOff)
+	binary.NativeEndian.PutUint32(s[slotSec:], uint32(f.at/1e9))
+	binary.NativeEndian.PutUint32(s[slotNsec:], uint32(f.at%1e9))
 	binary.NativeEndian.PutUint16(s[slotVLANTCI:], f.tci)
 	binary.NativeEndian.PutUint16(s[slotVLANTPID:], f.tpid)
 	copy(s[frameOff-vnetLen:], f.vnet[:])
@@ -88,7 +91,7 @@ func TestEveryFrameComesOutOnceInOrderWhateverTheBatches(t *testing.T) {
 		if want := put > got; r.ready() != want {
 			t.Fatalf("ready is %v with %d frames there", r.ready(), put-got)
 		}
-		taken := r.take(pkts[:1+rng.IntN(8)], queueRoom)
+		taken := r.take(pkts[:1+rng.IntN(8)], queueRoom, always)
 		if taken.cut != 0 || taken.queued != 0 {
 			t.Fatalf("%+v", taken)
 		}
@@ -120,7 +123,7 @@ func TestARingIsPressedWhenMoreThanAQuarterOfItWaits(t *testing.T) {
 				}
 			}
 			pkts := make([]dataplane.Packet, rng.IntN(l.slots()/3+1))
-			waiting -= r.take(pkts, 1).n
+			waiting -= r.take(pkts, 1, always).n
 			want := waiting > l.slots()/4
 			if got := r.pressed(); got != want {
 				t.Fatalf("%d of %d slots wait: pressed %v", waiting, l.slots(), got)
@@ -140,10 +143,10 @@ func TestAHeldSlotIsNotHandedOutTwiceNorOverwritten(t *testing.T) {
 		k.put(wireFrame{data: numbered(i, 60)})
 	}
 	pkts := make([]dataplane.Packet, 32)
-	if got := r.take(pkts, queueRoom); got.n != 12 || k.drop != 3 {
+	if got := r.take(pkts, queueRoom, always); got.n != 12 || k.drop != 3 {
 		t.Fatalf("took %d and %d found no slot, want 12 and 3", got.n, k.drop)
 	}
-	if got := r.take(pkts[12:], queueRoom); got.n != 0 || r.ready() {
+	if got := r.take(pkts[12:], queueRoom, always); got.n != 0 || r.ready() {
 		t.Fatalf("%d held slots handed out again", got.n)
 	}
 	k.put(wireFrame{data: numbered(99, 60)})
@@ -154,7 +157,7 @@ func TestAHeldSlotIsNotHandedOutTwiceNorOverwritten(t *testing.T) {
 	}
 	r.release()
 	k.put(wireFrame{data: numbered(100, 60)})
-	if got := r.take(pkts, queueRoom); got.n != 1 || !bytes.Equal(pkts[0].Data, numbered(100, 60)) {
+	if got := r.take(pkts, queueRoom, always); got.n != 1 || !bytes.Equal(pkts[0].Data, numbered(100, 60)) {
 		t.Fatalf("after release: %d frames", got.n)
 	}
 }
@@ -185,7 +188,7 @@ func TestVnetHeaderTellsOffloads(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			k.put(wireFrame{data: numbered(1, 80), vnet: c.vnet})
 			pkts[0] = dataplane.Packet{Partial: !c.partial, GSOSize: 9, Mark: 8, Out: 7, Verdict: dataplane.Forward}
-			if n := r.take(pkts, queueRoom).n; n != 1 {
+			if n := r.take(pkts, queueRoom, always).n; n != 1 {
 				t.Fatal("no frame")
 			}
 			p := &pkts[0]
@@ -225,7 +228,7 @@ func TestStrippedTagIsPutBackInBand(t *testing.T) {
 			k.put(f)
 			k.put(wireFrame{data: f.data, tci: 0x6064}) // no tag: tci means nothing
 			pkts := make([]dataplane.Packet, 2)
-			if got := r.take(pkts, queueRoom); got.n != 2 {
+			if got := r.take(pkts, queueRoom, always); got.n != 2 {
 				t.Fatalf("%d frames", got.n)
 			}
 			tag := []byte{byte(c.want >> 8), byte(c.want), 0x60, 0x64}
@@ -249,7 +252,7 @@ func TestZeroOffsetsStayZeroBehindATag(t *testing.T) {
 	r, k := testRing(t, smallLayout)
 	k.put(wireFrame{data: numbered(3, 60), status: statusVLANValid, tci: 5})
 	pkts := make([]dataplane.Packet, 1)
-	r.take(pkts, queueRoom)
+	r.take(pkts, queueRoom, always)
 	if h := r.message(&pkts[0])[:vnetLen]; !bytes.Equal(h, make([]byte, vnetLen)) {
 		t.Fatalf("header % x, want zeros", h)
 	}
@@ -262,7 +265,7 @@ func TestCutFramesAreCountedAndPassedOver(t *testing.T) {
 	k.put(wireFrame{data: numbered(4, 60), length: 61})
 	k.put(wireFrame{data: numbered(5, 320-frameOff)}) // just fits
 	pkts := make([]dataplane.Packet, 8)
-	if got := r.take(pkts, queueRoom); got != (taking{n: 2, cut: 2}) {
+	if got := r.take(pkts, queueRoom, always); got != (taking{n: 2, cut: 2}) {
 		t.Fatalf("%+v, want 2 and 2 cut", got)
 	}
 	if !bytes.Equal(pkts[1].Data, numbered(5, 320-frameOff)) {
@@ -287,7 +290,7 @@ func TestQueuedFramesKeepTheirPlace(t *testing.T) {
 	}
 	pkts := make([]dataplane.Packet, 8)
 	pkts[1].Data = numbered(9, 60) // of an earlier batch
-	if got := r.take(pkts, 2); got != (taking{n: 3, queued: 2}) {
+	if got := r.take(pkts, 2, always); got != (taking{n: 3, queued: 2}) {
 		t.Fatalf("%+v, want 3, of them 2 queued", got)
 	}
 	for i, queued := range []bool{false, true, true} {
@@ -295,7 +298,7 @@ func TestQueuedFramesKeepTheirPlace(t *testing.T) {
 			t.Errorf("frame %d: % x", i, pkts[i].Data)
 		}
 	}
-	if got := r.take(pkts, 2); got != (taking{n: 3, queued: 1}) || pkts[0].Data == nil || pkts[1].Data != nil || pkts[2].Data == nil {
+	if got := r.take(pkts, 2, always); got != (taking{n: 3, queued: 1}) || pkts[0].Data == nil || pkts[1].Data != nil || pkts[2].Data == nil {
 		t.Fatalf("%+v, want 3, of them the second queued", got)
 	}
 }
@@ -304,7 +307,7 @@ func TestMessageRefusesWhatIsNotInTheRing(t *testing.T) {
 	r, k := testRing(t, smallLayout)
 	k.put(wireFrame{data: numbered(1, 60)})
 	pkts := make([]dataplane.Packet, 1)
-	r.take(pkts, queueRoom)
+	r.take(pkts, queueRoom, always)
 	good := pkts[0]
 	for name, p := range map[string]dataplane.Packet{
 		"another slot":     {Data: good.Data, Slot: 1},
@@ -416,7 +419,7 @@ func BenchmarkRing(b *testing.B) {
 			k.put(frame)
 		}
 		b.StartTimer()
-		total += r.take(pkts, queueRoom).n
+		total += r.take(pkts, queueRoom, always).n
 		r.release()
 	}
 	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "frames/s")

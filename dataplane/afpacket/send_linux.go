@@ -184,8 +184,8 @@ func (p *NIC) waitSend(errno unix.Errno) {
 		p.pause(waitMS)
 		return
 	}
-	p.polled[0].Events = unix.POLLOUT
-	_, _ = unix.Poll(p.polled[:], waitMS)
-	p.polled[0].Events = unix.POLLIN
+	p.polled[pollSocket].Events = unix.POLLOUT
+	_, _ = unix.Poll(p.polled[:pollSYNs], waitMS) // SYNs that wait are no room
+	p.polled[pollSocket].Events = unix.POLLIN
 	p.nudged() // else no later wait would wait
 }

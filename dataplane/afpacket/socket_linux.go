@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -10,14 +11,15 @@ import (
 )
 
 // openSocket opens a packet socket on the interface of cfg that receives
-// nothing yet, and maps its ring, of geometry l. The caller owns both.
+// nothing yet, and maps its ring, of the geometry l that geometry says for the socket.
+// The caller owns both.
 //
 // The socket is opened and bound through packet.Listen, the filter attached
 // before the bind, so that no frame is ever queued unfiltered. Then the
 // descriptor is duplicated and the connection closed, which takes the socket
 // out of Go's network poller: the worker polls by itself, and waking the poller
 // for frames would be of no use.
-func openSocket(cfg Config) (fd int, mem []byte, l layout, err error) {
+func openSocket(cfg Config, geometry func(fd int) layout) (fd int, mem []byte, l layout, err error) {
 	closed, err := bpf.Assemble(rejectAll)
 	if err != nil {
 		return -1, nil, l, fmt.Errorf("assemble filter: %w", err)
@@ -34,7 +36,7 @@ func openSocket(cfg Config) (fd int, mem []byte, l layout, err error) {
 	if err != nil {
 		return -1, nil, l, err
 	}
-	l = cfg.layout(growQueue(fd))
+	l = geometry(fd)
 	if err = setOptions(fd, cfg, l); err == nil {
 		mem, err = unix.Mmap(fd, 0, l.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		err = os.NewSyscallError("mmap", err)
@@ -44,6 +46,15 @@ func openSocket(cfg Config) (fd int, mem []byte, l layout, err error) {
 		return -1, nil, l, fmt.Errorf("prepare packet socket on %s: %w", cfg.Interface.Name, err)
 	}
 	return fd, mem, l, nil
+}
+
+// release gives a ring, if there is one, and its socket back.
+func release(fd int, mem []byte) error {
+	var err error
+	if mem != nil {
+		err = os.NewSyscallError("munmap", unix.Munmap(mem))
+	}
+	return errors.Join(err, os.NewSyscallError("close", unix.Close(fd)))
 }
 
 // queueBytes is the room for frames that are longer than a slot, as the kernel
@@ -85,7 +96,7 @@ func setOptions(fd int, cfg Config, l layout) error {
 		{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
 		{"PACKET_RESERVE", unix.SOL_PACKET, unix.PACKET_RESERVE, reserve},
 		{"PACKET_AUXDATA", unix.SOL_PACKET, unix.PACKET_AUXDATA, 1},
-		{"PACKET_COPY_THRESH", unix.SOL_PACKET, unix.PACKET_COPY_THRESH, 1},
+		{"PACKET_COPY_THRESH", unix.SOL_PACKET, unix.PACKET_COPY_THRESH, 1}, // nothing is longer than a slot for SYNs
 	}
 	for _, o := range options {
 		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {

@@ -161,6 +161,7 @@ func TestTheRunningDirectorsOwnViewIsPassedOn(t *testing.T) {
 		{"its checks say that a server is down", func(s *api.Status) { s.Services[0].Servers[0].Up = false }, "192.168.1.11 of 192.168.1.100:0 is down"},
 		{"its last reload was refused", func(s *api.Status) { s.ConfigErr = "f:1: text" }, "reload was refused"},
 		{"it has missed frames", func(s *api.Status) { s.Ports = map[string]api.PortStats{"eth0": {Received: 2, Missed: 1}} }, "too slow"},
+		{"it has missed SYNs", func(s *api.Status) { s.Ports = map[string]api.PortStats{"eth0": {Received: 2, MissedSYN: 1}} }, "more SYNs came"},
 	} {
 		x := director(well())
 		c.edit(x.Status)

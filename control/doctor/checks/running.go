@@ -42,8 +42,13 @@ func (s *site) running() []findings.Finding {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.Ports)) {
-		if p := st.Ports[name]; p.Missed > 0 {
+		p := st.Ports[name]
+		if p.Missed > 0 {
 			problem(findings.Warning, "the director was too slow for some frames on "+name, missed(p), "give it more CPU, or run with --workers")
+		}
+		if p.MissedSYN > 0 {
+			problem(findings.Warning, "clients on "+name+" could not connect at once: more SYNs came than the director can handle", missedSYNs(p),
+				"a SYN flood, or too little CPU: give it more, or run with --workers")
 		}
 	}
 	return found
@@ -53,6 +58,9 @@ func (s *site) running() []findings.Finding {
 func missed(p api.PortStats) string {
 	return fmt.Sprintf("missed %d of %d frames", p.Missed, p.Received+p.Missed)
 }
+
+// missedSYNs shows how many SYNs were missed.
+func missedSYNs(p api.PortStats) string { return fmt.Sprintf("missed %d SYNs", p.MissedSYN) }
 
 // forwarders finds processes other than a director of ours that may forward here.
 func (s *site) forwarders() []findings.Finding {

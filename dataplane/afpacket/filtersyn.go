@@ -1,0 +1,74 @@
+package afpacket
+
+import (
+	"net/netip"
+
+	"golang.org/x/net/bpf"
+
+	"lvsdr/dataplane/frame"
+)
+
+// A SYN is here a frame that begins a TCP connection and is told by a few loads: TCP
+// with SYN and without ACK, RST and FIN, in a frame of at most synMax bytes, in IPv4
+// without options that is not a fragment, or in IPv6 without extension headers. All
+// other frames come by the main ring: also SYNs with much data (TCP Fast Open).
+const (
+	offTCPFlags = 13
+	off4Flags   = frame.EtherLen + frame.IPv4Len + offTCPFlags
+	off6Flags   = frame.EtherLen + frame.IPv6Len + offTCPFlags
+
+	firstByte4  = 0x45   // version 4, five words: no options
+	anyFragment = 0x3fff // more fragments, or an offset (RFC 791 section 3.1)
+
+	synMin4 = frame.EtherLen + frame.IPv4Len + frame.TCPLen
+	synMin6 = frame.EtherLen + frame.IPv6Len + frame.TCPLen
+	// synMax has room for IPv6, and a TCP header with all 40 bytes of options.
+	synMax = synMin6 + 40
+
+	synFlags = frame.FIN | frame.SYN | frame.RST | frame.ACK // that tell a SYN
+)
+
+// newSYNFilter makes the program of the socket for SYNs: it hands out those to one of
+// vips, as newFilter hands out all other frames.
+func newSYNFilter(vips []netip.Addr) ([]bpf.RawInstruction, error) {
+	return assemble(vips, false, []bpf.Instruction{bpf.Jump{Skip: 1}, bpf.RetConstant{Val: 0}})
+}
+
+// miss is a jump that selectSYN is to aim at the second of its ends.
+const miss = 255
+
+// selectSYN runs into the first of ends if the frame is a SYN, and into the second if
+// it is not. A load behind the end of a frame would end the program, so that the length
+// comes first.
+func selectSYN(ends []bpf.Instruction) []bpf.Instruction {
+	prog := []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: synMax, SkipTrue: miss},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: synMin4, SkipTrue: miss},
+		bpf.LoadAbsolute{Off: frame.OffEtherType, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeIPv4, SkipFalse: 8},
+		bpf.LoadAbsolute{Off: frame.EtherLen, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: firstByte4, SkipTrue: miss},
+		bpf.LoadAbsolute{Off: frame.EtherLen + frame.Off4Proto, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(frame.ProtoTCP), SkipTrue: miss},
+		bpf.LoadAbsolute{Off: frame.EtherLen + frame.Off4Frag, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: anyFragment, SkipTrue: miss},
+		bpf.LoadAbsolute{Off: off4Flags, Size: 1},
+		bpf.Jump{Skip: 6},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: frame.EtherTypeIPv6, SkipTrue: miss},
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: synMin6, SkipTrue: miss},
+		bpf.LoadAbsolute{Off: offIPv6Next, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(frame.ProtoTCP), SkipTrue: miss},
+		bpf.LoadAbsolute{Off: off6Flags, Size: 1},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: synFlags},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: frame.SYN, SkipTrue: miss},
+	}
+	for i, in := range prog {
+		if j, ok := in.(bpf.JumpIf); ok && j.SkipTrue == miss {
+			j.SkipTrue = uint8(len(prog) - i)
+			prog[i] = j
+		}
+	}
+	return append(prog, ends...)
+}

@@ -1,0 +1,82 @@
+package afpacket
+
+import (
+	"errors"
+
+	"lvsdr/dataplane"
+)
+
+// SocketsPerNIC is how many packet sockets a NIC has that receive: one for SYNs (see
+// selectSYN), one for all other frames.
+const SocketsPerNIC = 2
+
+// synShare is how many SYNs a batch takes while other frames wait.
+const synShare = dataplane.MaxBatch / 4
+
+// The syns of a NIC are the SYNs that wait. They have a socket and a ring of their own,
+// so that a flood of them cannot take the room of frames of open connections, nor more
+// of the worker's time than synShare.
+//
+// Order: frames come out in the order in which they came, told by the kernel's
+// timestamps, until more SYNs wait than synShare. From then on a SYN comes out later
+// than frames behind it. Of its own connection those are only what needs no answer to
+// the SYN: the same SYN again, which stays behind it; a reset of a client that gave
+// up, whose connection the server then never sees acknowledged and forgets; and the ACK
+// of a client whose SYN is sent again although the first one was answered: IPVS leaves
+// an established connection so on a SYN. A SYN that begins a connection anew with the
+// ports of an old one follows what was left of that, as it was sent. A clock that is
+// set between two frames has them come out as in a flood.
+type syns struct {
+	fd   int
+	mem  []byte
+	ring ring
+}
+
+// openSYNs opens the socket for SYNs, whose packets have numbers from base on.
+func openSYNs(cfg Config, base int) (s syns, err error) {
+	var l layout
+	if s.fd, s.mem, l, err = openSocket(cfg, func(int) layout { return newLayout(cfg.SYNSlots, synMax) }); err != nil {
+		return s, err
+	}
+	r, err := newRing(s.mem, l)
+	if err != nil {
+		return syns{fd: -1}, errors.Join(err, release(s.fd, s.mem))
+	}
+	r.base = base
+	s.ring = *r
+	return s, nil
+}
+
+// takeOne makes pkts, of one packet, the first SYN that waits, and is how many frames
+// it has; none where the kernel has cut it.
+func (p *NIC) takeOne(pkts []dataplane.Packet) int {
+	t := p.syns.ring.take(pkts, 1, always)
+	if lost := t.cut + t.queued; lost > 0 {
+		p.truncated.Add(uint64(lost))
+	}
+	return t.n - t.queued
+}
+
+// take is how many of pkts it has filled with the frames that are there.
+func (p *NIC) take(pkts []dataplane.Packet) int {
+	if !p.syns.ring.ready() {
+		return p.takeOthers(pkts, always)
+	}
+	n, share := 0, synShare
+	if p.ring.pressed() {
+		share = 0
+	}
+	for ; share > 0 && n < len(pkts) && p.queue.used < queueRoom && p.syns.ring.ready(); share-- {
+		if n += p.takeOthers(pkts[n:], p.syns.ring.since()); n < len(pkts) {
+			n += p.takeOne(pkts[n:][:1])
+		}
+	}
+	n += p.takeOthers(pkts[n:], always)
+	for n < len(pkts) && !p.ring.ready() && p.syns.ring.ready() {
+		n += p.takeOne(pkts[n:][:1])
+	}
+	return n
+}
+
+// ready reports whether take would find a frame.
+func (p *NIC) ready() bool { return p.ring.ready() || p.syns.ring.ready() }
