@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"lvsdr/control/api"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/localclient"
 	"lvsdr/control/nics"
@@ -135,7 +136,7 @@ func (c *converger) setRedirect() {
 	c.redirect.done(nil, c.now())
 }
 
-// localText is "served", or why clients on this host are not.
+// localText is api.LocalServed, or why clients on this host are not.
 func (c *converger) localText() string {
 	switch {
 	case c.actors.Redirect == nil:
@@ -147,5 +148,5 @@ func (c *converger) localText() string {
 	case len(c.local.led) == 0:
 		return "not yet"
 	}
-	return "served"
+	return api.LocalServed
 }

@@ -84,6 +84,9 @@ type (
 	hostChanged struct{}
 	// guardChanged says that somebody may have removed rules of the shield.
 	guardChanged struct{}
+	// redirectChanged says that somebody may have removed rules for clients on this
+	// host.
+	redirectChanged struct{}
 	// portsLost says that the ports of an interface have failed.
 	portsLost struct {
 		ifindex int
@@ -140,6 +143,8 @@ func (l *loop) handle(m any) {
 		l.reading.want()
 	case guardChanged:
 		l.converge.checkGuards()
+	case redirectChanged:
+		l.converge.redirect.want()
 	case portsLost:
 		l.converge.lost(m.ifindex, m.err)
 		l.reading.want()

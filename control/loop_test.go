@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -515,6 +516,39 @@ func TestTheInterfaceOfClientsOnThisHostIsMadeAgain(t *testing.T) {
 		r.pass(time.Second)
 		if text := r.l.view.Load().Local; text != "served" || len(r.Redirects) != 1 {
 			t.Errorf("a second later: %q\n%s", text, r.world())
+		}
+	})
+}
+
+// Rules for clients on this host that somebody removed stayed away, while the
+// status said "served".
+func TestRulesForClientsOnThisHostAreRestored(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, rs1))
+		want := slices.Clone(r.Redirects)
+		r.Redirects = nil
+		r.put(redirectChanged{})
+		if len(want) != 1 || !reflect.DeepEqual(r.Redirects, want) {
+			t.Errorf("redirected %v, want %v", r.Redirects, want)
+		}
+		if text := r.l.view.Load().Local; text != "served" || len(r.VIPs) != 1 {
+			t.Errorf("clients on this host: %q\n%s", text, r.world())
+		}
+		r.Fail = func(call string) error {
+			if call == "redirect.Set" {
+				return errors.New("no luck")
+			}
+			return nil
+		}
+		r.Redirects = nil
+		r.put(redirectChanged{})
+		if text := r.l.view.Load().Local; text == "served" || r.l.view.Load().Problems == nil {
+			t.Errorf("what is not restored is said to be %q", text)
+		}
+		r.Fail = nil
+		r.pass(5 * time.Second)
+		if text := r.l.view.Load().Local; text != "served" || !reflect.DeepEqual(r.Redirects, want) {
+			t.Errorf("a moment later: %q, %v", text, r.Redirects)
 		}
 	})
 }

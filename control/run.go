@@ -10,6 +10,7 @@ import (
 
 	"lvsdr/control/api"
 	"lvsdr/control/hostnet"
+	"lvsdr/control/localclient"
 	"lvsdr/control/lock"
 	"lvsdr/control/shield"
 	"lvsdr/dataplane"
@@ -112,6 +113,11 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	t.keep("watching the shield", func(ctx context.Context) error {
 		return shield.Watch(ctx, func() { box.put(guardChanged{}, guardChanged{}) })
 	})
+	if d.actors.Redirect != nil {
+		t.keep("watching the rules for clients on this host", func(ctx context.Context) error {
+			return localclient.Watch(ctx, func() { box.put(redirectChanged{}, redirectChanged{}) })
+		})
+	}
 	t.need("reload requests", func(ctx context.Context) error { return passOn(ctx, reload, box) })
 	if d.o.XDP {
 		d.useXDP(t)

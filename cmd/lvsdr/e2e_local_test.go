@@ -412,3 +412,36 @@ func TestAnInterfaceThatHasTheNameIsNotTouched(t *testing.T) {
 		t.Errorf("left behind:\n%s\nfound:\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
 	}
 }
+
+// A network manager that removes rules it does not know, or `ip rule flush`, took the
+// clients on the director's host away for good, while the status said "served".
+func TestClientsOnTheDirectorsHostSurviveTheLossOfTheirRules(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
+	d := direct(t, lab, lab.Config(rotating()))
+	here := onDirector(lab)
+	getByWeight(t, here)
+	rules := func() (ours []netlink.Rule) {
+		err := lab.Director.Do(func() error {
+			all, err := netlink.RuleList(netlink.FAMILY_V4)
+			ours = slices.DeleteFunc(all, func(r netlink.Rule) bool { return r.Table != policyroute.LocalTable && r.Table != policyroute.LocalReplyTable })
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ours
+	}
+	before := rules()
+	for _, r := range before {
+		if err := lab.Director.Do(func() error { return netlink.RuleDel(&r) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the rules to be restored", func() bool { return len(rules()) == len(before) })
+	if len(before) != 2 {
+		t.Errorf("rules %v, want 2", before)
+	}
+	getByWeight(t, here)
+	wantLocalServed(t, status(t, d))
+}

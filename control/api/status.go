@@ -22,6 +22,9 @@ type Status struct {
 	Problems   []string             `json:"problems,omitempty"`
 }
 
+// LocalServed is the Local of a Status where clients on this host are served.
+const LocalServed = "served"
+
 // PortStats are the counters of an interface's ports, in frames.
 type PortStats struct {
 	Received  uint64 `json:"received"`   // handed to a worker

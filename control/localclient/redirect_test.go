@@ -1,18 +1,105 @@
 package localclient_test
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
+	vnetns "github.com/vishvananda/netns"
 
 	"lvsdr/bench/netns"
 	"lvsdr/control/localclient"
 	"lvsdr/control/policyroute"
 )
+
+// A network manager or `ip rule del` takes the way of clients on this host away;
+// Watch says so, and Set restores it.
+func TestWatchTellsOfRulesThatWereRemoved(t *testing.T) {
+	inHost(t, func(_ int, v4, v6 localclient.VIP) {
+		r, err := localclient.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if _, err := r.Open(1500); err != nil {
+			t.Fatal(err)
+		}
+		set := func(vips ...localclient.VIP) {
+			t.Helper()
+			if err := r.Set(vips); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(v4, v6)
+		want := ours(t)
+		here, err := vnetns.Get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer here.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		calls, ended := make(chan struct{}, 1000), make(chan error, 1)
+		go func() {
+			runtime.LockOSThread() // the thread ends with the goroutine
+			if err := vnetns.Set(here); err != nil {
+				ended <- err
+				return
+			}
+			ended <- localclient.Watch(ctx, func() { calls <- struct{}{} })
+		}()
+		told := func() bool {
+			select {
+			case <-calls:
+				return true
+			case <-time.After(200 * time.Millisecond):
+				return false
+			}
+		}
+		for !told() { // until it has subscribed
+			set(v4)
+			set(v4, v6)
+		}
+		for told() {
+		}
+		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+			rules, err := netlink.RuleList(family)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, rule := range rules {
+				if rule.Table != policyroute.LocalTable {
+					continue
+				}
+				if err := netlink.RuleDel(&rule); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if !told() {
+			t.Error("nothing is told of the rules that were removed")
+		}
+		set(v4, v6)
+		if got := ours(t); !slices.Equal(got, want) {
+			t.Errorf("restored are\n%q, want\n%q", got, want)
+		}
+		for told() {
+		}
+		set(v4, v6)
+		if told() {
+			t.Error("a Set that changes nothing is told of, so that it would go on for ever")
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
 
 func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 

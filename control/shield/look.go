@@ -91,15 +91,8 @@ func Flush() error {
 // because the kernel may answer for the VIPs meanwhile. It returns with ctx, or at once with
 // an error if it cannot subscribe at all.
 func Watch(ctx context.Context, changed func()) error {
-	owner := policyroute.Shield()
-	rules := nlwatch.Source{Name: "the routing rules", Protocol: unix.NETLINK_ROUTE,
-		Groups: []uint{unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE},
-		Counts: func(m syscall.NetlinkMessage) bool {
-			table, _, ok := nlwatch.Route(m)
-			return ok && owner.HasTable(table)
-		}}
 	early := nlwatch.Source{Name: "nftables", Protocol: unix.NETLINK_NETFILTER, Groups: []uint{unix.NFNLGRP_NFTABLES}, Counts: aboutTable}
-	return nlwatch.Watch(ctx, 0, changed, rules, early)
+	return nlwatch.Watch(ctx, 0, changed, policyroute.Shield().Changes(), early)
 }
 
 // aboutTable reports whether a message of nftables is about the shield's table.

@@ -146,6 +146,9 @@ func TestSettingsOfTheDirectorsHostAreJudged(t *testing.T) {
 		{"a server that is this host", func(x *exam) { x.Host.Routes[rs] = facts.Route{Local: true} }, findings.RSNotOnLink},
 		{"no rule of the shield", func(x *exam) { x.Host.Guards = nil }, findings.NoShield},
 		{"no rule of the shield, but no director", func(x *exam) { x.Host.Guards, x.Status = nil, nil }, ""},
+		{"local clients are served, and nothing leads them", func(x *exam) { x.Status.Local = api.LocalServed }, findings.LocalClients},
+		{"local clients are served", func(x *exam) { x.Status.Local, x.Host.Led = api.LocalServed, []netip.Addr{vip} }, ""},
+		{"local clients are not served, and nothing leads them", func(x *exam) { x.Status.Local = "off" }, ""},
 		{"all weights are 0", func(x *exam) { x.Config.VirtualServers[0].RealServers[0].Weight = 0 }, findings.NoServer},
 		{"no real server", func(x *exam) { x.Config.VirtualServers[0].RealServers = nil }, findings.NoServer},
 		{"persistence by default", func(x *exam) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"lvsdr/control/api"
 	"lvsdr/control/doctor/findings"
 	"lvsdr/control/policyroute"
 	"lvsdr/control/shield"
@@ -49,7 +50,7 @@ func (s *site) shielded(vip netip.Addr, at place) []findings.Finding {
 		Text: "the rules that keep this host's kernel silent about the VIP are missing: they were removed while the director ran",
 		Evidence: []string{fmt.Sprintf("%s is neither in set %s-ipv4 or %[2]s-ipv6 of nft table netdev %s nor in a table of ip rule %d iif %[2]s",
 			vip, at.link.Name, shield.Table, policyroute.ShieldPref), s.forwarding(vip)},
-		Remedy: "reload the director's configuration, which restores them: kill -HUP PID"}}
+		Remedy: "reload the director's configuration, which restores them: kill -HUP " + fmt.Sprint(s.Status.PID)}}
 }
 
 // localClients says how a client of a VIP on this host is served.
@@ -57,7 +58,13 @@ func (s *site) localClients(vip netip.Addr, at place) findings.Finding {
 	f := findings.Finding{Name: findings.LocalClients, About: vip.String(),
 		Text:     "a rule leads what processes on this host send to the VIP to the director, so that they are served too",
 		Evidence: []string{fmt.Sprintf("ip rule: iif lo to %s", vip)}}
-	if !slices.Contains(s.Host.Led, vip) {
+	switch led := slices.Contains(s.Host.Led, vip); {
+	case !led && s.Status != nil && s.Status.Local == api.LocalServed:
+		f.Severity = findings.Warning
+		f.Text = "the director says that processes on this host that use the VIP are served, but the rule or route that leads them to it is missing: another program removed it"
+		f.Evidence = []string{fmt.Sprintf("lvsdr status: clients on this host: %s; ip rule: no iif lo with a route to %s", s.Status.Local, vip)}
+		f.Remedy = fmt.Sprintf("reload the director's configuration, which restores them: kill -HUP %d", s.Status.PID)
+	case !led:
 		f.Text = "what a process on this host sends to the VIP does not come in by an interface, where a director receives; test from another host"
 		f.Evidence = []string{fmt.Sprintf("ip rule: no iif lo to %s; ip route get %s: by %s", vip, vip, at.link.Name)}
 	}
