@@ -26,7 +26,7 @@ func Demo(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, site.Close(ctx)) }()
 	out := o.Out
-	s := &demo{site, report{out: out}}
+	s := &demo{site, report{out: out, width: o.Width}}
 	s.title("The lab")
 	fmt.Fprint(out, s.Drawing())
 	fmt.Fprintf(out, "\nThe director does not have the VIP: it answers ARP for it, and no port is open on it.\n")
@@ -135,7 +135,7 @@ func (s *demo) status(ctx context.Context) error {
 		return err
 	}
 	s.checkStatus(st)
-	return st.WriteText(s.out)
+	return api.WriteScreen(s.out, st, s.width)
 }
 
 // checkStatus compares the director's counters with each other and with what

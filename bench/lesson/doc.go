@@ -13,6 +13,7 @@ import (
 // Options say what a lab is like and where it is shown.
 type Options struct {
 	Out      io.Writer
+	Width    int    // of the screen that Out is, in columns; 0: lines have no end
 	Binary   string // path of lvsdr, for the director
 	Topology *netlab.Topology
 	Pcap     string // folder for captures of every interface; empty: none are kept

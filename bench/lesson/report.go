@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"lvsdr/control/api"
 )
 
 // ErrWrong says that a lab did not come out as it should; what was wrong stands
@@ -14,6 +16,7 @@ var ErrWrong = errors.New("the lab did not come out as it should")
 // A report is the output of a lab, with the results that are not as expected.
 type report struct {
 	out   io.Writer
+	width int // of the screen, in columns; 0: without an end
 	wrong []string
 }
 
@@ -45,6 +48,5 @@ func (r *report) verdict(right string) error {
 // bar draws n of total.
 func bar(n, total int) string {
 	const width = 30
-	k := n * width / max(total, 1)
-	return strings.Repeat("█", k) + strings.Repeat("·", width-k)
+	return api.Bar(float64(n)/float64(max(total, 1)), -1, width)
 }

@@ -46,7 +46,7 @@ func ask[T texter](cmd *cobra.Command, a *asking, question func(context.Context,
 	if a.asJSON {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
-	return v.WriteText(cmd.OutOrStdout())
+	return api.WriteScreen(cmd.OutOrStdout(), v, screenWidth(cmd.OutOrStdout()))
 }
 
 // printJSON writes v for a program, in lines that a person can read.

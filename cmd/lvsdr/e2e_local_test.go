@@ -424,7 +424,9 @@ func TestClientsOnTheDirectorsHostSurviveTheLossOfTheirRules(t *testing.T) {
 	rules := func() (ours []netlink.Rule) {
 		err := lab.Director.Do(func() error {
 			all, err := netlink.RuleList(netlink.FAMILY_V4)
-			ours = slices.DeleteFunc(all, func(r netlink.Rule) bool { return r.Table != policyroute.LocalTable && r.Table != policyroute.LocalReplyTable })
+			ours = slices.DeleteFunc(all, func(r netlink.Rule) bool {
+				return r.Table != policyroute.LocalTable && r.Table != policyroute.LocalReplyTable
+			})
 			return err
 		})
 		if err != nil {

@@ -24,7 +24,7 @@ func TestTopOnceShowsShares(t *testing.T) {
 	get(t, lab, 60)
 	r := lvsdr(t, "top", "--once", "--interval", "100ms", "--socket", d.Socket)
 	words(t, r, "announcing", "tcp 192.168.1.100:8080 wrr, not persistent", "SERVER", "NOT FORWARDED", "arp")
-	for _, want := range []string{`192\.168\.1\.11:8080 +3 +50\.0% =+\|`, `192\.168\.1\.12:8080 +2 +33\.3% =+\|`, `192\.168\.1\.13:8080 +1 +16\.7% =+\|`} {
+	for _, want := range []string{`192\.168\.1\.11:8080 +3 +50\.0% █+\|`, `192\.168\.1\.12:8080 +2 +33\.3% █+\|`, `192\.168\.1\.13:8080 +1 +16\.7% █+\|`} {
 		if !regexp.MustCompile(want).MatchString(r.stdout) {
 			t.Errorf("no line %s in\n%s", want, r.stdout)
 		}

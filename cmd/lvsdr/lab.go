@@ -62,7 +62,7 @@ func (f *labFlags) show(ctx context.Context, out io.Writer, show func(context.Co
 		if err != nil {
 			return err
 		}
-		return show(ctx, lesson.Options{Out: out, Binary: binary, Topology: f.topology, Pcap: f.pcap})
+		return show(ctx, lesson.Options{Out: out, Width: screenWidth(out), Binary: binary, Topology: f.topology, Pcap: f.pcap})
 	})
 }
 

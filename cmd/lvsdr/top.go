@@ -36,7 +36,7 @@ NO_COLOR switches colours off.`,
 			}
 			c := api.NewClient(socket)
 			defer c.Close()
-			t := &top.Top{Ask: c.Status, Interval: interval}
+			t := &top.Top{Ask: c.Status, Interval: interval, Width: screenWidth(cmd.OutOrStdout())}
 			if once || !term.IsTerminal(int(os.Stdout.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())) {
 				return t.Print(cmd.Context(), cmd.OutOrStdout(), once)
 			}

@@ -17,7 +17,7 @@ func TestStatusIsReadAsItWasAnswered(t *testing.T) {
 	want := &api.Status{Version: "1", Active: true, Time: time.Unix(5, 0).UTC(), Reasons: map[string]uint64{"hit": 7}, Verdicts: map[string]string{"hit": "forward"},
 		Services: []api.Service{{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{Protocol: "tcp", Address: addr("192.0.2.1"), Port: 80}, Scheduler: "wrr",
 			Netmask: addr("255.0.255.0")}, Owner: api.OwnedAtRuntime, Listed: api.Listed{Traffic: api.Traffic{Conns: 3}, CPS: 4},
-			Servers: []api.Server{{ServerConfig: api.ServerConfig{Address: addr("10.0.0.1"), Weight: 3}, Up: true, Check: "ok", State: "not usable: no ARP answer on eth1", Interface: "eth1"}}},
+			Servers: []api.Server{{ServerConfig: api.ServerConfig{Address: addr("10.0.0.1"), Weight: 3}, Up: true, Check: "ok", State: "no MAC: no ARP answer on eth1", Interface: "eth1"}}},
 			{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{FWMark: 1 << 31, IPv6: true}}}}}
 	given := viewer(*want)
 	given.Services = append([]api.Service{}, want.Services...)

@@ -85,6 +85,9 @@ type Server struct {
 	State        string  `json:"state"`     // whether it gets connections, and why not; the director's Handler fills it in
 	Check        string  `json:"check"`     // why it is down, or "ok", or "none", or NotMade and why
 	Checks       []Check `json:"checks,omitempty"`
+	Problem      string  `json:"problem,omitempty"`    // why this host cannot reach it
+	Removed      bool    `json:"removed,omitempty"`    // from the service, by an edit; or it was in a former file and has connections
+	Standby      bool    `json:"standby,omitempty"`    // not in the service while that has not its quorum
 	MAC          string  `json:"mac"`                  // empty: not known, it gets no frames
 	Interface    string  `json:"interface"`            // by which it is reached
 	Active       int     `json:"active"`               // connections

@@ -6,7 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
+	"strconv"
 	"text/tabwriter"
 	"time"
 )
@@ -15,7 +15,11 @@ import (
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
 // WriteText writes the status for people.
-func (st *Status) WriteText(out io.Writer) error {
+func (st *Status) WriteText(out io.Writer) error { return st.WriteScreen(out, 0) }
+
+// WriteScreen writes the status with the columns for which a screen of that width
+// has room; 0: all of them.
+func (st *Status) WriteScreen(out io.Writer, width int) error {
 	w := newTable(out)
 	role := "announcing its VIPs"
 	if !st.Active {
@@ -30,7 +34,7 @@ func (st *Status) WriteText(out io.Writer) error {
 		fmt.Fprintf(w, "problem: %s\n", p)
 	}
 	for i := range st.Services {
-		st.Services[i].writeText(w)
+		st.Services[i].writeText(w, width)
 	}
 	fmt.Fprintf(w, "\nconnection table: %d of %d entries, %d evicted\n", st.Table.Entries, st.Table.Limit, st.Table.Evicted)
 	fmt.Fprint(w, "\nINTERFACE\tRECEIVED\tMISSED\tMISSED SYN\tTRUNCATED\tSENT\tBY XDP\tSEND FULL\tSEND ERROR\n")
@@ -43,7 +47,8 @@ func (st *Status) WriteText(out io.Writer) error {
 	return w.Flush()
 }
 
-func (s *Service) writeText(w io.Writer) {
+// writeText writes the service with its servers.
+func (s *Service) writeText(w io.Writer, width int) {
 	at := s.String()
 	if s.Interface != "" {
 		at += " on " + s.Interface
@@ -57,16 +62,47 @@ func (s *Service) writeText(w io.Writer) {
 		fmt.Fprintln(w, "  no real server")
 		return
 	}
-	fmt.Fprint(w, "  SERVER\tWEIGHT\tMAC\tACTIVE\tINACTIVE\tPERSISTENT\tCONNECTIONS\tSTATE\n")
+	if s.wideFor(width) {
+		fmt.Fprint(w, "  SERVER\tWEIGHT\tMAC\tACTIVE\tINACTIVE\tPERSISTENT\tCONNECTIONS\tSTATE\n")
+		for i := range s.Servers {
+			r := &s.Servers[i]
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", HostPort(r.Address, r.Port), r.weightText(), cmp.Or(r.MAC, "unknown"),
+				r.Active, r.Inactive, r.Persistent, r.Traffic.Conns, r.StateText())
+		}
+		return
+	}
+	fmt.Fprint(w, "  SERVER\tWEIGHT\tACTIVE\tINACTIVE\tCONNS\tSTATE\n")
 	for i := range s.Servers {
 		r := &s.Servers[i]
-		weight := fmt.Sprint(r.Weight)
-		if r.Effective != r.Weight {
-			weight = fmt.Sprintf("%d (%d)", r.Effective, r.Weight)
-		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", HostPort(r.Address, r.Port), weight, cmp.Or(r.MAC, "unknown"),
-			r.Active, r.Inactive, r.Persistent, r.Traffic.Conns, r.StateText())
+		fmt.Fprintf(w, "  %s\t%s\t%d\t%d\t%d\t%s\n", HostPort(r.Address, r.Port), r.weightText(), r.Active, r.Inactive, r.Traffic.Conns, r.narrowState())
 	}
+}
+
+// narrowState is the state in a narrow table, where the problems above it say why a server is
+// left out.
+func (s *Server) narrowState() string {
+	if s.StateWord() == StateLeftOut {
+		return StateLeftOut
+	}
+	return s.StateText()
+}
+
+// wideFor reports whether a screen of that width has room for all columns.
+func (s *Service) wideFor(width int) bool {
+	const others = 76 // all columns but SERVER and STATE, with the blanks between
+	name := 0
+	for _, r := range s.Servers {
+		name = max(name, len(HostPort(r.Address, r.Port)))
+	}
+	return width == 0 || width >= name+others+leastColumn
+}
+
+// weightText is the weight in force, and the configured one where that is another.
+func (s *Server) weightText() string {
+	if s.Effective == s.Weight {
+		return strconv.Itoa(s.Weight)
+	}
+	return fmt.Sprintf("%d (%d)", s.Effective, s.Weight)
 }
 
 // PersistenceText is how long the service is persistent, in words.
@@ -75,37 +111,6 @@ func (c *ServiceConfig) PersistenceText() string {
 		return "not persistent"
 	}
 	return fmt.Sprintf("persistent %d s", c.Persistence)
-}
-
-// NotMade starts the Check of a server that is up for want of news: this host
-// cannot make its checks.
-const NotMade = "not made: "
-
-// NotChecked says why this host cannot make the server's checks; false: it can, or
-// the server is down.
-func (s *Server) NotChecked() (reason string, ok bool) {
-	reason, ok = strings.CutPrefix(s.Check, NotMade)
-	return reason, ok && s.Up
-}
-
-// StateText is whether a server gets connections, and why not.
-func (s *Server) StateText() string {
-	switch {
-	case !s.Up:
-		return "down: " + s.Check
-	case s.MAC == "" && s.Method != Local:
-		return "not usable: no ARP answer on " + s.Interface
-	case s.Overloaded:
-		return fmt.Sprintf("full: %d connections are its upper threshold", s.Upper)
-	case s.Effective == 0:
-		return "quiesced: weight 0"
-	case s.Check == "none":
-		return "up, not checked"
-	}
-	if _, ok := s.NotChecked(); ok {
-		return "up, check not made"
-	}
-	return "up"
 }
 
 // writeCounts writes counters, the greatest first.

@@ -75,8 +75,8 @@ tcp 192.0.2.1:80 on eth0, sh, persistent 120 s: 5 connections, 70 packets, 900 b
   10.0.0.1:80  3       02:00:00:00:00:01  1       2         3           4            up
   10.0.0.2:80  1       02:00:00:00:00:02  1       2         3           4            up, not checked
   10.0.0.3:80  0 (1)   02:00:00:00:00:03  1       2         3           4            down: connection refused
-  10.0.0.4:80  1       unknown            1       2         3           4            not usable: no ARP answer on eth1
-  10.0.0.5:80  1       02:00:00:00:00:05  1       2         3           4            full: 3 connections are its upper threshold
+  10.0.0.4:80  1       unknown            1       2         3           4            no MAC: no ARP answer on eth1
+  10.0.0.5:80  1       02:00:00:00:00:05  1       2         3           4            full: upper threshold 3
   10.0.0.6:80  0       02:00:00:00:00:06  1       2         3           4            quiesced: weight 0
   10.0.0.7:80  1       unknown            1       2         3           4            up
 

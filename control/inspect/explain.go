@@ -106,7 +106,7 @@ func (i *Inspector) server(r *dataplane.ServerStatus, s *api.Service, ifindex in
 	if s != nil {
 		for j := range s.Servers {
 			if k := &s.Servers[j]; k.Address == to.Address && k.Port == to.Port {
-				to.Weight, to.Up, to.Check, to.Checks = k.Weight, k.Up, k.Check, k.Checks
+				to.Weight, to.Up, to.Check, to.Checks, to.Problem = k.Weight, k.Up, k.Check, k.Checks, k.Problem
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func (i *Inspector) inOrder(v *View, now *dataplane.ServiceStatus) api.Service {
 	if !ok { // it has just been removed
 		return i.Admin.Service(now)
 	}
-	out := i.service(&s, now)
+	out := i.service(&s, now, i.removed()[s.Config.Key])
 	place := func(r api.Server) int {
 		at := find(now.Servers, dataplane.ServerConfig{Addr: frame.AddrFrom(r.Address), Port: r.Port})
 		if at < 0 {

@@ -10,6 +10,7 @@ import (
 
 	"lvsdr/control/api"
 	"lvsdr/control/check"
+	"lvsdr/control/hostnet"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -47,6 +48,46 @@ func TestStatusJoinsWhatIsConfiguredInForceAndCounted(t *testing.T) {
 	}
 	if s := st.Services[3]; s.Owner != api.OwnedAtRuntime || s.Port != 8080 || len(s.Servers) != 0 {
 		t.Errorf("a service of ipvsadm's: %+v", s)
+	}
+}
+
+// A server that was removed, or that is down, while it has connections is shown with
+// them, and one that this host cannot reach with the reason.
+func TestServersThatGetNothingAreShownWithTheReason(t *testing.T) {
+	r := newRig(t)
+	r.send(1000, 80, "S")
+	r.send(1001, 80, "S")
+	r.send(1002, 80, "S")
+	r.send(1003, 80, "S")
+	r.down()
+	extra := dataplane.ServerConfig{Addr: frame.AddrFrom(ip("192.168.1.13")), Port: 80, Method: dataplane.Direct, Weight: 100}
+	key := dataplane.ServiceKey{Proto: frame.ProtoTCP, Addr: frame.AddrFrom(ip(vip)), Port: 80}
+	r.apply(site.Admin{Edits: []site.Edit{{Op: site.AddServer, Service: dataplane.ServiceConfig{Key: key}, Server: extra}}})
+	r.Engine.SetNeighbour(extra.Addr, frame.MAC{2, 0, 0, 0, 1, 3}, dataplane.Link{Index: 2, MAC: frame.MAC{2}, MTU: 1500})
+	for port := uint16(2000); port < 2003; port++ {
+		r.send(port, 80, "S")
+	}
+	r.apply(site.Admin{Edits: []site.Edit{{Op: site.DelServer, Service: dataplane.ServiceConfig{Key: key}, Server: extra}}})
+	servers := r.Status().Services[0].Servers
+	if len(servers) != 3 {
+		t.Fatalf("servers %+v", servers)
+	}
+	down, gone := servers[1], servers[2]
+	if down.Address != ip(rs2) || down.Up || down.Removed || down.Active+down.Inactive == 0 || down.Traffic.Conns == 0 || down.StateText() != "down: connection refused" {
+		t.Errorf("the one that is down: %+v", down)
+	}
+	if gone.Address != ip("192.168.1.13") || !gone.Removed || gone.Active+gone.Inactive == 0 || gone.Weight != 0 || gone.StateWord() != api.StateRemoved {
+		t.Errorf("the one that was removed: %+v", gone)
+	}
+	x, err := r.Explain(question(1, 80))
+	if err != nil || len(x.Service.Servers) != 3 || x.Service.Servers[2].StateWord() != api.StateRemoved {
+		t.Errorf("explained: %+v, %v", x, err)
+	}
+	r.apply(site.HostChanged{Host: &hostnet.Snapshot{}})
+	for _, s := range r.Status().Services[0].Servers[:2] {
+		if s.StateWord() != api.StateLeftOut || s.Problem == "" || s.Effective != 0 {
+			t.Errorf("without an interface: %+v", s)
+		}
 	}
 }
 

@@ -25,9 +25,10 @@ func (i *Inspector) Status() *api.Status {
 	for name, s := range i.NICs.Stats() {
 		st.Ports[name] = director.WirePorts(s)
 	}
+	left := i.removed()
 	for s := range v.State.Views() {
 		now, _ := i.Engine.Service(s.Config.Key)
-		st.Services = append(st.Services, i.service(&s, &now))
+		st.Services = append(st.Services, i.service(&s, &now, left[s.Config.Key]))
 	}
 	st.Problems = append(slices.Clone(st.Problems), notMade(st.Services)...)
 	return st
@@ -62,9 +63,19 @@ func notMade(services []api.Service) []string {
 	return lines
 }
 
-// service joins what is configured of a service with what the engine has of it;
-// the zero ServiceStatus: it has nothing.
-func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus) api.Service {
+// removed are the servers that the engine has removed and that still have connections,
+// by service.
+func (i *Inspector) removed() map[dataplane.ServiceKey][]dataplane.ServerStatus {
+	all := map[dataplane.ServiceKey][]dataplane.ServerStatus{}
+	for _, r := range i.Engine.Removed() {
+		all[r.Service] = append(all[r.Service], r.ServerStatus)
+	}
+	return all
+}
+
+// service joins what is configured of a service with what the engine has of it (the
+// zero ServiceStatus: nothing), and the servers left in it that it has removed.
+func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus, left []dataplane.ServerStatus) api.Service {
 	out := api.Service{ServiceConfig: director.WireServiceConfig(&s.Config), PersistenceDefault: s.PersistenceDefault,
 		Owner: s.Owner.String(), Interface: s.Place.Link.Name, Traffic: director.WireTraffic(now.Traffic), Servers: make([]api.Server, 0, len(s.Servers))}
 	now.Config = s.Config
@@ -73,7 +84,8 @@ func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus) a
 	for j := range s.Servers {
 		r := &s.Servers[j]
 		sv := api.Server{ServerConfig: director.WireServerConfig(&r.Config), Effective: r.Effective, Up: r.Up,
-			Checks: i.checks(r.Checks), Interface: r.Place.Link.Name}
+			Checks: i.checks(r.Checks), Interface: r.Place.Link.Name, Problem: r.Problem}
+		sv.Removed, sv.Standby = r.Up && !r.In && r.Problem == "" && s.Up, r.Up && !r.In && r.Problem == "" && !s.Up
 		sv.Check = checkText(r, i.unmade(r.Checks))
 		if r.MAC != (frame.MAC{}) {
 			sv.MAC = r.MAC.String()
@@ -82,7 +94,16 @@ func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus) a
 			c, l := &now.Servers[at], &listed.Servers[at]
 			sv.Active, sv.Inactive, sv.Persistent, sv.Overloaded = c.Active, c.Inactive, c.Persistent, c.Overloaded
 			sv.Traffic, sv.Listed = l.Traffic, l.Listed
+		} else if at := find(left, r.Config); at >= 0 { // it is down
+			sv.Active, sv.Inactive, sv.Persistent = left[at].Active, left[at].Inactive, left[at].Persistent
+			sv.Traffic = director.WireTraffic(left[at].Traffic)
+			left = slices.Delete(slices.Clone(left), at, at+1)
 		}
+		out.Servers = append(out.Servers, sv)
+	}
+	for j := range left {
+		sv := director.WireServer(&left[j])
+		sv.Weight, sv.Effective, sv.Up, sv.Removed = 0, 0, true, true
 		out.Servers = append(out.Servers, sv)
 	}
 	return out

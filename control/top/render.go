@@ -80,6 +80,7 @@ const (
 // Widths of a server's line, in characters.
 const (
 	fixedWidth = 54 // all but the server's name and the bar
+	stateWidth = 8  // of it, for the state in a word
 	mostName   = 47 // [IPv6]:port
 	leastBar   = 5
 	mostBar    = 60
@@ -114,7 +115,7 @@ func (v *view) body(rows []row, width int, screen bool) []line {
 			mark = "> "
 		}
 		if r.server != nil {
-			lines = append(lines, line{mark + v.serverLine(r, name, bar), screen && i == v.selected, !usable(r.server)})
+			lines = append(lines, line{mark + v.serverLine(r, name, bar, width), screen && i == v.selected, alarming(r.server)})
 			continue
 		}
 		lines = append(lines, line{}, line{mark + v.serviceLine(r), screen && i == v.selected, false}, line{text: titles})
@@ -127,11 +128,11 @@ func (v *view) serviceLine(r *row) string {
 		short(v.rate(r.service.Traffic.Packets, r.was.Traffic.Packets)), short(v.rate(r.service.Traffic.Conns, r.was.Traffic.Conns)))
 }
 
-func (v *view) serverLine(r *row, name, bar int) string {
+func (v *view) serverLine(r *row, name, bar, width int) string {
 	s := r.server
 	return fmt.Sprintf("%-*s %6s %5.1f%% %s %6s %6s %6s %6s %s", name, cut(api.HostPort(s.Address, s.Port), name), weightWord(s.Effective), 100*r.share,
-		shareBar(r.share, r.due, bar), short(float64(s.Active)), short(float64(s.Inactive)),
-		short(v.rate(s.Traffic.Packets, r.before.Traffic.Packets)), short(v.rate(s.Traffic.Conns, r.before.Traffic.Conns)), stateWord(s))
+		api.Bar(r.share, r.due, bar), short(float64(s.Active)), short(float64(s.Inactive)),
+		short(v.rate(s.Traffic.Packets, r.before.Traffic.Packets)), short(v.rate(s.Traffic.Conns, r.before.Traffic.Conns)), stateText(s, width-fixedWidth+stateWidth-name-bar))
 }
 
 // weightWord is a weight in six characters, exact where it fits.
@@ -142,36 +143,22 @@ func weightWord(n int) string {
 	return short(float64(n))
 }
 
-// usable reports whether a server may get connections, or is quiesced.
-func usable(s *api.Server) bool { return s.Up && reachable(s) }
-
-func reachable(s *api.Server) bool { return s.MAC != "" || s.Method == api.Local }
-
-// stateWord is whether a server gets connections, and why not, in at most eight
-// characters.
-func stateWord(s *api.Server) string {
-	switch {
-	case !s.Up:
-		return "down"
-	case !reachable(s):
-		return "no ARP"
-	case s.Overloaded:
-		return "full"
-	case s.Effective == 0:
-		return "quiesced"
+// alarming reports whether a server does not get what its weight says.
+func alarming(s *api.Server) bool {
+	switch s.StateWord() {
+	case api.StateDown, api.StateLeftOut, api.StateNoMAC:
+		return true
 	}
-	return "up"
+	return false
 }
 
-// shareBar is a bar of width cells for a share, with a mark where it would be
-// by weight.
-func shareBar(share, due float64, width int) string {
-	b := []byte(strings.Repeat(" ", width))
-	for i := range int(math.Round(share * float64(width))) {
-		b[min(i, width-1)] = '='
+// stateText is the state of a server for so many characters: with its reason, if
+// that fits.
+func stateText(s *api.Server, room int) string {
+	if text := s.StateText(); len(text) <= room {
+		return text
 	}
-	b[min(int(math.Round(due*float64(width))), width-1)] = '|'
-	return string(b)
+	return s.StateWord()
 }
 
 // frames are the reasons under which frames are counted that were not forwarded.

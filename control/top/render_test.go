@@ -55,9 +55,9 @@ frames 62/s, forwarded 60/s, dropped 2/s
 
   tcp 192.168.1.100:8080 wrr, not persistent: 60 packets/s, 6 connections/s
   SERVER            WEIGHT  SHARE DUE |    ACTIVE  INACT    PPS CONN/S STATE
-  192.168.1.11:8080      3  50.0% =====|        30      0     10      3 up
-> 192.168.1.12:8080      2  33.3% ===|          40      0     40      2 up
-  192.168.1.13:8080      1  16.7% =|            10      0     10      1 down
+  192.168.1.11:8080      3  50.0% █████|        30      0     10      3 up
+> 192.168.1.12:8080      2  33.3% ███|          40      0     40      2 up
+  192.168.1.13:8080      1  16.7% █|            10      0     10      1 down
 `
 	lines := v.render(80, 20)
 	if got := plain(lines); !sameTable(got, want) {
@@ -76,7 +76,7 @@ frames 62/s, forwarded 60/s, dropped 2/s
 func sameTable(got, want string) bool {
 	words := func(s string) (all []string) {
 		for _, w := range strings.Fields(s) {
-			if strings.Trim(w, "=|") != "" {
+			if strings.Trim(w, "█·|") != "" {
 				all = append(all, w)
 			}
 		}
@@ -156,44 +156,18 @@ func TestAlarmsAreRaisedForWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestStatesOfAServerInAWord(t *testing.T) {
-	for _, c := range []struct {
-		want   string
-		server api.Server
-	}{
-		{"down", api.Server{}},
-		{"down", api.Server{MAC: "x", Overloaded: true}},
-		{"no ARP", api.Server{Up: true, Effective: 1}},
-		{"full", api.Server{Up: true, MAC: "x", Effective: 1, Overloaded: true}},
-		{"quiesced", api.Server{Up: true, MAC: "x"}},
-		{"up", api.Server{Up: true, MAC: "x", Effective: 1}},
-	} {
-		if got := stateWord(&c.server); got != c.want || len(got) > 8 {
-			t.Errorf("%+v: %q, want %q", c.server, got, c.want)
+// The reason of a state stands where there is room for all of it.
+func TestTheReasonOfAStateStandsWhereThereIsRoom(t *testing.T) {
+	down := api.Server{Check: "connection refused"}
+	for room, want := range map[int]string{0: "down", 8: "down", 23: "down", 24: "down: connection refused", 100: "down: connection refused"} {
+		if got := stateText(&down, room); got != want {
+			t.Errorf("%d columns: %q, want %q", room, got, want)
 		}
 	}
-}
-
-// A bar shows its share to the nearest cell, and its mark is always there.
-func TestBarsShowShareAndDue(t *testing.T) {
-	for _, c := range []struct {
-		share, due float64
-		width      int
-		want       string
-	}{
-		{0.5, 0.5, 10, "=====|    "}, {1, 0, 5, "|===="}, {0, 1, 5, "    |"}, {0, 0, 5, "|    "}, {1, 1, 5, "====|"}, {0.24, 0.99, 5, "=   |"},
-	} {
-		if got := shareBar(c.share, c.due, c.width); got != c.want {
-			t.Errorf("share %v, due %v: %q, want %q", c.share, c.due, got, c.want)
-		}
-	}
-	r := rand.New(rand.NewSource(4))
-	for range 2000 {
-		share, due, width := r.Float64(), r.Float64(), 1+r.Intn(60)
-		b := shareBar(share, due, width)
-		full := strings.Count(b, "=")
-		if len(b) != width || strings.Count(b, "|") != 1 || math.Abs(float64(full)-share*float64(width)) > 1.5 {
-			t.Fatalf("share %v, due %v, width %d: %q", share, due, width, b)
+	v := twice()
+	for width, want := range map[int]string{80: " down", 200: " down: connection refused"} {
+		if screen := plain(v.render(width, 0)); !strings.Contains(screen, want+"\n") {
+			t.Errorf("%d columns:\n%s", width, screen)
 		}
 	}
 }

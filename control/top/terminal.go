@@ -1,6 +1,7 @@
 package top
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Top struct {
 	Ask func(context.Context) (*api.Status, error)
 	// Interval is the time between two questions.
 	Interval time.Duration
+	// Width is that of frames that are printed, in characters; 0 means 120.
+	Width int
 
 	view view
 }
@@ -52,7 +55,7 @@ func (t *Top) Print(ctx context.Context, out io.Writer, once bool) error {
 		}
 		t.view.add(st)
 		if n > 0 {
-			if _, err := io.WriteString(out, plain(t.view.render(pageWidth, 0))); err != nil || once {
+			if _, err := io.WriteString(out, plain(t.view.render(cmp.Or(t.Width, pageWidth), 0))); err != nil || once {
 				return err
 			}
 			fmt.Fprintln(out)

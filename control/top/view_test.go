@@ -33,7 +33,7 @@ func seen(r *rand.Rand, services, servers, seconds int) *api.Status {
 		for range servers {
 			weight := r.Intn(3) * r.Intn(1<<16)
 			s.Servers = append(s.Servers, api.Server{ServerConfig: api.ServerConfig{Address: at, Port: 65535, Weight: weight}, Effective: weight, Up: r.Intn(3) > 0,
-				MAC: []string{"", "02:00:00:00:00:01"}[r.Intn(2)], Check: strings.Repeat("why ", 40), Overloaded: r.Intn(4) == 0, Active: r.Intn(1 << 30), Inactive: r.Intn(1 << 10),
+				MAC: []string{"", "02:00:00:00:00:01"}[r.Intn(2)], Check: strings.Repeat("why ", 40), Overloaded: r.Intn(4) == 0, Removed: r.Intn(9) == 0, Problem: []string{"", "", "", "no route leads there"}[r.Intn(4)], Active: r.Intn(1 << 30), Inactive: r.Intn(1 << 10),
 				Traffic: api.Traffic{Conns: r.Uint64() >> r.Intn(64), Packets: r.Uint64() >> r.Intn(64)}})
 			at = at.Next()
 		}
@@ -73,7 +73,7 @@ func TestEveryScreenFits(t *testing.T) {
 // 200 the bars are longer.
 func TestTheTableFits80AndUses200(t *testing.T) {
 	r := rand.New(rand.NewSource(2))
-	states := []string{"up", "down", "no ARP", "full", "quiesced"}
+	states := []string{api.StateUp, api.StateDown, api.StateNoMAC, api.StateFull, api.StateQuiesced, api.StateLeftOut, api.StateRemoved}
 	met := map[string]bool{}
 	for range 300 {
 		v := &view{}
@@ -104,8 +104,8 @@ func TestTheTableFits80AndUses200(t *testing.T) {
 
 func TestALocalServerNeedsNoMACAddress(t *testing.T) {
 	s := &api.Server{ServerConfig: api.ServerConfig{Method: api.Local}, Up: true, Effective: 1}
-	if stateWord(s) != "up" || !usable(s) {
-		t.Errorf("%s, usable %v", stateWord(s), usable(s))
+	if s.StateWord() != api.StateUp || alarming(s) {
+		t.Errorf("%s, alarming %v", s.StateWord(), alarming(s))
 	}
 }
 
