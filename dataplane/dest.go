@@ -29,6 +29,7 @@ type dest struct {
 func (d *dest) setNeighbour(n neighbour) {
 	d.mac, d.link, d.local = n.mac, n.link, n.local
 	d.Unreachable = d.mac == frame.MAC{} && !d.local
+	d.Changed()
 }
 
 // bind counts a new entry for d.
@@ -40,6 +41,7 @@ func (d *dest) bind(e *conntrack.Entry) {
 		d.Inactive++ // a new entry is inactive until its first state
 	}
 	d.overload()
+	d.Changed()
 }
 
 // unbind takes the count of e back.
@@ -54,6 +56,7 @@ func (d *dest) unbind(e *conntrack.Entry) {
 		d.Inactive--
 	}
 	d.relieve()
+	d.Changed()
 }
 
 // single counts an entry that lasts for one packet: it may reach the upper
@@ -63,6 +66,7 @@ func (d *dest) single() {
 	d.overload()
 	d.Inactive--
 	d.relieve()
+	d.Changed()
 }
 
 // overload sets the overload flag where the upper threshold is reached.

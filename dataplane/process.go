@@ -284,8 +284,10 @@ func (d *Director) setState(s *Scratch, ds *dest, e *conntrack.Entry, next connt
 	if is := e.Active(); is && !was {
 		ds.Active++
 		ds.Inactive--
+		ds.Changed()
 	} else if was && !is {
 		ds.Active--
 		ds.Inactive++
+		ds.Changed()
 	}
 }

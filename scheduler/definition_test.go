@@ -146,6 +146,7 @@ func (w *world) change(i, op int) {
 	case 7:
 		d.Inactive = w.random.Intn(600)
 	}
+	d.Changed()
 	w.note("server %d is %+v", i, *d)
 }
 
@@ -185,6 +186,7 @@ func (w *world) choose() error {
 	}
 	if got >= 0 && w.random.Intn(4) > 0 {
 		w.dests[got].Active++
+		w.dests[got].Changed()
 	}
 	return nil
 }

@@ -2,10 +2,9 @@ package scheduler
 
 // leastConn takes the fit server with the least load, whatever the weights; the
 // first in the list wins a tie. Behaviour: ipvsadm(8) "lc", measured on Linux 6.1.
-type leastConn struct{ stateless }
+type leastConn struct{}
 
-// Pick looks at every server.
-func (leastConn) Pick(dests []*Dest, _ *Flow) int {
+func (leastConn) lightest(dests []*Dest) int {
 	best, least := -1, uint64(0)
 	for i, d := range dests {
 		if !d.Fit() {
@@ -18,10 +17,13 @@ func (leastConn) Pick(dests []*Dest, _ *Flow) int {
 	return best
 }
 
-// Clone has nothing to copy.
-func (s leastConn) Clone([]*Dest) Scheduler { return s }
+func (leastConn) rank(d *Dest) contestant {
+	if !d.Fit() {
+		return unfit
+	}
+	return contestant{connections.of(d), 1}
+}
 
-// Describe says what it goes by.
-func (leastConn) Describe([]*Dest, *Flow) string {
+func (leastConn) words() string {
 	return "least load, 256 × active + inactive connections; the first in the list wins a tie"
 }

@@ -10,10 +10,12 @@ package scheduler
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // A Dest is one real server of one virtual service, as far as choosing goes.
-// The connection counts are kept by whoever owns the connection table.
+// The owner of the connection table keeps the connection counts, and calls Changed
+// after a change of them, of Overloaded or of Unreachable.
 type Dest struct {
 	Addr   [16]byte // IP address, IPv4 in its IPv4-mapped form
 	Port   uint16   // port as listed; 0 for a service without one
@@ -32,6 +34,9 @@ type Dest struct {
 	Unreachable bool
 
 	pos int // index in the list, see number
+
+	tournament *tournament // in which it plays; nil: none
+	noted      bool        // that its load changed
 }
 
 // Fit reports whether d may get new connections.
@@ -94,21 +99,27 @@ func Names() []string {
 }
 
 // New makes the scheduler called name (as in ipvsadm -s) for a service that has
-// the destinations dests.
+// the destinations dests, which from then on tell it, and no other, of their changes.
 func New(name string, dests []*Dest) (Scheduler, error) {
+	if !slices.Contains(Names(), name) {
+		return nil, fmt.Errorf("scheduler %q: not one of %v", name, Names())
+	}
+	for _, d := range dests {
+		d.leave() // the scheduler that they had before
+	}
 	switch name {
 	case "rr":
 		return newRR(), nil
 	case "wrr":
 		return newWRR(dests), nil
 	case "lc":
-		return leastConn{}, nil
+		return newLeastLoad(leastConn{}, dests), nil
 	case "wlc":
-		return weightedLeastConn{}, nil
+		return newLeastLoad(weightedLeastConn{}, dests), nil
 	case "sed":
-		return shortestDelay{}, nil
+		return newLeastLoad(shortestDelay{}, dests), nil
 	case "nq":
-		return neverQueue{}, nil
+		return newLeastLoad(neverQueue{}, dests), nil
 	case "fo":
 		return failOver{}, nil
 	case "ovf":
@@ -126,5 +137,5 @@ func New(name string, dests []*Dest) (Scheduler, error) {
 	case "twos":
 		return newTwos(), nil
 	}
-	return nil, fmt.Errorf("scheduler %q: not one of %v", name, Names())
+	panic("a name without a scheduler")
 }

@@ -9,7 +9,9 @@ import (
 )
 
 // pickRungs compare the schedulers, each choosing among the same servers with
-// different weights and connection counts; rr is the baseline. The weights are
+// different weights and connection counts, which change with each choice: a connection
+// begins at the server chosen, and the one of openPicks choices before ends. rr is
+// the baseline. The weights are
 // above the connection counts, or ovf would find no server.
 func pickRungs() []Rung {
 	var rungs []Rung
@@ -28,6 +30,36 @@ func pickRungs() []Rung {
 	return rungs
 }
 
+// openPicks is how many of the connections chosen last are open.
+const openPicks = 256
+
+// A picker chooses servers, and counts their connections.
+type picker struct {
+	scheduler.Scheduler
+	dests []*scheduler.Dest
+	open  [openPicks]*scheduler.Dest // a ring
+	at    int
+	none  int // how often none was fit
+}
+
+// pick chooses for f.
+func (p *picker) pick(f *scheduler.Flow) {
+	i := p.Pick(p.dests, f)
+	if i < 0 {
+		p.none++
+		return
+	}
+	d := p.dests[i]
+	d.Active++
+	d.Changed()
+	if old := p.open[p.at]; old != nil {
+		old.Active--
+		old.Changed()
+	}
+	p.open[p.at] = d
+	p.at = (p.at + 1) % openPicks
+}
+
 func startPick(name string, n int) (*loop, error) {
 	var dests []*scheduler.Dest
 	for i := range n {
@@ -38,21 +70,19 @@ func startPick(name string, n int) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	none := 0
+	p := &picker{Scheduler: s, dests: dests}
 	f := scheduler.Flow{Src: frame.AddrFrom4([4]byte{100}), Dst: frame.AddrFrom4([4]byte{10, 0, 0, 1}), DstPort: 80, Now: firstMoment}
 	step := func() int {
 		for i := range uint16(64) {
 			f.SrcPort = i
 			f.Src[15] += 37
-			if s.Pick(dests, &f) < 0 {
-				none++
-			}
+			p.pick(&f)
 		}
 		return 64
 	}
 	return &loop{step: step, check: func() error {
-		if none > 0 {
-			return fmt.Errorf("%s found no server %d times", name, none)
+		if p.none > 0 {
+			return fmt.Errorf("%s found no server %d times", name, p.none)
 		}
 		return nil
 	}}, nil
