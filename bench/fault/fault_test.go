@@ -50,7 +50,7 @@ func newScene(t *testing.T, spec netlab.Spec) *fault.Scene {
 	}
 	s.Config = lab.Config(netlab.Service{Port: port, Persistence: "0"})
 	// The test's own context ends before its clean-ups begin.
-	s.Director, err = lab.StartDirector(context.WithoutCancel(t.Context()), s.Binary, s.Config)
+	s.Director, err = lab.StartDirector(context.WithoutCancel(t.Context()), s.Binary, s.Config, netlab.SmallTable)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,10 +56,15 @@ func BuildSite(ctx context.Context, binary string, t *Topology) (*Site, error) {
 	return s, nil
 }
 
-// Direct starts the director.
+// SmallTable is the argument of run for a director that will have few
+// connections. In the default table each of the first connections meets memory
+// that is still to be given, and cleared, as a huge page of its own.
+const SmallTable = "--conn-limit=65536"
+
+// Direct starts the director, with a SmallTable.
 func (s *Site) Direct(ctx context.Context, service Service) (err error) {
 	s.Text = s.Config(service)
-	s.Running, err = s.StartDirector(ctx, s.Binary, s.Text)
+	s.Running, err = s.StartDirector(ctx, s.Binary, s.Text, SmallTable)
 	return err
 }
 

@@ -82,7 +82,7 @@ func newScene(t *testing.T, spec netlab.Spec) *fault.Scene {
 		}
 	})
 	var err error
-	if s.Director, err = lab.StartDirector(context.WithoutCancel(t.Context()), binary(), s.Config); err != nil {
+	if s.Director, err = lab.StartDirector(context.WithoutCancel(t.Context()), binary(), s.Config, netlab.SmallTable); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -126,7 +126,7 @@ func newHTTPLab(t *testing.T, spec netlab.Spec) *network {
 func direct(t *testing.T, lab *network, config string, args ...string) *netlab.Director {
 	t.Helper()
 	// The test's own context ends before its clean-ups begin.
-	d, err := lab.StartDirector(context.WithoutCancel(t.Context()), binary(), config, args...)
+	d, err := lab.StartDirector(context.WithoutCancel(t.Context()), binary(), config, append([]string{netlab.SmallTable}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
