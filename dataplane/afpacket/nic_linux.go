@@ -1,8 +1,10 @@
 package afpacket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -117,6 +119,9 @@ func openAll(cfg Config, n int, nics *[]*NIC) error {
 		}
 		*nics = append(*nics, p)
 	}
+	if err := mapRings(*nics, cfg); err != nil {
+		return err
+	}
 	if n > 1 || cfg.Fanout != 0 {
 		if err := joinGroupsOf(*nics, cfg.Fanout); err != nil {
 			return fmt.Errorf("NICs of %s: %w", cfg.Interface.Name, err)
@@ -128,6 +133,30 @@ func openAll(cfg Config, n int, nics *[]*NIC) error {
 		}
 	}
 	return nil
+}
+
+// mapRings gives NICs their rings, all at once: for each the kernel waits until all
+// CPUs have left the code that receives (synchronize_net), 10 to 100 ms.
+func mapRings(nics []*NIC, cfg Config) error {
+	errs := make([]error, SocketsPerNIC*len(nics))
+	var all sync.WaitGroup
+	for i, p := range nics {
+		l := cfg.layout(growQueue(p.fd))
+		p.queue.init(p.fd, l.slots(), cfg.MaxFrame)
+		all.Go(func() { errs[SocketsPerNIC*i] = p.mapRing(cfg, l) })
+		all.Go(func() { errs[SocketsPerNIC*i+1] = p.syns.mapRing(cfg, l.slots()+queueRoom) })
+	}
+	all.Wait()
+	return cmp.Or(errs...)
+}
+
+// mapRing gives the socket for all but SYNs its ring.
+func (p *NIC) mapRing(cfg Config, l layout) (err error) {
+	if p.mem, err = mapRing(p.fd, cfg, l); err != nil {
+		return err
+	}
+	p.ring, err = newRing(p.mem, l)
+	return err
 }
 
 // joinGroupsOf makes the sockets of NICs members of fan-out group id, and those for SYNs
@@ -165,38 +194,31 @@ func joinAll(fds []int, id uint16) (err error) {
 	return nil
 }
 
-// newNIC opens a NIC whose filters let nothing in yet.
+// newNIC opens a NIC without rings, whose filters let nothing in yet.
 func newNIC(cfg Config) (*NIC, error) {
-	fd, mem, l, err := openSocket(cfg, func(fd int) layout { return cfg.layout(growQueue(fd)) })
-	if err != nil {
-		return nil, err
-	}
-	p := &NIC{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: fd, wake: -1, mem: mem, syns: syns{fd: -1},
+	p := &NIC{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: -1, wake: -1, syns: syns{fd: -1},
 		spinFor: cfg.Spin, neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
 	p.tx.init()
-	p.queue.init(fd, l.slots(), cfg.MaxFrame)
-	if err := p.prepare(cfg, l); err != nil {
+	if err := p.open(cfg.Interface); err != nil {
 		_ = p.Close()
 		return nil, err
+	}
+	for i, fd := range [...]int{pollSocket: p.fd, pollWake: p.wake, pollSYNs: p.syns.fd} {
+		p.polled[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	}
 	return p, nil
 }
 
-// prepare makes the rest of a NIC that has its first socket.
-func (p *NIC) prepare(cfg Config, l layout) error {
-	r, err := newRing(p.mem, l)
-	if err != nil {
+// open opens the descriptors of a NIC.
+func (p *NIC) open(ifi *net.Interface) (err error) {
+	if p.fd, err = openSocket(ifi); err != nil {
 		return err
 	}
-	p.ring = *r
-	if p.syns, err = openSYNs(cfg, l.slots()+queueRoom); err != nil {
+	if p.syns.fd, err = openSocket(ifi); err != nil {
 		return err
 	}
 	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("open NIC %s: %w", p.name, os.NewSyscallError("eventfd", err))
-	}
-	for i, fd := range [...]int{pollSocket: p.fd, pollWake: p.wake, pollSYNs: p.syns.fd} {
-		p.polled[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	}
 	return nil
 }
@@ -472,13 +494,7 @@ func (p *NIC) Close() error {
 		p.sendFull.Add(uint64(x.pending))
 		x.close()
 	}
-	errs := []error{release(p.fd, p.mem)}
-	if p.syns.fd >= 0 {
-		errs = append(errs, release(p.syns.fd, p.syns.mem))
-	}
-	if p.wake >= 0 {
-		errs = append(errs, unix.Close(p.wake))
-	}
+	errs := []error{release(p.fd, p.mem), release(p.syns.fd, p.syns.mem), release(p.wake, nil)}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close NIC %s: %w", p.name, err)
 	}

@@ -290,7 +290,7 @@ func TestWakeLetsRecvReturnOnce(t *testing.T) {
 	p.waitSend(unix.EAGAIN)
 	p.Wake()
 	p.pause(0)
-	if n, err := unix.Poll(p.polled[len(p.polled)-1:], 0); n != 0 || err != nil {
+	if n, err := unix.Poll(p.polled[pollWake:pollWake+1], 0); n != 0 || err != nil {
 		t.Errorf("a token is left: %d, %v", n, err)
 	}
 	p.Wake()

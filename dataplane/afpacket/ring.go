@@ -119,11 +119,11 @@ type ring struct {
 
 // newRing walks mem, which has the geometry l; all slots must be the kernel's
 // or filled in order from the first on.
-func newRing(mem []byte, l layout) (*ring, error) {
+func newRing(mem []byte, l layout) (ring, error) {
 	if len(mem) != l.bytes() {
-		return nil, fmt.Errorf("ring of %d bytes, want %d", len(mem), l.bytes())
+		return ring{}, fmt.Errorf("ring of %d bytes, want %d", len(mem), l.bytes())
 	}
-	r := &ring{mem: mem, size: l.slotSize, offs: make([]int, 0, l.slots()), msgs: make([]place, l.slots())}
+	r := ring{mem: mem, size: l.slotSize, offs: make([]int, 0, l.slots()), msgs: make([]place, l.slots())}
 	for b := range l.blocks {
 		for s := range l.blockSize / l.slotSize {
 			r.offs = append(r.offs, b*l.blockSize+s*l.slotSize)

@@ -63,7 +63,7 @@ func testRing(t testing.TB, l layout) (*ring, *fakeKernel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, &fakeKernel{mem: mem, l: l}
+	return &r, &fakeKernel{mem: mem, l: l}
 }
 
 // smallLayout has 3 slots in a block and 4 blocks.

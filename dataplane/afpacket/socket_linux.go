@@ -3,6 +3,7 @@ package afpacket
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 
 	"github.com/mdlayher/packet"
@@ -10,51 +11,53 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openSocket opens a packet socket on the interface of cfg that receives
-// nothing yet, and maps its ring, of the geometry l that geometry says for the socket.
-// The caller owns both.
+// openSocket opens a packet socket on the interface that receives nothing yet.
 //
 // The socket is opened and bound through packet.Listen, the filter attached
 // before the bind, so that no frame is ever queued unfiltered. Then the
 // descriptor is duplicated and the connection closed, which takes the socket
 // out of Go's network poller: the worker polls by itself, and waking the poller
 // for frames would be of no use.
-func openSocket(cfg Config, geometry func(fd int) layout) (fd int, mem []byte, l layout, err error) {
+func openSocket(ifi *net.Interface) (int, error) {
 	closed, err := bpf.Assemble(rejectAll)
 	if err != nil {
-		return -1, nil, l, fmt.Errorf("assemble filter: %w", err)
+		return -1, fmt.Errorf("assemble filter: %w", err)
 	}
-	conn, err := packet.Listen(cfg.Interface, packet.Raw, unix.ETH_P_ALL, &packet.Config{Filter: closed})
+	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, &packet.Config{Filter: closed})
 	if err != nil {
-		return -1, nil, l, fmt.Errorf("open packet socket on %s: %w", cfg.Interface.Name, err)
+		return -1, fmt.Errorf("open packet socket on %s: %w", ifi.Name, err)
 	}
-	fd, err = duplicate(conn)
+	fd, err := duplicate(conn)
 	if cerr := conn.Close(); err == nil && cerr != nil {
 		_ = unix.Close(fd)
-		return -1, nil, l, cerr
+		return -1, cerr
 	}
-	if err != nil {
-		return -1, nil, l, err
-	}
-	l = geometry(fd)
-	if err = setOptions(fd, cfg, l); err == nil {
-		mem, err = unix.Mmap(fd, 0, l.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-		err = os.NewSyscallError("mmap", err)
-	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return -1, nil, l, fmt.Errorf("prepare packet socket on %s: %w", cfg.Interface.Name, err)
-	}
-	return fd, mem, l, nil
+	return fd, err
 }
 
-// release gives a ring, if there is one, and its socket back.
-func release(fd int, mem []byte) error {
-	var err error
-	if mem != nil {
-		err = os.NewSyscallError("munmap", unix.Munmap(mem))
+// mapRing gives the socket a ring of geometry l, and maps it.
+func mapRing(fd int, cfg Config, l layout) ([]byte, error) {
+	err := setOptions(fd, cfg, l)
+	if err == nil {
+		var mem []byte
+		if mem, err = unix.Mmap(fd, 0, l.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
+			return mem, nil
+		}
+		err = os.NewSyscallError("mmap", err)
 	}
-	return errors.Join(err, os.NewSyscallError("close", unix.Close(fd)))
+	return nil, fmt.Errorf("prepare packet socket on %s: %w", cfg.Interface.Name, err)
+}
+
+// release gives a ring and a descriptor back; nil and -1: there is none.
+func release(fd int, mem []byte) error {
+	var errs []error
+	if mem != nil {
+		errs = append(errs, os.NewSyscallError("munmap", unix.Munmap(mem)))
+	}
+	if fd >= 0 {
+		errs = append(errs, os.NewSyscallError("close", unix.Close(fd)))
+	}
+	return errors.Join(errs...)
 }
 
 // queueBytes is the room for frames that are longer than a slot, as the kernel

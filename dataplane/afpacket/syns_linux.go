@@ -1,10 +1,6 @@
 package afpacket
 
-import (
-	"errors"
-
-	"lvsdr/dataplane"
-)
+import "lvsdr/dataplane"
 
 // SocketsPerNIC is how many packet sockets a NIC has that receive: one for SYNs (see
 // selectSYN), one for all other frames.
@@ -32,19 +28,15 @@ type syns struct {
 	ring ring
 }
 
-// openSYNs opens the socket for SYNs, whose packets have numbers from base on.
-func openSYNs(cfg Config, base int) (s syns, err error) {
-	var l layout
-	if s.fd, s.mem, l, err = openSocket(cfg, func(int) layout { return newLayout(cfg.SYNSlots, synMax) }); err != nil {
-		return s, err
+// mapRing gives the socket its ring, whose packets have numbers from base on.
+func (s *syns) mapRing(cfg Config, base int) (err error) {
+	l := newLayout(cfg.SYNSlots, synMax)
+	if s.mem, err = mapRing(s.fd, cfg, l); err != nil {
+		return err
 	}
-	r, err := newRing(s.mem, l)
-	if err != nil {
-		return syns{fd: -1}, errors.Join(err, release(s.fd, s.mem))
-	}
-	r.base = base
-	s.ring = *r
-	return s, nil
+	s.ring, err = newRing(s.mem, l)
+	s.ring.base = base
+	return err
 }
 
 // takeOne makes pkts, of one packet, the first SYN that waits, and is how many frames
