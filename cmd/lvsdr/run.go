@@ -70,7 +70,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.BoolVar(&f.serveRest, "serve-rest", false, "start with what can be served of a file with errors, which is refused otherwise")
 	fl.StringVar(&f.configID, "config-id", "", "which @id lines to read (default: the host name)")
 	fl.StringVar(&f.persistence, "persistence-default", "", "persistence of services without persistence_timeout: off, or `SECONDS` (default 120, or persistence_default in global_defs)")
-	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface")
+	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface, at most 8 for each CPU and 256")
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")

@@ -4,15 +4,21 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 
 	"lvsdr/control"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/nics"
 )
 
-// options are how the file is read.
+// options are how the file is read. With them other flags are checked whose values the
+// command line's parser does not know.
 func (f *runFlags) options() (keepalived.Options, error) {
 	o := keepalived.Options{ConfigID: f.configID, IPv6: true}
+	if err := nics.CheckWorkers(f.workers, runtime.NumCPU()); err != nil {
+		return o, exitError{usageCode, fmt.Errorf("--workers %w", err)}
+	}
 	switch f.persistence {
 	case "":
 	case "off":
