@@ -102,7 +102,7 @@ func (m reloadRequest) answer(r reloaded) {
 func (l *loop) loaded(m loaded) {
 	r := &l.reloads
 	before := l.state
-	report(l.log, m.found)
+	report(l.log, r.news(m.found))
 	if r.err = m.err; r.err == nil {
 		r.err = r.refuse(m.cfg, m.found)
 	}
@@ -183,6 +183,25 @@ func (r *reloads) refuse(cfg *keepalived.Config, found keepalived.Diagnostics) e
 	return firstOf(errs)
 }
 
+// attrsOf is where in the file d was found, and at which word, if at one.
+func attrsOf(d *keepalived.Diagnostic) []slog.Attr {
+	attrs := []slog.Attr{slog.String("at", d.Pos.String())}
+	if d.Keyword != "" {
+		attrs = append(attrs, slog.String("keyword", d.Keyword))
+	}
+	return attrs
+}
+
+// news are the reports about a file that was read again, without the notes and
+// warnings that the one in force had as well.
+func (r *reloads) news(found keepalived.Diagnostics) keepalived.Diagnostics {
+	known := map[keepalived.Diagnostic]bool{}
+	for _, d := range r.found {
+		known[d] = true
+	}
+	return slices.DeleteFunc(slices.Clone(found), func(d keepalived.Diagnostic) bool { return d.Severity < keepalived.Error && known[d] })
+}
+
 // report logs what was found in the file: all mistakes, and some of the notes,
 // of which there may be one for each service.
 func report(log *slog.Logger, found keepalived.Diagnostics) {
@@ -199,7 +218,7 @@ func report(log *slog.Logger, found keepalived.Diagnostics) {
 		case keepalived.Error, keepalived.Fatal:
 			level = slog.LevelError
 		}
-		log.Log(context.Background(), level, d.Text, "at", d.Pos.String(), "keyword", d.Keyword)
+		log.LogAttrs(context.Background(), level, d.Text, attrsOf(&d)...)
 	}
 	if notes > maxLines {
 		log.Info(fmt.Sprintf("%d more notes about the file; `lvsdr run -t` lists them", notes-maxLines))

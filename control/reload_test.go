@@ -155,3 +155,38 @@ func TestADirectorWithoutAFileRefusesReloads(t *testing.T) {
 		}
 	})
 }
+
+// A reload said again what was noted about the file that it replaced, for each
+// service, and so hid what was new.
+func TestAReloadLogsWhatIsNewAboutTheFile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sticky := strings.Replace(service(vip, rs1), "persistence_timeout 0\n", "", 1)
+		r := running(t, sticky)
+		before := r.lines("persistence_timeout is absent")
+		if before != 1 {
+			t.Fatalf("noted %d times at the start:\n%s", before, &r.log)
+		}
+		r.put(reloadRequest{})
+		r.pass(2 * time.Second)
+		if n := r.lines("persistence_timeout is absent"); n != 1 {
+			t.Errorf("noted %d times after a reload of the same file", n)
+		}
+		r.file = sticky + strings.Replace(service(other, rs2), "persistence_timeout 0\n", "", 1)
+		r.put(reloadRequest{})
+		r.pass(2 * time.Second)
+		if n := r.lines("persistence_timeout is absent"); n != 2 {
+			t.Errorf("noted %d times after a reload with another service:\n%s", n, &r.log)
+		}
+		r.file += "nonsense\n"
+		for want := 1; want <= 2; want++ {
+			r.put(reloadRequest{})
+			r.pass(2 * time.Second)
+			if n := r.lines("keyword=nonsense"); n != want {
+				t.Errorf("the error that refuses a reload is logged %d times, want %d", n, want)
+			}
+		}
+		if n := r.lines(`keyword=""`); n != 0 {
+			t.Errorf("%d lines have an empty keyword", n)
+		}
+	})
+}

@@ -80,6 +80,9 @@ func Tunables(set map[string]string) (dataplane.Tunables, error) {
 // the last good one stays in force.
 func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 	only, err := lock.Take(ctx, o.Log)
+	if ctx.Err() != nil {
+		return nil // while it waited for another director to end
+	}
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ Exit code: 0 healthy, 1 warnings, 2 errors, 3 the examination could not be made.
 		},
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitError{findings.ExitNotRun, usageError{cmd, err}}
+		return exitError{findings.ExitNotRun, usageError{cmd, plainFlagError(err)}}
 	})
 	fl := cmd.Flags()
 	configFlag(cmd, &f.config, "configuration `FILE` of the director")

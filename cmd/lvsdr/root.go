@@ -26,7 +26,7 @@ Server does in Direct Routing mode, without the IPVS kernel modules.
 		Version:       version(),
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitError{usageCode, usageError{cmd, err}}
+		return exitError{usageCode, usageError{cmd, plainFlagError(err)}}
 	})
 	root.AddCommand(newRun(), newReload(), newCleanup(), newIPVSAdm(), newStatus(), newExplain(), newWhySticky(), newTrace(), newTop(), newLab(), newDoctor(), newRealserver(), newSimulate(), newBench(), newVersion())
 	return root

@@ -79,6 +79,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")
 	fl.StringToStringVar(&f.tunables, "ipvs", nil, "tunables, as `NAME=VALUE,...`, named as the sysctls below net.ipv4.vs (docs/ipvs-differences.md)")
 	fl.BoolVar(&f.rescheduleSYN, "reschedule-syn", true, "send a repeated SYN to another server if its own was removed (docs/operations.md)")
+	fl.Lookup("ipvs").DefValue = "" // the help shows "[]" otherwise
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	socketFlag(cmd, &f.socket)

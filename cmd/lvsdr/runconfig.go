@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
 	"strconv"
 
@@ -44,7 +46,9 @@ func (f *runFlags) testConfig(ctx context.Context, out, errs io.Writer) error {
 		return exitError{interruptedCode, err}
 	}
 	for _, d := range found {
-		fmt.Fprintln(errs, d)
+		if err == nil || d.Severity < keepalived.Fatal { // err says the same as the fatal one
+			fmt.Fprintln(errs, d)
+		}
 	}
 	if err != nil {
 		return exitError{keepalived.ExitFatal, err}
@@ -65,5 +69,19 @@ func (f *runFlags) loader(o keepalived.Options) control.Loader {
 	if f.noConfig {
 		return nil
 	}
-	return func() (*keepalived.Config, keepalived.Diagnostics, error) { return keepalived.Load(f.config, o) }
+	return func() (*keepalived.Config, keepalived.Diagnostics, error) {
+		cfg, found, err := keepalived.Load(f.config, o)
+		return cfg, found, withRemedy(err)
+	}
+}
+
+// withRemedy is an error of reading the file with what to do about it.
+func withRemedy(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w; name the file with -c FILE", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; run as a user who may read it, such as root", err)
+	}
+	return err
 }

@@ -26,7 +26,7 @@ func TestTheStateOfAServerSaysWhyItGetsNothing(t *testing.T) {
 	removed := func(s *api.Server) { s.Removed = true }
 	leftOut := func(s *api.Server) { s.Problem, s.Interface, s.MAC, s.Effective = "eth1 is down", "", "", 0 }
 	down := func(s *api.Server) { s.Up, s.Check, s.Effective = false, "connection refused", 0 }
-	deaf := func(s *api.Server) { s.MAC = "" }
+	silent := func(s *api.Server) { s.MAC = "" }
 	full := func(s *api.Server) { s.Overloaded = true }
 	quiesced := func(s *api.Server) { s.Weight, s.Effective = 0, 0 }
 	for _, c := range []struct {
@@ -37,21 +37,21 @@ func TestTheStateOfAServerSaysWhyItGetsNothing(t *testing.T) {
 		{"one without a check", "up, not checked", func(s *api.Server) { s.Check = "none" }},
 		{"one whose check this host cannot make", "up, check not made", func(s *api.Server) { s.Check = api.NotMade + "no route" }},
 		{"one whose check fails", "down: connection refused", down},
-		{"one that does not answer ARP", "no MAC: no ARP answer on eth1", deaf},
-		{"one that does not answer solicitations", "no MAC: no neighbour advertisement on eth1", all(deaf, func(s *api.Server) { s.Address = addr("fd00::1") })},
-		{"one that was never asked", "no MAC: no ARP answer", all(deaf, func(s *api.Server) { s.Interface = "" })},
-		{"a local one needs no MAC address", "up", all(deaf, func(s *api.Server) { s.Method = api.Local })},
+		{"one that does not answer ARP", "no MAC: no ARP answer on eth1", silent},
+		{"one that does not answer solicitations", "no MAC: no neighbour advertisement on eth1", all(silent, func(s *api.Server) { s.Address = addr("fd00::1") })},
+		{"one that was never asked", "no MAC: no ARP answer", all(silent, func(s *api.Server) { s.Interface = "" })},
+		{"a local one needs no MAC address", "up", all(silent, func(s *api.Server) { s.Method = api.Local })},
 		{"one at its threshold", "full: upper threshold 3", full},
 		{"one of weight 0", "quiesced: weight 0", quiesced},
 		{"one of weight 0 by ipvsadm", "quiesced: weight 0", func(s *api.Server) { s.Effective = 0 }},
 		{"one whose service has not its quorum", "standby: the service has not enough servers", func(s *api.Server) { s.Standby, s.Effective = true, 0 }},
 		{"the remedy is left to the problems", "left out: eth1 is down", func(s *api.Server) { s.Problem = "eth1 is down; bring it up" }},
 		{"one that was removed and has nothing", "removed: from the service", removed},
-		{"one whose interface is down is not said to be deaf", "left out: eth1 is down", all(leftOut, deaf)},
+		{"one whose interface is down is not said not to answer ARP", "left out: eth1 is down", all(leftOut, silent)},
 		{"one whose interface is down fails its checks, too", "left out: eth1 is down", all(down, leftOut)},
 		{"one that was removed is nothing else", "removed: packets of its connections are dropped", all(removed, full, quiesced, func(s *api.Server) { s.Inactive = 1 })},
 		{"a full one of weight 0 is full", "full: upper threshold 3", all(full, quiesced)},
-		{"one that is down does not answer ARP, either", "down: connection refused", all(down, deaf, full)},
+		{"one that is down does not answer ARP, either", "down: connection refused", all(down, silent, full)},
 	} {
 		s := with(c.change)
 		got, word := s.StateText(), s.StateWord()

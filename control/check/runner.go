@@ -272,10 +272,10 @@ func (r *Runner) line(j *job, event event, outcome Outcome, err error) func() {
 	id, cause := slog.String("check", j.spec.ID), slog.Any("error", err)
 	log := r.cfg.Log
 	switch {
-	case event == goUp:
-		return func() { log.Info("check up", id) }
+	case event == goUp: // who is told of it logs what becomes of the server
+		return func() { log.Debug("check up", id) }
 	case event == goDown:
-		return func() { log.Warn("check down", id, cause) }
+		return func() { log.Debug("check down", id, cause) }
 	case outcome == NotMade && err.Error() != j.state.LastError:
 		return func() { log.Warn("check not made", id, cause) }
 	case outcome == Bad && j.spec.Settings.LogAll:

@@ -698,7 +698,7 @@ func TestLogAll(t *testing.T) {
 		if want := map[bool]int{false: 0, true: 3}[all]; failed != want {
 			t.Errorf("log_all_failures %v: %d failures logged, want %d:\n%s", all, failed, want, log.String())
 		}
-		for _, want := range []string{"level=WARN msg=\"check down\" check=c error=\"connection refused\"\n", "level=INFO msg=\"check up\" check=c\n"} {
+		for _, want := range []string{"level=DEBUG msg=\"check down\" check=c error=\"connection refused\"\n", "level=DEBUG msg=\"check up\" check=c\n"} {
 			if strings.Count(log.String(), want) != 1 {
 				t.Errorf("log_all_failures %v: want %q once:\n%s", all, want, log.String())
 			}
@@ -708,7 +708,7 @@ func TestLogAll(t *testing.T) {
 
 // plain is a logger whose lines have no time.
 func plain(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}

@@ -12,8 +12,13 @@ type Pos struct {
 	Line int    // from 1; 0 means the file as a whole
 }
 
-// String is the place as "file:line".
-func (p Pos) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+// String is the place as "file:line", or "file" for the file as a whole.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
 
 // A Severity says what a Diagnostic means for the configuration. The greater,
 // the worse.

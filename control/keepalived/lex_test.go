@@ -204,8 +204,8 @@ func TestValuesAreReadExactly(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{"0": "0", "7": "7", "007": "7", "off": "0", "OFF": "0", "2678400": "2678400",
-		"2678401": "2678401 is not between 0 and 2678400", "-1": "-1 is not between 0 and 2678400", "1.5": `"1.5" is not a whole number`, "": `"" is not a whole number`,
-		"99999999999999999999": "99999999999999999999 is not between 0 and 2678400", "on": `"on" is not a whole number`} {
+		"2678401": "2678401 is not between 0 and 2678400 seconds", "-1": "-1 is not between 0 and 2678400 seconds", "1.5": `"1.5" is not a whole number of seconds, nor off`, "": `"" is not a whole number of seconds, nor off`,
+		"99999999999999999999": "99999999999999999999 is not between 0 and 2678400 seconds", "on": `"on" is not a whole number of seconds, nor off`} {
 		n, err := parseSwitchable(in)
 		got := fmt.Sprint(n)
 		if err != nil {

@@ -16,12 +16,15 @@ const (
 	maxConnectTimeout = 4294967295 * time.Microsecond
 )
 
+// errNoNumber says that a word is no number at all.
+var errNoNumber = errors.New("is not a whole number")
+
 // parseNumber reads a decimal number from lo to hi.
 func parseNumber(s string, lo, hi uint32) (uint32, error) {
 	v, err := strconv.ParseUint(unsigned(s), 10, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
 		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
-			return 0, fmt.Errorf("%q is not a whole number", s)
+			return 0, fmt.Errorf("%q %w", s, errNoNumber)
 		}
 	}
 	if err != nil || v < uint64(lo) || v > uint64(hi) {
@@ -106,8 +109,11 @@ func parseSwitchable(s string) (uint32, error) {
 		return 0, nil
 	}
 	v, err := parseNumber(s, 0, maxSeconds)
-	if err != nil {
-		return 0, err
+	switch {
+	case errors.Is(err, errNoNumber):
+		return 0, fmt.Errorf("%w of seconds, nor off", err)
+	case err != nil:
+		return 0, fmt.Errorf("%w seconds", err)
 	}
 	return v, nil
 }

@@ -146,7 +146,7 @@ func (r *reader) setPersistence(n *Node) {
 	if len(n.Args) > 0 {
 		var err error
 		if v, err = parseSwitchable(n.Args[0]); err != nil {
-			r.add(n, Error, "%v seconds; the line is left out", err)
+			r.add(n, Error, "%v; the line is left out", err)
 			return
 		}
 	}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+)
+
+// A rewording replaces a text of the flag package about a value.
+type rewording struct {
+	from *regexp.Regexp
+	to   string
+}
+
+// rewordings are for values of numbers, times and switches.
+func rewordings() []rewording {
+	return []rewording{
+		{regexp.MustCompile(`strconv\.\w+: parsing ".*": value out of range`), "the number is too great"},
+		{regexp.MustCompile(`strconv\.ParseBool: parsing ".*": invalid syntax`), "want true or false"},
+		{regexp.MustCompile(`strconv\.ParseFloat: parsing ".*": invalid syntax`), "want a number"},
+		{regexp.MustCompile(`strconv\.\w+: parsing ".*": invalid syntax`), "want a whole number"},
+		{regexp.MustCompile(`time: missing unit in duration ".*"`), "the unit is missing; want a time such as 5s, 3m or 200ms"},
+		{regexp.MustCompile(`time: (invalid duration|unknown unit) .*`), "want a time such as 5s, 3m or 200ms"},
+	}
+}
+
+// plainFlagError is an error of the command line in plain English. The flag package
+// passes on the words of the functions that it calls.
+func plainFlagError(err error) error {
+	text := err.Error()
+	for _, r := range rewordings() {
+		text = r.from.ReplaceAllLiteralString(text, r.to)
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(strings.TrimSpace(text))
+}
