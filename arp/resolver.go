@@ -50,6 +50,9 @@ type ask struct {
 // of the link can make. The known one is asked by unicast first, at once and 0.3 and
 // 0.6 s later; it is left for the claimed one when it is silent until 0.9 s, and
 // kept when it answers. It is asked because of claims once a second at most.
+//
+// While its interface is down a target is not asked; when it is up again the MAC
+// address has to be confirmed as in probing.
 type resolver struct {
 	own     map[frame.MAC]bool // of this host, never a target's
 	targets map[place]*neighbour
@@ -97,8 +100,10 @@ func (r *resolver) set(targets []Target, own []frame.MAC, now time.Duration) []C
 	return append(out, r.setOwn(own, now)...)
 }
 
-// fix makes t the target of n: its MAC address is given, or is so no longer.
+// fix makes t the target of n: its MAC address is given, or is so no longer; its
+// interface is up again.
 func (n *neighbour) fix(t Target, now time.Duration) []Change {
+	up := n.Down && !t.Down
 	n.Target = t
 	switch {
 	case t.Static != (frame.MAC{}):
@@ -106,8 +111,10 @@ func (n *neighbour) fix(t Target, now time.Duration) []Change {
 		if n.mac != t.Static {
 			return []Change{n.change(t.Static)}
 		}
-	case n.state == permanent:
+	case n.state == permanent, up && n.mac != frame.MAC{}:
 		n.enter(probing, now)
+	case up:
+		n.enter(incomplete, now)
 	}
 	return nil
 }
@@ -214,6 +221,11 @@ func (r *resolver) takeRefused() []Event {
 // up: at most one request for each, however late the caller is.
 func (r *resolver) take(now time.Duration) (asks []ask, changes []Change) {
 	for _, n := range r.due.take(now) {
+		if n.Down {
+			n.enter(n.state, never)
+			r.due.add(n)
+			continue
+		}
 		if n.state == reachable {
 			n.enter(probing, now)
 		}

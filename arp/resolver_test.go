@@ -381,3 +381,53 @@ func TestResolverLaws(t *testing.T) {
 		}
 	}
 }
+
+// While its interface is down a target is not asked and keeps what is known of it; when
+// that is up it is asked at once, as the state of what was known requires.
+func TestATargetBehindALinkThatIsDownStaysAsItIs(t *testing.T) {
+	down, up := testTarget(), testTarget()
+	down.Down = true
+	for _, c := range []struct {
+		name  string
+		known bool
+		up    []string // what is done within 4 s of the link being up
+	}{
+		{"a known one has to confirm its MAC address, and is given up later", true, []string{"1h0m0s unicast", "1h0m1s unicast", "1h0m2s unicast", "1h0m3s broadcast", "1h0m4s broadcast"}},
+		{"an unknown one is asked for", false, []string{"1h0m0s broadcast", "1h0m1s broadcast", "1h0m2s broadcast", "1h0m3s real-server-lost", "1h0m4s broadcast"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, j := newTestResolver(), journal{}
+			was, mac := incomplete, frame.MAC{}
+			if c.known {
+				was, mac = reachable, serverMAC
+				r.learn(eth0, serverIP, serverMAC, false, 0)
+			}
+			if changes := r.set([]Target{down}, nil, 0); len(changes) != 0 {
+				t.Errorf("changes %v", changes)
+			}
+			j.until(r, time.Hour)
+			j.expect(t)
+			expectState(t, r, was, mac)
+			if changes := r.set([]Target{up}, nil, time.Hour); len(changes) != 0 {
+				t.Errorf("changes %v", changes)
+			}
+			j.until(r, time.Hour+4*time.Second)
+			j.expect(t, c.up...)
+		})
+	}
+}
+
+// One that was given up before its interface went down is asked anew, without the wait.
+func TestATargetThatWasGivenUpIsAskedAtOnceWhenItsLinkIsUp(t *testing.T) {
+	down := testTarget()
+	down.Down = true
+	r, j := newTestResolver(), journal{}
+	j.until(r, 10*time.Minute)
+	expectState(t, r, failed, frame.MAC{})
+	j = nil
+	r.set([]Target{down}, nil, 10*time.Minute)
+	j.until(r, time.Hour)
+	r.set([]Target{testTarget()}, nil, time.Hour)
+	j.until(r, time.Hour)
+	j.expect(t, "1h0m0s broadcast")
+}

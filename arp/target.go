@@ -30,6 +30,9 @@ type Target struct {
 	// Static is the MAC address if it is given and not to be found out: it is
 	// not asked for and never moves. Zero: it is asked for.
 	Static frame.MAC
+	// Down says that the interface is down: the target is not asked, and stays as it is
+	// known.
+	Down bool
 }
 
 func (t Target) place() place { return place{t.Ifindex, t.IP} }

@@ -41,7 +41,7 @@ func (c *converger) setChecks(s *site.State) {
 
 // sameCheck reports whether a and b are made in the same way.
 func sameCheck(a, b site.Check) bool {
-	return a.ID == b.ID && a.Spec.Equal(b.Spec) && a.LogAll == b.LogAll && (a.DR == b.DR || a.DR != nil && b.DR != nil && *a.DR == *b.DR)
+	return a.ID == b.ID && a.Ifindex == b.Ifindex && a.Spec.Equal(b.Spec) && a.LogAll == b.LogAll && (a.DR == b.DR || a.DR != nil && b.DR != nil && *a.DR == *b.DR)
 }
 
 // setRoutes makes the routes of checks by Direct Routing those of all. Without
@@ -74,6 +74,9 @@ func (c *converger) spec(k *site.Check) check.Spec {
 		Retry: int(f.Retry), DelayBeforeRetry: f.DelayBeforeRetry, Warmup: f.Warmup, Alpha: f.Alpha, LogAll: k.LogAll}}
 	if router, ok := c.actors.Routes.(check.Router); ok && k.DR != nil {
 		spec.Probe = check.Pair{Own: own, DR: check.DR{VIP: k.DR.VIP, RS: k.DR.Server, Ifindex: k.DR.Ifindex, Router: router}}
+	}
+	if c.links != nil && k.Ifindex != 0 {
+		spec.Probe = check.OnLink{Probe: spec.Probe, Ifindex: k.Ifindex, Links: c.links}
 	}
 	return spec
 }

@@ -13,6 +13,7 @@ import (
 
 	"lvsdr/arp"
 	"lvsdr/control/actor"
+	"lvsdr/control/check"
 	"lvsdr/control/nics"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
@@ -39,6 +40,7 @@ type converger struct {
 	actors actor.All
 	log    *slog.Logger
 	now    func() time.Duration
+	links  check.Links // of the checks
 
 	engine, guard, nics, targets, routes, checks, redirect, vips part
 
@@ -50,6 +52,7 @@ type converger struct {
 	checkRule  bool                   // the guard may have lost what it had
 	taken      map[netip.Addr]int     // where the interfaces receive VIPs
 	announced  map[netip.Addr]arp.VIP // what ARP has
+	paused     map[netip.Addr]arp.VIP // what it had when their links went down
 	probed     []site.Check           // what the checks have been told, if they have
 	probedTold bool
 	checksSet  bool // the checks have been told since the loop looked
@@ -60,7 +63,7 @@ type converger struct {
 // newConverger makes a converger of actors that have nothing yet.
 func newConverger(a actor.All, log *slog.Logger, now func() time.Duration) *converger {
 	c := &converger{actors: a, log: log, now: now, checkRule: true,
-		guarded: map[shield.Guard]bool{}, taken: map[netip.Addr]int{}, announced: map[netip.Addr]arp.VIP{}}
+		guarded: map[shield.Guard]bool{}, taken: map[netip.Addr]int{}, announced: map[netip.Addr]arp.VIP{}, paused: map[netip.Addr]arp.VIP{}}
 	for p, name := range c.parts() {
 		p.name, p.log = name, log
 		p.want() // also where there is nothing: what a predecessor left has to go
@@ -338,7 +341,7 @@ func (c *converger) resolve(s *site.State) {
 	}
 	var all []arp.Target
 	for _, t := range s.Targets() {
-		all = append(all, arp.Target{IP: t.Addr, Ifindex: int32(t.Link.Index), SourceIP: t.Source, SourceMAC: t.Link.MAC, Static: t.MAC})
+		all = append(all, arp.Target{IP: t.Addr, Ifindex: int32(t.Link.Index), SourceIP: t.Source, SourceMAC: t.Link.MAC, Static: t.MAC, Down: t.Down})
 	}
 	c.targets.done(c.actors.ARP.SetTargets(all), c.now())
 }
@@ -348,7 +351,7 @@ func (c *converger) resolve(s *site.State) {
 func (c *converger) wantedVIPs(s *site.State) map[netip.Addr]arp.VIP {
 	all := map[netip.Addr]arp.VIP{}
 	for _, v := range s.VIPs() {
-		if i, ok := c.taken[v.Addr]; v.Active && ok && i == v.Place.Link.Index {
+		if i, ok := c.taken[v.Addr]; v.Active && !v.Down && ok && i == v.Place.Link.Index {
 			all[v.Addr] = arp.VIP{Addr: v.Addr, Ifindex: int32(i), MAC: v.Place.Link.MAC, Active: true}
 		}
 	}
@@ -363,10 +366,20 @@ func (c *converger) withdraw(s *site.State) {
 		stay := maps.Clone(c.announced)
 		maps.DeleteFunc(stay, func(a netip.Addr, v arp.VIP) bool { return wanted[a].Ifindex != v.Ifindex })
 		if len(stay) < len(c.announced) {
+			c.pause(s)
 			c.setVIPs(stay)
 		}
 	}
 	c.withdrawRedirect(s)
+}
+
+// pause notes the VIPs that go because their links are down.
+func (c *converger) pause(s *site.State) {
+	for _, v := range s.VIPs() {
+		if was, ok := c.announced[v.Addr]; ok && v.Down {
+			c.paused[v.Addr] = was
+		}
+	}
 }
 
 // announce makes the VIPs that are announced those of s.
@@ -387,12 +400,19 @@ func (c *converger) announce(s *site.State) {
 	c.logAnnounced(s, before)
 }
 
-// logAnnounced logs which VIPs are announced that were not before, or otherwise.
+// logAnnounced logs which VIPs are announced that were not before, or otherwise; not those
+// whose link was down only.
 func (c *converger) logAnnounced(s *site.State, before map[netip.Addr]arp.VIP) {
 	n := 0
 	for _, v := range s.VIPs() {
-		if now, ok := c.announced[v.Addr]; !ok || before[v.Addr] == now {
+		now, ok := c.announced[v.Addr]
+		if !ok || before[v.Addr] == now {
 			continue
+		}
+		paused := c.paused[v.Addr]
+		delete(c.paused, v.Addr)
+		if paused == now {
+			continue // the line about its link says enough
 		}
 		if n++; n <= maxLines {
 			c.log.Info("announcing", "vip", v.Addr.String(), "interface", v.Place.Link.Name, "mac", v.Place.Link.MAC.String())

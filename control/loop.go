@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type loop struct {
 	state    *site.State
 	compared *site.State // what the actors were told last
 	converge *converger
+	links    linkStates
 	waiting  map[netip.Addr]time.Duration // VIPs to be announced, with the end of patience
 	looked   int                          // VIPs that ARP still looks for before it announces them
 	held     []arp.Holder                 // of VIPs that are not announced because of them
@@ -75,6 +77,7 @@ func (l *loop) use(o *Options, a actor.All) {
 	l.host = a.Host
 	l.reading = part{name: "networks of this host", log: l.log, due: true}
 	l.converge = newConverger(a, l.log, l.now)
+	l.converge.links = &l.links
 	l.publish(true)
 }
 
@@ -209,6 +212,10 @@ func (l *loop) readHost() {
 	}
 	before := l.state
 	_ = l.apply(site.HostChanged{Host: l.snap}) // it is not refused
+	l.links.see(l.state.LinksDown())
+	if !maps.Equal(before.LinksDown(), l.state.LinksDown()) {
+		return // that is told of as a problem
+	}
 	if ch := site.Compare(before, l.state); before.Table().Len() > 0 && (ch.VIPs || ch.Targets) {
 		l.log.Info("an interface, address or route has changed: some virtual addresses or real servers are now reached another way")
 	}

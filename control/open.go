@@ -202,7 +202,7 @@ func (h *hostReader) Read() (site.Host, error) {
 
 // same reports whether a and b have the same content.
 func same(a, b *hostnet.Snapshot) bool {
-	return slices.Equal(a.Links, b.Links) && slices.Equal(a.Addrs, b.Addrs) && slices.Equal(a.Routes, b.Routes) &&
+	return slices.Equal(a.Links, b.Links) && slices.Equal(a.NoCarrier, b.NoCarrier) && slices.Equal(a.Addrs, b.Addrs) && slices.Equal(a.Routes, b.Routes) &&
 		slices.Equal(a.Tables4, b.Tables4) && slices.Equal(a.Tables6, b.Tables6) &&
 		slices.Equal(a.Neighbours, b.Neighbours) && a.HidesLocal == b.HidesLocal
 }

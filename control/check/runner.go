@@ -276,6 +276,7 @@ func (r *Runner) line(j *job, event event, outcome Outcome, err error) func() {
 		return func() { log.Debug("check up", id) }
 	case event == goDown:
 		return func() { log.Debug("check down", id, cause) }
+	case errors.Is(err, ErrLinkDown): // one cause of many checks, which is told of once
 	case outcome == NotMade && err.Error() != j.state.LastError:
 		return func() { log.Warn("check not made", id, cause) }
 	case outcome == Bad && j.spec.Settings.LogAll:

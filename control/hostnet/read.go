@@ -30,6 +30,9 @@ func Read() (*Snapshot, error) {
 	}
 	for _, l := range links {
 		s.Links = append(s.Links, LinkOf(l))
+		if lacksCarrier(l) {
+			s.NoCarrier = append(s.NoCarrier, l.Attrs().Index)
+		}
 	}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		if err := s.readFamily(h, family); err != nil {

@@ -290,3 +290,29 @@ func TestWatchOutlivesAFlood(t *testing.T) {
 		t.Error("Watch says nothing any more")
 	}
 }
+
+// A link is down because somebody has taken it down, or because its peer is.
+func TestALinkThatIsDownIsNamed(t *testing.T) {
+	h := newHost(t)
+	nl := h.Netlink()
+	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near"}, PeerName: "far"}
+	try(t, nl.LinkAdd(pair))
+	index := link(t, h, "near").Attrs().Index
+	expect := func(want string) {
+		t.Helper()
+		var now string
+		try(t, h.Do(func() error { now = hostnet.DownNow(index); return nil }))
+		if got := read(t, h).Down(index); got != want || now != want {
+			t.Errorf("%q, and asked for alone %q; want %q", got, now, want)
+		}
+	}
+	expect("interface near is down")
+	try(t, nl.LinkSetUp(link(t, h, "near")))
+	expect("interface near has no carrier")
+	try(t, nl.LinkSetUp(link(t, h, "far")))
+	expect("")
+	try(t, nl.LinkSetDown(link(t, h, "far")))
+	expect("interface near has no carrier")
+	try(t, nl.LinkDel(link(t, h, "near")))
+	expect("")
+}

@@ -65,6 +65,9 @@ type Snapshot struct {
 	Links  []Link
 	Addrs  []Addr
 	Routes []Route
+	// NoCarrier are the links that are up and have no carrier, by index, in the order of
+	// Links.
+	NoCarrier []int
 	// Neighbours are the permanent entries of the kernel's neighbour tables: MAC addresses
 	// that an operator has given (ip neigh ... nud permanent).
 	Neighbours []Neighbour

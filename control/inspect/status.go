@@ -30,18 +30,20 @@ func (i *Inspector) Status() *api.Status {
 		now, _ := i.Engine.Service(s.Config.Key)
 		st.Services = append(st.Services, i.service(&s, &now, left[s.Config.Key]))
 	}
-	st.Problems = append(slices.Clone(st.Problems), notMade(st.Services)...)
+	st.Problems = append(slices.Clone(st.Problems), notMade(st.Services, v.State.LinksDown())...)
 	return st
 }
 
 // notMade tells of real servers of which nothing is known, because this host
-// cannot make their checks: a line for each reason.
-func notMade(services []api.Service) []string {
+// cannot make their checks: a line for each reason, but for links that are down, which
+// are problems already.
+func notMade(services []api.Service, down map[int]string) []string {
+	known := slices.Collect(maps.Values(down))
 	servers := map[string]map[string]bool{} // by reason
 	for i := range services {
 		for _, s := range services[i].Servers {
 			reason, ok := s.NotChecked()
-			if !ok {
+			if !ok || slices.Contains(known, reason) {
 				continue
 			}
 			if servers[reason] == nil {

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -20,12 +21,13 @@ type Changes struct {
 func Compare(old, new *State) Changes {
 	vips, places := !old.vips.Same(new.vips), !old.places.Same(new.places)
 	plan, layout := old.plan != new.plan, old.layout != new.layout
+	links := !maps.Equal(old.links, new.links)
 	checks := plan && (vips || places || !sameChecks(old.plan, new.plan))
 	return Changes{
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
-		Own: vips, Guards: vips, VIPs: vips, NICs: vips || places, Targets: places,
+		Own: vips, Guards: vips, VIPs: vips || links, NICs: vips || places, Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
-		Timeouts: old.timeouts != new.timeouts, Problems: vips || places || plan || len(old.refused) != len(new.refused),
+		Timeouts: old.timeouts != new.timeouts, Problems: links || vips || places || plan || len(old.refused) != len(new.refused),
 	}
 }
 

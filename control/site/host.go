@@ -40,6 +40,22 @@ type Guarded interface {
 	Martians() []frame.Addr
 }
 
+// A Linked is a Host that knows which links are down.
+type Linked interface {
+	Host
+	// Down is why no frame comes or goes by a link, and begins with its name; empty:
+	// frames do.
+	Down(index int) string
+}
+
+// down is why no frame comes or goes by a link; empty: frames do.
+func (s *State) down(l hostnet.Link) string {
+	if h, ok := s.host.(Linked); ok && l.Index != 0 {
+		return h.Down(l.Index)
+	}
+	return ""
+}
+
 // Martians are the addresses that no packet of another host has as its source; empty,
 // not nil, where the host does not know any.
 func (s *State) Martians() []frame.Addr {

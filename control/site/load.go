@@ -27,7 +27,9 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 		s.placeVIPs()
 		notices = append(s.carry(&old), s.demandAll(&old)...)
 	}
-	return append(notices, s.follow(old.table)...), nil
+	notices = append(notices, s.follow(old.table)...)
+	s.seeLinks()
+	return notices, nil
 }
 
 // timeouts are those that the file sets.

@@ -50,7 +50,9 @@ func (e HostChanged) apply(s *State) ([]Notice, error) {
 	old := *s
 	s.host = hostOrNone(e.Host)
 	s.placeVIPs()
-	if s.placeServers(false) {
+	changed := s.placeServers(false)
+	s.seeLinks()
+	if changed {
 		return s.reconsider(&old), nil
 	}
 	return nil, nil
@@ -103,12 +105,13 @@ func (s *State) placeVIPs() {
 func (s *State) placeVIP(addr netip.Addr) {
 	v, _ := s.vips.Get(addr)
 	at, err := s.host.VIP(addr, s.ifname())
-	if err != nil {
+	if err != nil && !s.keeps(v.place) {
 		v = vip{err: err.Error()}
-	} else {
+	} else if err == nil {
 		v.place, v.err = at, ""
 	}
 	s.vips = s.vips.Put(addr, v)
+	s.seeLink(v.place.Link)
 }
 
 // isVIP reports whether addr is a virtual address, of the file or of ipvsadm.
@@ -167,6 +170,7 @@ func (s *State) placeServer(addr netip.Addr) (changed bool) {
 	was, is := s.place(addr), s.findServer(addr)
 	if was == nil || *was != is {
 		s.setPlace(addr, &is)
+		s.seeLink(is.Link)
 	}
 	return inFile && was.ok() != is.ok()
 }
@@ -180,10 +184,13 @@ func (s *State) place(addr netip.Addr) *place {
 // findServer finds the place of a real server.
 func (s *State) findServer(addr netip.Addr) place {
 	at, err := s.serverPlace(addr)
-	if err != nil {
-		return place{err: err.Error()}
+	if err == nil {
+		return place{Place: at}
 	}
-	return place{Place: at}
+	if was := s.place(addr); was.ok() && s.keeps(was.Place) {
+		return *was
+	}
+	return place{err: err.Error()}
 }
 
 // serverPlace is where a real server is reached.

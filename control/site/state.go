@@ -47,6 +47,7 @@ type State struct {
 	missing  int                             // places whose MAC address is not known
 	layout   uint64                          // changes with what is configured, not with health
 	timeouts Timeouts
+	links    map[int]string // why links of VIPs and servers are down, by index; never changed
 }
 
 // An index orders the probed servers.

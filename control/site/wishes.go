@@ -21,6 +21,7 @@ type VIP struct {
 	Addr   netip.Addr
 	Place  hostnet.Place
 	Active bool // it is answered for, and its packets are taken
+	Down   bool // its link is down: it is not answered for
 }
 
 // VIPs are the virtual addresses that have a place.
@@ -31,7 +32,7 @@ func (s *State) VIPs() []VIP {
 func (s *State) placedVIPs() iter.Seq[VIP] {
 	return func(yield func(VIP) bool) {
 		for addr, v := range s.vips.All() {
-			if v.err == "" && !yield(VIP{addr, v.place, v.active}) {
+			if v.err == "" && !yield(VIP{addr, v.place, v.active, s.links[v.place.Link.Index] != ""}) {
 				return
 			}
 		}
@@ -102,6 +103,7 @@ type Target struct {
 	Link   hostnet.Link
 	Source netip.Addr // this host's own address there; the zero Addr: none
 	MAC    frame.MAC  // as it is given; zero: it is to be asked for
+	Down   bool       // its link is down: it is not asked, and stays as it is
 }
 
 // Targets are the real servers that have a place.
@@ -110,7 +112,7 @@ func (s *State) Targets() []Target { return slices.Collect(s.targets()) }
 func (s *State) targets() iter.Seq[Target] {
 	return func(yield func(Target) bool) {
 		for addr, p := range s.places.All() {
-			if p.ok() && !yield(Target{addr, p.Link, p.Source, p.MAC}) {
+			if p.ok() && !yield(Target{addr, p.Link, p.Source, p.MAC, s.links[p.Link.Index] != ""}) {
 				return
 			}
 		}
@@ -145,8 +147,9 @@ type Check struct {
 	Spec   *keepalived.Check
 	// DR is the way on which the server must also answer, for the check to be
 	// good; nil: it is not asked for that.
-	DR     *DRPath
-	LogAll bool // every failure is logged
+	DR      *DRPath
+	Ifindex int  // of the interface by which the server is reached
+	LogAll  bool // every failure is logged
 }
 
 // A DRPath is a connection to a virtual service by way of one real server.
@@ -168,7 +171,7 @@ func (s *State) Checks() []Check {
 			continue
 		}
 		for _, c := range p.checks {
-			check := Check{ID: c.id, Server: p.name, Spec: c.source, LogAll: global.LogAllFailures}
+			check := Check{ID: c.id, Server: p.name, Spec: c.source, Ifindex: at.Link.Index, LogAll: global.LogAllFailures}
 			if s.options.DRChecks && global.DRCheck {
 				check.DR = s.drPath(p, c.source, at.Link.Index)
 			}
@@ -196,7 +199,7 @@ func (s *State) drPath(p *probed, c *keepalived.Check, ifindex int) *DRPath {
 
 // Problems lists services and servers that cannot be served as configured, with the remedy.
 func (s *State) Problems() []string {
-	var all []string
+	all := s.linkProblems()
 	for addr, v := range s.vips.All() {
 		if text := cmp.Or(v.err, v.place.Warning); text != "" {
 			all = append(all, fmt.Sprintf("%s: %s", s.mentionVIP(addr), text))

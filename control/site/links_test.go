@@ -1,0 +1,134 @@
+package site
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"lvsdr/control/hostnet"
+	"lvsdr/dataplane/frame"
+)
+
+// down takes a link down, as the kernel does: its routes go, and its IPv6 addresses.
+func down(link int) func(*hostnet.Snapshot) {
+	return func(h *hostnet.Snapshot) {
+		for i := range h.Links {
+			if h.Links[i].Index == link {
+				h.Links[i].Up = false
+			}
+		}
+		h.Routes = slices.DeleteFunc(h.Routes, func(r hostnet.Route) bool { return r.Link == link })
+		h.Addrs = slices.DeleteFunc(h.Addrs, func(a hostnet.Addr) bool { return a.Link == link && a.Prefix.Addr().Is6() })
+	}
+}
+
+// noCarrier pulls the cable of a link: routes and addresses stay.
+func noCarrier(link int) func(*hostnet.Snapshot) {
+	return func(h *hostnet.Snapshot) { h.NoCarrier = append(h.NoCarrier, link) }
+}
+
+// A link that goes down takes nothing with it: its addresses and servers stay where they
+// were, with their health and MAC addresses, though they are silent and not asked. One
+// problem says so.
+func TestALinkThatIsDownTakesNothingWithIt(t *testing.T) {
+	text := web("11 "+tcpCheck, "12 "+tcpCheck) + vs("10.0.0.100 80", "", "10.0.0.11 80")
+	for _, c := range []struct {
+		name    string
+		change  func(int) func(*hostnet.Snapshot)
+		problem string
+	}{
+		{"taken down", down, "is down"},
+		{"without carrier", noCarrier, "has no carrier"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sc := newScene(t)
+			sc.load(text)
+			for _, a := range []string{"192.168.1.11", "192.168.1.12"} {
+				sc.do(Neighbour{Addr: netip.MustParseAddr(a), Ifindex: 2, MAC: frame.MAC{2, 0, 0, 0, 1, 1}})
+			}
+			sc.do(Activate{Active: true})
+			sc.check(".12", false)
+			vips, nics, servers, checks := sc.aboutVIPs(), sc.aboutNICs(), sc.servers("192.168.1.100", 80), len(sc.s.Checks())
+
+			ch := sc.do(HostChanged{network(c.change(2))})
+			sc.problem("interface eth0 "+c.problem, "silent", "stay as they were")
+			if len(sc.notices) != 0 || len(ch.Edits) != 0 || len(ch.Hops) != 0 || !ch.VIPs || !ch.Targets || !ch.Problems {
+				t.Errorf("notices %v, changes %+v", sc.notices, ch)
+			}
+			if got := sc.aboutVIPs() + sc.aboutNICs() + sc.servers("192.168.1.100", 80); got != vips+nics+servers || len(sc.s.Checks()) != checks {
+				t.Errorf("there is %s", got)
+			}
+			for _, v := range sc.s.VIPs() {
+				if want := v.Place.Link.Index == 2; v.Down != want {
+					t.Errorf("%v: down %v, want %v", v.Addr, v.Down, want)
+				}
+			}
+			for _, x := range sc.s.Targets() {
+				if want := x.Link.Index == 2; x.Down != want {
+					t.Errorf("%v: down %v, want %v", x.Addr, x.Down, want)
+				}
+			}
+			sc.load(text + vs("10.0.0.101 80", "")) // a reload changes nothing of it
+			sc.problem("interface eth0 " + c.problem)
+			if got := sc.servers("192.168.1.100", 80); got != servers || len(sc.notices) != 0 {
+				t.Errorf("after a reload servers %s, notices %v", got, sc.notices)
+			}
+
+			ch = sc.do(HostChanged{network()})
+			sc.problem()
+			if len(sc.notices) != 0 || len(ch.Edits) != 0 || len(ch.Hops) != 0 || len(sc.s.LinksDown()) != 0 {
+				t.Errorf("up again: notices %v, changes %+v", sc.notices, ch)
+			}
+			if got := sc.servers("192.168.1.100", 80); got != servers {
+				t.Errorf("up again: servers %s", got)
+			}
+		})
+	}
+}
+
+// What has lost its network for good is told of when the link is up again: no place is
+// kept that the host does not find then.
+func TestAnAddressThatIsGoneWhenTheLinkIsUpAgainIsAProblem(t *testing.T) {
+	sc := newScene(t)
+	sc.load(vs("fd00::100 80", "", "fd00::11 80"))
+	sc.do(HostChanged{network(down(3))})
+	sc.problem("interface eth1 is down")
+	sc.do(HostChanged{network(func(h *hostnet.Snapshot) {
+		h.Addrs = slices.DeleteFunc(h.Addrs, func(a hostnet.Addr) bool { return a.Prefix.Addr().Is6() })
+		h.Routes = slices.DeleteFunc(h.Routes, func(r hostnet.Route) bool { return r.To.Addr().Is6() })
+	})})
+	if got := sc.s.Problems(); len(got) != 2 || sc.aboutVIPs() != "" || len(sc.s.Targets()) != 0 {
+		t.Errorf("problems %q, VIPs %s", got, sc.aboutVIPs())
+	}
+}
+
+// What was never served says itself why not; a link that nothing needs is no problem.
+func TestOnlyLinksOfWhatIsServedAreProblems(t *testing.T) {
+	sc := newScene(t)
+	sc.do(HostChanged{network(down(2), noCarrier(3))})
+	sc.problem()
+	sc.load(web("11"))
+	if got := sc.s.Problems(); len(got) != 2 || !strings.Contains(strings.Join(got, "\n"), "bring it up: ip link set eth0 up") {
+		t.Errorf("problems %q", got)
+	}
+	if len(sc.s.LinksDown()) != 0 {
+		t.Errorf("links %v", sc.s.LinksDown())
+	}
+	sc.load(vs("10.0.0.100 80", "", "10.0.0.11 80"))
+	if want := map[int]string{3: "interface eth1 has no carrier"}; !maps.Equal(sc.s.LinksDown(), want) {
+		t.Errorf("links %v, want %v", sc.s.LinksDown(), want)
+	}
+	sc.load(web())
+	if len(sc.s.LinksDown()) != 0 {
+		t.Errorf("links %v of what is not served any more", sc.s.LinksDown())
+	}
+	edits := []Edit{{Op: AddService, Service: config4(tcp("10.0.0.102", 80), "rr")}}
+	if _, err := sc.try(Admin{Edits: edits}); err != nil {
+		t.Fatal(err)
+	}
+	if len(sc.s.LinksDown()) != 1 {
+		t.Errorf("links %v of a service of ipvsadm", sc.s.LinksDown())
+	}
+}
