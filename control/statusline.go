@@ -29,6 +29,7 @@ func (s *statusLine) due() (time.Duration, bool) { return s.at + lineEvery, s.wa
 func (l *loop) tellStatus() {
 	s, problems := &l.line, len(l.view.Load().Problems)
 	if !l.ready || l.state == s.state && problems == s.problems {
+		s.waits = false
 		return
 	}
 	if s.waits = s.told != "" && l.now() < s.at+lineEvery; s.waits {

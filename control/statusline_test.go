@@ -69,6 +69,31 @@ func TestTheServiceManagerIsToldHowThingsStand(t *testing.T) {
 	})
 }
 
+// A change that is taken back before it may be told leaves nothing to be told: the loop
+// once asked itself for ever whether it was time.
+func TestAChangeThatIsTakenBackLeavesNothingToTell(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, checkedServer(rs1)))
+		r.pass(time.Minute)
+		r.check(rs1, false) // told: the next may be told in a second
+		at, problems := r.l.state, r.l.line.problems
+		r.Fail = func(string) error { return errors.New("no answer") }
+		r.put(hostChanged{})
+		r.Fail = nil
+		r.put(hostChanged{})
+		if r.l.state != at || r.l.line.problems != problems {
+			t.Fatal("it was not taken back")
+		}
+		if _, due := r.l.line.due(); due {
+			t.Error("there is something to tell")
+		}
+		r.pass(time.Hour) // does not end if the loop does not rest
+		if want := []string{"1 service, 1 of 1 server up", "1 service, 0 of 1 server up"}; !slices.Equal(r.statuses, want) {
+			t.Errorf("told %q, want %q", r.statuses, want)
+		}
+	})
+}
+
 // The loop answers the watchdog's question in its next turn, and not while it is held up.
 func TestALoopThatIsHeldUpDoesNotAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
