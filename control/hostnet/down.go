@@ -17,7 +17,7 @@ func (s *Snapshot) Down(index int) string {
 	return downText(link, slices.Contains(s.NoCarrier, index))
 }
 
-// DownNow is what Down says of a snapshot that is read now. It is empty too if the link
+// DownNow is Down of a snapshot that is read now. It is empty too if the link
 // cannot be looked at.
 func DownNow(index int) string {
 	l, err := netlink.LinkByIndex(index)
