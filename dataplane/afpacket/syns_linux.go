@@ -6,7 +6,8 @@ import "lvsdr/dataplane"
 // selectSYN), one for all other frames.
 const SocketsPerNIC = 2
 
-// synShare is how many SYNs a batch takes while other frames wait.
+// synShare is how many SYNs a batch takes: other frames that come in the meantime wait
+// for as many to be handled.
 const synShare = dataplane.MaxBatch / 4
 
 // The syns of a NIC are the SYNs that wait. They have a socket and a ring of their own,
@@ -63,11 +64,7 @@ func (p *NIC) take(pkts []dataplane.Packet) int {
 			n += p.takeOne(pkts[n:][:1])
 		}
 	}
-	n += p.takeOthers(pkts[n:], always)
-	for n < len(pkts) && !p.ring.ready() && p.syns.ring.ready() {
-		n += p.takeOne(pkts[n:][:1])
-	}
-	return n
+	return n + p.takeOthers(pkts[n:], always)
 }
 
 // ready reports whether take would find a frame.
