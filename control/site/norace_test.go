@@ -1,0 +1,7 @@
+//go:build !race
+
+package site
+
+// raceEnabled says that the race detector is at work, which takes ten times as
+// long.
+const raceEnabled = false
