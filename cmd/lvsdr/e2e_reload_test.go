@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,7 +103,8 @@ func (r *reloading) with(t *testing.T, weights ...int) map[string]int {
 	}
 	r.check(t)
 	r.load.round(t) // whose requests may have begun before the reload
-	servers := status(t, r.d).Services[0].Servers
+	// A removed server is listed as such while connections are left of it.
+	servers := slices.DeleteFunc(status(t, r.d).Services[0].Servers, func(s api.Server) bool { return s.Removed })
 	for i, w := range weights {
 		if w == leftOut {
 			continue

@@ -49,17 +49,26 @@ func TestNginxAnswersCurl(t *testing.T) {
 	for _, n := range lab.Servers {
 		await(t, "nginx to listen on "+n.Name(), func() bool { return listening(t, n.Host, port) })
 	}
-	direct(t, lab, lab.Config(rotating()))
+	d := direct(t, lab, lab.Config(rotating()))
 	served := map[string]int{}
-	ports := 20000 // one that was not used before for each, see client
-	for range 60 {
-		ports++
-		out, err := lab.Clients[0].Command(t.Context(), curl, "--silent", "--show-error", "--fail", "--noproxy", "*",
-			"--max-time", "20", "--local-port", strconv.Itoa(ports), url(lab)).CombinedOutput()
+	const requests, ofEach = 60, 10 // a curl makes several, each on a connection of its own
+	for first := 0; first < requests; first += ofEach {
+		var args []string
+		for i := range ofEach {
+			// From a port that was not used before, see client.
+			args = append(args, "--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", "20",
+				"--local-port", strconv.Itoa(20000+first+i), url(lab), "--next")
+		}
+		out, err := lab.Clients[0].Command(t.Context(), curl, args[:len(args)-1]...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("curl: %v\n%s", err, out)
 		}
-		served[strings.TrimSpace(string(out))]++
+		for line := range strings.Lines(string(out)) {
+			served[strings.TrimSpace(line)]++
+		}
+	}
+	if n := status(t, d).Services[0].Traffic.Conns; n != requests {
+		t.Errorf("%d connections for %d requests", n, requests)
 	}
 	checkShares(t, lab, served)
 	if len(served) != len(lab.Servers) {
