@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
@@ -79,7 +81,9 @@ func (h *holder) command(ctx context.Context, host *netlab.Node, req Request) *n
 		argv = []string{defaultShell()}
 	}
 	cmd := host.Command(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), hostVariable+"="+host.Name(), "PS1="+host.Name()+"$ ")
+	prompt := host.Name() + "$ "
+	// bash takes PS1 from its own files, and runs PROMPT_COMMAND after them.
+	cmd.Env = append(os.Environ(), hostVariable+"="+host.Name(), "PS1="+prompt, "PROMPT_COMMAND=PS1='"+prompt+"'")
 	cmd.Env = append(cmd.Env, h.env...)
 	if req.Term != "" {
 		cmd.Env = append(cmd.Env, "TERM="+req.Term)
@@ -96,11 +100,26 @@ func defaultShell() string {
 
 // runHere runs req on this terminal and returns its exit code.
 func (h *holder) runHere(ctx context.Context, host *netlab.Node, req Request) (int, error) {
+	if len(req.Command) == 0 && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
+		return h.runOnTerminal(ctx, req)
+	}
 	cmd := h.command(ctx, host, req)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	// The shell stays in the terminal's session and foreground group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	return exitCode(cmd.Run())
+}
+
+// runOnTerminal runs a shell on a terminal of its own, as Join does. The process group
+// that has this terminal is of another PID namespace, so that a shell here could not
+// give the terminal back: dash says "Cannot set tty process group" when it ends.
+func (h *holder) runOnTerminal(ctx context.Context, req Request) (int, error) {
+	here, there := net.Pipe()
+	var serving sync.WaitGroup
+	serving.Go(func() { h.serveConn(ctx, there) })
+	defer serving.Wait()
+	defer here.Close()
+	return attach(here, req)
 }
 
 // exitCode is the exit code that an exec.Cmd's error stands for.

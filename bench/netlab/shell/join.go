@@ -38,6 +38,12 @@ func Join(req Request, shape []string) (int, error) {
 	if len(shape) > 0 {
 		return 0, netlab.UsageError{Err: fmt.Errorf("a lab is running already, and has its shape; leave out %s, or end it first", strings.Join(shape, " "))}
 	}
+	return attach(conn, req)
+}
+
+// attach runs req on this terminal at the holder on the other end of conn, and
+// returns its exit code.
+func attach(conn net.Conn, req Request) (int, error) {
 	w := &wire{conn: conn}
 	in := int(os.Stdin.Fd())
 	req.Term = os.Getenv("TERM")

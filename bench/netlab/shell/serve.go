@@ -28,19 +28,22 @@ func (h *holder) serveAll(ctx context.Context, l net.Listener) {
 		if err != nil {
 			return
 		}
-		all.Go(func() {
-			defer conn.Close()
-			stop := context.AfterFunc(ctx, func() { conn.Close() })
-			defer stop()
-			w := &wire{conn: conn}
-			code, err := h.serve(ctx, w)
-			if err != nil {
-				_ = w.send(msgRefused, []byte(err.Error()))
-				return
-			}
-			_ = w.send(msgExit, []byte{byte(code)})
-		})
+		all.Go(func() { h.serveConn(ctx, conn) })
 	}
+}
+
+// serveConn runs one shell, and closes conn.
+func (h *holder) serveConn(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	w := &wire{conn: conn}
+	code, err := h.serve(ctx, w)
+	if err != nil {
+		_ = w.send(msgRefused, []byte(err.Error()))
+		return
+	}
+	_ = w.send(msgExit, []byte{byte(code)})
 }
 
 // serve runs one shell.
