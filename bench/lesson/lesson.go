@@ -37,10 +37,18 @@ func lessons() []lesson {
 // List writes a line for each lesson.
 func List(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for i, l := range lessons() {
-		fmt.Fprintf(w, "%d\t%s\n", i+1, l.title)
+	for i, title := range Titles() {
+		fmt.Fprintf(w, "%d\t%s\n", i+1, title)
 	}
 	return w.Flush()
+}
+
+// Titles are those of all lessons, in their order.
+func Titles() (all []string) {
+	for _, l := range lessons() {
+		all = append(all, l.title)
+	}
+	return all
 }
 
 // Numbers reads the number of a lesson, or "all".

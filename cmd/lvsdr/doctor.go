@@ -76,6 +76,7 @@ Exit code: 0 healthy, 1 warnings, 2 errors, 3 the examination could not be made.
 	fl.StringArrayVar(&f.vips, "vip", nil, "with --rs: a virtual `ADDR`ess; may be repeated")
 	fl.Uint16Var(&f.port, "port", 0, "with --rs: the port of the service")
 	socketFlag(cmd, &f.socket)
+	completesFlag(cmd, "interface", interfaces)
 	return cmd
 }
 

@@ -40,5 +40,6 @@ if there is none. Without a port it is the first one of a new connection.
 	}
 	cmd.Flags().StringVar(&proto, "proto", "", "tcp, udp or sctp (default: that of the service at the port)")
 	a.flags(cmd)
+	completes(cmd, clientsAndServices)
 	return cmd
 }

@@ -47,6 +47,7 @@ type labFlags struct {
 func (f *labFlags) add(cmd *cobra.Command) {
 	f.topology = netlab.NewTopology()
 	cmd.Flags().AddFlagSet(f.topology.Flags())
+	completesFlag(cmd, "scheduler", schedulers)
 	cmd.Flags().StringVar(&f.topology.File, "topology", "", "read these flags from `FILE`, one a line without dashes, as in: clients 2")
 }
 

@@ -53,6 +53,7 @@ there and whose exit code break returns.`,
 		},
 	}
 	f.add(cmd)
+	completes(cmd, first(faults))
 	f.addPcap(cmd)
 	cmd.Flags().BoolVar(&list, "list", false, "list the faults")
 	cmd.Flags().BoolVar(&stay, "hold", false, "keep the broken lab, with a shell on the director")

@@ -45,6 +45,7 @@ if the problem showed and the remedy helped (docs/lessons.md).`,
 	}
 	cmd.Flags().AddFlag(f.topology.Flags().Lookup("ipv6"))
 	f.addPcap(cmd)
+	completes(cmd, first(lessonNumbers))
 	cmd.Flags().BoolVar(&list, "list", false, "list the lessons")
 	return cmd
 }

@@ -41,6 +41,7 @@ exit code is returned.`,
 		},
 	}
 	f.add(cmd)
+	completes(cmd, first(labHosts))
 	return cmd
 }
 

@@ -51,6 +51,7 @@ func (f *realserverFlags) flags(cmd *cobra.Command, balance bool) {
 	if balance {
 		fl.StringSliceVar(&f.balance, "balance-local-clients", nil, "`PORT` or PORT/udp of the VIP whose clients on this host go to the director; may be given more than once")
 		fl.StringVar(&f.iface, "interface", "", "`IFACE` by which they go (default: the one on the VIP's network)")
+		completesFlag(cmd, "interface", interfaces)
 		fl.StringVar(&f.source, "source", "", "`ADDR`ess of this host that they have (default: the interface's)")
 	}
 }

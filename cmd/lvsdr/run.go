@@ -83,6 +83,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	socketFlag(cmd, &f.socket)
+	completesFlag(cmd, "interface", interfaces)
 	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
 	cmd.MarkFlagsMutuallyExclusive("config-test", "no-config")
 	return cmd

@@ -35,5 +35,6 @@ connections; and says what to change, a line each.`,
 	}
 	cmd.Flags().StringVar(&proto, "proto", "", "tcp, udp or sctp, of VIP:PORT (default: all)")
 	a.flags(cmd)
+	completes(cmd, clientsAndServices)
 	return cmd
 }

@@ -9,6 +9,10 @@ import (
 // WriteText writes what Start or Stop did, for people.
 func (r *Report) WriteText(out io.Writer) error {
 	w := textWriter{out: out}
+	if len(r.Notes) == 0 && len(r.Outcomes) == 0 {
+		w.printf("%s: nothing to do\n", r.VIP)
+		return w.err
+	}
 	w.printf("%s:\n", r.VIP)
 	for _, n := range r.Notes {
 		w.printf("  note: %s\n", n)

@@ -24,6 +24,18 @@ func TestAReportIsALineForEachOutcome(t *testing.T) {
 	}
 }
 
+// A stop that found nothing to undo printed a bare address.
+func TestAReportOfNothingSaysSo(t *testing.T) {
+	var b strings.Builder
+	if err := (&Report{VIP: vipOfTexts}).WriteText(&b); err != nil || b.String() != "192.168.1.100: nothing to do\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+	b.Reset()
+	if err := (&Report{VIP: vipOfTexts, Notes: []string{"no record"}}).WriteText(&b); err != nil || b.String() != "192.168.1.100:\n  note: no record\n" {
+		t.Errorf("with a note: %q, %v", b.String(), err)
+	}
+}
+
 func TestAStatusIsATable(t *testing.T) {
 	s := &Status{VIP: vipOfTexts, Notes: []string{"no record"}, Items: []State{
 		{Item: "VIP on lo", OK: true, Is: "there"}, {Item: "arp_ignore", Is: "0", Want: "1", Ours: true, Was: "2"},
