@@ -113,11 +113,14 @@ type SorryServer struct {
 
 // A RealServer is one server behind a service. It has the port of the service.
 type RealServer struct {
-	Addr             netip.Addr
-	Port             uint16
-	Weight           uint32 // 0 to 2147483647; 0 takes no new connections
-	Upper, Lower     uint32 // connection thresholds; 0 is none
-	InhibitOnFailure bool   // a failed server stays, with weight 0
+	Addr         netip.Addr
+	Port         uint16
+	Weight       uint32 // 0 to 2147483647; 0 takes no new connections
+	Upper, Lower uint32 // connection thresholds; 0 is none
+	// MAC is where frames for the server go (lvsdr_mac); zero: that is asked for by ARP
+	// or neighbour discovery.
+	MAC              frame.MAC
+	InhibitOnFailure bool // a failed server stays, with weight 0
 	// SlowStart is how long the weight grows after the server came back; 0: not
 	// at all. No word of the language sets it yet.
 	SlowStart time.Duration

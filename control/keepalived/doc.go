@@ -15,6 +15,6 @@
 // after a mistake, so does Load; what cannot be served at all is left out, and
 // its Diagnostic says so.
 //
-// Two words are not keepalived's: persistence_default and dr_check, both in
+// Three words are not keepalived's: lvsdr_mac in real_server, persistence_default and dr_check, both in
 // global_defs.
 package keepalived

@@ -47,6 +47,7 @@ type reader struct {
 	claims   map[serviceKey]claim
 	made     map[serviceKey]*VirtualServer // services by their keys
 	late     Diagnostics                   // about whole services
+	macs     givenMACs
 
 	vs     *serviceDraft // the one being read; nil outside
 	rs     *serverDraft

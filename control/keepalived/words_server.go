@@ -40,6 +40,7 @@ func serverWords() []word {
 			{name: "weight", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.tuning.weight })},
 			{name: "uthreshold", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.rs.upper })},
 			{name: "lthreshold", min: 1, max: 1, set: number(0, maxWeight, func(r *reader) **uint32 { return &r.rs.lower })},
+			{name: "lvsdr_mac", min: 1, max: 1, set: (*reader).setMAC},
 			{name: "lvs_method", min: 1, max: anyArgs, set: func(r *reader, n *Node) { r.rs.method = n }},
 			{name: "TCP_CHECK", max: anyArgs, set: (*reader).beginCheck, end: (*reader).endCheck,
 				block: &block{name: "TCP_CHECK", words: slices.Concat(connectionWords(), oldRetryWords())}},

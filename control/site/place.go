@@ -142,7 +142,7 @@ func (s *State) placeServers(sameHost bool) (changed bool) {
 	last := &place{} // of the server before, which is on the same network as a rule
 	for _, addr := range s.plan.addrs {
 		was := s.place(addr)
-		if sameHost && was.ok() && !s.isVIP(addr) {
+		if sameHost && was.ok() && was.MAC == s.plan.macs[addr] && !s.isVIP(addr) {
 			continue
 		}
 		is := s.findServer(addr)
@@ -184,6 +184,9 @@ func (s *State) place(addr netip.Addr) *place {
 // findServer finds the place of a real server.
 func (s *State) findServer(addr netip.Addr) place {
 	at, err := s.serverPlace(addr)
+	if mac, given := s.plan.macs[addr]; given {
+		at.MAC = mac // it counts more than the kernel's entry
+	}
 	if err == nil {
 		return place{Place: at}
 	}

@@ -28,7 +28,8 @@ type outline struct {
 	checks  map[string]checkAt
 	vips    map[netip.Addr]int // the first service of each, by its index in plan.services
 	servers map[netip.Addr]mention
-	addrs   []netip.Addr // the keys of servers, in the order of the file
+	macs    map[netip.Addr]frame.MAC // that the file gives servers
+	addrs   []netip.Addr             // the keys of servers, in the order of the file
 }
 
 // A mention is where the file names a real server's address first.
@@ -103,7 +104,7 @@ func newPlan(cfg *keepalived.Config) *plan {
 		n += len(vs.RealServers)
 	}
 	p := &plan{config: cfg, probed: make([]*probed, 0, n), outline: &outline{checks: make(map[string]checkAt, n),
-		vips: map[netip.Addr]int{}, servers: make(map[netip.Addr]mention, n)}}
+		vips: map[netip.Addr]int{}, macs: map[netip.Addr]frame.MAC{}, servers: make(map[netip.Addr]mention, n)}}
 	first := make(map[*keepalived.Check]int, n) // in probed, by its first check
 	seen := map[dataplane.ServiceKey]bool{}
 	for _, vs := range cfg.VirtualServers {
@@ -130,6 +131,9 @@ func (p *plan) add(vs *keepalived.VirtualServer, first map[*keepalived.Check]int
 	of := " of VS " + vs.Name()
 	for i, rs := range vs.RealServers {
 		p.mention(rs.Addr, mention{n, i})
+		if rs.MAC != (frame.MAC{}) {
+			p.macs[rs.Addr] = rs.MAC
+		}
 		if len(rs.Checks) == 0 {
 			continue
 		}

@@ -62,7 +62,7 @@ func (p *plan) compare(cfg *keepalived.Config) (changed []int, ok bool) {
 func sameOutline(a, b *keepalived.VirtualServer) bool {
 	return keyOf(a) == keyOf(b) && a.SorryServer.Addr == b.SorryServer.Addr &&
 		slices.EqualFunc(a.RealServers, b.RealServers, func(r, s *keepalived.RealServer) bool {
-			return r.Addr == s.Addr && r.Port == s.Port &&
+			return r.Addr == s.Addr && r.Port == s.Port && r.MAC == s.MAC &&
 				slices.EqualFunc(r.Checks, s.Checks, func(c, d *keepalived.Check) bool { return c.Kind == d.Kind })
 		})
 }
