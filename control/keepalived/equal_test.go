@@ -43,6 +43,10 @@ func leaves(t *rapid.T, path string, v reflect.Value, f func(path string, change
 		for i := range v.NumField() {
 			leaves(t, path+"."+v.Type().Field(i).Name, v.Field(i), f)
 		}
+	case reflect.Array:
+		for i := range v.Len() {
+			leaves(t, path+"[]", v.Index(i), f)
+		}
 	case reflect.Pointer:
 		leaves(t, path, v.Elem(), f)
 	case reflect.Slice:
