@@ -313,3 +313,13 @@ func long[T any](less, much T) T {
 	}
 	return less
 }
+
+// raced is few under the race detector, and plain otherwise. It is for random
+// cases of one goroutine, of which the detector only repeats what the plain run
+// finds in all of them.
+func raced[T any](few, plain T) T {
+	if raceEnabled {
+		return few
+	}
+	return plain
+}
