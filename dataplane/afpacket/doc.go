@@ -1,11 +1,13 @@
-// Package afpacket is the live [dataplane.NIC] on Linux: an AF_PACKET socket
-// with a TPACKET_V2 receive ring, a classic BPF filter in the kernel and
-// batched sends, virtio_net_hdr before every frame in both directions.
+// Package afpacket is the live [dataplane.NIC] on Linux: AF_PACKET sockets
+// with TPACKET_V2 receive rings, one for SYNs and one for all else, classic BPF
+// filters in the kernel and batched sends, virtio_net_hdr before every frame in
+// both directions.
 //
 // How a frame travels:
 //
 //	NIC ▶ filter.go (in the kernel) ▶ ring.go (shared memory) ▶ Recv
-//	                                └▶ queue_linux.go (super-frames) ┘
+//	                                ├▶ queue_linux.go (super-frames) ┤
+//	                                └▶ syns_linux.go (SYNs) ─────────┘
 //	Send ▶ sendmmsg(2), frame and header from where they lie in the ring ▶ any interface
 //	     └▶ xdpsend_linux.go (full batches, nothing left to do: AF_XDP) ────┘
 //
