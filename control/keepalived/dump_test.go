@@ -37,6 +37,9 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		InhibitOnFailure: rapid.Bool().Draw(t, "inhibit"), Timing: drawTiming(t, 1),
 		Upper: rapid.Uint32Range(0, maxWeight).Draw(t, "upper"),
 	}
+	if rapid.Bool().Draw(t, "MAC given") {
+		r.MAC = frame.MAC{2, 0, 0, 0, 0x55, 1}
+	}
 	r.Lower = rapid.Uint32Range(0, r.Upper).Draw(t, "lower")
 	for range rapid.IntRange(0, 2).Draw(t, "checks") {
 		c := &Check{Kind: TCPCheck, ConnectIP: addr, ConnectPort: max(port, 1), Timing: drawTiming(t, 0)}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"lvsdr/dataplane/frame"
 	"lvsdr/scheduler"
 )
 
@@ -115,6 +116,7 @@ func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
 	l.addIf(r.Weight != v.Weight, "weight", r.Weight)
 	l.addIf(r.Upper != 0, "uthreshold", r.Upper)
 	l.addIf(r.Lower != 0, "lthreshold", r.Lower)
+	l.addIf(r.MAC != (frame.MAC{}), "lvsdr_mac", r.MAC)
 	l.addIf(r.InhibitOnFailure != v.InhibitOnFailure, "inhibit_on_failure", formatBool(r.InhibitOnFailure))
 	said := r.Timing.lines(&l, parent)
 	for _, c := range r.Checks {
