@@ -16,7 +16,7 @@ import (
 // Limits of the server. A client that says nothing costs a descriptor and two
 // goroutines, which the director's checks need more.
 const (
-	maxConns      = 128              // connections at once
+	maxConns      = 128              // connections at once, see connLimit
 	headerTimeout = 5 * time.Second  // from a connection's or a request's start to the end of its header
 	idleTimeout   = 30 * time.Second // between two requests
 	writeTimeout  = 30 * time.Second // of an answer; streams and edits have their own
@@ -27,7 +27,7 @@ const (
 // neither ask nor read are left, and where there are too many the one that has
 // been silent for the longest goes first.
 func Serve(ctx context.Context, l net.Listener, b Backend) error {
-	bound := connBound{limit: maxConns}
+	bound := connBound{limit: connLimit(descriptors())}
 	srv := &http.Server{Handler: Handler(b), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
 		MaxHeaderBytes: maxHeader, ConnState: bound.changed,
 		ErrorLog: log.New(io.Discard, "", 0)} // a client's fault is its own affair
