@@ -59,10 +59,11 @@ type NIC struct {
 	looks      atomic.Uint32 // calls of SetVisible(false)
 	xdpError   atomic.Pointer[error]
 
-	mu     sync.Mutex // held where sockets and wake are used beside the worker
-	closed bool
-	groups []group              // joined; sorted
-	filter []bpf.RawInstruction // of fd; nil: it lets nothing in yet
+	mu      sync.Mutex // held where sockets and wake are used beside the worker
+	closed  bool
+	groups  []group              // joined; sorted
+	reports listeners            // of the groups
+	filter  []bpf.RawInstruction // of fd; nil: it lets nothing in yet
 }
 
 // What NIC.polled has.
@@ -250,7 +251,10 @@ func (p *NIC) SetVIPs(vips []netip.Addr) error {
 		leaveGroups(p.fd, p.index, fresh)
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
-	leaveGroups(p.fd, p.index, without(p.groups, want))
+	gone := without(p.groups, want)
+	leaveGroups(p.fd, p.index, gone)
+	p.reports.leave(p.index, gone)
+	p.reports.join(p.index, want) // those too that could not be joined before
 	p.groups = want
 	return nil
 }
@@ -490,6 +494,7 @@ func (p *NIC) Close() error {
 	}
 	p.readMissed()
 	p.closed = true
+	p.reports.close()
 	for _, x := range p.xdps {
 		p.sendFull.Add(uint64(x.pending))
 		x.close()
