@@ -192,8 +192,8 @@ func (t *Topology) check() error {
 		return fmt.Errorf("--weights: no server has a weight above 0")
 	case slices.Min(t.Weights) < 0 || slices.Max(t.Weights) > maxWeight:
 		return fmt.Errorf("--weights: a weight is from 0 to %d", maxWeight)
-	case !slices.Contains(scheduler.Names(), t.Scheduler):
-		return fmt.Errorf("--scheduler %q: there are %s", t.Scheduler, strings.Join(scheduler.Names(), ", "))
+	case !slices.Contains(Schedulers(), t.Scheduler):
+		return fmt.Errorf("--scheduler %q: there are %s", t.Scheduler, strings.Join(Schedulers(), ", "))
 	case err != nil || seconds > 31*86400:
 		return fmt.Errorf("--persistence %q: a number of seconds up to 31 days; 0: off", t.Persistence)
 	case t.MTU < least || t.MTU > maxMTU:
@@ -218,3 +218,6 @@ func (t *Topology) Spec() Spec {
 func (t *Topology) Service() Service {
 	return Service{Port: ServicePort, Scheduler: t.Scheduler, Persistence: t.Persistence}
 }
+
+// Schedulers are those that a lab's service may have.
+func Schedulers() []string { return scheduler.Names() }

@@ -10,8 +10,8 @@ import (
 
 	"lvsdr/bench/fault"
 	"lvsdr/bench/lesson"
+	"lvsdr/bench/netlab"
 	"lvsdr/control/api"
-	"lvsdr/scheduler"
 )
 
 // completionPatience is how long a director may take while a shell waits for
@@ -71,7 +71,7 @@ func labHosts(*cobra.Command, []string) []cobra.Completion {
 	return []cobra.Completion{"client", "director", "rs1", "rs2", "rs3", "router"}
 }
 
-func schedulers(*cobra.Command, []string) []cobra.Completion { return scheduler.Names() }
+func schedulers(*cobra.Command, []string) []cobra.Completion { return netlab.Schedulers() }
 
 // interfaces are those of this host.
 func interfaces(*cobra.Command, []string) (all []cobra.Completion) {

@@ -5,13 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	vnetns "github.com/vishvananda/netns"
 
 	"lvsdr/bench/netns"
 	"lvsdr/control/localclient"
@@ -21,7 +19,7 @@ import (
 // A network manager or `ip rule del` takes the way of clients on this host away;
 // Watch says so, and Set restores it.
 func TestWatchTellsOfRulesThatWereRemoved(t *testing.T) {
-	inHost(t, func(_ int, v4, v6 localclient.VIP) {
+	onHost(t, func(h *netns.Host, _ int, v4, v6 localclient.VIP) {
 		r, err := localclient.New()
 		if err != nil {
 			t.Fatal(err)
@@ -38,20 +36,10 @@ func TestWatchTellsOfRulesThatWereRemoved(t *testing.T) {
 		}
 		set(v4, v6)
 		want := ours(t)
-		here, err := vnetns.Get()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer here.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		calls, ended := make(chan struct{}, 1000), make(chan error, 1)
 		go func() {
-			runtime.LockOSThread() // the thread ends with the goroutine
-			if err := vnetns.Set(here); err != nil {
-				ended <- err
-				return
-			}
-			ended <- localclient.Watch(ctx, func() { calls <- struct{}{} })
+			ended <- h.Do(func() error { return localclient.Watch(ctx, func() { calls <- struct{}{} }) })
 		}()
 		told := func() bool {
 			select {
@@ -141,6 +129,12 @@ func ours(t *testing.T) []string {
 // fd00::10; the first and the last are the sources of the VIPs f is given.
 func inHost(t *testing.T, f func(eth0 int, v4, v6 localclient.VIP)) {
 	t.Helper()
+	onHost(t, func(_ *netns.Host, eth0 int, v4, v6 localclient.VIP) { f(eth0, v4, v6) })
+}
+
+// onHost is inHost, for an f that enters the host with another goroutine.
+func onHost(t *testing.T, f func(h *netns.Host, eth0 int, v4, v6 localclient.VIP)) {
+	t.Helper()
 	netns.Require(t)
 	h, err := netns.NewHost("director", netns.HostConfig{IPv6: true})
 	if err != nil {
@@ -162,7 +156,7 @@ func inHost(t *testing.T, f func(eth0 int, v4, v6 localclient.VIP)) {
 		if err != nil {
 			return err
 		}
-		f(eth0.Index,
+		f(h, eth0.Index,
 			localclient.VIP{Addr: netip.MustParseAddr("192.0.2.100"), Source: own4.Addr(), Replies: []int{eth0.Index}},
 			localclient.VIP{Addr: netip.MustParseAddr("fd00::100"), Source: own6.Addr(), Replies: []int{eth0.Index}})
 		return nil
