@@ -138,7 +138,7 @@ func (d *daemon) openActors() (err error) {
 		return err
 	}
 	a.ARP = d.arp
-	d.nics = nics.New(nics.Config{Director: d.director, ARP: d.arp.Inbox(), Now: d.clock.Now, Workers: o.Workers, XDP: o.XDP, Log: o.Log,
+	d.nics = nics.New(nics.Config{Director: d.director, ARP: d.arp.Inbox(), Now: d.clock.Now, Workers: o.Workers, XDP: o.XDP, Spin: o.Spin, Log: o.Log,
 		Lost: func(i int, err error) { box.put(nil, portsLost{i, err}) }})
 	a.NICs = d.nics
 	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked})

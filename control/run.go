@@ -45,6 +45,9 @@ type Options struct {
 	// XDP sends full batches by AF_XDP sockets while nothing captures, see
 	// afpacket.Config.
 	XDP bool
+	// Spin is how long a worker watches for frames before it sleeps, see
+	// afpacket.Config.
+	Spin time.Duration
 	// Resume is how long after the start packets of unknown connections are scheduled, as
 	// they may be of connections from before; 0: never.
 	Resume time.Duration

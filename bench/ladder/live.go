@@ -60,6 +60,9 @@ func liveRungs(l *Live) []Rung {
 	if len(l.Naive) > 0 {
 		add("small", smallMetrics(), wired, small, udp)
 	}
+	for _, rate := range pacedRates {
+		add("paced/"+count(rate), pacedMetrics(), wired, paced(rate), []device{{"lvsdr", startLvsdr("UDP")}})
+	}
 	for _, r := range []struct {
 		name string
 		pacing

@@ -27,6 +27,7 @@ type runFlags struct {
 	rescheduleSYN                     bool
 	resume                            time.Duration
 	workers, connLimit                int
+	spin                              string
 	tunables                          map[string]string
 	logFormat                         string
 	logLevel                          slog.Level
@@ -74,6 +75,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
+	fl.StringVar(&f.spin, "spin", "adaptive", "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, or adaptive (docs/operations.md)")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
 	fl.BoolVar(&f.keepShield, "keep-shield", false, "leave the shield in place at the end, for the next start (docs/operations.md)")
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")
@@ -103,6 +105,10 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
 	}
+	spin, err := parseSpin(f.spin)
+	if err != nil {
+		return exitError{usageCode, err}
+	}
 	tunables.RescheduleSYN = f.rescheduleSYN
 	if err := privileges.Reduce(); err != nil {
 		log.Info("the director keeps privileges that it does not need; one built with CGO_ENABLED=0 gives them back", "error", err)
@@ -111,11 +117,29 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	defer stop()
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), ServeRest: f.serveRest,
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
 		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {
 		return exitError{bad.Found.ExitCode(), err}
 	}
 	return err
+}
+
+// maxSpin is the longest time that a worker watches for frames.
+const maxSpin = 10 * time.Millisecond
+
+// parseSpin reads --spin, as afpacket.Config has it.
+func parseSpin(s string) (time.Duration, error) {
+	if s == "adaptive" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil || d < 0 || d > maxSpin:
+		return 0, fmt.Errorf("--spin %s: neither adaptive nor a time from 0 to %s, such as 100us", s, maxSpin)
+	case d == 0:
+		return -1, nil
+	}
+	return d, nil
 }

@@ -46,3 +46,16 @@ func TestSIGHUPAsksForAReload(t *testing.T) {
 		t.Fatal("no reload was asked for")
 	}
 }
+
+func TestSpinIsATimeOrAdaptive(t *testing.T) {
+	for s, want := range map[string]time.Duration{"adaptive": 0, "0": -1, "0s": -1, "50us": 50 * time.Microsecond, "10ms": 10 * time.Millisecond} {
+		if got, err := parseSpin(s); err != nil || got != want {
+			t.Errorf("--spin %s is %v, %v, want %v", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "fast", "-1us", "11ms", "100"} {
+		if got, err := parseSpin(s); err == nil {
+			t.Errorf("--spin %q is %v, want an error", s, got)
+		}
+	}
+}

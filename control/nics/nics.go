@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/afpacket"
@@ -53,6 +54,9 @@ type Config struct {
 	Workers  int                 // on each interface; 0: one
 	// XDP allows to send by AF_XDP while nothing would miss the frames.
 	XDP bool
+	// Spin is how long a worker watches for frames before it sleeps, see
+	// afpacket.Config.
+	Spin time.Duration
 	// Lost is told that an interface's ports failed, because it was deleted, say.
 	// The next Set opens them anew. It is called from the worker's goroutine and
 	// must not block; nil: nothing is told.
@@ -187,7 +191,7 @@ func (g *group) setVIPs(vips []netip.Addr) error {
 // open opens the ports of w and starts their workers.
 func (n *NICs) open(w *Wish) error {
 	c := afpacket.Config{Interface: &net.Interface{Index: w.Index, Name: w.Name, MTU: w.MTU},
-		VIPs: w.VIPs, Neighbours6: !w.Local, XDP: n.cfg.XDP && !w.Local}
+		VIPs: w.VIPs, Neighbours6: !w.Local, XDP: n.cfg.XDP && !w.Local, Spin: n.cfg.Spin}
 	workers := n.cfg.Workers
 	if w.Local {
 		c.Slots, c.SYNSlots, workers = localSlots, localSYNSlots, 1

@@ -12,9 +12,12 @@ const (
 	DefaultSlots      = 4096 // fewer where slots are long: a ring of about 8 MiB
 	DefaultSYNSlots   = 16384
 	DefaultMaxFrame   = 65535 + 14 + 4 // the longest IPv4 packet, Ethernet header, one VLAN tag
-	DefaultSpin       = 100 * time.Microsecond
 	DefaultSendBuffer = 4 << 20
 )
+
+// adaptiveSpin is how long an empty ring is watched by default: longer than an exchange
+// takes that begins with a sleep, so that the next one does without.
+const adaptiveSpin = 250 * time.Microsecond
 
 // Bounds of [Config].
 const (
@@ -80,10 +83,10 @@ type Config struct {
 	// "BIG TCP" (gso_max_size or gso_ipv4_max_size above 65536).
 	MaxFrame int
 
-	// Spin is how long Recv watches an empty ring before it sleeps, if
-	// spinning paid lately. Default 100 µs, longer than an exchange takes
-	// that begins with a sleep, so that the next one does without; negative:
-	// never. Watching costs CPU time and saves 50 to 100 µs for each wake-up.
+	// Spin is how long Recv watches an empty ring before it sleeps, if frames
+	// came while it did lately. Watching costs up to a whole CPU, and saves 50 to
+	// 100 µs for each wake-up. 0: up to 250 µs, and only while there are more frames
+	// for it, as where each is the answer to the last; negative: never.
 	Spin time.Duration
 
 	// SendBuffer is the socket's send buffer in bytes: how much may wait in
@@ -122,9 +125,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxFrame == 0 {
 		c.MaxFrame = DefaultMaxFrame
-	}
-	if c.Spin == 0 {
-		c.Spin = DefaultSpin
 	}
 	if c.SendBuffer == 0 {
 		c.SendBuffer = DefaultSendBuffer

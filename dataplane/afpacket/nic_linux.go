@@ -35,6 +35,7 @@ type NIC struct {
 	queue   queue
 	spin    spinner
 	spinFor time.Duration
+	opened  time.Time
 	tx      sender
 	xdps    []*xdp         // one for each interface that full batches leave by
 	polled  [3]unix.PollFd // see below
@@ -198,7 +199,10 @@ func joinAll(fds []int, id uint16) (err error) {
 // newNIC opens a NIC without rings, whose filters let nothing in yet.
 func newNIC(cfg Config) (*NIC, error) {
 	p := &NIC{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: -1, wake: -1, syns: syns{fd: -1},
-		spinFor: cfg.Spin, neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
+		spinFor: cfg.Spin, opened: time.Now(), neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
+	if p.spin.fixed = cfg.Spin > 0; cfg.Spin == 0 {
+		p.spinFor = adaptiveSpin
+	}
 	p.tx.init()
 	if err := p.open(cfg.Interface); err != nil {
 		_ = p.Close()
@@ -298,7 +302,7 @@ func (p *NIC) Recv(b *dataplane.Batch) error {
 			return nil
 		}
 		p.release()
-		if !watched && p.spinFor > 0 && p.spin.want() {
+		if !watched && p.spinPays() {
 			watched = true
 			hit := p.watch()
 			p.spin.done(hit)
@@ -356,20 +360,6 @@ func (p *NIC) message(k *dataplane.Packet) []byte {
 		return p.queue.message(i, k)
 	}
 	return p.syns.ring.message(k)
-}
-
-// watch looks at the rings until a frame comes or the time is over.
-func (p *NIC) watch() bool {
-	const looks = 64 // between two looks at the clock, which cost 40 ns each
-	start := time.Now()
-	for time.Since(start) < p.spinFor && !p.stopped.Load() {
-		for range looks {
-			if p.ready() {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // Times for poll, in milliseconds.

@@ -1,0 +1,107 @@
+package ladder
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pacedRates are the rates of the paced rungs, in frames per second.
+var pacedRates = []int{1000, 10_000, 100_000}
+
+// pacedMetrics are the metrics of paced.
+func pacedMetrics() []Metric {
+	return []Metric{{Name: "/cpu", Unit: "%", Less: true, Bare: true}, {Name: "/offered", Unit: "frames/s", Bare: true}, {Name: "/lost", Unit: "%", Less: true, Bare: true}}
+}
+
+// paced sends 60-byte UDP frames one by one at that rate, by chance and whatever becomes
+// of them, and measures what part of a CPU the forwarder and the kernel on its behalf
+// take, in per cent, how many frames were offered in a second, and which part does not
+// reach the real server's interface.
+// The server's kernel only counts them.
+func paced(rate int) measurement {
+	return func(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
+		if err := disown(s.Servers[0]); err != nil {
+			return nil, err
+		}
+		var got []float64
+		return got, s.Clients[0].Do(func() error { // locks the thread, too
+			c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.target))
+			if err != nil {
+				return fmt.Errorf("send to the director: %w", err)
+			}
+			defer func() { _ = c.Close() }()  // what it sent is sent
+			return pinnedTo(1, func() error { // the forwarder has the last CPU
+				if _, err := pace(ctx, c, rate, t/5); err != nil { // warm up, and let the forwarder adapt
+					return err
+				}
+				got, err = s.measurePaced(ctx, c, rate, t)
+				return err
+			})
+		})
+	}
+}
+
+// measurePaced is paced once all is prepared.
+func (s *site) measurePaced(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) ([]float64, error) {
+	frames, err := settled(s, noFrames)
+	if err != nil {
+		return nil, err
+	}
+	cpu, err := processTime(s.pid)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	sent, err := pace(ctx, c, rate, t)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(begin)
+	used, err := processTime(s.pid)
+	if err != nil {
+		return nil, err
+	}
+	arrived, err := settled(s, frames)
+	if err != nil {
+		return nil, err
+	}
+	lost := sample{offered: sent, arrived: arrived - frames}.lost()
+	return []float64{100 * float64(used-cpu) / float64(took), float64(sent) / took.Seconds(), 100 * lost}, nil
+}
+
+// shortSleep is how much earlier than its time a sleep ends, since the kernel adds to it.
+const shortSleep = 100 * time.Microsecond
+
+// pace sends for t, each frame at its time, and says how many. Times between frames
+// are of the exponential distribution.
+func pace(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent uint64, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	payload, random := make([]byte, smallPayload), rand.New(rand.NewPCG(1, uint64(rate)))
+	due := 0.0 // of the next frame, seconds
+	for begin := time.Now(); ctx.Err() == nil; {
+		since := time.Since(begin)
+		if since >= t {
+			break
+		}
+		if ahead := time.Duration(due*1e9) - since; ahead > 0 {
+			if ahead > 2*shortSleep {
+				wait := unix.NsecToTimespec((ahead - shortSleep).Nanoseconds())
+				_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &wait, nil) // an interrupted one is shorter
+			}
+			continue
+		}
+		if _, err := c.Write(payload); err != nil {
+			return sent, fmt.Errorf("send to the director: %w", err)
+		}
+		sent++
+		due += random.ExpFloat64() / float64(rate)
+	}
+	return sent, ctx.Err()
+}
