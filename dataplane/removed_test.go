@@ -3,8 +3,6 @@ package dataplane_test
 import (
 	"testing"
 	"time"
-
-	"lvsdr/dataplane"
 )
 
 // A removed server is listed with what it had, while anything refers to it, and not
@@ -54,7 +52,7 @@ func TestARemovedServersTemplatesAreListed(t *testing.T) {
 		l.remove(tcpService(443), server)
 	}
 	all := l.d.Removed()
-	if len(all) != 1 || all[0].Persistent != 1 || all[0].Service != (dataplane.ServiceKey)(tcpService(443)) {
+	if len(all) != 1 || all[0].Persistent != 1 || all[0].Service != tcpService(443) {
 		t.Errorf("removed are %+v", all)
 	}
 }
