@@ -75,9 +75,10 @@ func TestAVIPAddedByAReloadServesFromItsFirstRequestOn(t *testing.T) {
 	get(t, lab, 2)
 }
 
-// The groups that an IPv6 VIP is asked for in have one owner, the port: a second
-// membership would outlive the port's.
-func TestTheGroupOfAnIPv6VIPIsJoinedOnce(t *testing.T) {
+// The group that an IPv6 VIP is asked for in has two members, both of the NIC: its packet
+// socket, and an IPv6 socket for which the kernel reports it to the network. Any other
+// membership would outlive them.
+func TestTheGroupOfAnIPv6VIPIsJoinedAndLeft(t *testing.T) {
 	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Net: lab6, Servers: weighted(1)})
 	users := func() string {
@@ -99,8 +100,8 @@ func TestTheGroupOfAnIPv6VIPIsJoinedOnce(t *testing.T) {
 	}
 	before := users()
 	d := direct(t, lab, lab.Config(rotating()))
-	if got := users(); before != "0" || got != "1" {
-		t.Errorf("the group has %s members, and %s while the director runs; want 0 and 1", before, got)
+	if got := users(); before != "0" || got != "2" {
+		t.Errorf("the group has %s members, and %s while the director runs; want 0 and 2", before, got)
 	}
 	if err := d.Stop(); err != nil {
 		t.Fatal(err)

@@ -155,7 +155,7 @@ func TestSettingsOfTheDirectorsHostAreJudged(t *testing.T) {
 			x.Config.VirtualServers[0].Persistence = keepalived.Persistence{Timeout: 120, FromDefault: true}
 		}, ""},
 		{"a warning of the configuration's", func(x *exam) {
-			x.Diags = keepalived.Diagnostics{{Severity: keepalived.Warning, Keyword: "weight", Text: "text"}}
+			x.Diags = keepalived.Diagnostics{{Pos: keepalived.Pos{File: "keepalived.conf", Line: 3}, Severity: keepalived.Warning, Keyword: "weight", Text: "text"}}
 		}, findings.Configuration},
 		{"a reload was refused", func(x *exam) { x.Status.ConfigErr = "text" }, findings.DirectorProblem},
 		{"frames were missed", func(x *exam) {
