@@ -48,7 +48,8 @@ func printNodes(b *bufio.Writer, nodes []*Node, depth int) {
 // quoteIfNeeded is word as it must be written to be read as one word.
 func quoteIfNeeded(word string, q quotes) string {
 	if q == ordinary {
-		if plainWord(word, "\"#!{}$") {
+		// A backslash at the end of a line joins the next one to it.
+		if plainWord(word, "\"#!{}$") && !strings.HasSuffix(word, `\`) {
 			return word
 		}
 		return `"` + word + `"` // in which nothing is special

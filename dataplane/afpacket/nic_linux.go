@@ -62,6 +62,7 @@ type NIC struct {
 
 	mu      sync.Mutex // held where sockets and wake are used beside the worker
 	closed  bool
+	once    [8]byte              // what signal writes; a local one would be allocated
 	groups  []group              // joined; sorted
 	reports listeners            // of the groups
 	filter  []bpf.RawInstruction // of fd; nil: it lets nothing in yet
@@ -469,7 +470,8 @@ func (p *NIC) signal() {
 	defer p.mu.Unlock()
 	if !p.closed {
 		// Fails only when it is full, and readable therefore.
-		_, _ = unix.Write(p.wake, []byte{0, 0, 0, 0, 0, 0, 0, 1})
+		p.once[len(p.once)-1] = 1
+		_, _ = unix.Write(p.wake, p.once[:])
 	}
 }
 
