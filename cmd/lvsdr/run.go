@@ -75,7 +75,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
-	fl.StringVar(&f.spin, "spin", "adaptive", "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, or adaptive (docs/operations.md)")
+	fl.StringVar(&f.spin, "spin", "100us", "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, or adaptive (docs/operations.md)")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
 	fl.BoolVar(&f.keepShield, "keep-shield", false, "leave the shield in place at the end, for the next start (docs/operations.md)")
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")

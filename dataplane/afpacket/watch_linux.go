@@ -21,9 +21,9 @@ func (p *NIC) spinPays() bool {
 	return p.spin.want()
 }
 
-// watch looks at the rings until a frame comes or the time is over, and offers the CPU
-// to other threads meanwhile: one of them may be the kernel's that brings the frames.
-// Where one takes it for long this CPU is not watch's to burn.
+// watch looks at the rings until a frame comes or the time is over. Where the time is
+// not fixed it offers the CPU to other threads meanwhile: one of them may be the kernel's
+// that brings the frames. Where one takes it for long this CPU is not watch's to burn.
 func (p *NIC) watch() bool {
 	const looks = 64 // between two offers, which cost 0.2 µs each
 	start := time.Now()
@@ -33,9 +33,11 @@ func (p *NIC) watch() bool {
 				return true
 			}
 		}
-		yield()
+		if !p.spin.fixed {
+			yield()
+		}
 		now := time.Since(start)
-		if now-before > crowded {
+		if !p.spin.fixed && now-before > crowded {
 			return p.ready()
 		}
 		before = now
