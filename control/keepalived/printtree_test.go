@@ -48,8 +48,8 @@ func printNodes(b *bufio.Writer, nodes []*Node, depth int) {
 // quoteIfNeeded is word as it must be written to be read as one word.
 func quoteIfNeeded(word string, q quotes) string {
 	if q == ordinary {
-		// A backslash at the end of a line joins the next one to it.
-		if plainWord(word, "\"#!{}$") && !strings.HasSuffix(word, `\`) {
+		// A backslash alone at the end of a line belongs to the word before it.
+		if plainWord(word, "\"#!{}$") && word != `\` {
 			return word
 		}
 		return `"` + word + `"` // in which nothing is special
