@@ -16,17 +16,36 @@ import (
 	"lvsdr/bench/netlab"
 )
 
-// A service manager is told when the director serves, when it reads its configuration
-// again and when that is over, and that it stops (sd_notify(3)).
-func TestTheServiceManagerIsTold(t *testing.T) {
-	t.Parallel()
-	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
+// managed starts a director with such variables in its environment, and returns the
+// socket of its service manager too.
+func managed(t *testing.T, lab *network, env ...string) (*process, *net.UnixConn) {
+	t.Helper()
 	dir := shortDir(t)
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer manager.Close()
+	t.Cleanup(func() { _ = manager.Close() }) // nothing more is read
+	file := filepath.Join(dir, "keepalived.conf")
+	if err := os.WriteFile(file, []byte(lab.Config(rotating())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{}
+	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", "-c", file, "--socket", filepath.Join(dir, "sock"))
+	p.Env = append(append(p.Environ(), "NOTIFY_SOCKET="+manager.LocalAddr().String()), env...)
+	p.Stdout, p.Stderr = &p.log, &p.log
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p, manager
+}
+
+// A service manager is told when the director serves, when it reads its configuration
+// again and when that is over, and that it stops (sd_notify(3)).
+func TestTheServiceManagerIsTold(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
+	p, manager := managed(t, lab)
 	told := func(pattern string) {
 		t.Helper()
 		var b [256]byte
@@ -35,6 +54,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 			if err := manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
 				t.Fatal(err)
 			}
+			var err error
 			if n, err = manager.Read(b[:]); err != nil {
 				t.Fatalf("waiting for %s: %v", pattern, err)
 			}
@@ -42,17 +62,6 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 		if !regexp.MustCompile("^(?:" + pattern + ")$").Match(b[:n]) {
 			t.Fatalf("told %q, want %s", b[:n], pattern)
 		}
-	}
-	file := filepath.Join(dir, "keepalived.conf")
-	if err := os.WriteFile(file, []byte(lab.Config(rotating())), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{}
-	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", "-c", file, "--socket", filepath.Join(dir, "sock"))
-	p.Env = append(p.Environ(), "NOTIFY_SOCKET="+manager.LocalAddr().String())
-	p.Stdout, p.Stderr = &p.log, &p.log
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
 	}
 	told("READY=1")
 	told("STATUS=1 service, 1 of 1 server up")
@@ -73,23 +82,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 func TestTheWatchdogIsFedWhileTheDirectorWorks(t *testing.T) {
 	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
-	dir := shortDir(t)
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer manager.Close()
-	file := filepath.Join(dir, "keepalived.conf")
-	if err := os.WriteFile(file, []byte(lab.Config(rotating())), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{}
-	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", "-c", file, "--socket", filepath.Join(dir, "sock"))
-	p.Env = append(p.Environ(), "NOTIFY_SOCKET="+manager.LocalAddr().String(), "WATCHDOG_USEC=400000")
-	p.Stdout, p.Stderr = &p.log, &p.log
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p, manager := managed(t, lab, "WATCHDOG_USEC=400000")
 	// feeds waits for n feeds, or that there is none for some time.
 	feeds := func(n int, wait time.Duration) (fed int) {
 		if err := manager.SetReadDeadline(time.Now().Add(wait)); err != nil {

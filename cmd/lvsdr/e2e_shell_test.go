@@ -3,14 +3,10 @@ package main_test
 import (
 	"context"
 	"errors"
-	"io"
 	"os/exec"
 	"strings"
 	"testing"
 
-	"github.com/creack/pty"
-
-	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
 )
 
@@ -84,24 +80,12 @@ func TestALabShellOnATerminalHasAPromptAndEndsQuietly(t *testing.T) {
 		cmd.Args = append(cmd.Args, "shell", "rs1", "--servers", "1")
 		cmd.Env = append(cmd.Environ(), "SHELL="+program, "TERM=dumb")
 		cmd.SysProcAttr = nil // the terminal makes a session
-		master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 200})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var written netlab.Output
-		copied := make(chan struct{})
-		go func() {
-			defer close(copied)
-			_, _ = io.Copy(&written, master) // it ends with an error when the program ends
-		}()
-		await(t, program+"'s prompt", func() bool { return strings.Contains(written.String(), "rs1$ ") })
-		if _, err := io.WriteString(master, "echo at $LVSDR_LAB; stty size; exit 3\n"); err != nil {
-			t.Fatal(err)
-		}
+		term := onTerminal(t, cmd, 200)
+		await(t, program+"'s prompt", func() bool { return strings.Contains(term.written.String(), "rs1$ ") })
+		term.press(t, "echo at $LVSDR_LAB; stty size; exit 3\n")
 		_ = cmd.Wait() // the exit code says it
-		<-copied
-		master.Close()
-		out := written.String()
+		term.close()
+		out := term.written.String()
 		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(out, "\nat rs1\r\n24 200\r\n") || strings.Contains(out, "process group") || strings.Contains(out, "job control") {
 			t.Errorf("%s: exit code %d:\n%s", program, code, out)
 		}

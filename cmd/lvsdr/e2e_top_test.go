@@ -3,7 +3,6 @@ package main_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -60,19 +59,9 @@ func TestTopOnATerminal(t *testing.T) {
 	d := direct(t, lab, lab.Config(netlab.Service{Port: port, Persistence: "0", Server: "TCP_CHECK { connect_timeout 1 }"}))
 	get(t, lab, 40)
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary(), "top", "--interval", "100ms", "--socket", d.Socket)
-	master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may have ended
-	var written netlab.Output
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		_, _ = io.Copy(&written, master) // it ends with an error when the program ends
-	}()
+	term := onTerminal(t, cmd, 80)
 	last := func() []string {
-		all := screens(written.String())
+		all := screens(term.written.String())
 		if len(all) == 0 {
 			return nil
 		}
@@ -83,9 +72,7 @@ func TestTopOnATerminal(t *testing.T) {
 	}
 	press := func(keys string) {
 		t.Helper()
-		if _, err := io.WriteString(master, keys); err != nil {
-			t.Fatal(err)
-		}
+		term.press(t, keys)
 	}
 	await(t, "the first screen", latest("> tcp 192.168.1.100:8080"))
 	press("jj\x1b[B")
@@ -98,27 +85,26 @@ func TestTopOnATerminal(t *testing.T) {
 	await(t, "another order", latest("sort: connections/s"))
 	press("p")
 	await(t, "a pause", latest("PAUSED"))
-	for _, s := range screens(written.String()) {
+	for _, s := range screens(term.written.String()) {
 		wantFits(t, s, 80, 24)
 	}
-	if err := pty.Setsize(master, &pty.Winsize{Rows: 10, Cols: 40}); err != nil {
+	if err := pty.Setsize(term.master, &pty.Winsize{Rows: 10, Cols: 40}); err != nil {
 		t.Fatal(err)
 	}
 	// One of the old size may have been under way.
 	await(t, "the smaller screen", func() bool { return len(misfits(last(), 40, 10)) == 0 })
-	seen := len(screens(written.String()))
-	await(t, "another one", func() bool { return len(screens(written.String())) > seen })
-	for _, s := range screens(written.String())[seen:] {
+	seen := len(screens(term.written.String()))
+	await(t, "another one", func() bool { return len(screens(term.written.String())) > seen })
+	for _, s := range screens(term.written.String())[seen:] {
 		wantFits(t, s, 40, 10)
 	}
 	press("q")
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
-	master.Close()
-	<-copied
-	if !strings.HasSuffix(written.String(), "\x1b[?25h\x1b[?1049l") {
-		t.Errorf("it leaves the terminal as %q", written.String()[max(0, len(written.String())-40):])
+	term.close()
+	if !strings.HasSuffix(term.written.String(), "\x1b[?25h\x1b[?1049l") {
+		t.Errorf("it leaves the terminal as %q", term.written.String()[max(0, len(term.written.String())-40):])
 	}
 }
 
@@ -155,26 +141,14 @@ func TestTopWithoutColours(t *testing.T) {
 		if !colours {
 			cmd.Env = append(cmd.Env, "NO_COLOR=1")
 		}
-		master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var written netlab.Output
-		copied := make(chan struct{})
-		go func() {
-			defer close(copied)
-			_, _ = io.Copy(&written, master) // it ends with an error when the program ends
-		}()
-		await(t, "a server that is down", func() bool { return strings.Contains(written.String(), " down") })
-		if _, err := io.WriteString(master, "q"); err != nil {
-			t.Fatal(err)
-		}
+		term := onTerminal(t, cmd, 80)
+		await(t, "a server that is down", func() bool { return strings.Contains(term.written.String(), " down") })
+		term.press(t, "q")
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
-		master.Close()
-		<-copied
-		if red := strings.Contains(written.String(), "\x1b[31m"); red != colours {
+		term.close()
+		if red := strings.Contains(term.written.String(), "\x1b[31m"); red != colours {
 			t.Errorf("NO_COLOR set: %v, and yet red is %v", !colours, red)
 		}
 	}
