@@ -3,7 +3,9 @@ package main_test
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -69,6 +71,10 @@ exit 3
 func TestALabShellOnATerminalHasAPromptAndEndsQuietly(t *testing.T) {
 	t.Parallel()
 	netns.Require(t)
+	home := t.TempDir() // not the user's: nobody knows how long its files take
+	if err := os.WriteFile(filepath.Join(home, ".bashrc"), []byte("PS1='mine> '\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, program := range []string{"/bin/sh", "/bin/bash"} {
 		if _, err := exec.LookPath(program); err != nil {
 			continue // every system has sh
@@ -78,7 +84,7 @@ func TestALabShellOnATerminalHasAPromptAndEndsQuietly(t *testing.T) {
 		defer cancel()
 		cmd := labCommand(ctx, tmp)
 		cmd.Args = append(cmd.Args, "shell", "rs1", "--servers", "1")
-		cmd.Env = append(cmd.Environ(), "SHELL="+program, "TERM=dumb")
+		cmd.Env = append(cmd.Environ(), "SHELL="+program, "TERM=dumb", "HOME="+home)
 		cmd.SysProcAttr = nil // the terminal makes a session
 		term := onTerminal(t, cmd, 200)
 		await(t, program+"'s prompt", func() bool { return strings.Contains(term.written.String(), "rs1$ ") })
