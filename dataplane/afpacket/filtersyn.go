@@ -2,6 +2,7 @@ package afpacket
 
 import (
 	"net/netip"
+	"slices"
 
 	"golang.org/x/net/bpf"
 
@@ -39,31 +40,39 @@ const miss = 255
 
 // selectSYN runs into the first of ends if the frame is a SYN, and into the second if
 // it is not. A load behind the end of a frame would end the program, so that the length
-// comes first.
+// comes before the flags. What tells most frames from a SYN comes first: each frame of
+// the interface passes here, twice.
 func selectSYN(ends []bpf.Instruction) []bpf.Instruction {
-	prog := []bpf.Instruction{
-		bpf.LoadExtension{Num: bpf.ExtLen},
-		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: synMax, SkipTrue: miss},
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: synMin4, SkipTrue: miss},
-		bpf.LoadAbsolute{Off: frame.OffEtherType, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeIPv4, SkipFalse: 8},
-		bpf.LoadAbsolute{Off: frame.EtherLen, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: firstByte4, SkipTrue: miss},
+	over4 := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: frame.EtherLen + frame.Off4Proto, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(frame.ProtoTCP), SkipTrue: miss},
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: synMin4, SkipTrue: miss},
+		bpf.LoadAbsolute{Off: off4Flags, Size: 1},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: synFlags},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: frame.SYN, SkipTrue: miss},
+		bpf.LoadAbsolute{Off: frame.EtherLen, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: firstByte4, SkipTrue: miss},
 		bpf.LoadAbsolute{Off: frame.EtherLen + frame.Off4Frag, Size: 2},
 		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: anyFragment, SkipTrue: miss},
-		bpf.LoadAbsolute{Off: off4Flags, Size: 1},
-		bpf.Jump{Skip: 6},
+	}
+	over6 := []bpf.Instruction{
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: frame.EtherTypeIPv6, SkipTrue: miss},
-		bpf.LoadExtension{Num: bpf.ExtLen},
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: synMin6, SkipTrue: miss},
 		bpf.LoadAbsolute{Off: offIPv6Next, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(frame.ProtoTCP), SkipTrue: miss},
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: synMin6, SkipTrue: miss},
 		bpf.LoadAbsolute{Off: off6Flags, Size: 1},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: synFlags},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: frame.SYN, SkipTrue: miss},
 	}
+	prog := slices.Concat([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: frame.OffEtherType, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeIPv4, SkipFalse: uint8(len(over4) + 1)},
+	}, over4, []bpf.Instruction{bpf.Jump{Skip: uint32(len(over6))}}, over6, []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: synMax, SkipTrue: miss},
+	})
 	for i, in := range prog {
 		if j, ok := in.(bpf.JumpIf); ok && j.SkipTrue == miss {
 			j.SkipTrue = uint8(len(prog) - i)
