@@ -183,3 +183,48 @@ func TestAServiceTellsOfAClaimAndAsksTheRealServer(t *testing.T) {
 		t.Errorf("events %v, want one of a claim", b.events)
 	}
 }
+
+// What others do about a claim depends on whether the known MAC address is in doubt.
+func TestABeliefIsInDoubtFromTheRequestToTheAnswer(t *testing.T) {
+	r := knownServer()
+	expect := func(law string, mac frame.MAC, sure bool) {
+		t.Helper()
+		if m, s := r.believed(eth0, serverIP); m != mac || s != sure {
+			t.Errorf("%s: %s, sure %v; want %s, %v", law, m, s, mac, sure)
+		}
+	}
+	expect("heard of", serverMAC, true)
+	claim(t, r, strayMAC, 10*time.Second)
+	expect("claimed, and not asked yet", serverMAC, true)
+	r.take(10 * time.Second)
+	expect("asked", serverMAC, false)
+	r.learn(eth0, serverIP, serverMAC, false, 10*time.Second)
+	expect("answered", serverMAC, true)
+	claim(t, r, strayMAC, 10100*ms)
+	expect("claimed again, and to be asked later", serverMAC, true)
+	for now := 11 * time.Second; now < 12*time.Second; now += 100 * ms {
+		r.take(now)
+	}
+	expect("silent: it has moved", strayMAC, true)
+
+	target := testTarget()
+	target.Down = true
+	r.set([]Target{target}, nil, 20*time.Second)
+	expect("its interface is down", strayMAC, false)
+	target.Down, target.Static = false, serverMAC
+	r.set([]Target{target}, nil, 21*time.Second)
+	expect("given", serverMAC, true)
+	r.set(nil, nil, 22*time.Second)
+	expect("no target", zeroMAC, false)
+
+	s, err := New(Config{Sender: &PacketSender{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetTargets([]Target{target}); err != nil {
+		t.Fatal(err)
+	}
+	if mac, sure := s.Believed(eth0, serverIP); mac != serverMAC || !sure {
+		t.Errorf("a service believes %s, sure %v", mac, sure)
+	}
+}

@@ -275,6 +275,17 @@ func (n *neighbour) ask(now time.Duration) ask {
 	return ask{n.Ifindex, p}
 }
 
+// believed is the MAC address of the target ip on interface ifindex, zero: none. sure is
+// false while it may be another one by now: it was asked and has not answered yet, or
+// cannot be asked.
+func (r *resolver) believed(ifindex int32, ip netip.Addr) (mac frame.MAC, sure bool) {
+	n := r.targets[place{ifindex, ip}]
+	if n == nil {
+		return frame.MAC{}, false
+	}
+	return n.mac, n.state == permanent || !n.Down && (n.state == reachable || n.state == probing && n.tries == 0)
+}
+
 // next is the moment take has something to do; false: there is nothing to ask.
 func (r *resolver) next() (time.Duration, bool) { return r.due.next() }
 

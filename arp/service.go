@@ -173,6 +173,15 @@ func (s *Service) Neighbours() []Neighbour {
 	return s.resolver.neighbours(s.cfg.Now())
 }
 
+// Believed is the MAC address that is in use for the target ip on the interface ifindex;
+// zero: none. sure is false while the target has been asked and has not answered yet, or
+// cannot be asked because its interface is down.
+func (s *Service) Believed(ifindex int32, ip netip.Addr) (mac frame.MAC, sure bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resolver.believed(ifindex, ip)
+}
+
 // A Holder is another host that has a VIP.
 type Holder struct {
 	VIP     netip.Addr

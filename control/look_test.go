@@ -1,12 +1,16 @@
 package control
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lvsdr/arp"
+	"lvsdr/control/neighbour"
 )
 
 // A director is ready when other hosts were looked for, not before.
@@ -59,6 +63,35 @@ func TestAVIPThatAnotherHostHasIsAProblem(t *testing.T) {
 		r.put(arp.Event{Kind: arp.VIPFree, VIP: ip(vip), Text: "it is free"})
 		if got := r.l.view.Load().Problems; slices.Contains(got, want) {
 			t.Errorf("problems %q after it is free", got)
+		}
+	})
+}
+
+// A neighbour entry that was set back is a line, with how often it was; many of them are
+// bounded as other events of neighbours are.
+func TestNeighbourEntriesThatWereSetBackAreLogged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, rs1))
+		e := neighbour.Event{Place: neighbour.Place{Link: eth0.Index, Addr: ip(rs1)}, Was: mac(ip(rs2)), MAC: mac(ip(rs1)), Times: 7}
+		r.put(e)
+		if want := fmt.Sprintf("level=WARN msg=%q event=neighbour-set-back times=7", e.Text()); r.lines(want) != 1 {
+			t.Errorf("no line %s in:\n%s", want, &r.log)
+		}
+		e.Times, e.Err = 0, os.ErrPermission
+		r.put(e)
+		if r.lines("event=neighbour-not-set error=\"permission denied\"") != 1 {
+			t.Errorf("log:\n%s", &r.log)
+		}
+		e.Times, e.Err = 1, nil
+		release := r.Hang("host.Read")
+		r.put(hostChanged{})
+		for range maxLines + 5 {
+			r.l.box.put(nil, e)
+		}
+		release()
+		synctest.Wait()
+		if r.lines("event=neighbour-set-back times=1") != maxLines || r.lines("5 more such events") != 1 {
+			t.Errorf("log:\n%s", &r.log)
 		}
 	})
 }

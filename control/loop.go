@@ -13,6 +13,7 @@ import (
 	"lvsdr/control/api"
 	"lvsdr/control/inspect"
 	"lvsdr/control/localclient"
+	"lvsdr/control/neighbour"
 	"lvsdr/control/site"
 )
 
@@ -51,7 +52,7 @@ type loop struct {
 	held     []arp.Holder                 // of VIPs that are not announced because of them
 	ready    bool                         // READY=1 was sent
 	reloads  reloads
-	noticed  []arp.Event  // to be logged
+	noticed  []noticed    // to be logged
 	answers  []func()     // to be given when the actors have followed
 	unmet    []string     // what was not served when the view was published
 	line     statusLine   // for the service manager
@@ -141,7 +142,9 @@ func (l *loop) handle(m any) {
 	case site.Event:
 		_ = l.apply(m) // those that can be refused come with a request
 	case arp.Event:
-		l.noticed = append(l.noticed, m)
+		l.noticed = append(l.noticed, noticedARP(&m))
+	case neighbour.Event:
+		l.noticed = append(l.noticed, noticedEntry(&m))
 	case hostChanged:
 		l.reading.want()
 	case guardChanged:
@@ -176,7 +179,7 @@ func (l *loop) apply(e site.Event) error {
 
 // turn has the actors follow the State and publishes it.
 func (l *loop) turn() {
-	l.tellARP()
+	l.tellNoticed()
 	l.readHost()
 	if at, ok := l.state.NextTick(); ok && at <= l.now() {
 		_ = l.apply(site.Tick{Now: l.now()}) // it is not refused

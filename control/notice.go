@@ -10,6 +10,7 @@ import (
 	"lvsdr/control/api"
 	"lvsdr/control/director"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/neighbour"
 	"lvsdr/control/site"
 )
 
@@ -127,22 +128,42 @@ func differences(old, new []string) (gone, fresh []string) {
 	return gone, fresh
 }
 
-// tellARP logs what ARP and neighbour discovery have noticed since the last turn.
-func (l *loop) tellARP() {
-	for i, e := range l.noticed {
+// A noticed is a line about neighbours, to be logged.
+type noticed struct {
+	level slog.Level
+	text  string
+	attrs []any
+}
+
+// noticedARP is the line about what ARP or neighbour discovery has noticed.
+func noticedARP(e *arp.Event) noticed {
+	n := noticed{slog.LevelWarn, e.Text, []any{"event", e.Kind.String()}}
+	if e.Kind == arp.RealServerFound {
+		n.level = slog.LevelInfo
+	}
+	if e.Suppressed > 0 {
+		n.attrs = append(n.attrs, "suppressed", e.Suppressed)
+	}
+	return n
+}
+
+// noticedEntry is the line about the host's neighbour entry for a real server, which was
+// set back, or could not be.
+func noticedEntry(e *neighbour.Event) noticed {
+	if e.Err != nil {
+		return noticed{slog.LevelWarn, e.Text(), []any{"event", "neighbour-not-set", "error", e.Err}}
+	}
+	return noticed{slog.LevelWarn, e.Text(), []any{"event", "neighbour-set-back", "times", e.Times}}
+}
+
+// tellNoticed logs what was noticed of neighbours since the last turn.
+func (l *loop) tellNoticed() {
+	for i, n := range l.noticed {
 		if i == maxLines {
 			l.log.Warn(fmt.Sprintf("%d more such events of ARP and neighbour discovery", len(l.noticed)-i))
 			break
 		}
-		level := slog.LevelWarn
-		if e.Kind == arp.RealServerFound {
-			level = slog.LevelInfo
-		}
-		attrs := []any{"event", e.Kind.String()}
-		if e.Suppressed > 0 {
-			attrs = append(attrs, "suppressed", e.Suppressed)
-		}
-		l.log.Log(context.Background(), level, e.Text, attrs...)
+		l.log.Log(context.Background(), n.level, n.text, n.attrs...)
 	}
 	l.noticed = l.noticed[:0]
 }

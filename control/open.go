@@ -26,10 +26,12 @@ import (
 	"lvsdr/control/inspect"
 	"lvsdr/control/localclient"
 	"lvsdr/control/memory"
+	"lvsdr/control/neighbour"
 	"lvsdr/control/nics"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
 )
 
 // A daemon is a director with everything around it. What is nil is not open.
@@ -40,6 +42,7 @@ type daemon struct {
 	admin     *admin
 	arp       *arp.Service
 	sender    *arp.PacketSender
+	keeper    *neighbour.Keeper
 	nics      *nics.NICs
 	checks    *check.Runner
 	actors    actor.All
@@ -133,11 +136,14 @@ func (d *daemon) openActors() (err error) {
 		Changed: func(c arp.Change) {
 			n := site.Neighbour{Addr: c.IP, Ifindex: int(c.Ifindex), MAC: c.New}
 			box.put(neighbourKey{n.Addr, n.Ifindex}, n)
+			d.keeper.Look(neighbour.Place{Link: n.Ifindex, Addr: n.Addr})
 		}})
 	if err != nil {
 		return err
 	}
 	a.ARP = d.arp
+	d.keeper = neighbour.New(neighbour.Config{Now: now, Told: func(e neighbour.Event) { box.put(nil, e) },
+		Believed: func(p neighbour.Place) (frame.MAC, bool) { return d.arp.Believed(int32(p.Link), p.Addr) }})
 	d.nics = nics.New(nics.Config{Director: d.director, ARP: d.arp.Inbox(), Now: d.clock.Now, Workers: o.Workers, XDP: o.XDP, Spin: o.Spin, Log: o.Log,
 		Lost: func(i int, err error) { box.put(nil, portsLost{i, err}) }})
 	a.NICs = d.nics

@@ -116,6 +116,7 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	t.keep("watching the networks of this host", func(ctx context.Context) error {
 		return hostnet.Watch(ctx, func() { box.put(hostChanged{}, hostChanged{}) })
 	})
+	t.keep("keeping the neighbour entries of this host", d.keeper.Run)
 	t.keep("watching the shield", func(ctx context.Context) error {
 		return shield.Watch(ctx, func() { box.put(guardChanged{}, guardChanged{}) })
 	})

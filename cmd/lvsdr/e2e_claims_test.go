@@ -1,22 +1,25 @@
 package main_test
 
 import (
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/arp"
 	"lvsdr/bench/netlab"
 	"lvsdr/control/api"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/frame/build"
 )
 
-// claims sends gratuitous ARP replies from a client's host that claim the address of a
-// real server, some each millisecond, until stop is closed; it returns how many.
-func claims(t *testing.T, lab *network, rs *netlab.Node, stop <-chan struct{}) int {
+// claims sends gratuitous ARP replies, or advertisements to all nodes, from a client's
+// host that claim the address of a real server, one in every so long, until stop is closed;
+// it returns how many.
+func claims(t *testing.T, lab *network, rs *netlab.Node, every time.Duration, stop <-chan struct{}) int {
 	t.Helper()
 	var n int
 	err := lab.Clients[0].Do(func() error {
@@ -35,12 +38,14 @@ func claims(t *testing.T, lab *network, rs *netlab.Node, stop <-chan struct{}) i
 				return nil
 			default:
 			}
-			mac := frame.MAC{2, 0, 0, 0x66, byte(n >> 8), byte(n)}
-			f := build.ARP{Op: 2, SrcMAC: mac, DstMAC: frame.MAC{255, 255, 255, 255, 255, 255}, SenderMAC: mac, SenderIP: rs.Addr, TargetIP: rs.Addr, Pad: true}.Bytes()
-			if err := unix.Sendto(fd, f, 0, &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index, Halen: 6}); err != nil {
+			p := arp.Packet{Op: arp.Reply, Dst: frame.MAC{255, 255, 255, 255, 255, 255}, SenderMAC: frame.MAC{2, 0, 0, 0x66, byte(n >> 8), byte(n)}, SenderIP: rs.Addr, TargetIP: rs.Addr}
+			if rs.Addr.Is6() {
+				p.Dst = frame.MAC{0x33, 0x33, 0, 0, 0, 1}
+			}
+			if err := unix.Sendto(fd, p.Frame(), 0, &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index, Halen: 6}); err != nil {
 				return err
 			}
-			time.Sleep(time.Millisecond) // not to wait for something: it is the rate of the flood
+			time.Sleep(every) // not to wait for something: it is the rate of the flood
 		}
 	})
 	if err != nil {
@@ -56,7 +61,7 @@ func TestAFloodOfClaimsLosesNoRequest(t *testing.T) {
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
 	d := direct(t, lab, lab.Config(rotating()))
 	stop, done := make(chan struct{}), make(chan int)
-	go func() { done <- claims(t, lab, lab.Servers[0], stop) }()
+	go func() { done <- claims(t, lab, lab.Servers[0], time.Millisecond, stop) }()
 	await(t, "the claims to be refused", func() bool { return strings.Contains(d.Log.String(), "event=real-server-claimed") })
 	for range 10 {
 		get(t, lab, 20)
@@ -73,6 +78,88 @@ func TestAFloodOfClaimsLosesNoRequest(t *testing.T) {
 	if strings.Contains(d.Log.String(), "event=real-server-moved") {
 		t.Error("a real server has moved")
 	}
+}
+
+// The kernel of the director's host believes a claim, and health checks go by the kernel.
+// Its neighbour entry is set back: while a hundred claims a second come, checks are
+// good, and no request is lost.
+func TestClaimsFailNoCheck(t *testing.T) {
+	t.Parallel()
+	for name, spec := range map[string]netlab.Spec{"ARP": {}, "neighbour discovery": {Net: net6}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec.Servers = weighted(1, 1)
+			lab := newHTTPLab(t, spec)
+			rs, made := lab.Servers[0], acceptChecks(t, lab)
+			service := rotating()
+			service.Server = strings.Replace(checked, "TCP_CHECK {", fmt.Sprintf("TCP_CHECK {\n            connect_port %d", checkPort), 1)
+			d := direct(t, lab, lab.Config(service))
+			stop, done := make(chan struct{}), make(chan int)
+			go func() { done <- claims(t, lab, rs, 10*time.Millisecond, stop) }()
+			await(t, "the entry to be set back", func() bool { return strings.Contains(d.Log.String(), "event=neighbour-set-back") })
+			begin := made.Load()
+			await(t, "three good checks", func() bool {
+				get(t, lab, 4)
+				if strings.Contains(d.Log.String(), "real server is down") {
+					t.Fatalf("a check failed, after %d good ones", made.Load()-begin)
+				}
+				return made.Load() >= begin+3
+			})
+			close(stop)
+			if n := <-done; n < 100 {
+				t.Errorf("only %d claims were sent: this test proves nothing", n)
+			}
+			await(t, "the kernel's entry to be right", func() bool { return kernelsMAC(t, lab, rs) == rs.MAC.String() })
+			if n := strings.Count(d.Log.String(), "event=neighbour-set-back"); n > 3 {
+				t.Errorf("%d lines about it", n)
+			}
+		})
+	}
+}
+
+// checkPort is where acceptChecks listens.
+const checkPort = 9000
+
+// acceptChecks accepts connections on checkPort of the real servers, and counts those of
+// the first.
+func acceptChecks(t *testing.T, lab *network) *atomic.Int32 {
+	t.Helper()
+	var made atomic.Int32
+	for i, rs := range lab.Servers {
+		l, err := rs.Listen("tcp", fmt.Sprintf(":%d", checkPort))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.Close()
+				if i == 0 {
+					made.Add(1)
+				}
+			}
+		}()
+	}
+	return &made
+}
+
+// kernelsMAC is the MAC address of a real server in the director's kernel.
+func kernelsMAC(t *testing.T, lab *network, rs *netlab.Node) string {
+	t.Helper()
+	all, err := lab.Director.Netlink().NeighList(0, netlink.FAMILY_ALL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range all {
+		if n.IP.String() == rs.Addr.String() {
+			return n.HardwareAddr.String()
+		}
+	}
+	return ""
 }
 
 // A permanent neighbour entry of the kernel gives a real server's MAC address: it is not

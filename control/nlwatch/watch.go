@@ -21,6 +21,9 @@ type Source struct {
 	// Counts reports whether a message is about a change of interest; nil: all
 	// are.
 	Counts func(syscall.NetlinkMessage) bool
+	// Subscribed is called when the kernel has begun to tell of changes: what is read from
+	// then on misses none. nil: nothing is.
+	Subscribed func()
 }
 
 // retryPause is how long Watch waits before it subscribes again.
@@ -88,6 +91,9 @@ func (w *watcher) subscribe(s Source) error {
 		return fmt.Errorf("watch %s: %w", s.Name, err)
 	}
 	w.sockets = append(w.sockets, socket)
+	if s.Subscribed != nil {
+		s.Subscribed()
+	}
 	w.readers.Go(func() {
 		s.read(socket, w.events)
 		w.broken <- s

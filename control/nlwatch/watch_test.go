@@ -68,6 +68,7 @@ func TestASourceThatIsNotThereIsLeftOut(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	subscribed := make(chan struct{}, 1)
 	told, ended := make(chan struct{}, 1), make(chan error, 1)
 	changed := func() {
 		select {
@@ -77,9 +78,11 @@ func TestASourceThatIsNotThereIsLeftOut(t *testing.T) {
 	}
 	go func() {
 		ended <- h.Do(func() error {
-			return nlwatch.Watch(ctx, time.Millisecond, changed, missing, nlwatch.Source{Name: "links", Protocol: unix.NETLINK_ROUTE, Groups: []uint{unix.RTNLGRP_IPV4_IFADDR}})
+			return nlwatch.Watch(ctx, time.Millisecond, changed, missing, nlwatch.Source{Name: "links", Protocol: unix.NETLINK_ROUTE, Groups: []uint{unix.RTNLGRP_IPV4_IFADDR},
+				Subscribed: func() { subscribed <- struct{}{} }})
 		})
 	}()
+	<-subscribed
 	lo, err := h.Netlink().LinkByName("lo")
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,10 @@
+package neighbour
+
+import (
+	"os"
+	"testing"
+
+	"lvsdr/bench/netns"
+)
+
+func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
