@@ -31,34 +31,36 @@ const leafAddrs = 16
 // rejectAll is the filter of a socket that is not ready yet.
 var rejectAll = []bpf.Instruction{bpf.RetConstant{Val: 0}}
 
-// newFilter makes the program that hands out ARP, and IP frames to one of vips
-// that are not SYNs (see newSYNFilter), if they were sent to this host, to a group or to
-// all; not what is meant for another host (a promiscuous interface) nor what this host
-// sends. With an IPv6 address among vips, or neighbours, it hands out neighbour
-// discovery as well.
+// newFilters makes the programs of a NIC's two sockets. Together they hand out ARP, and
+// IP frames to one of vips, if they were sent to this host, to a group or to all; not
+// what is meant for another host (a promiscuous interface) nor what this host sends.
+// With an IPv6 address among vips, or neighbours, they hand out neighbour discovery as
+// well. The SYNs among all that (see selectSYN) are for syns, the rest for others.
 //
 // About 3000 addresses fit, IPv4 or IPv6 with a common prefix; of IPv6
 // addresses that have nothing in common, 400.
-func newFilter(vips []netip.Addr, neighbours bool) ([]bpf.RawInstruction, error) {
-	return assemble(vips, neighbours, []bpf.Instruction{bpf.RetConstant{Val: 0}})
-}
-
-// assemble makes a program of its three parts: how the frame came, whether it is a SYN,
-// whom it is to.
-func assemble(vips []netip.Addr, neighbours bool, ends []bpf.Instruction) ([]bpf.RawInstruction, error) {
+func newFilters(vips []netip.Addr, neighbours bool) (others, syns []bpf.RawInstruction, err error) {
 	addrs, err := addressFilter(vips, neighbours)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	prog := slices.Concat(hostFilter(), selectSYN(ends), addrs)
-	if len(prog) > maxInstructions {
-		return nil, fmt.Errorf("filter for %d addresses: %d instructions, the kernel takes %d", len(vips), len(prog), maxInstructions)
+	reject := bpf.RetConstant{Val: 0}
+	if others, err = assemble(selectSYN([]bpf.Instruction{reject}), addrs); err == nil {
+		syns, err = assemble(selectSYN([]bpf.Instruction{bpf.Jump{Skip: 1}, reject}), addrs)
 	}
-	raw, err := bpf.Assemble(prog)
 	if err != nil {
-		return nil, fmt.Errorf("assemble filter for %d addresses: %w", len(vips), err)
+		return nil, nil, fmt.Errorf("filter for %d addresses: %w", len(vips), err)
 	}
-	return raw, nil
+	return others, syns, nil
+}
+
+// assemble makes a program that looks at how a frame came, and then runs through parts.
+func assemble(parts ...[]bpf.Instruction) ([]bpf.RawInstruction, error) {
+	prog := slices.Concat(append([][]bpf.Instruction{hostFilter()}, parts...)...)
+	if len(prog) > maxInstructions {
+		return nil, fmt.Errorf("%d instructions, the kernel takes %d", len(prog), maxInstructions)
+	}
+	return bpf.Assemble(prog)
 }
 
 // hostFilter is the part that looks at how the frame came: it ends the program

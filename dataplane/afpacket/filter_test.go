@@ -115,7 +115,7 @@ func TestFilterAgreesWithItsDefinition(t *testing.T) {
 		for _, f := range [][]byte{arp, ipv6, arp[:14], arp[:13], ipv6[:33], {}} {
 			checkFrame(t, vm, vips, false, f)
 		}
-		if raw, err := newFilter(vips, false); err != nil || len(raw) > maxInstructions {
+		if raw, _, err := newFilters(vips, false); err != nil || len(raw) > maxInstructions {
 			t.Fatalf("%d addresses: %d instructions, %v", n, len(raw), err)
 		}
 	}
@@ -128,7 +128,7 @@ func TestFilterComparesFewAddressesOfMany(t *testing.T) {
 		vips[i] = a
 		a = a.Next()
 	}
-	raw, err := newFilter(vips, false)
+	raw, _, err := newFilters(vips, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func longestWay(raw []bpf.RawInstruction) int {
 
 func TestFilterNamesWhatItCannotDo(t *testing.T) {
 	for name, a := range map[string]netip.Addr{"fe80::1%eth0": netip.MustParseAddr("fe80::1%eth0"), "invalid IP": {}} {
-		if _, err := newFilter([]netip.Addr{a}, false); err == nil || !strings.Contains(err.Error(), name) {
+		if _, _, err := newFilters([]netip.Addr{a}, false); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -172,18 +172,18 @@ func TestFilterNamesWhatItCannotDo(t *testing.T) {
 		for i := range many {
 			many[i], a = a, a.Next()
 		}
-		if _, err := newFilter(many, false); err == nil || !strings.Contains(err.Error(), "4096 addresses") ||
+		if _, _, err := newFilters(many, false); err == nil || !strings.Contains(err.Error(), "4096 addresses") ||
 			!strings.Contains(err.Error(), "kernel takes 4096") {
 			t.Errorf("4096 addresses from %s on: %v", first, err)
 		}
 	}
-	if _, err := newFilter([]netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}, false); err != nil {
+	if _, _, err := newFilters([]netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}, false); err != nil {
 		t.Errorf("a mapped IPv4 address: %v", err)
 	}
 }
 
 func TestFilterLooksAtThePacketTypeFirst(t *testing.T) {
-	raw, err := newFilter(nil, false)
+	raw, _, err := newFilters(nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

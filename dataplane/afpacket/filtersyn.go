@@ -1,7 +1,6 @@
 package afpacket
 
 import (
-	"net/netip"
 	"slices"
 
 	"golang.org/x/net/bpf"
@@ -28,12 +27,6 @@ const (
 
 	synFlags = frame.FIN | frame.SYN | frame.RST | frame.ACK // that tell a SYN
 )
-
-// newSYNFilter makes the program of the socket for SYNs: it hands out those to one of
-// vips, as newFilter hands out all other frames.
-func newSYNFilter(vips []netip.Addr) ([]bpf.RawInstruction, error) {
-	return assemble(vips, false, []bpf.Instruction{bpf.Jump{Skip: 1}, bpf.RetConstant{Val: 0}})
-}
 
 // miss is a jump that selectSYN is to aim at the second of its ends.
 const miss = 255

@@ -234,11 +234,7 @@ func (p *NIC) open(ifi *net.Interface) (err error) {
 // joined before, those of addresses that go are left after. On an error nothing
 // has changed.
 func (p *NIC) SetVIPs(vips []netip.Addr) error {
-	prog, err := newFilter(vips, p.neighbours)
-	if err != nil {
-		return fmt.Errorf("NIC %s: %w", p.name, err)
-	}
-	syns, err := newSYNFilter(vips)
+	others, syns, err := newFilters(vips, p.neighbours)
 	if err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
@@ -252,7 +248,7 @@ func (p *NIC) SetVIPs(vips []netip.Addr) error {
 	if err := joinGroups(p.fd, p.index, fresh); err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
-	if err := p.attach(prog, syns); err != nil {
+	if err := p.attach(others, syns); err != nil {
 		leaveGroups(p.fd, p.index, fresh)
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}

@@ -392,7 +392,7 @@ func TestBothSocketsOrNoneHaveNewAddresses(t *testing.T) {
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
-	none, err := newFilter(nil, false)
+	none, _, err := newFilters(nil, false)
 	must(t, err)
 	p.mu.Lock()
 	err = p.attach(none, []bpf.RawInstruction{{Op: 0xffff}})
