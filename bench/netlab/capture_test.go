@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/google/gopacket/pcapgo"
+	"github.com/gopacket/gopacket/pcapgo"
 
 	"lvsdr/dataplane/tap"
 )

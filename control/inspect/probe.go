@@ -3,7 +3,7 @@ package inspect
 import (
 	"net/netip"
 
-	"github.com/google/gopacket/layers"
+	"github.com/gopacket/gopacket/layers"
 
 	"lvsdr/control/api"
 	"lvsdr/dataplane/frame"

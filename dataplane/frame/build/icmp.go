@@ -3,7 +3,7 @@ package build
 import (
 	"net/netip"
 
-	"github.com/google/gopacket/layers"
+	"github.com/gopacket/gopacket/layers"
 )
 
 // The ICMP types of echo requests.
