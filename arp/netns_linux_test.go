@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
 // patience is how long a test waits for the kernel before it fails.
-const patience = 15 * time.Second
+const patience = 2 * time.Minute
 
 // A lab is a veth pair: near carries the VIP and the service, far is a host
 // with a kernel of its own as the real server or the client.

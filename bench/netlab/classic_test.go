@@ -81,7 +81,7 @@ func TestAClassicSendsItsOwnHostsConnectionsAsIPVSWould(t *testing.T) {
 				p := PacketOf(f)
 				return !p.Outgoing && p.TCP(frame.SYN) && p.IsFrom(vip) && p.IsTo(vip) && p.From() == frame.MAC(d.MAC) && p.To() == frame.MAC(to.MAC)
 			}
-			for end := time.Now().Add(20 * time.Second); !slices.ContainsFunc(seen.Frames(), arrived); time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(time.Minute); !slices.ContainsFunc(seen.Frames(), arrived); time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatal("no SYN from the VIP to the VIP has arrived")
 				}

@@ -94,8 +94,8 @@ func (o *Output) String() string {
 }
 
 // readyTimeout is how long a director may take to announce its VIPs, or to
-// reload.
-const readyTimeout = 15 * time.Second
+// reload. A busy machine makes slow ones.
+const readyTimeout = time.Minute
 
 // StartDirector is StartDirector on the lab's director.
 func (l *Lab) StartDirector(ctx context.Context, binary, config string, args ...string) (*Director, error) {

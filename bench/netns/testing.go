@@ -124,8 +124,9 @@ func forTest(t T, name string, c HostConfig, makeHost func(string, HostConfig) (
 	return h
 }
 
-// patience bounds waits that normally end at once; it decides nothing.
-const patience = 20 * time.Second
+// patience bounds waits that normally end at once, on a machine that is busy with
+// other things; it decides nothing.
+const patience = 2 * time.Minute
 
 // Eventually waits for cond, which the kernel or another process makes true by
 // itself. It polls, and fails the test when the patience of this package is at
@@ -142,3 +143,37 @@ func Eventually(t T, what string, cond func() bool) {
 // eventuallyPoll is the time between two questions of Eventually; it leaves the
 // CPU to the processes that it waits for.
 const eventuallyPoll = 200 * time.Microsecond
+
+// chances is how often Silent looks.
+const chances = 5
+
+// Drain takes calls until there is none for calm.
+func Drain(calls <-chan struct{}, calm time.Duration) {
+	for Told(calls, calm) {
+	}
+}
+
+// Told reports whether there is a call within calm.
+func Told(calls <-chan struct{}, calm time.Duration) bool {
+	select {
+	case <-calls:
+		return true
+	case <-time.After(calm):
+		return false
+	}
+}
+
+// Silent wants that no call tells of a change. On a busy machine a call for
+// something earlier may be late; so change has several chances, each after a calm
+// without calls, and one that is silent is enough.
+func Silent(t T, what string, calls <-chan struct{}, calm time.Duration, change func()) {
+	t.Helper()
+	for range chances {
+		Drain(calls, calm)
+		change()
+		if !Told(calls, calm) {
+			return
+		}
+	}
+	t.Errorf("told of %s", what)
+}

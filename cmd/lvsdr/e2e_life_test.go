@@ -43,7 +43,7 @@ func launch(t *testing.T, lab *network, dir, config string) *process {
 func launchWith(t *testing.T, lab *network, dir string, args ...string) *process {
 	t.Helper()
 	p := &process{socket: filepath.Join(dir, "sock")}
-	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), append([]string{"run", "--socket", p.socket}, args...)...)
+	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), append([]string{"run", netlab.SmallTable, "--socket", p.socket}, args...)...)
 	p.Stdout, p.Stderr = &p.log, &p.log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestACleanStopLeavesNothing(t *testing.T) {
 				t.Error("a running director has changed nothing: this test proves nothing")
 			}
 			get(t, lab, 20)
-			settled(t, p.socket, atDirector, lab.Spec.VIP)
+			settled(t, lab, p.socket, atDirector)
 			if code := p.end(t, s); code != 0 {
 				t.Errorf("the director ended with %d", code)
 			}

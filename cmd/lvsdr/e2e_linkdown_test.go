@@ -63,6 +63,7 @@ func TestTheDirectorsOwnInterfaceGoesDownAndUp(t *testing.T) {
 	t.Logf("served %v after it is up", time.Since(up).Round(time.Millisecond))
 	done = attempts() + 6
 	await(t, "checks that are made", func() bool { return attempts() >= done })
+	await(t, "the log to say that it is over", func() bool { return len(lines()) >= 3 })
 	serversUp(t, status(t, d))
 	if l := lines(); len(l) != 3 || !strings.Contains(l[1], "solved: "+want) {
 		t.Errorf("logged in all:\n%s", strings.Join(l, "\n"))

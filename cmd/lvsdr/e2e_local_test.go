@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -360,13 +361,14 @@ func TestClientsOnTheHostFollowAReload(t *testing.T) {
 	getByWeight(t, host)
 }
 
-// Somebody removes the pair: everybody else is served on, and the next reload
-// makes it again.
+// Somebody removes the pair: the log says so, everybody else is served on, and the
+// director makes it again, of which a reload knows.
 func TestALostPairIsNotTheEnd(t *testing.T) {
 	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	config := lab.Config(rotating())
 	d := direct(t, lab, config)
+	host := onDirector(lab)
 	near, err := lab.Director.Netlink().LinkByName(localclient.HostEnd)
 	if err != nil {
 		t.Fatal(err)
@@ -374,15 +376,20 @@ func TestALostPairIsNotTheEnd(t *testing.T) {
 	if err := lab.Director.Netlink().LinkDel(near); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Await(t.Context(), func(st *api.Status) bool { return strings.Contains(st.Local, "interface is gone") }); err != nil {
-		t.Error(err)
-	}
+	// The status says it too, but only until the pair is made again.
+	lost := regexp.MustCompile(`(?m)^.*"clients on this host: failed".*interface is gone.*remedy="--local-clients=false`)
+	await(t, "the loss to be logged", func() bool { return lost.MatchString(d.Log.String()) })
 	getByWeight(t, lab)
+	await(t, "the pair to be made again", func() bool {
+		again, err := lab.Director.Netlink().LinkByName(localclient.HostEnd)
+		return err == nil && again.Attrs().Index != near.Attrs().Index && status(t, d).Local == api.LocalServed
+	})
+	getByWeight(t, host)
 	if err := d.Reload(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
 	wantLocalServed(t, status(t, d))
-	getByWeight(t, onDirector(lab))
+	getByWeight(t, host)
 }
 
 // An interface of somebody else has the name: it is left alone, and so are

@@ -3,10 +3,13 @@ package main_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +34,7 @@ func managed(t *testing.T, lab *network, env ...string) (*process, *net.UnixConn
 		t.Fatal(err)
 	}
 	p := &process{}
-	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", "-c", file, "--socket", filepath.Join(dir, "sock"))
+	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", netlab.SmallTable, "-c", file, "--socket", filepath.Join(dir, "sock"))
 	p.Env = append(append(p.Environ(), "NOTIFY_SOCKET="+manager.LocalAddr().String()), env...)
 	p.Stdout, p.Stderr = &p.log, &p.log
 	if err := p.Start(); err != nil {
@@ -106,7 +109,8 @@ func TestTheWatchdogIsFedWhileTheDirectorWorks(t *testing.T) {
 	if err := unix.Kill(p.Process.Pid, unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	feeds(1000, 100*time.Millisecond) // what was on its way
+	await(t, "all threads to be stopped", func() bool { return stopped(t, p.Process.Pid) })
+	discard(t, manager) // what was on its way
 	if n := feeds(1, time.Second); n != 0 {
 		t.Error("fed by a process that is stopped")
 	}
@@ -118,5 +122,39 @@ func TestTheWatchdogIsFedWhileTheDirectorWorks(t *testing.T) {
 	}
 	if code := p.end(t, unix.SIGTERM); code != 0 {
 		t.Errorf("the director ended with %d", code)
+	}
+}
+
+// stopped reports whether a signal has stopped every thread of the process.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	names, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("threads of %d: %v, %v", pid, names, err)
+	}
+	return !slices.ContainsFunc(names, func(name string) bool {
+		b, err := os.ReadFile(name)
+		_, state, _ := strings.Cut(string(b), ") ") // proc_pid_stat(5): pid (comm) state
+		return err != nil || !strings.HasPrefix(state, "T")
+	})
+}
+
+// discard takes what the socket has received, without waiting for more.
+func discard(t *testing.T, c *net.UnixConn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		var b [256]byte
+		for err == nil {
+			_, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_DONTWAIT)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Fatal(err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +41,7 @@ func testShares(t *testing.T, forward string) {
 
 	checkShares(t, lab, getFromEach(t, lab, perAddr))
 
-	st := settled(t, d.Socket, atDirector, lab.Spec.VIP)
+	st := settled(t, lab, d.Socket, atDirector)
 	wire := checkDirector(t, lab, atDirector)
 	if got := uint64(wire.forwarded); got != forwardedBy(st) || wire.forwarded < 4*addrs*perAddr {
 		t.Errorf("%d frames were forwarded on the wire and %d by the director's count, for %d requests", got, forwardedBy(st), addrs*perAddr)
@@ -115,11 +115,35 @@ func forwardedBy(st *api.Status) uint64 {
 	return st.Reasons["hit"] + st.Reasons["scheduled"] + st.Reasons["persistent"]
 }
 
-// settled waits until the director has decided about every frame that reached
-// it for the VIP, and returns its status then. The capture must have begun
-// before the director.
-func settled(t *testing.T, socket string, c *netlab.Capture, vip netip.Addr) *api.Status {
+// over reports whether every TCP connection of the clients and real servers is
+// closed, or in TIME_WAIT, on both sides: nobody has anything more to send.
+func over(t *testing.T, lab *network) bool {
 	t.Helper()
+	const timeWait, listen = "06", "0A" // of <net/tcp_states.h>
+	for _, n := range slices.Concat(lab.Clients, lab.Servers) {
+		for _, table := range []string{"tcp", "tcp6"} {
+			b, err := n.ReadProc(table)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(b)) {
+				f := strings.Fields(line)
+				if len(f) > 3 && f[0] != "sl" && f[3] != timeWait && f[3] != listen {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// settled waits until no connection is open any more and the director has decided
+// about every frame that reached it for the VIP, and returns its status then. The
+// capture must have begun before the director.
+func settled(t *testing.T, lab *network, socket string, c *netlab.Capture) *api.Status {
+	t.Helper()
+	await(t, "the connections to be closed", func() bool { return over(t, lab) })
+	vip := lab.Spec.VIP
 	var st *api.Status
 	await(t, "the director to have decided about all it received", func() bool {
 		received := uint64(0)

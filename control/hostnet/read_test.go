@@ -65,6 +65,7 @@ func try(t *testing.T, err error) {
 }
 
 func TestReadFindsWhatTheKernelKnows(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	nl, eth0 := h.Netlink(), link(t, h, "eth0").Attrs()
 	routes := []*netlink.Route{
@@ -123,6 +124,7 @@ func TestReadFindsWhatTheKernelKnows(t *testing.T) {
 
 // What Snapshot says of an address is what the kernel's own look-up says.
 func TestASnapshotAgreesWithTheKernel(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	try(t, h.AddAddr("eth0", prefix("10.0.0.10/8")))
 	try(t, h.AddAddr("lo", prefix("192.168.1.100/32")))
@@ -175,18 +177,11 @@ func watched(t *testing.T, h *netns.Host) <-chan struct{} {
 	}
 }
 
-// settle takes the calls that are still under way.
-func settle(calls <-chan struct{}) {
-	for {
-		select {
-		case <-calls:
-		case <-time.After(4 * hostnet.Calm):
-			return
-		}
-	}
-}
+// quiet is how long no call is to come after the last change.
+const quiet = 4 * hostnet.Calm
 
 func TestWatchTellsOfEachKindOfChange(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	calls := watched(t, h)
 	nl, eth0 := h.Netlink(), link(t, h, "eth0")
@@ -211,13 +206,9 @@ func TestWatchTellsOfEachKindOfChange(t *testing.T) {
 		{"a permanent neighbour", func() error { return nl.NeighSet(neighbour(eth0, netlink.NUD_PERMANENT)) }},
 		{"a permanent neighbour gone", func() error { return nl.NeighDel(neighbour(eth0, netlink.NUD_PERMANENT)) }},
 	} {
-		settle(calls)
+		netns.Drain(calls, quiet)
 		try(t, c.change())
-		select {
-		case <-calls:
-		case <-time.After(10 * time.Second):
-			t.Errorf("%s: Watch says nothing", c.name)
-		}
+		netns.Eventually(t, "Watch tells of "+c.name, func() bool { return netns.Told(calls, quiet) })
 	}
 }
 
@@ -229,16 +220,15 @@ func neighbour(on netlink.Link, state int) *netlink.Neigh {
 
 // The kernel learns of its neighbours all the time.
 func TestOnlyPermanentNeighboursCount(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	calls := watched(t, h)
 	nl, eth0 := h.Netlink(), link(t, h, "eth0")
-	settle(calls)
-	try(t, nl.NeighSet(neighbour(eth0, netlink.NUD_REACHABLE)))
-	select {
-	case <-calls:
-		t.Error("Watch told of a neighbour that the kernel has learned")
-	case <-time.After(4 * hostnet.Calm):
-	}
+	learned := neighbour(eth0, netlink.NUD_REACHABLE)
+	netns.Silent(t, "a neighbour that the kernel has learned", calls, quiet, func() {
+		learned.HardwareAddr[4]++ // another one each time
+		try(t, nl.NeighSet(learned))
+	})
 	read := func() *hostnet.Snapshot {
 		var s *hostnet.Snapshot
 		try(t, h.Do(func() (err error) { s, err = hostnet.Read(); return err }))
@@ -256,43 +246,38 @@ func TestOnlyPermanentNeighboursCount(t *testing.T) {
 
 // The director's own routes come and go with each reload.
 func TestWatchIsSilentAboutTheProgramsOwnRoutes(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	calls := watched(t, h)
-	settle(calls)
 	nl := h.Netlink()
 	rule := netlink.NewRule()
 	rule.Family, rule.Table, rule.Priority, rule.Protocol = unix.AF_INET, 100, 1000, policyroute.Protocol
 	route := &netlink.Route{Dst: netlink.NewIPNet(addr("203.0.113.7").AsSlice()), Table: 100, Type: unix.RTN_BLACKHOLE, Protocol: policyroute.Protocol}
-	try(t, nl.RuleAdd(rule))
-	try(t, nl.RouteAdd(route))
-	try(t, nl.RouteDel(route))
-	try(t, nl.RuleDel(rule))
-	select {
-	case <-calls:
-		t.Error("Watch told of a route of this program")
-	case <-time.After(4 * hostnet.Calm):
-	}
+	netns.Silent(t, "a route of this program", calls, quiet, func() {
+		try(t, nl.RuleAdd(rule))
+		try(t, nl.RouteAdd(route))
+		try(t, nl.RouteDel(route))
+		try(t, nl.RuleDel(rule))
+	})
 }
 
 // More changes than the socket holds are one change, and Watch goes on.
 func TestWatchOutlivesAFlood(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	calls := watched(t, h)
 	lo := link(t, h, "lo")
 	for i := range 3000 {
 		try(t, h.Netlink().AddrAdd(lo, &netlink.Addr{IPNet: netlink.NewIPNet([]byte{10, 0, byte(i >> 8), byte(i)})}))
 	}
-	settle(calls)
+	netns.Drain(calls, quiet)
 	try(t, h.AddAddr("lo", prefix("192.168.1.100/32")))
-	select {
-	case <-calls:
-	case <-time.After(10 * time.Second):
-		t.Error("Watch says nothing any more")
-	}
+	netns.Eventually(t, "Watch tells of a change after the flood", func() bool { return netns.Told(calls, quiet) })
 }
 
 // A link is down because somebody has taken it down, or because its peer is.
 func TestALinkThatIsDownIsNamed(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	nl := h.Netlink()
 	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near"}, PeerName: "far"}

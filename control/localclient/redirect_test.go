@@ -41,20 +41,12 @@ func TestWatchTellsOfRulesThatWereRemoved(t *testing.T) {
 		go func() {
 			ended <- h.Do(func() error { return localclient.Watch(ctx, func() { calls <- struct{}{} }) })
 		}()
-		told := func() bool {
-			select {
-			case <-calls:
-				return true
-			case <-time.After(200 * time.Millisecond):
-				return false
-			}
-		}
-		for !told() { // until it has subscribed
+		const calm = 200 * time.Millisecond
+		for !netns.Told(calls, calm) { // until it has subscribed
 			set(v4)
 			set(v4, v6)
 		}
-		for told() {
-		}
+		netns.Drain(calls, calm)
 		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 			rules, err := netlink.RuleList(family)
 			if err != nil {
@@ -69,19 +61,12 @@ func TestWatchTellsOfRulesThatWereRemoved(t *testing.T) {
 				}
 			}
 		}
-		if !told() {
-			t.Error("nothing is told of the rules that were removed")
-		}
+		netns.Eventually(t, "a call tells of the rules that were removed", func() bool { return netns.Told(calls, calm) })
 		set(v4, v6)
 		if got := ours(t); !slices.Equal(got, want) {
 			t.Errorf("restored are\n%q, want\n%q", got, want)
 		}
-		for told() {
-		}
-		set(v4, v6)
-		if told() {
-			t.Error("a Set that changes nothing is told of, so that it would go on for ever")
-		}
+		netns.Silent(t, "a Set that changes nothing, so that it would go on for ever", calls, calm, func() { set(v4, v6) })
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)

@@ -153,10 +153,13 @@ const (
 
 // ask connects from the client to a closed port and says what the director's
 // kernel answers. Silence includes that ARP and neighbour solicitations are
-// not answered.
-func (l *lab) ask(to netip.Addr) answer {
+// not answered. A silence that is wanted is not waited for as long as an answer.
+func (l *lab) ask(to netip.Addr, want answer) answer {
 	l.t.Helper()
-	d := net.Dialer{Timeout: 300 * time.Millisecond}
+	d := net.Dialer{Timeout: time.Minute}
+	if want == silent {
+		d.Timeout = 300 * time.Millisecond
+	}
 	err := l.client.Do(func() error {
 		c, err := d.DialContext(l.t.Context(), "tcp", netip.AddrPortFrom(to, 7).String())
 		if err == nil {

@@ -24,7 +24,7 @@ func manager(t *testing.T, path string) *net.UnixConn {
 // read is the next message.
 func read(t *testing.T, c *net.UnixConn) string {
 	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	var b [512]byte
