@@ -10,7 +10,7 @@ import (
 // corpusOptions read a file of testdata/corpus as the host "main", on which no
 // command is installed.
 func corpusOptions() Options {
-	return Options{IPv6: true, ConfigID: "main", Files: Files{Executable: func(string) bool { return false }}}
+	return Options{IPv6: true, ConfigID: "main", Files: Files{Command: func(string) bool { return false }, User: isRoot, Group: isRoot}}
 }
 
 // The files of testdata/corpus are one mistake or one freedom each that users'
@@ -122,3 +122,6 @@ func TestCorpusHasKeepalivedsVerdict(t *testing.T) {
 		}
 	}
 }
+
+// isRoot is the one user and the one group of tests.
+func isRoot(name string) bool { return name == "root" }

@@ -55,8 +55,8 @@ func (s *source) define(text string) bool {
 
 // substitute puts definitions into text: ${NAME} anywhere, $NAME where white
 // space or the end of the line follows. What is not defined stays. If a value
-// has several lines the first is put in; the others, and the rest of text,
-// become the next lines. count is the number of substitutions in the line so
+// has several lines the first is put in, and the others become the next lines;
+// where more of text follows it stays too. count is the number of substitutions in the line so
 // far.
 func (s *source) substitute(text string, pos Pos, count *int) string {
 	if len(text) > s.opt.Limits.LineLength {
@@ -67,18 +67,18 @@ func (s *source) substitute(text string, pos Pos, count *int) string {
 		n, value, ok := 0, "", false
 		if text[i] == '$' {
 			n, value, ok = s.use(text[i:])
+			// A value of several lines ends the line that uses it.
+			ok = ok && (!strings.Contains(value, "\n") || trimBlanks(text[i+n:]) == "")
 		}
 		if !ok {
 			i++
 			continue
 		}
-		suffix := text[i+n:]
 		first, others, several := strings.Cut(value, "\n")
 		if several {
-			s.inputs = append(s.inputs, input{text: others + suffix, pos: pos})
-			suffix = ""
+			s.inputs = append(s.inputs, input{text: others, pos: pos})
 		}
-		text = text[:i] + first + suffix
+		text = text[:i] + first + text[i+n:]
 		*count++
 		s.left -= len(value) + substitutionCost
 		if err := s.overrun(len(text), *count); err != nil {

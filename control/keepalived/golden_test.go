@@ -21,7 +21,9 @@ func TestGolden(t *testing.T) {
 	}
 	for _, f := range files {
 		t.Run(filepath.Base(f), func(t *testing.T) {
-			c, ds, err := Load(f, Options{ConfigID: "main"})
+			o := corpusOptions()
+			o.IPv6 = false
+			c, ds, err := Load(f, o)
 			if err != nil {
 				t.Fatal(err)
 			}

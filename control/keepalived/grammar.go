@@ -43,6 +43,8 @@ type block struct {
 	words []word
 	// data says that the lines are no keywords: addresses, routes, names.
 	data bool
+	// line judges a line of data; nil: any is good.
+	line func(*reader, *Node)
 
 	index map[string]*word // words by name; nil: find has not made it yet
 }

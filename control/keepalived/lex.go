@@ -20,6 +20,7 @@ type flaws uint8
 const (
 	openQuote    flaws = 1 << iota // a quote is not closed: what it starts is dropped
 	foreignSpace                   // white space beyond ASCII, read as a blank
+	undefined                      // a ${NAME} is not defined: it stays as it is written
 )
 
 // stripComment is line without its comment: '#' and '!' start one anywhere
@@ -154,7 +155,10 @@ func (s *splitter) step() {
 		s.i++
 	case c == '$' && reference(s.line[s.i:]) > 0:
 		// An undefined ${NAME} stays as it is; its braces are no block.
+		s.flaws |= undefined
 		s.keep(reference(s.line[s.i:]))
+	case (c == '#' || c == '!') && !s.inWord && s.quotes == ordinary:
+		s.i = len(s.line) // a definition put it there; inside a word it is an ordinary byte
 	case c == '{' || c == '}':
 		s.flush()
 		s.toks = append(s.toks, token{brace: c})
@@ -180,8 +184,12 @@ func (s *splitter) keep(n int) {
 	s.i += n
 }
 
-// escape adds the byte that the next ones stand for.
+// escape adds the byte that the next ones stand for. A brace is one all the same.
 func (s *splitter) escape() {
+	if s.i+1 < len(s.line) && (s.line[s.i+1] == '{' || s.line[s.i+1] == '}') {
+		s.keep(1)
+		return
+	}
 	b, i := unescape(s.line, s.i+1)
 	s.word, s.inWord, s.i = append(s.word, b), true, i
 }
@@ -198,15 +206,20 @@ func (s *splitter) quoted() {
 	s.add(text)
 }
 
-// join adds what is between two quotes to the word.
+// join adds what is between two quotes to the word. Braces end what is in single
+// quotes: keepalived looks for them first, and leaves them alone in double ones.
 func (s *splitter) join(quote byte) {
 	s.inWord = true
 	for s.i++; s.i < len(s.line); {
-		switch c := s.line[s.i]; c {
-		case quote:
+		switch c := s.line[s.i]; {
+		case c == quote:
 			s.i++
 			return
-		case '\\':
+		case (c == '{' || c == '}') && quote == '\'':
+			s.flaws |= openQuote
+			s.word, s.inWord = s.word[:0], false
+			return
+		case c == '\\':
 			s.escape()
 		default:
 			s.keep(1)
@@ -273,6 +286,20 @@ func reference(s string) int {
 		return 0
 	}
 	return i + 1
+}
+
+// firstReference is the first ${NAME} of line that is not in double quotes.
+func firstReference(line string) string {
+	quoted := false
+	for i := range len(line) {
+		if line[i] == '"' {
+			quoted = !quoted
+		}
+		if n := reference(line[i:]); n > 0 && !quoted {
+			return line[i : i+n]
+		}
+	}
+	return ""
 }
 
 func isName(c byte) bool {

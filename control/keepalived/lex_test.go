@@ -71,7 +71,7 @@ func TestLinesAreCutIntoWordsAndBraces(t *testing.T) {
 		{"regex is read once", `regex "'a" \d`, "<regex><'a><d>", 0},
 		{"the word of a command counts at the start of a line alone", `a script 'b c'`, "<a><script><'b><c'>", 0},
 		{"or behind a brace", `a { script 'b c'`, "<a>{<script><b c>", 0},
-		{"an undefined name keeps its braces", "a ${B} c", "<a><${B}><c>", 0},
+		{"an undefined name keeps its braces", "a ${B} c", "<a><${B}><c>", undefined},
 		{"what is no name does not", "a ${B c", "<a><$>{<B><c>", 0},
 		{"white space of word processors is white space", "a\u00a0b\u3000c\u200bd", "<a><b><c><d>", foreignSpace},
 		{"other letters are letters", "größe ß", "<größe><ß>", 0},

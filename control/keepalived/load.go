@@ -19,9 +19,11 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	}
 	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{},
 		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.Addr]bool{}}
+	r.vrrp = vrrp{instances: map[string]bool{}, routers: map[string]bool{}, grouped: map[string]bool{}, tracked: map[string]map[string]bool{}}
 	r.global = Global{DRCheck: true, PersistenceDefault: opt.PersistenceDefault}
 	r.walk(definitionsFirst(nodes), r.root)
 	r.noteIdleGroups()
+	r.reportNames()
 	r.reportCommand()
 	for _, d := range r.late {
 		r.diags.put(d)
@@ -54,8 +56,8 @@ type reader struct {
 	check  *checkDraft
 	tuning *tuning // of the innermost of these
 
-	command        *Node // the first command that is there; nil: none is
-	scriptSecurity bool  // enable_script_security was read
+	security security
+	vrrp     vrrp
 
 	// What vs is made of.
 	servers slab[serverDraft]
@@ -66,6 +68,11 @@ type reader struct {
 
 func (r *reader) walk(nodes []*Node, b *block) {
 	if b.data {
+		for _, n := range nodes {
+			if b.line != nil {
+				b.line(r, n)
+			}
+		}
 		return
 	}
 	for _, n := range nodes {
@@ -136,7 +143,7 @@ func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 			what = fmt.Sprintf("%d values are needed", w.min)
 		}
 		counts := AsMissing
-		if w.soft {
+		if w.soft || n.torn {
 			counts = BySeverity
 		}
 		r.report(n, Error, counts, "%s; the line is left out", what)
@@ -155,7 +162,7 @@ func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 
 // tell reports, once, that a word is not used.
 func (r *reader) tell(n *Node, w *word, b *block) {
-	if w.status == used || r.quiet > 0 {
+	if w.status == used || r.quiet > 0 && w.status != refused {
 		return
 	}
 	key := b.name + " " + w.name

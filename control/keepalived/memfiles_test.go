@@ -65,10 +65,10 @@ func dumped(t *testing.T, c *Config) string {
 	return b.String()
 }
 
-// withoutPos removes the places, which a printed tree does not keep.
+// withoutPos removes the places and flaws, which a printed tree does not keep.
 func withoutPos(nodes []*Node) []*Node {
 	for _, n := range nodes {
-		n.Pos = Pos{}
+		n.Pos, n.torn = Pos{}, false
 		withoutPos(n.Children)
 	}
 	return nodes

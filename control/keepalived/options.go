@@ -18,9 +18,11 @@ type Files struct {
 	// Glob returns the files that match a pattern of path/filepath.Match,
 	// sorted. Braces are expanded before.
 	Glob func(pattern string) ([]string, error)
-	// Executable reports whether a command, an absolute path, is there and can be
-	// run.
-	Executable func(name string) bool
+	// Command reports whether a command is there; one without a slash is looked for
+	// in $PATH.
+	Command func(name string) bool
+	// User and Group report whether the host has a user or a group of this name.
+	User, Group func(name string) bool
 }
 
 // Limits bound what a configuration may cost. Zero fields mean the defaults.
@@ -66,8 +68,14 @@ func (o Options) withDefaults() Options {
 	if o.Files.Glob == nil {
 		o.Files.Glob = filepath.Glob
 	}
-	if o.Files.Executable == nil {
-		o.Files.Executable = isExecutable
+	if o.Files.Command == nil {
+		o.Files.Command = isCommand
+	}
+	if o.Files.User == nil {
+		o.Files.User = listed("/etc/passwd")
+	}
+	if o.Files.Group == nil {
+		o.Files.Group = listed("/etc/group")
 	}
 	if o.ConfigID == "" {
 		host, _ := os.Hostname() // without a name no @id line matches

@@ -8,6 +8,9 @@ type Node struct {
 	Children []*Node // the lines of the block
 	HasBlock bool    // also true for an empty block
 	Pos      Pos
+	// torn says that a quote in a command is not closed. Then the value is wrong and
+	// not missing, as keepalived has it.
+	torn bool
 }
 
 // Parse reads the configuration in the named file, and what it includes, into a
@@ -52,6 +55,7 @@ type builder struct {
 
 	toks  []token  // of a line
 	words []string // of a node
+	torn  bool     // the line
 
 	nodes slab[Node]
 	lists slab[*Node]
@@ -66,7 +70,7 @@ type openBlock struct {
 
 func (b *builder) line(text string, pos Pos) {
 	toks, wrong := split(b.toks[:0], text)
-	b.toks, b.words = toks, b.words[:0]
+	b.toks, b.words, b.torn = toks, b.words[:0], wrong&openQuote != 0
 	for _, t := range toks {
 		switch t.brace {
 		case 0:
@@ -90,6 +94,9 @@ func (b *builder) line(text string, pos Pos) {
 	if wrong&openQuote != 0 {
 		b.diags.add(pos, Error, keyword, "a quote is not closed; what it starts is left out")
 	}
+	if wrong&undefined != 0 {
+		b.diags.add(pos, Error, keyword, "%s is not defined, or has several lines and is not the last of its line; it stays as it is written", firstReference(text))
+	}
 	if wrong&foreignSpace != 0 {
 		b.diags.add(pos, Note, keyword, "a space that is not ASCII is read as a blank; keepalived takes it as a part of the word: write a blank")
 	}
@@ -102,6 +109,7 @@ func (b *builder) node(pos Pos) {
 	}
 	n := b.nodes.one()
 	n.Keyword, n.Args, n.Pos = b.words[0], b.args.copy(b.words[1:]), pos
+	n.torn = b.torn && quotesBehind(n.Keyword) != ordinary
 	b.siblings = append(b.siblings, n)
 	b.last, b.words = n, b.words[:0]
 }

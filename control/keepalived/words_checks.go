@@ -174,6 +174,16 @@ func oneOf(list ...string) func([]string) error {
 	}
 }
 
+// oneOfExactly is oneOf where upper and lower case count.
+func oneOfExactly(list ...string) func([]string) error {
+	return func(args []string) error {
+		if err := oneOf(list...)(args); err != nil || slices.Contains(list, args[0]) {
+			return err
+		}
+		return fmt.Errorf("%q is none of %s: upper and lower case count", args[0], strings.Join(list, ", "))
+	}
+}
+
 // isDigest tests an MD5 digest.
 func isDigest(args []string) error {
 	if s := args[0]; len(s) != 32 || areHexDigits(args[:1]) != nil {

@@ -52,7 +52,7 @@ func (r *reader) setTimeouts(n *Node) {
 			r.add(n, Error, "the value of %s is missing", n.Args[i])
 			return
 		}
-		v, err := parseNumber(n.Args[i+1], 1, maxSeconds)
+		v, err := parseNumber(n.Args[i+1], 0, maxSeconds) // 0: as it is, for IPVS too
 		if err != nil {
 			r.add(n, Error, "%s: %v; it stays as it is", n.Args[i], err)
 			continue

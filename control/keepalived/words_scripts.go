@@ -1,41 +1,185 @@
 package keepalived
 
 import (
+	"bufio"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
-// commands are words with a command, which is not run yet. They are looked at for
+// security holds the commands of a file, which are not run, as far as they decide
 // what keepalived says about the rights they run with.
-func commands(list string) []word {
+type security struct {
+	enabled bool // enable_script_security was read
+	user    bool // script_user was
+	// command is the first command that is there, and vrrp the first of those that
+	// keepalived looks at only if there is a vrrp_instance; nil: none is.
+	command, vrrp *Node
+	absent        []*Node // the vrrp_scripts whose command is not there
+}
+
+// commands are words with a command, which is not run yet.
+func commands(list string) []word { return commandWords(list, (*reader).setCommand) }
+
+// vrrpCommands are those that count with a vrrp_instance only.
+func vrrpCommands(list string) []word {
+	return commandWords(list, func(r *reader, n *Node) { r.noteCommand(n, &r.security.vrrp) })
+}
+
+func commandWords(list string, set func(*reader, *Node)) []word {
 	ws := names(later, list)
 	for i := range ws {
-		ws[i].set = (*reader).setCommand
+		ws[i].set = set
 	}
 	return ws
 }
 
-// setCommand notes the first command that is there.
-func (r *reader) setCommand(n *Node) {
-	if r.command != nil || len(n.Args) == 0 {
+// globalCommands are the words about commands in global_defs.
+func globalCommands() []word {
+	return append(append(append(commandWords("startup_script shutdown_script", (*reader).setStartCommand),
+		commandWords("notify_fifo_script lvs_notify_fifo_script", needsText((*reader).setCommand))...),
+		commandWords("vrrp_notify_fifo_script", needsText(func(r *reader, n *Node) { r.noteCommand(n, &r.security.vrrp) }))...),
+		word{name: "script_user", status: later, max: anyArgs, set: func(r *reader, n *Node) {
+			r.checkUser(n)
+			r.security.user = true
+		}},
+		word{name: "enable_script_security", status: later, max: anyArgs, set: func(r *reader, _ *Node) { r.security.enabled = true }},
+	)
+}
+
+// needsText is set for words that need a value.
+func needsText(set func(*reader, *Node)) func(*reader, *Node) {
+	return func(r *reader, n *Node) {
+		valid(isText)(r, n)
+		set(r, n)
+	}
+}
+
+func (r *reader) setCommand(n *Node) { r.noteCommand(n, &r.security.command) }
+
+// setStartCommand notes a command that is followed by the user and the group it
+// runs as.
+func (r *reader) setStartCommand(n *Node) {
+	if len(n.Args) == 0 || strings.TrimSpace(n.Args[0]) == "" {
+		r.add(n, Warning, "a command is missing, and keepalived leaves the line out")
 		return
 	}
-	name, _, _ := strings.Cut(strings.TrimSpace(n.Args[0]), " ")
-	if strings.HasPrefix(name, "/") && r.opt.Files.Executable(name) {
-		r.command = n
+	r.setCommand(n)
+	if len(n.Args) > 1 {
+		r.checkUser(&Node{Keyword: n.Keyword, Args: n.Args[1:], Pos: n.Pos})
 	}
+}
+
+// noteCommand notes the first command that is there, at first, and reports one
+// that has no user to run as.
+func (r *reader) noteCommand(n *Node, first **Node) (userless bool) {
+	if len(n.Args) == 0 {
+		return false
+	}
+	userless = r.security.enabled && !r.security.user && len(n.Args) == 1 && !r.opt.Files.User(defaultUser)
+	if userless {
+		r.add(n, Warning, "has no user to run as, and keepalived leaves it out: there is no user %s, nor the word script_user before it", defaultUser)
+	}
+	r.noteFirst(n, first)
+	return userless
+}
+
+// noteFirst keeps the first command that is there, at first.
+func (r *reader) noteFirst(n *Node, first **Node) {
+	if *first == nil && r.isThere(n) {
+		*first = n
+	}
+}
+
+// isThere reports whether the command of n is.
+func (r *reader) isThere(n *Node) bool {
+	name, _, _ := strings.Cut(strings.TrimSpace(n.Args[0]), " ")
+	return name != "" && r.opt.Files.Command(name)
+}
+
+// defaultUser is the user that scripts run as when the file names none.
+const defaultUser = "keepalived_script"
+
+// checkUser reports a user or a group that this host does not have.
+func (r *reader) checkUser(n *Node) {
+	switch {
+	case len(n.Args) == 0:
+		r.add(n, Warning, "a user is missing, and keepalived leaves the line out")
+	case !r.opt.Files.User(n.Args[0]):
+		r.add(n, Warning, "there is no user %s here, and keepalived leaves the line out", n.Args[0])
+	case len(n.Args) > 1 && !r.opt.Files.Group(n.Args[1]):
+		r.add(n, Warning, "there is no group %s here, and keepalived leaves the line out", n.Args[1])
+	}
+}
+
+// endTrackScript notes the command of a vrrp_script, whatever tracks it.
+func (r *reader) endTrackScript(n *Node) {
+	scripts := n.all("script")
+	if len(scripts) == 0 || len(scripts[len(scripts)-1].Args) == 0 || strings.TrimSpace(scripts[len(scripts)-1].Args[0]) == "" {
+		r.add(n, Warning, "has no script, and keepalived leaves the block out")
+		return
+	}
+	script := scripts[len(scripts)-1]
+	name := script.Args[0]
+	switch {
+	case strings.HasPrefix(strings.ReplaceAll(name, " ", ""), "</"): // a file that is opened
+	case !r.isThere(script):
+		r.security.absent = append(r.security.absent, script)
+	case len(n.all("user")) > 0:
+		r.noteFirst(script, &r.security.vrrp)
+	case r.noteCommand(script, &r.security.vrrp): // it has no user
+		return
+	}
+	defines("track_script")(r, n)
 }
 
 // reportCommand reports that a command runs without the protection that the word
-// enable_script_security gives.
+// enable_script_security gives, and scripts that are not there.
 func (r *reader) reportCommand() {
-	if r.command != nil && !r.scriptSecurity {
-		r.report(r.command, Warning, AsSecurity, "keepalived runs it and enable_script_security is absent, so -t exits with %d as keepalived does: add that word to global_defs", ExitSecurity)
+	s := &r.security
+	command := s.command
+	if len(r.vrrp.instances) > 0 {
+		if command == nil {
+			command = s.vrrp
+		}
+		for _, script := range s.absent {
+			r.add(script, Warning, "%q is not there, and keepalived leaves the vrrp_script out", script.Args[0])
+		}
+	}
+	if command != nil && !s.enabled {
+		r.report(command, Warning, AsSecurity, "keepalived runs it and enable_script_security is absent, so -t exits with %d as keepalived does: add that word to global_defs", ExitSecurity)
 	}
 }
 
-// isExecutable is the default of Files.Executable.
-func isExecutable(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+// isCommand is the default of Files.Command: a name without a slash is looked for
+// in $PATH.
+func isCommand(name string) bool {
+	if strings.Contains(name, "/") {
+		_, err := os.Stat(name)
+		return err == nil
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// listed is the default of Files.User and Files.Group: whether a line of the file
+// starts with the name.
+func listed(file string) func(name string) bool {
+	return func(name string) bool {
+		f, err := os.Open(file)
+		if err != nil {
+			return true // not known
+		}
+		defer f.Close() // it was only read
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			if before, _, ok := strings.Cut(lines.Text(), ":"); ok && before == name {
+				return true
+			}
+		}
+		return false
+	}
 }

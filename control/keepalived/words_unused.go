@@ -1,47 +1,85 @@
 package keepalived
 
-import "slices"
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
 
 // The words of blocks that are not used yet. They are listed so that a typing
 // error in them is found.
 
 // vrrpBlocks are the blocks about VRRP, BFD and what they track.
 func vrrpBlocks() []word {
-	track := dataBlocks("track_interface track_script track_file track_process track_bfd")
-	notify := append(withValue("notify notify_master notify_backup notify_fault notify_stop notify_master_rx_lower_pri",
-		commands("notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri")),
-		names(later, "notify_priority_changes smtp_alert")...)
-	weight := "weight" // of what is tracked
-	file := withValue(weight, names(later, "file weight init_file"))
+	track := trackBlocks()
+	notify := slices.Concat(withValue("notify notify_master notify_backup notify_fault notify_stop",
+		vrrpCommands("notify notify_master notify_backup notify_fault notify_stop")),
+		tested("notify_priority_changes smtp_alert", isBool, names(later, "notify_priority_changes smtp_alert")))
+	notifyOne := withValue("notify_master_rx_lower_pri", vrrpCommands("notify_deleted notify_master_rx_lower_pri"))
+	const most = 253 // a weight
+	file := tested("file", isText, tested("weight", trackFileWeight, tested("init_file", optional(integers(-most-1, most+1)), names(later, "file weight init_file"))))
 	process := withValue("process quorum quorum_max fork_delay terminate_delay delay",
 		names(later, "process param_match weight quorum quorum_max fork_delay terminate_delay delay full_command"))
+	group := named("vrrp_sync_group", (*reader).endSyncGroup,
+		dataBlocks("group"), track, notify, names(deprecated, "global_tracking"), names(later, "sync_group_tracking_weight"))
+	group.min = 0
 	return []word{
-		named("vrrp_instance", "virtual_router_id", instanceWords(), track, notify),
-		named("vrrp_sync_group", "", dataBlocks("group"), track, notify, names(later, "global_tracking sync_group_tracking_weight")),
-		named("vrrp_script", "script", withValue("interval timeout weight rise fall user",
-			append(names(later, "interval timeout weight rise fall user init_fail"), word{name: "script", status: later, max: anyArgs, text: true}))),
-		unused("track_file", file), unused("vrrp_track_file", file),
+		named("vrrp_instance", (*reader).endInstance, instanceWords(), track, notify, notifyOne),
+		group,
+		named("vrrp_script", (*reader).endTrackScript, scriptWords()),
+		named("track_file", defines("track_file"), file), named("vrrp_track_file", defines("track_file"), file),
 		unused("track_process", process), unused("vrrp_track_process", process),
-		unused("bfd_instance", withValue("neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier ttl hoplimit max_hops weight",
-			names(later, "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops multihop weight vrrp checker"))),
+		named("bfd_instance", defines("track_bfd"), bfdWords()),
 		unused("garp_group", withValue("garp_interval gna_interval interface", names(later, "garp_interval gna_interval interface")), dataBlocks("interfaces")),
 		unused("track_group", dataBlocks("group")), unused("static_track_group", dataBlocks("group")),
 	}
 }
 
-// named is an unused block with a name, which has no effect without the word
-// needed; that may be empty.
-func named(name, needed string, words ...[]word) word {
+// named is an unused block with a name; end is called behind its last line.
+func named(name string, end func(*reader, *Node), words ...[]word) word {
 	w := unused(name, words...)
-	w.set = func(r *reader, n *Node) {
-		if len(n.Args) == 0 {
-			r.add(n, Warning, "has no name, and keepalived leaves the block out")
-		}
-		if needed != "" && !slices.ContainsFunc(n.Children, func(c *Node) bool { return c.Keyword == needed }) {
-			r.add(n, Warning, "has no %s, and keepalived leaves the block out", needed)
+	w.min, w.end = 1, end
+	return w
+}
+
+// trackFileWeight tests the weight of a track_file.
+func trackFileWeight(args []string) error { return integers(-254, 254)(args) }
+
+// scriptWords are the words of vrrp_script.
+func scriptWords() []word {
+	ws := withValue("interval timeout weight rise fall user", names(later, "interval timeout weight rise fall user init_fail"))
+	ws = tested("interval timeout", integers(1, 4294), ws)
+	ws = tested("rise fall", integers(1, math.MaxInt32), ws)
+	ws = tested("weight", isScriptWeight, ws)
+	for i := range ws {
+		if ws[i].name == "user" {
+			ws[i].set = (*reader).checkUser
 		}
 	}
-	return w
+	return append(ws, word{name: "script", status: later, max: anyArgs, text: true})
+}
+
+// isScriptWeight tests N or N reverse.
+func isScriptWeight(args []string) error {
+	if len(args) > 1 && args[1] != "reverse" {
+		return fmt.Errorf("%q is not understood", args[1])
+	}
+	return integers(-253, 253)(args)
+}
+
+// bfdWords are the words of bfd_instance, whose times are in milliseconds.
+func bfdWords() []word {
+	const longest = 4294967 // ms
+	ws := withValue("neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier ttl hoplimit max_hops weight",
+		names(later, "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops multihop weight vrrp checker"))
+	ws = tested("neighbor_ip neighbour_ip source_ip", isOneIP, ws)
+	ws = tested("min_rx min_tx", milliseconds(1, longest), ws)
+	ws = tested("idle_tx", milliseconds(1000, longest), ws)
+	ws = tested("multiplier ttl hoplimit", integers(1, 255), ws)
+	ws = tested("max_hops", integers(-1, 255), ws)
+	return tested("weight", isScriptWeight, ws)
 }
 
 // instanceWords are the words of vrrp_instance that other blocks do not have.
@@ -51,30 +89,73 @@ func instanceWords() []word {
 		v3_checksum_as_v2 no_virtual_ipaddress promote_secondaries accept no_accept preempt nopreempt preempt_delay down_timer_adverts
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat
 		garp_extra_if lower_prio_no_advert higher_prio_send_advert skip_check_adv_addr strict_mode owner_ignore_adverts
-		timer_expired_backup dont_track_primary vmac_garp_intvl kernel_rx_buf_size debug native_ipv6 linkbeat_use_polling vrf`)
+		timer_expired_backup dont_track_primary kernel_rx_buf_size debug native_ipv6 vrf`)
 	instance = withValue(`interface mcast_src_ip unicast_src_ip mcast_dst_ip unicast_ttl preempt_delay down_timer_adverts
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat
-		debug vrf`, instance)
-	return slices.Concat(instance, withValue("lvs_sync_daemon_interface", names(deprecated, "lvs_sync_daemon_interface")),
-		dataBlocks("virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules unicast_peer"),
+		debug vrf`, testedInstance(instance))
+	return slices.Concat(instance,
+		because("write the global lvs_sync_daemon", names(refused, "lvs_sync_daemon_interface")), because("it is a word of the outermost level", names(refused, "linkbeat_use_polling")),
+		because("write garp_interval", names(refused, "vmac_garp_intvl")),
+		lineBlocks("virtual_ipaddress virtual_ipaddress_excluded", lineTest(isAddressLine)),
+		lineBlocks("virtual_routes", lineTest(isRouteLine)), lineBlocks("virtual_rules", lineTest(isRuleLine)),
+		lineBlocks("unicast_peer", lineTest(isPeerLine)),
 		[]word{
 			{name: "virtual_router_id", status: later, min: 1, max: anyArgs, set: valid(numbers(1, 255))},
 			{name: "priority", status: later, min: 1, max: anyArgs, set: valid(numbers(1, 255))},
-			{name: "advert_int", status: later, min: 1, max: anyArgs, set: valid(isTimer)},
-			{name: "state", status: later, min: 1, max: anyArgs, set: valid(oneOf("MASTER", "BACKUP"))},
+			{name: "advert_int", status: later, min: 1, max: anyArgs, set: valid(seconds(10*time.Millisecond, 255*time.Second))},
+			{name: "state", status: later, min: 1, max: anyArgs, set: valid(oneOfExactly("MASTER", "BACKUP"))},
 			{name: "version", status: later, min: 1, max: anyArgs, set: valid(numbers(2, 3))},
 			unused("authentication", []word{
-				{name: "auth_type", status: later, min: 1, max: anyArgs, set: valid(oneOf("AH", "PASS"))},
-				{name: "auth_pass", status: later, min: 1, max: anyArgs},
+				{name: "auth_type", status: later, min: 1, max: anyArgs, set: valid(oneOfExactly("AH", "PASS"))},
+				{name: "auth_pass", status: later, min: 1, max: anyArgs, set: valid(isPassword)},
 			}),
 			unused("auth_hmac", names(later, "key active_key anti_replay time_window mode")),
 		})
 }
 
+// milliseconds tests the first value: a number of them from lo to hi.
+func milliseconds(lo, hi float64) valueTest {
+	return func(args []string) error {
+		if len(args) == 0 {
+			return errMissing
+		}
+		if v, err := strconv.ParseFloat(args[0], 64); err != nil || v < lo || v > hi {
+			return fmt.Errorf("%s is not between %.0f and %.0f milliseconds", args[0], lo, hi)
+		}
+		return nil
+	}
+}
+
+// testedInstance is ws, words of vrrp_instance, with tests of their values.
+func testedInstance(ws []word) []word {
+	positive := integers(1, math.MaxUint32)
+	for _, t := range []struct {
+		words string
+		test  valueTest
+	}{
+		{"mcast_src_ip unicast_src_ip", isIP},
+		{"unicast_ttl", integers(0, 255)},
+		{"preempt_delay", seconds(0, 1000*time.Second)},
+		{"down_timer_adverts", integers(1, 100)},
+		{"garp_master_delay garp_lower_prio_delay", integers(0, 4294)},
+		{"garp_master_repeat garp_master_refresh_repeat", positive},
+		{"garp_master_refresh", integers(0, math.MaxUint32)},
+		{"garp_lower_prio_repeat", integers(0, math.MaxInt32)},
+		{"lower_prio_no_advert higher_prio_send_advert skip_check_adv_addr strict_mode", isBool},
+		{"kernel_rx_buf_size", exactlyOne(integers(0, math.MaxUint32))},
+		{"debug", integers(0, 4)},
+	} {
+		ws = tested(t.words, t.test, ws)
+	}
+	return ws
+}
+
 // staticBlocks are the other blocks at the top.
 func staticBlocks() []word {
 	return slices.Concat(
-		dataBlocks("static_ipaddress static_routes static_rules linkbeat_interfaces interface_up_down_delays"),
+		lineBlocks("static_ipaddress", lineTest(isAddressLine)),
+		lineBlocks("static_routes", lineTest(isRouteLine)), lineBlocks("static_rules", lineTest(isRuleLine)),
+		dataBlocks("linkbeat_interfaces interface_up_down_delays"),
 		[]word{unused("SSL", names(later, "password ca certificate key"))},
 		withValue("child_wait_time", names(noEffect, "net_namespace net_namespace_ipvs namespace_with_ipsets instance use_pid_dir linkbeat_use_polling child_wait_time")),
 	)
@@ -90,14 +171,12 @@ func unusedGlobals() []word {
 		}}},
 		names(later, `notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp smtp_alert_checker
 			lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop rs_init_notifies no_checker_emails no_email_faults
-			script_user set_supplementary_groups notify_fifo notify_fifo_script lvs_notify_fifo lvs_notify_fifo_script
-			vrrp_notify_fifo vrrp_notify_fifo_script fifo_write_vrrp_states_on_reload startup_script_timeout
+			set_supplementary_groups notify_fifo lvs_notify_fifo vrrp_notify_fifo fifo_write_vrrp_states_on_reload startup_script_timeout
 			shutdown_script_timeout json_version include_check
 			reload_time_file reload_repeat reload_file data_use_instance`),
-		commands("startup_script shutdown_script"),
-		[]word{{name: "enable_script_security", status: later, max: anyArgs, set: func(r *reader, _ *Node) { r.scriptSecurity = true }}},
+		globalCommands(),
 		because("a reload always checks the file before", names(noEffect, "reload_check_config")),
-		names(later, `vrrp_mcast_group4 vrrp_mcast_group6 vrrp_version vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_lower_prio_delay
+		names(later, `vrrp_mcast_group4 vrrp_mcast_group6 vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_lower_prio_delay
 			vrrp_garp_lower_prio_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat vrrp_garp_interval vrrp_gna_interval
 			vrrp_min_garp vrrp_garp_extra_if vrrp_strict vrrp_skip_check_adv_addr vrrp_check_unicast_src vrrp_lower_prio_no_advert
 			vrrp_higher_prio_send_advert vrrp_down_timer_adverts vrrp_startup_delay vrrp_delay_after_boot vrrp_notify_priority_changes vrrp_owner_ignore_adverts vrrp_vmac_garp_intvl
@@ -119,9 +198,10 @@ func unusedGlobals() []word {
 		because("it belongs outside of global_defs", names(refused, `instance use_pid_dir namespace_with_ipsets linkbeat_use_polling child_wait_time
 			net_namespace net_namespace_ipvs`)),
 	)
+	ws = append(ws, word{name: "vrrp_version", status: later, min: 1, max: anyArgs, set: (*reader).setVRRPVersion})
 	return withValue(`bfd_process_name bfd_rlimit_rtime bfd_rlimit_rttime checker_process_name checker_rlimit_rtime checker_rlimit_rttime config_save_dir
 		lvs_process_name nftables_ipvs_priority nftables_ipvs_start_fwmark nftables_priority process_name random_seed smtp_connect_timeout smtp_server
 		umask vmac_addr_prefix vmac_prefix vrrp_down_timer_adverts vrrp_garp_interval vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat
 		vrrp_garp_master_delay vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat vrrp_garp_master_repeat vrrp_gna_interval
-		vrrp_mcast_group4 vrrp_mcast_group6 vrrp_process_name vrrp_rlimit_rtime vrrp_rlimit_rttime vrrp_startup_delay vrrp_version`, ws)
+		vrrp_mcast_group4 vrrp_mcast_group6 vrrp_process_name vrrp_rlimit_rtime vrrp_rlimit_rttime vrrp_startup_delay`, testedGlobals(ws))
 }

@@ -1,0 +1,261 @@
+package keepalived
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// vrrp holds the names in the blocks of VRRP, which are not used, and the lines
+// that refer to them.
+type vrrp struct {
+	version   string // of global_defs; empty if it is absent
+	instances map[string]bool
+	routers   map[string]bool // virtual router ID, interface and family
+	grouped   map[string]bool // instances that are in a vrrp_sync_group
+	// tracked are the names that vrrp_script, track_file and bfd_instance define, by
+	// the word that refers to them.
+	tracked map[string]map[string]bool
+	uses    []use
+	groups  []*Node
+}
+
+// A use is a line that refers to a name.
+type use struct {
+	word string // the block it is in
+	line *Node
+}
+
+// all are the lines of n whose keyword is one of words.
+func (n *Node) all(words ...string) []*Node {
+	var found []*Node
+	for _, c := range n.Children {
+		if slices.Contains(words, c.Keyword) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// value is the first value of the last line with this keyword, or "".
+func (n *Node) value(word string) string {
+	lines := n.all(word)
+	if len(lines) == 0 || len(lines[len(lines)-1].Args) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1].Args[0]
+}
+
+// lines are the data lines of all blocks of n with one of these keywords.
+func (n *Node) lines(words ...string) []*Node {
+	var found []*Node
+	for _, c := range n.all(words...) {
+		found = append(found, c.Children...)
+	}
+	return found
+}
+
+// endInstance reports what keepalived says about a whole vrrp_instance.
+func (r *reader) endInstance(n *Node) {
+	if len(n.all("virtual_router_id")) == 0 {
+		r.add(n, Warning, "has no virtual_router_id, and keepalived leaves the block out")
+		return
+	}
+	if len(n.Args) > 1 {
+		r.add(n, Warning, "has %d names, and keepalived leaves the block out", len(n.Args))
+	}
+	if n.value("interface") == "" && len(n.all("vrf")) == 0 {
+		r.add(n, Warning, "has no interface, and keepalived leaves the block out")
+	}
+	name := n.Args[0]
+	if r.vrrp.instances[name] {
+		r.add(n, Warning, "%s is defined already, and keepalived leaves the second out", name)
+	}
+	r.vrrp.instances[name] = true
+	is6, any := r.checkFamily(n)
+	if !any {
+		r.add(n, Warning, "%s has no address that keepalived can take", name)
+	}
+	router := fmt.Sprint(n.value("virtual_router_id"), " ", n.value("interface"), " ", is6)
+	if r.vrrp.routers[router] {
+		r.add(n, Warning, "has the virtual_router_id of another instance on %s", n.value("interface"))
+	}
+	r.vrrp.routers[router] = true
+	for _, word := range []string{"track_script", "track_file", "track_bfd"} {
+		for _, line := range n.lines(word) {
+			r.vrrp.uses = append(r.vrrp.uses, use{word, line})
+		}
+	}
+	r.checkTwice(n)
+	r.checkPreemption(n)
+	r.checkUnicast(n)
+	r.checkVersion(n, is6)
+}
+
+// checkFamily reports addresses that are not of n's family; any says that there
+// is one that is.
+func (r *reader) checkFamily(n *Node) (is6, any bool) {
+	is6 = len(n.all("native_ipv6")) > 0
+	for _, line := range n.lines("virtual_ipaddress") {
+		a, _, err := prefixed(line.Keyword)
+		if err != nil || isAddressLine(line.fields()) != nil && !a.IsValid() {
+			continue
+		}
+		if !any && len(n.all("native_ipv6")) == 0 {
+			is6 = a.Is6()
+		}
+		if a.Is6() != is6 {
+			r.add(line, Warning, "is of another address family than its vrrp_instance, and keepalived leaves it out")
+			continue
+		}
+		any = true
+	}
+	for _, line := range n.lines("unicast_peer") {
+		if a, err := parseIP(line.Keyword); err == nil && any && a.Is6() != is6 {
+			r.add(line, Warning, "is of another address family than the addresses of its vrrp_instance")
+		}
+	}
+	return is6, any
+}
+
+// checkTwice reports lines that track the same thing twice, or the own interface.
+func (r *reader) checkTwice(n *Node) {
+	for _, word := range []string{"track_interface", "track_script", "track_file", "track_bfd"} {
+		seen := map[string]bool{}
+		for _, line := range n.lines(word) {
+			if seen[line.Keyword] {
+				r.add(line, Warning, "is in %s twice", word)
+			}
+			seen[line.Keyword] = true
+			if word == "track_interface" && line.Keyword == n.value("interface") {
+				r.add(line, Warning, "is the instance's own interface, which is always tracked")
+			}
+		}
+	}
+}
+
+func (r *reader) checkPreemption(n *Node) {
+	stays, delays := len(n.all("nopreempt")) > 0, n.value("preempt_delay") != "" && n.value("preempt_delay") != "0"
+	if n.value("state") == "MASTER" && (stays || delays) {
+		r.add(n, Warning, "nopreempt and preempt_delay do nothing with state MASTER: write state BACKUP")
+	}
+	if stays && delays {
+		r.add(n, Warning, "nopreempt and preempt_delay exclude each other")
+	}
+}
+
+// checkUnicast reports words that need peers or a MAC address of their own.
+func (r *reader) checkUnicast(n *Node) {
+	unicast := n.all("unicast_src_ip", "unicast_peer", "check_unicast_src", "old_unicast_checksum", "unicast_ttl")
+	peer := func(line *Node) bool { return isPeerLine(line.fields()) == nil }
+	if len(unicast) > 0 && !slices.ContainsFunc(n.lines("unicast_peer"), peer) {
+		r.add(unicast[0], Warning, "needs a unicast_peer block with an address in it")
+	}
+	if base := n.all("vmac_xmit_base"); len(base) > 0 && len(n.all("use_vmac")) == 0 {
+		r.add(base[0], Warning, "needs use_vmac")
+	}
+}
+
+// checkVersion reports what does not go with n's version of VRRP.
+func (r *reader) checkVersion(n *Node, is6 bool) {
+	version := n.value("version")
+	if version == "" {
+		version = r.vrrp.version
+	}
+	if is6 {
+		version = "3"
+	}
+	auth := n.all("authentication")
+	switch {
+	case len(auth) == 0:
+	case version == "3":
+		r.add(auth[0], Warning, "version 3 of VRRP has no authentication")
+	case auth[0].value("auth_type") != "" && auth[0].value("auth_pass") == "":
+		r.add(auth[0], Warning, "has no auth_pass, and keepalived leaves the block out")
+	}
+	every := n.all("advert_int")
+	if len(every) == 0 || len(every[0].Args) == 0 {
+		return
+	}
+	d, err := parseTimer(every[0].Args[0], 10*time.Millisecond, 255*time.Second)
+	switch {
+	case err != nil: // reported with the line
+	case version == "3" && d > 40950*time.Millisecond:
+		r.add(every[0], Warning, "is at most 40.95 with version 3 of VRRP")
+	case version != "3" && d%time.Second != 0:
+		r.add(every[0], Warning, "is a whole number of seconds with version 2 of VRRP")
+	}
+}
+
+// isPassword tests auth_pass, of which keepalived takes eight characters.
+func isPassword(args []string) error {
+	const longest = 8
+	if len(args[0]) > longest {
+		return fmt.Errorf("is longer than %d characters", longest)
+	}
+	return nil
+}
+
+// defines is the end function of a block with a name that word refers to.
+func defines(word string) func(*reader, *Node) {
+	return func(r *reader, n *Node) {
+		if r.vrrp.tracked[word] == nil {
+			r.vrrp.tracked[word] = map[string]bool{}
+		}
+		r.vrrp.tracked[word][n.Args[0]] = true
+	}
+}
+
+// endSyncGroup keeps a vrrp_sync_group until all instances are read.
+func (r *reader) endSyncGroup(n *Node) {
+	if len(n.Args) != 1 {
+		r.add(n, Warning, "needs one name, and keepalived leaves the block out")
+		return
+	}
+	r.vrrp.groups = append(r.vrrp.groups, n)
+}
+
+// reportNames reports names that nothing has, when all blocks are read.
+func (r *reader) reportNames() {
+	for _, u := range r.vrrp.uses {
+		if !r.vrrp.tracked[u.word][u.line.Keyword] {
+			r.add(u.line, Warning, "%s: nothing has this name, and keepalived leaves the line out", u.word)
+		}
+	}
+	for _, g := range r.vrrp.groups {
+		r.reportSyncGroup(g)
+	}
+}
+
+// reportSyncGroup reports the members of a group that are not there or in another
+// one too, and a group of fewer than two.
+func (r *reader) reportSyncGroup(g *Node) {
+	members := 0
+	for _, line := range g.lines("group") {
+		for _, name := range line.fields() {
+			switch {
+			case !r.vrrp.instances[name]:
+				r.add(line, Warning, "there is no vrrp_instance %s", name)
+				continue
+			case r.vrrp.grouped[name]:
+				r.add(line, Warning, "%s is in a vrrp_sync_group already", name)
+				continue
+			}
+			r.vrrp.grouped[name] = true
+			members++
+		}
+	}
+	if members < 2 {
+		r.add(g, Warning, "needs two instances or more, and has %d", members)
+	}
+}
+
+// setVRRPVersion notes the version of instances that do not say theirs.
+func (r *reader) setVRRPVersion(n *Node) {
+	if err := integers(2, 3)(n.Args); err != nil {
+		r.add(n, Warning, "%v, and keepalived leaves the line out", err)
+		return
+	}
+	r.vrrp.version = strings.Clone(n.Args[0])
+}
