@@ -49,7 +49,7 @@ func foretold(x dataplane.Explanation, got result) error {
 // explain changes nothing.
 func TestExplainForetellsProcess(t *testing.T) {
 	const packets = 1500 // of each seed
-	seeds := long(int64(3), 8)
+	seeds := long(int64(2), 8)
 	if raceEnabled || testing.Short() {
 		seeds = 3
 	}
@@ -99,7 +99,7 @@ func TestExplainChangesNothing(t *testing.T) {
 				}
 				l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 7 })
 			}
-			for i := range raced(25, 100) {
+			for i := range raced(25, long(50, 200)) {
 				src := netip.AddrFrom4([4]byte{198, 51, 100, byte(i % 50)})
 				f := tcpFrom(src, uint16(2000+i/2), []uint16{80, 443}[i%2], []string{"S", "A", "FA"}[i%3])
 				before := asked.everything()

@@ -81,7 +81,7 @@ func (s *siege) batch() {
 // loses its server, nothing is allocated beyond what there was, and the counts
 // add up.
 func TestFloodOfSYNs(t *testing.T) {
-	floods, limit, open := long(uint64(2_000_000), 10_000_000), long(200_000, 1_000_000), 10_000
+	floods, limit, open := long(uint64(1_000_000), 10_000_000), long(100_000, 1_000_000), 10_000
 	if raceEnabled || testing.Short() {
 		floods, limit, open = 100_000, 20_000, 1000
 	}

@@ -181,7 +181,7 @@ func (j *journey) send(l *lab, piece int) error {
 // All fragments of a datagram reach the server of its first one, in whatever
 // order they come, and whatever comes in between.
 func TestFragmentsStayTogether(t *testing.T) {
-	early, seeds := 0, raced(40, long(200, 800))
+	early, seeds := 0, raced(40, long(100, 800))
 	for seed := range int64(seeds) {
 		r := rand.New(rand.NewSource(seed))
 		l := dualLab(t)

@@ -146,7 +146,7 @@ func leastLoaded(st dataplane.ServiceStatus) byte {
 func TestManyServersAreChosenByTheLoadTheyHave(t *testing.T) {
 	for _, name := range []string{"lc", "wlc", "sed", "nq"} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range raced(1, long(int64(4), 60)) {
+			for seed := range raced(1, long(int64(2), 20)) {
 				l := newLoaded(t, name, seed)
 				for range 700 {
 					for range l.random.Intn(4) {

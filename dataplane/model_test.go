@@ -409,7 +409,7 @@ func TestDirectorIsTheNaiveOne(t *testing.T) {
 		}
 		return
 	}
-	seeds := long(int64(100), 400)
+	seeds := long(int64(40), 400)
 	if raceEnabled || testing.Short() {
 		seeds = 20
 	}

@@ -53,7 +53,7 @@ func (w *world) asked(t *testing.T) definition {
 func TestClonesPickAsTheirOriginals(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
-			seeds := long(int64(15), 60)
+			seeds := long(int64(6), 60)
 			if name == "mh" {
 				seeds = long(int64(2), 4) // its definition fills a table for every choice
 			}

@@ -51,6 +51,7 @@ func TestALessonThatDoesNotComeOutFails(t *testing.T) {
 		{"the service is another one afterwards", noOpenPort(), nil, sticky, noHelp},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			site, err := netlab.BuildSite(t.Context(), os.Getenv(binaryEnv), netlab.NewTopology())
 			if err != nil {
 				t.Fatal(err)

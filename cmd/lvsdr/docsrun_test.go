@@ -25,6 +25,8 @@ import (
 //	            at 192.168.1.11 that is alone on its network, with lvsdr in PATH.
 //	```sh held  one command that keeps a lab: it runs beside the following
 //	            blocks, which join it, until the next heading.
+//	```sh shared  as sh, of commands that would make a lab of the usual shape
+//	            each: they join one that such blocks share.
 //	```console  needs a machine; after "$ " or "# " stands a command. Its lvsdr
 //	            commands must exist, with their flags.
 //	```ini      the same, of lines Exec...=.
@@ -32,7 +34,7 @@ import (
 //
 // Indented lines, lines of unmarked blocks and code in the text that begin with
 // lvsdr are as console.
-var blockMarks = []string{"sh", "sh held", "console", "ini", "text", "json", ""}
+var blockMarks = []string{"sh", "sh held", "sh shared", "console", "ini", "text", "json", ""}
 
 // A docBlock is a fenced part of a document, or, if its mark is "#", a heading.
 type docBlock struct {
@@ -93,6 +95,7 @@ type docShell struct {
 	env      []string
 	held     *netns.Cmd
 	heldOut  netlab.Output
+	shared   bool // what is held is for blocks that share it
 	letGo    func() error
 }
 
@@ -177,44 +180,68 @@ func (s *docShell) let(t *testing.T) {
 	if err := s.held.Wait(); err != nil {
 		t.Errorf("what was held ended with %v:\n%s", err, s.heldOut.String())
 	}
-	s.held = nil
+	s.held, s.shared = nil, false
 }
 
+// longDocuments are those whose commands take longest. Each has a test of its own:
+// subtests that run in parallel begin when all other tests have begun, and so the
+// longest would end alone.
+var longDocuments = []string{"tutorial.md", "problems.md", "how-dr-works.md", "operations.md", "lab.md"}
+
 // What the documents tell the reader to type works.
-func TestTheCommandsOfTheDocumentsRun(t *testing.T) {
+func TestTheCommandsOfTheTutorialRun(t *testing.T)     { playDocument(t, longDocuments[0]) }
+func TestTheCommandsOfTheProblemsRun(t *testing.T)     { playDocument(t, longDocuments[1]) }
+func TestTheCommandsOfHowDRWorksRun(t *testing.T)      { playDocument(t, longDocuments[2]) }
+func TestTheCommandsForOperationsRun(t *testing.T)     { playDocument(t, longDocuments[3]) }
+func TestTheCommandsOfTheLabsDocumentRun(t *testing.T) { playDocument(t, longDocuments[4]) }
+func TestTheCommandsOfTheOtherDocumentsRun(t *testing.T) {
 	t.Parallel()
-	netns.Require(t)
+	for _, doc := range documents(t) {
+		name := filepath.Base(doc)
+		runs := slices.ContainsFunc(docBlocks(t, doc), func(b docBlock) bool { return strings.HasPrefix(b.mark, "sh") })
+		if runs && !slices.Contains(longDocuments, name) {
+			t.Run(name, func(t *testing.T) { playDocument(t, name) })
+		}
+	}
+}
+
+// playDocument runs the blocks of the document with that name, beside other tests.
+func playDocument(t *testing.T, name string) {
+	t.Parallel() // they wait most of the time
 	for _, name := range []string{"curl", "ip"} {
 		tool(t, name, map[string]string{"curl": "curl", "ip": "iproute2"}[name])
 	}
-	for _, doc := range documents(t) {
-		blocks := docBlocks(t, doc)
-		if !slices.ContainsFunc(blocks, func(b docBlock) bool { return strings.HasPrefix(b.mark, "sh") }) {
-			continue
-		}
-		t.Run(filepath.Base(doc), func(t *testing.T) {
-			t.Parallel() // they wait most of the time
-			s := newDocShell(t)
-			defer s.let(t)
-			for _, b := range blocks {
-				switch b.mark {
-				case "#":
-					s.let(t)
-				case "sh":
-					s.play(t, b.text)
-				case "sh held":
-					s.let(t)
-					s.hold(t, b.text)
-				}
-				if t.Failed() {
-					t.Fatalf("%s:%d", doc, b.line)
-				}
-			}
+	all := documents(t)
+	doc := all[slices.IndexFunc(all, func(path string) bool { return filepath.Base(path) == name })]
+	s := newDocShell(t)
+	defer s.let(t)
+	for _, b := range docBlocks(t, doc) {
+		switch {
+		case b.mark == "#" && !s.shared:
 			s.let(t)
-			if left, _ := filepath.Glob(filepath.Join(s.tmp, "*")); len(left) > 0 {
-				t.Errorf("left among the temporary files: %v", left)
+		case b.mark == "sh":
+			if s.shared {
+				s.let(t)
 			}
-		})
+			s.play(t, b.text)
+		case b.mark == "sh shared":
+			if !s.shared {
+				s.let(t)
+				s.hold(t, "lvsdr lab shell")
+				s.shared = true
+			}
+			s.play(t, b.text)
+		case b.mark == "sh held":
+			s.let(t)
+			s.hold(t, b.text)
+		}
+		if t.Failed() {
+			t.Fatalf("%s:%d", doc, b.line)
+		}
+	}
+	s.let(t)
+	if left, _ := filepath.Glob(filepath.Join(s.tmp, "*")); len(left) > 0 {
+		t.Errorf("left among the temporary files: %v", left)
 	}
 }
 

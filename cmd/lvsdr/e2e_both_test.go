@@ -16,6 +16,7 @@ import (
 // the two of a pair are for each other. Neither the director's start, nor its
 // crash, nor its end takes away what the real server's own clients need.
 func TestADirectorLeavesARealServerOnItsHostAlone(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	other := netip.MustParseAddr("192.168.1.101")
 	h := rsHost{lab.Director, shortDir(t), other}

@@ -26,7 +26,7 @@ func TestChecksAreMadeWhileClientsTakeAllDescriptorsTheyCan(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &process{}
-	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), "sh", "-c", "ulimit -n 96; exec \"$@\"", "sh", binary(), "run", "-c", file, "--socket", socket)
+	p.Cmd = lab.Director.Command(context.WithoutCancel(t.Context()), "sh", "-c", "ulimit -n 96; exec \"$@\"", "sh", binary(), "run", netlab.SmallTable, "-c", file, "--socket", socket)
 	p.Stdout, p.Stderr = &p.log, &p.log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)

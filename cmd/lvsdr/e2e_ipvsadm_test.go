@@ -37,6 +37,7 @@ func asIpvsadm(t *testing.T, socket, input string, args ...string) result {
 // A director without a file is built up by ipvsadm, serves, is saved, cleared and
 // restored, and serves again.
 func TestIpvsadmBuildsUpADirector(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	p := launchWith(t, lab, shortDir(t), "--no-config")
 	vip := vipPort(lab)
@@ -78,6 +79,7 @@ func TestIpvsadmBuildsUpADirector(t *testing.T) {
 
 // What is refused ends as with ipvsadm, and says why.
 func TestIpvsadmRefusesAsIpvsadmDoes(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	p := launchWith(t, lab, shortDir(t), "--no-config")
 	for _, c := range []struct {
@@ -101,6 +103,7 @@ func TestIpvsadmRefusesAsIpvsadmDoes(t *testing.T) {
 
 // What ipvsadm changes stays when the file is read again, as beside kernel IPVS.
 func TestEditsOfIpvsadmLiveThroughReloads(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 1)})
 	d := direct(t, lab, lab.Config(rotating()))
 	vip := vipPort(lab)

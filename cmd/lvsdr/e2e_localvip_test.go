@@ -127,6 +127,7 @@ func neighbourMessages(t *testing.T, lab *network, c *netlab.Capture) (questions
 // director notices by itself; rules for clients on the host come back with a
 // reload.
 func TestWhatOthersRemoveComesBack(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	config := lab.Config(rotating())
 	d := direct(t, lab, config)

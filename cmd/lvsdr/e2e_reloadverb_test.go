@@ -14,6 +14,7 @@ import (
 
 // `lvsdr reload` waits for the outcome, and its exit code says which one it is.
 func TestReloadTellsTheOutcome(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(3, 1)})
 	config := lab.Config(rotating())
 	file := filepath.Join(shortDir(t), "keepalived.conf")
@@ -53,6 +54,7 @@ func TestReloadTellsTheOutcome(t *testing.T) {
 
 // A director without a file serves what is made at runtime.
 func TestADirectorWithoutAConfiguration(t *testing.T) {
+	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{})
 	p := launchWith(t, lab, shortDir(t), "--no-config")
 	client := api.NewClient(p.socket)

@@ -126,7 +126,7 @@ func (s *soak) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &process{socket: filepath.Join(s.dir, "sock")}
-	p.Cmd = s.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", "-c", file, "--socket", p.socket, "--log-level", "debug")
+	p.Cmd = s.Director.Command(context.WithoutCancel(t.Context()), binary(), "run", netlab.SmallTable, "-c", file, "--socket", p.socket, "--log-level", "debug")
 	p.Stderr = w
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
