@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -90,6 +92,7 @@ func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 		return err
 	}
 	defer func() { _ = only.Close() }() // the end of the process closes it too
+	defer withSpare(max(o.Workers, 1) + 1)()
 	first, err := readFile(ctx, &o)
 	if ctx.Err() != nil {
 		return nil
@@ -102,6 +105,19 @@ func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 		err = d.run(ctx, first, reload)
 	}
 	return errors.Join(err, d.close())
+}
+
+// withSpare lets so many more goroutines run at a time than there are CPUs, until the
+// returned function is called, unless the user has set how many (GOMAXPROCS). A worker
+// that a frame wakes must not wait until Go takes its turn from a reload or the garbage
+// collector, which is after 10 ms: the kernel shares CPUs better.
+func withSpare(n int) (restore func()) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return func() {}
+	}
+	usual := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(usual + n)
+	return runtime.SetDefaultGOMAXPROCS
 }
 
 // run starts the tasks and the loop, and returns when the loop has ended.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -292,5 +293,27 @@ func TestABadFileTouchesNothing(t *testing.T) {
 	}
 	if after, err := netlink.RuleList(netlink.FAMILY_V4); err != nil || len(after) != len(before) {
 		t.Errorf("rules %v, %v", after, err)
+	}
+}
+
+// On one CPU frames waited 25 ms while a reload ran: the worker had no turn of Go's.
+func TestWorkersHaveTurnsToSpareWhereTheUserDoesNotSayHowMany(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	t.Setenv("GOMAXPROCS", "") // as if unset
+	runtime.SetDefaultGOMAXPROCS()
+	usual := runtime.GOMAXPROCS(0)
+	restore := withSpare(2)
+	if n := runtime.GOMAXPROCS(0); n != usual+2 {
+		t.Errorf("%d goroutines run at a time, want %d more than usual, %d", n, 2, usual)
+	}
+	restore()
+	if n := runtime.GOMAXPROCS(0); n != usual {
+		t.Errorf("%d afterwards, want %d", n, usual)
+	}
+	t.Setenv("GOMAXPROCS", "3")
+	withSpare(2)()
+	if n := runtime.GOMAXPROCS(0); n != usual {
+		t.Errorf("%d where the user says how many, want it left alone", n)
 	}
 }

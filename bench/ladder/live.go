@@ -32,6 +32,7 @@ type site struct {
 	floodTo net.HardwareAddr
 	stop    func() error // of what stands between; may be nil
 	pid     int          // likewise; 0: it is no process
+	reload  *reloader    // of a director that is to reload; else nil
 }
 
 // A device stands between the client and the server.
@@ -72,7 +73,7 @@ func liveRungs(l *Live) []Rung {
 	add("bulk", []Metric{{Unit: "Gb/s"}}, switched, fromClient(bulk), tcp)
 	add("connections", []Metric{{Unit: "conns/s"}}, switched, fromClient(connections), tcp)
 	add("idle", idleMetrics(), switched, idle, processes)
-	return rungs
+	return append(rungs, l.reloadRung())
 }
 
 // notes say which candidates are left out, and why.

@@ -173,6 +173,9 @@ func (d *Director) Status(ctx context.Context) (*api.Status, error) {
 // PID is the director's process id, in this world.
 func (d *Director) PID() int { return d.cmd.Process.Pid }
 
+// Write makes config the director's file, which it reads at its next reload.
+func (d *Director) Write(config string) error { return os.WriteFile(d.config, []byte(config), 0o600) }
+
 // Reload gives the director another configuration by SIGHUP and returns when
 // it has taken it, or refused it, which is an error.
 func (d *Director) Reload(ctx context.Context, config string) error {
@@ -180,7 +183,7 @@ func (d *Director) Reload(ctx context.Context, config string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
+	if err := d.Write(config); err != nil {
 		return fmt.Errorf("reload director: %w", err)
 	}
 	if err := d.cmd.Process.Signal(unix.SIGHUP); err != nil {

@@ -213,6 +213,7 @@ func (n *NICs) open(w *Wish) error {
 
 // work runs a worker of g until its port is stopped or fails.
 func (n *NICs) work(g *group, w *dataplane.Worker) {
+	prompt()
 	err := w.Run()
 	if err == nil || g.failed.Swap(true) {
 		return
