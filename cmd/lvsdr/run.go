@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,7 +76,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
-	fl.StringVar(&f.spin, "spin", "100us", "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, or adaptive (docs/operations.md)")
+	fl.StringVar(&f.spin, "spin", autoSpin, "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, adaptive, or auto: 100us, but 0 on one CPU")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
 	fl.BoolVar(&f.keepShield, "keep-shield", false, "leave the shield in place at the end, for the next start (docs/operations.md)")
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")
@@ -105,7 +106,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return exitError{usageCode, fmt.Errorf("--ipvs %w", err)}
 	}
-	spin, err := parseSpin(f.spin)
+	spin, err := parseSpin(f.spin, usableCPUs(os.DirFS("/")))
 	if err != nil {
 		return exitError{usageCode, err}
 	}
@@ -124,22 +125,4 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 		return exitError{bad.Found.ExitCode(), err}
 	}
 	return err
-}
-
-// maxSpin is the longest time that a worker watches for frames.
-const maxSpin = 10 * time.Millisecond
-
-// parseSpin reads --spin, as afpacket.Config has it.
-func parseSpin(s string) (time.Duration, error) {
-	if s == "adaptive" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil || d < 0 || d > maxSpin:
-		return 0, fmt.Errorf("--spin %s: neither adaptive nor a time from 0 to %s, such as 100us", s, maxSpin)
-	case d == 0:
-		return -1, nil
-	}
-	return d, nil
 }
