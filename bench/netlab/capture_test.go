@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/google/gopacket/pcapgo"
 
 	"lvsdr/dataplane/tap"
 )

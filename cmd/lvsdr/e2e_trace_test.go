@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/google/gopacket/pcapgo"
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"

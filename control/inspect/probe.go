@@ -3,7 +3,7 @@ package inspect
 import (
 	"net/netip"
 
-	"github.com/gopacket/gopacket/layers"
+	"github.com/google/gopacket/layers"
 
 	"lvsdr/control/api"
 	"lvsdr/dataplane/frame"

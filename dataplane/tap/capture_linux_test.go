@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/google/gopacket/pcapgo"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 
@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds waits that normally end at once.
-const patience = 2 * time.Minute
+const patience = 20 * time.Second
 
 // pair is two hosts on a switch, with a UDP socket open on the second.
 type pair struct {

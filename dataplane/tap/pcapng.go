@@ -6,8 +6,8 @@ import (
 	"io"
 	"slices"
 
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
 )
 
 // WritePcapng writes frames, which may come from several captures, to w as one

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/google/gopacket/pcapgo"
 )
 
 // Blocks with a comment and without stand in one file, and each length of data

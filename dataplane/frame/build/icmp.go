@@ -3,7 +3,7 @@ package build
 import (
 	"net/netip"
 
-	"github.com/gopacket/gopacket/layers"
+	"github.com/google/gopacket/layers"
 )
 
 // The ICMP types of echo requests.

@@ -3,8 +3,8 @@ package build
 import (
 	"net/netip"
 
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
 
 	"lvsdr/dataplane/frame"
 )

@@ -3,7 +3,7 @@ package build
 import (
 	"net/netip"
 
-	"github.com/gopacket/gopacket/layers"
+	"github.com/google/gopacket/layers"
 )
 
 // An SCTP is an SCTP packet in a frame. Src and Dst are required.

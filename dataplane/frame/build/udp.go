@@ -3,7 +3,7 @@ package build
 import (
 	"net/netip"
 
-	"github.com/gopacket/gopacket/layers"
+	"github.com/google/gopacket/layers"
 )
 
 // A UDP is a UDP datagram in a frame. Src and Dst are required.
