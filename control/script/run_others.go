@@ -1,0 +1,17 @@
+//go:build !linux
+
+package script
+
+import (
+	"context"
+	"errors"
+)
+
+// errNotHere is the answer of all systems but Linux.
+var errNotHere = errors.New("programs are run on Linux only")
+
+// Run fails.
+func Run(context.Context, Command) (Outcome, error) { return Outcome{}, errNotHere }
+
+// Trusted fails.
+func Trusted(string) error { return errNotHere }
