@@ -1,6 +1,8 @@
 package hostnet
 
 import (
+	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -15,6 +17,25 @@ func (s *Snapshot) Down(index int) string {
 		return ""
 	}
 	return downText(link, slices.Contains(s.NoCarrier, index))
+}
+
+// A DownError is the error of an address that has no place because a link is down.
+type DownError struct {
+	Addr netip.Addr // zero: any on the link
+	Link Link
+}
+
+// Error names the link and the remedy.
+func (e *DownError) Error() string {
+	if !e.Addr.IsValid() {
+		return fmt.Sprintf("interface %s is down; %s", e.Link.Name, e.Remedy())
+	}
+	return fmt.Sprintf("%s is on the network of interface %s, which is down; %s", e.Addr, e.Link.Name, e.Remedy())
+}
+
+// Remedy is the command that brings the link up.
+func (e *DownError) Remedy() string {
+	return fmt.Sprintf("bring it up: ip link set %s up", e.Link.Name)
 }
 
 // DownNow is Down of a snapshot that is read now. It is empty too if the link

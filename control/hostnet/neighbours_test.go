@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/control/neighbour"
 )
 
 // message is one of the kernel about the neighbour 192.168.1.N on link 2.
@@ -21,7 +23,7 @@ func message(n byte, state uint16) []byte {
 // A host that asks for a dead neighbour is told every few seconds that it failed: that
 // is no reason to read all routes again. The end of a permanent entry is one.
 func TestOnlyTheEndOfAPermanentNeighbourCounts(t *testing.T) {
-	n := neighbours{permanent: map[neighbourKey]bool{}}
+	n := neighbours{permanent: map[neighbour.Place]bool{}}
 	for i, step := range []struct {
 		name  string
 		of    byte

@@ -24,7 +24,7 @@ func (l Link) Ethernet() error {
 		return fmt.Errorf("interface %s is not an Ethernet interface; Direct Routing rewrites MAC addresses", l.Name)
 	}
 	if !l.Up {
-		return fmt.Errorf("interface %s is down; bring it up: ip link set %s up", l.Name, l.Name)
+		return &DownError{Link: l}
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (s *Snapshot) offLink(addr netip.Addr, remedy string) error {
 func (s *Snapshot) down(addr netip.Addr) error {
 	for _, a := range s.Addrs {
 		if link, ok := s.Link(a.Link); ok && !link.Up && a.Prefix.Contains(addr) {
-			return fmt.Errorf("%s is on the network of interface %s, which is down; bring it up: ip link set %s up", addr, link.Name, link.Name)
+			return &DownError{addr, link}
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package hostnet
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -38,6 +37,9 @@ func Read() (*Snapshot, error) {
 		if err := s.readFamily(h, family); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.readNeighbours(h); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -82,25 +84,6 @@ func (s *Snapshot) readFamily(h *netlink.Handle, family int) error {
 		return fmt.Errorf("list the routes: %w", err)
 	}
 	s.Routes = append(s.Routes, routes...)
-	return s.readNeighbours(h, family)
-}
-
-// readNeighbours reads the permanent neighbour entries.
-func (s *Snapshot) readNeighbours(h *netlink.Handle, family int) error {
-	all, err := policyroute.Dump(func() ([]netlink.Neigh, error) { return h.NeighList(0, family) })
-	if err != nil {
-		return fmt.Errorf("list the neighbours: %w", err)
-	}
-	for _, n := range all {
-		if n.State&netlink.NUD_PERMANENT == 0 || len(n.HardwareAddr) != len(frame.MAC{}) || n.HardwareAddr[0]&1 != 0 {
-			continue
-		}
-		if mac := frame.MAC(n.HardwareAddr); mac != (frame.MAC{}) {
-			s.Neighbours = append(s.Neighbours, Neighbour{n.LinkIndex, addrOf(n.IP), mac})
-		}
-	}
-	// The kernel lists them in an order of its own.
-	slices.SortFunc(s.Neighbours, func(a, b Neighbour) int { return cmp.Or(cmp.Compare(a.Link, b.Link), a.Addr.Compare(b.Addr)) })
 	return nil
 }
 

@@ -104,15 +104,40 @@ func TestAnAddressThatIsGoneWhenTheLinkIsUpAgainIsAProblem(t *testing.T) {
 	}
 }
 
+// A link that is down at the start is one problem, however much waits for it, and what is
+// left out for other reasons has problems of its own. Each address and server still
+// says why it is not served.
+func TestALinkThatIsDownAtTheStartIsOneProblem(t *testing.T) {
+	for _, ifname := range []string{"", "eth0"} { // named, and found by the network
+		sc := newScene(t)
+		sc.do(HostChanged{network(down(2))})
+		text := web("11", "12") + vs("192.168.1.101 80", "", "192.168.1.13 80") + vs("172.31.0.100 80", "", "10.0.0.11 80")
+		if ifname != "" {
+			text = "global_defs {\n default_interface " + ifname + "\n}\n" + web("11", "12") + vs("192.168.1.101 80", "", "192.168.1.13 80", "172.31.0.11 80")
+		}
+		sc.load(text)
+		got := sc.s.Problems()
+		if want := "interface eth0 is down; bring it up: ip link set eth0 up; virtual addresses that wait for it: 2, real servers: 3"; len(got) != 2 || got[0] != want {
+			t.Errorf("interface %q: problems %q, want %q and one of another network", ifname, got, want)
+		}
+		v, ok := sc.s.View(tcp("192.168.1.100", 80))
+		if !ok || !strings.Contains(v.Problem, "eth0") || len(v.Servers) != 2 || !strings.Contains(v.Servers[1].Problem, "192.168.1.12 is on the network of interface eth0, which is down") {
+			t.Errorf("interface %q: the service is %+v", ifname, v)
+		}
+		sc.do(HostChanged{network()})
+		if got := sc.s.Problems(); len(got) != 1 || strings.Contains(got[0], "is down") {
+			t.Errorf("interface %q: up again: problems %q", ifname, got)
+		}
+	}
+}
+
 // What was never served says itself why not; a link that nothing needs is no problem.
 func TestOnlyLinksOfWhatIsServedAreProblems(t *testing.T) {
 	sc := newScene(t)
 	sc.do(HostChanged{network(down(2), noCarrier(3))})
 	sc.problem()
 	sc.load(web("11"))
-	if got := sc.s.Problems(); len(got) != 2 || !strings.Contains(strings.Join(got, "\n"), "bring it up: ip link set eth0 up") {
-		t.Errorf("problems %q", got)
-	}
+	sc.problem("interface eth0 is down; bring it up: ip link set eth0 up; virtual addresses that wait for it: 1, real servers: 1")
 	if len(sc.s.LinksDown()) != 0 {
 		t.Errorf("links %v", sc.s.LinksDown())
 	}

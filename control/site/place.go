@@ -20,9 +20,24 @@ import (
 //	          │                             ▼ │   │
 //	          └──── no place any more ───── active
 type vip struct {
-	place  hostnet.Place
-	err    string // why it has no place
+	place hostnet.Place
+	lack
 	active bool
+}
+
+// A lack is the reason why an address has no place; the zero lack: it has one.
+type lack struct {
+	err  string
+	down string // the problem with the link that is down, if that is the reason
+}
+
+// lackOf is the lack that err explains.
+func lackOf(err error) lack {
+	var down *hostnet.DownError
+	if errors.As(err, &down) {
+		return lack{err.Error(), fmt.Sprintf("interface %s is down; %s", down.Link.Name, down.Remedy())}
+	}
+	return lack{err: err.Error()}
 }
 
 // provesDR reports whether a real server can be asked at the address from here: it
@@ -34,7 +49,7 @@ func (v vip) provesDR() bool { return v.place.Link.Index != 0 && v.place.Local =
 // is of no server.
 type place struct {
 	hostnet.Place
-	err string // why there is none
+	lack
 }
 
 // ok reports whether p is a place indeed.
@@ -106,9 +121,9 @@ func (s *State) placeVIP(addr netip.Addr) {
 	v, _ := s.vips.Get(addr)
 	at, err := s.host.VIP(addr, s.ifname())
 	if err != nil && !s.keeps(v.place) {
-		v = vip{err: err.Error()}
+		v = vip{lack: lackOf(err)}
 	} else if err == nil {
-		v.place, v.err = at, ""
+		v.place, v.lack = at, lack{}
 	}
 	s.vips = s.vips.Put(addr, v)
 	s.seeLink(v.place.Link)
@@ -151,7 +166,7 @@ func (s *State) placeServers(sameHost bool) (changed bool) {
 			continue
 		}
 		if *last != is {
-			last = &place{is.Place, is.err}
+			last = &place{is.Place, is.lack}
 		}
 		s.setPlace(addr, last)
 		changed = changed || was.ok() != is.ok()
@@ -193,7 +208,7 @@ func (s *State) findServer(addr netip.Addr) place {
 	if was := s.place(addr); was.ok() && s.keeps(was.Place) {
 		return *was
 	}
-	return place{err: err.Error()}
+	return place{lack: lackOf(err)}
 }
 
 // serverPlace is where a real server is reached.

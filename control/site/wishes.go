@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -200,17 +201,32 @@ func (s *State) drPath(p *probed, c *keepalived.Check, ifindex int) *DRPath {
 // Problems lists services and servers that cannot be served as configured, with the remedy.
 func (s *State) Problems() []string {
 	all := s.linkProblems()
+	down := map[string]*[2]int{} // virtual addresses and servers that wait for a link, by its problem
+	waits := func(l lack, kind int) bool {
+		if l.down == "" {
+			return false
+		}
+		if down[l.down] == nil {
+			down[l.down] = new([2]int)
+		}
+		down[l.down][kind]++
+		return true
+	}
+	var rest []string
 	for addr, v := range s.vips.All() {
-		if text := cmp.Or(v.err, v.place.Warning); text != "" {
-			all = append(all, fmt.Sprintf("%s: %s", s.mentionVIP(addr), text))
+		if text := cmp.Or(v.err, v.place.Warning); text != "" && !waits(v.lack, 0) {
+			rest = append(rest, fmt.Sprintf("%s: %s", s.mentionVIP(addr), text))
 		}
 	}
 	for addr, p := range s.places.All() {
-		if !p.ok() {
-			all = append(all, fmt.Sprintf("%s is left out: %s", s.mentionServer(addr), p.err))
+		if !p.ok() && !waits(p.lack, 1) {
+			rest = append(rest, fmt.Sprintf("%s is left out: %s", s.mentionServer(addr), p.err))
 		}
 	}
-	return append(all, s.refused...)
+	for _, text := range slices.Sorted(maps.Keys(down)) {
+		all = append(all, fmt.Sprintf("%s; virtual addresses that wait for it: %d, real servers: %d", text, down[text][0], down[text][1]))
+	}
+	return append(append(all, rest...), s.refused...)
 }
 
 // mentionVIP says where a virtual address comes from.
