@@ -143,7 +143,8 @@ func ready(st *api.Status) bool {
 func (d *Director) await(ctx context.Context, ended <-chan struct{}, wanted func(*api.Status) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	for {
+	// Seldom in the end: each question takes CPU time from what is waited for.
+	for pause := 2 * time.Millisecond; ; pause = min(pause*3/2, 20*time.Millisecond) {
 		st, err := d.Status(ctx)
 		if err == nil && wanted(st) {
 			return nil
@@ -153,7 +154,7 @@ func (d *Director) await(ctx context.Context, ended <-chan struct{}, wanted func
 			return errors.Join(errors.New("it did not get ready in time"), err)
 		case <-ended:
 			return errors.New("it ended")
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }

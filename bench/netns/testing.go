@@ -129,20 +129,25 @@ func forTest(t T, name string, c HostConfig, makeHost func(string, HostConfig) (
 const patience = 2 * time.Minute
 
 // Eventually waits for cond, which the kernel or another process makes true by
-// itself. It polls, and fails the test when the patience of this package is at
-// an end.
+// itself. It polls, at first often and then ever more seldom, since most is true
+// soon and a question takes CPU time from what it waits for; and it fails the test
+// when the patience of this package is at an end.
 func Eventually(t T, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !cond(); time.Sleep(eventuallyPoll) {
+	end := time.Now().Add(patience)
+	for pause := leastPause; !cond(); pause = min(pause*3/2, mostPause) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}
+		time.Sleep(pause)
 	}
 }
 
-// eventuallyPoll is the time between two questions of Eventually; it leaves the
-// CPU to the processes that it waits for.
-const eventuallyPoll = 200 * time.Microsecond
+// The time between two questions of Eventually.
+const (
+	leastPause = 200 * time.Microsecond
+	mostPause  = 20 * time.Millisecond
+)
 
 // chances is how often Silent looks.
 const chances = 5

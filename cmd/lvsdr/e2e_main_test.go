@@ -44,11 +44,7 @@ const port = 8080
 // await waits until done holds.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("in vain waited for: %s", what)
-		}
-	}
+	netns.Eventually(t, what, done)
 }
 
 // weighted are real servers of these weights.
