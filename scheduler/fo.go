@@ -2,10 +2,9 @@ package scheduler
 
 // failOver takes the fit server of the greatest weight; the first in the list
 // wins a tie. Behaviour: ipvsadm(8) "fo", measured on Linux 6.1.
-type failOver struct{ stateless }
+type failOver struct{}
 
-// Pick looks at every server.
-func (failOver) Pick(dests []*Dest, _ *Flow) int {
+func (failOver) lightest(dests []*Dest) int {
 	best, weight := -1, 0
 	for i, d := range dests {
 		if d.Weight > weight && d.available() {
@@ -15,10 +14,14 @@ func (failOver) Pick(dests []*Dest, _ *Flow) int {
 	return best
 }
 
-// Clone has nothing to copy.
-func (s failOver) Clone([]*Dest) Scheduler { return s }
+// rank is the same load for all, so that the greatest weight makes the least quotient.
+func (failOver) rank(d *Dest) contestant {
+	if !d.Fit() {
+		return unfit
+	}
+	return contestant{1, uint64(d.Weight)}
+}
 
-// Describe says what it goes by.
-func (failOver) Describe([]*Dest, *Flow) string {
+func (failOver) words() string {
 	return "the greatest weight; the first in the list wins a tie"
 }

@@ -21,6 +21,7 @@ const (
 type localityLeastConn struct {
 	memory memory[*Dest] // nil: forgotten
 	checks checks
+	all    *leastLoad // wlc among all servers
 }
 
 // checks are the moments at which unused addresses are forgotten: every
@@ -50,7 +51,7 @@ func localityLife(ticks int) int64 {
 
 func newLBLC(dests []*Dest) *localityLeastConn {
 	number(dests)
-	return &localityLeastConn{memory: newMemory[*Dest](localityLimit)}
+	return &localityLeastConn{memory: newMemory[*Dest](localityLimit), all: newLeastLoad(weightedLeastConn{}, dests)}
 }
 
 // Pick keeps also a server that is overloaded by its thresholds, but not one
@@ -65,7 +66,7 @@ func (l *localityLeastConn) Pick(dests []*Dest, f *Flow) int {
 			return d.pos
 		}
 	}
-	i := connections.lightest(dests)
+	i := l.all.Pick(dests, f)
 	if i >= 0 {
 		if known == nil {
 			known = l.memory.add(f.Dst, f.Now)
@@ -78,6 +79,7 @@ func (l *localityLeastConn) Pick(dests []*Dest, f *Flow) int {
 // Update lets a removed server that was added again have its addresses back.
 func (l *localityLeastConn) Update(dests []*Dest, c Change, i int) {
 	number(dests)
+	l.all.Update(dests, c, i)
 	if c != Added {
 		return
 	}
@@ -108,7 +110,7 @@ func (d *Dest) crowded(dests []*Dest) bool {
 
 // Clone remembers the copies of the servers.
 func (l *localityLeastConn) Clone(dests []*Dest) Scheduler {
-	c := &localityLeastConn{l.memory.clone(), l.checks}
+	c := &localityLeastConn{l.memory.clone(), l.checks, l.all.Clone(dests).(*leastLoad)}
 	for e := range c.memory.entries {
 		if known := &c.memory.entries[e].value; *known != nil {
 			*known = (*known).in(dests)

@@ -19,6 +19,7 @@ type localityReplicated struct {
 	members []member // member 0 is none
 	unused  int32    // first of the chain of free members
 	checks  checks
+	all     *leastLoad // wlc among all servers
 }
 
 // A serverSet is the servers of an address, the last one added first.
@@ -36,7 +37,8 @@ type member struct {
 
 func newLBLCR(dests []*Dest) *localityReplicated {
 	number(dests)
-	return &localityReplicated{memory: newMemory[serverSet](localityLimit), members: make([]member, 1, memberLimit+1)}
+	return &localityReplicated{memory: newMemory[serverSet](localityLimit), members: make([]member, 1, memberLimit+1),
+		all: newLeastLoad(weightedLeastConn{}, dests)}
 }
 
 // Pick chooses before the set loses a server, so that the one lost may be the
@@ -56,7 +58,7 @@ func (l *localityReplicated) Pick(dests []*Dest, f *Flow) int {
 			return d.pos
 		}
 	}
-	i := connections.lightest(dests)
+	i := l.all.Pick(dests, f)
 	if i >= 0 {
 		if set == nil {
 			set = l.memory.add(f.Dst, f.Now)
@@ -70,6 +72,7 @@ func (l *localityReplicated) Pick(dests []*Dest, f *Flow) int {
 // Update lets a removed server that was added again have its places back.
 func (l *localityReplicated) Update(dests []*Dest, c Change, i int) {
 	number(dests)
+	l.all.Update(dests, c, i)
 	if c != Added {
 		return
 	}
@@ -154,7 +157,7 @@ func (l *localityReplicated) drop(at *int32) {
 
 // Clone remembers the copies of the servers.
 func (l *localityReplicated) Clone(dests []*Dest) Scheduler {
-	c := &localityReplicated{memory: l.memory.clone(), unused: l.unused, checks: l.checks,
+	c := &localityReplicated{memory: l.memory.clone(), unused: l.unused, checks: l.checks, all: l.all.Clone(dests).(*leastLoad),
 		members: append(make([]member, 0, cap(l.members)), l.members...)}
 	for m := range c.members {
 		if known := &c.members[m].dest; *known != nil {

@@ -105,7 +105,7 @@ func TestLBLCRLaws(t *testing.T) {
 func TestLBLCRClearsTheSetItTakesOver(t *testing.T) {
 	dests := servers(4, 4)
 	number(dests)
-	l := &localityReplicated{memory: newMemory[serverSet](1), members: make([]member, 1, 1+9)}
+	l := &localityReplicated{memory: newMemory[serverSet](1), members: make([]member, 1, 1+9), all: newLeastLoad(weightedLeastConn{}, nil)}
 	for n, want := range []int{0, 1, 0} {
 		if got := l.Pick(dests, flowTo(n)); got != want {
 			t.Fatalf("address %d goes to server %d, want %d", n, got, want)
@@ -122,7 +122,7 @@ func TestLBLCRClearsTheSetItTakesOver(t *testing.T) {
 func TestLBLCRLosesNoMember(t *testing.T) {
 	dests := servers(1, 1, 1, 1, 1, 1)
 	number(dests)
-	l := &localityReplicated{memory: newMemory[serverSet](4), members: make([]member, 1, 1+9)}
+	l := &localityReplicated{memory: newMemory[serverSet](4), members: make([]member, 1, 1+9), all: newLeastLoad(weightedLeastConn{}, nil)}
 	r := rand.New(rand.NewSource(1))
 	full := false
 	for range 20000 {

@@ -1,7 +1,7 @@
 package scheduler
 
-// A ranking reckons a server's load for its weight, as one of lc, wlc, sed and nq does. Each
-// takes the fit server with the least; the first in the list wins a tie.
+// A ranking reckons a server's load for its weight, as one of lc, wlc, sed, nq, fo and ovf
+// does. Each takes the fit server with the least; the first in the list wins a tie.
 type ranking interface {
 	// lightest is the index of the server to take, after a look at all of dests; -1: none is
 	// fit.

@@ -4,10 +4,9 @@ package scheduler
 // have more active connections than their weight; the first in the list wins a
 // tie. With all of them full there is none. Behaviour: ipvsadm(8) "ovf",
 // measured on Linux 6.1.
-type overflow struct{ stateless }
+type overflow struct{}
 
-// Pick looks at every server.
-func (overflow) Pick(dests []*Dest, _ *Flow) int {
+func (overflow) lightest(dests []*Dest) int {
 	best, weight := -1, 0
 	for i, d := range dests {
 		if d.Weight > weight && d.Active <= d.Weight && d.available() {
@@ -17,10 +16,14 @@ func (overflow) Pick(dests []*Dest, _ *Flow) int {
 	return best
 }
 
-// Clone has nothing to copy.
-func (s overflow) Clone([]*Dest) Scheduler { return s }
+// rank is that of fo where the server has room.
+func (overflow) rank(d *Dest) contestant {
+	if d.Active > d.Weight {
+		return unfit
+	}
+	return failOver{}.rank(d)
+}
 
-// Describe says what it goes by.
-func (overflow) Describe([]*Dest, *Flow) string {
+func (overflow) words() string {
 	return "the greatest weight among those with no more active connections than their weight"
 }

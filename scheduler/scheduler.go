@@ -121,9 +121,9 @@ func New(name string, dests []*Dest) (Scheduler, error) {
 	case "nq":
 		return newLeastLoad(neverQueue{}, dests), nil
 	case "fo":
-		return failOver{}, nil
+		return newLeastLoad(failOver{}, dests), nil
 	case "ovf":
-		return overflow{}, nil
+		return newLeastLoad(overflow{}, dests), nil
 	case "sh":
 		return newSH(dests), nil
 	case "dh":

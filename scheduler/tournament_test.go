@@ -10,7 +10,8 @@ import (
 
 // loads are the schedulers that go by the load of servers alone, and how each looks at
 // all of them.
-var loads = map[string]ranking{"lc": leastConn{}, "wlc": weightedLeastConn{}, "sed": shortestDelay{}, "nq": neverQueue{}}
+var loads = map[string]ranking{"lc": leastConn{}, "wlc": weightedLeastConn{}, "sed": shortestDelay{}, "nq": neverQueue{},
+	"fo": failOver{}, "ovf": overflow{}}
 
 // A site is a service of many servers beside the look at each of them.
 type site struct {
@@ -149,6 +150,30 @@ func TestALookAtManyServersIsTheDefinition(t *testing.T) {
 	}
 }
 
+// lblc and lblcr choose among many servers as their definitions do, with addresses that are
+// known, forgotten and new, whatever happens to the servers.
+func TestManyServersAndAddresses(t *testing.T) {
+	for _, name := range []string{"lblc", "lblcr"} {
+		for seed := range long(int64(3), 40) {
+			s, define := newSite(t, name, manyServers-5, seed), definitions()[name]()
+			now := int64(1)
+			for range 400 {
+				s.step()
+				now += []int64{0, 1, 1e9, day / 3, day}[s.random.Intn(5)]
+				f := &Flow{Dst: address(s.random.Intn(30)), Now: now, LBLCExpiration: 360_000, LBLCRExpiration: 360_000}
+				got, want := s.fast.Pick(s.dests, f), slices.Index(s.dests, define(s.dests, f))
+				if got != want {
+					t.Fatalf("%s, seed %d: takes %d, the definition %d, after\n%s", name, seed, got, want, strings.Join(s.steps, "\n"))
+				}
+				if got >= 0 {
+					s.dests[got].Active++
+					s.dests[got].Changed()
+				}
+			}
+		}
+	}
+}
+
 // many are n servers of weight 1.
 func many(n int) []*Dest { return servers(slices.Repeat([]int{1}, n)...) }
 
@@ -161,7 +186,10 @@ func TestTheFirstOfManyWinsATie(t *testing.T) {
 		}
 		s := scheduled(t, name, dests)
 		for i := len(dests) - 1; i >= 0; i-- {
-			dests[i].Active = 1
+			if dests[i].Active = 1; name == "fo" { // which goes by the weight alone
+				dests[i].Weight = 2
+				s.Update(dests, Edited, i)
+			}
 			dests[i].Changed()
 			if got := s.Pick(dests, &Flow{}); got != i {
 				t.Fatalf("%s takes server %d where %d is the first of the lightest", name, got, i)
