@@ -49,7 +49,7 @@ func TestCorpus(t *testing.T) {
 		"24-byte-order-mark":                   {0, "198.51.100.31 ... 198.51.100.32", ""},
 		"25-http-get-only":                     {0, "198.51.100.31 8080 { TCP_CHECK { connect_timeout 2 ... 198.51.100.32 8080 { TCP_CHECK { connect_timeout 2", "warning: HTTP_GET: not made yet; a TCP_CHECK of the same address and port stands in"},
 		"26-http-get-without-url":              {5, "198.51.100.31 8080 { TCP_CHECK {", "HTTP_GET: needs a url { path ... }"},
-		"27-sorry-server":                      {0, "sorry_server 198.51.100.39 8080 ... 198.51.100.32", "sorry_server: not used yet"},
+		"27-sorry-server":                      {0, "sorry_server 198.51.100.39 8080 ... 198.51.100.32", ""},
 		"28-reload-typo":                       {5, "virtual_server 198.51.100.10 5353", `"1988.51.100.10" is not an IP address`},
 		"29-reload-check-config":               {5, "", "reload_check_config: has no effect here; a reload always checks"},
 		"30-bindto-not-of-this-host":           {0, "bindto 203.0.113.77 ... bindto 203.0.113.77", ""},

@@ -461,9 +461,17 @@ func (r *reader) resolveQuorum(d *serviceDraft) {
 	}
 }
 
-// resolveSorryServer reports a sorry server whose port is not that of all its
-// services, which it gets with expand: Direct Routing cannot change it.
+// resolveSorryServer leaves out a sorry server of another forwarding method, and
+// reports one whose port is not that of all its services, which it gets with expand:
+// Direct Routing cannot change it.
 func (r *reader) resolveSorryServer(d *serviceDraft) {
+	if d.sorryMethod != nil {
+		if text := wrongMethod(d.sorryMethod); text != "" {
+			r.leftOut(d.sorryMethod, Error, "%s; the sorry server of %s is left out", text, d.name())
+			d.v.SorryServer = SorryServer{}
+			return
+		}
+	}
 	if d.sorry == nil || len(d.sorry.Args) < 2 {
 		return
 	}

@@ -31,6 +31,7 @@ type serviceDraft struct {
 	granularity                 *Node
 	portless                    Persistence // of places without a port; v has that of the others
 	quorum, hysteresis, sorry   *Node
+	sorryMethod                 *Node
 }
 
 // serviceWords are the words of virtual_server.
@@ -49,21 +50,23 @@ func serviceWords() []word {
 			{name: "weight", min: 1, max: 1, set: number(1, maxWeight, func(r *reader) **uint32 { return &r.tuning.weight })},
 			{name: "real_server", min: 1, max: 2, set: (*reader).beginServer, end: (*reader).endServer,
 				block: &block{name: "real_server", words: serverWords()}},
-			{name: "quorum", status: later, min: 1, max: 1, set: (*reader).setQuorum},
-			{name: "hysteresis", status: later, min: 1, max: 1, set: (*reader).setHysteresis},
+			{name: "quorum", min: 1, max: 1, set: (*reader).setQuorum},
+			{name: "hysteresis", min: 1, max: 1, set: (*reader).setHysteresis},
 			{name: "omega", status: later, max: anyArgs, set: switchOn(func(r *reader) { r.vs.v.Omega = true })},
 			{name: "alpha", max: anyArgs, set: switchOn(func(r *reader) { r.tuning.alpha = pointer(true) })},
 			{name: "inhibit_on_failure", max: anyArgs, set: switchOn(func(r *reader) { r.tuning.inhibit = pointer(true) })},
 			{name: "ops", set: func(r *reader, _ *Node) { r.vs.v.OPS = true }},
-			{name: "sorry_server", status: later, min: 1, max: 2, set: (*reader).setSorryServer},
-			{name: "sorry_server_inhibit", status: later, set: (*reader).setSorryInhibit},
+			{name: "sorry_server", min: 1, max: 2, set: (*reader).setSorryServer},
+			{name: "sorry_server_inhibit", set: (*reader).setSorryInhibit},
+			{name: "sorry_server_lvs_method", min: 1, max: anyArgs, set: (*reader).setSorryMethod},
 		},
 		schedulerFlagWords(),
 		timingWords(1),
 		withValue("quorum_up quorum_down", commands("quorum_up quorum_down")),
 		[]word{{name: "ip_family", status: later, min: 1, max: anyArgs, set: valid(oneOf("inet", "inet6"))}},
-		withValue("persistence_engine", names(later, "persistence_engine ha_suspend sorry_server_lvs_method")),
+		withValue("persistence_engine", names(later, "persistence_engine")),
 		labelWords(),
+		because("a VIP need not be on this host: its servers are checked as long as it is served", names(noEffect, "ha_suspend")),
 		because("the line should go", names(refused, "nat_mask script lvs_sync_daemon_interface")),
 	)
 }
@@ -202,6 +205,14 @@ func (r *reader) setSorryInhibit(n *Node) {
 		return
 	}
 	r.vs.v.SorryServer.Inhibit = true
+}
+
+func (r *reader) setSorryMethod(n *Node) {
+	if r.vs.sorry == nil {
+		r.add(n, Error, "needs a sorry_server before it; the line is left out")
+		return
+	}
+	r.vs.sorryMethod = n
 }
 
 // tuning holds the settings that a service, a real server and a check may have, each for

@@ -218,6 +218,8 @@ func TestTheQuorumDecidesBetweenTheServersAndTheSorryServer(t *testing.T) {
 			{"with 2 too", func(sc *scene) { sc.check(".11", false) }, "13*1 12*1"},
 			{"with 1 of 2 - 1 too", func(sc *scene) { sc.check(".13", false) }, "13*0 12*1"},
 			{"with none there is not", func(sc *scene) { sc.check(".12", false) }, "99*1 13*0"},
+			{"1 does not bring it back, and stays inhibited", func(sc *scene) { sc.check(".13", true) }, "99*1 13*0"},
+			{"until it fails again", func(sc *scene) { sc.check(".13", false) }, "99*1 13*0"},
 			{"2 do not bring it back", func(sc *scene) { sc.check(".11", true); sc.check(".12", true) }, "99*1 13*0"},
 			{"a reload does not either", func(sc *scene) { sc.load(vs("192.168.1.100 80", three, servers...)) }, "99*1 13*0"},
 			{"3 do", func(sc *scene) { sc.check(".13", true) }, "12*1 11*1 13*1"},
@@ -236,6 +238,11 @@ func TestTheQuorumDecidesBetweenTheServersAndTheSorryServer(t *testing.T) {
 		{"one that is a server too", "sorry_server 192.168.1.11 80", []step{
 			{"is there once", func(*scene) {}, "13*1 12*1 11*1"},
 			{"also without the quorum", func(sc *scene) { sc.check(".11", false); sc.check(".12", false); sc.check(".13", false) }, "11*1 13*0"},
+		}},
+		{"a server that is up and inhibited", "quorum 3;sorry_server 192.168.1.99 80", []step{
+			{"serves with the quorum", func(*scene) {}, "13*1 12*1 11*1"},
+			{"stays with weight 0 beside the sorry server", func(sc *scene) { sc.check(".11", false) }, "99*1 13*0"},
+			{"and has its weight again with the quorum", func(sc *scene) { sc.check(".11", true) }, "12*1 11*1 13*1"},
 		}},
 		{"a quorum alone", "quorum 3", []step{
 			{"with enough servers", func(*scene) {}, "13*1 12*1 11*1"},

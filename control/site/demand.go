@@ -24,7 +24,6 @@ type demands = tree.Map[key, demand]
 // is the first.
 func (s *State) demand(f *fileService, before demand) demand {
 	servers := make([]dataplane.ServerConfig, 0, len(f.servers)+1)
-	up := make([]bool, 0, len(f.servers)) // of servers
 	var live int64
 	for i := range f.servers {
 		switch c, st := s.standing(&f.servers[i]); st {
@@ -32,7 +31,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 			live += int64(c.Weight)
 			fallthrough
 		case inhibited:
-			servers, up = append(servers, c), append(up, st == serving)
+			servers = append(servers, c)
 		}
 	}
 	d := demand{file: f, health: before.health}
@@ -43,7 +42,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 		d.health = before.health.Renew(quorum).Live(live)
 	}
 	if f.sorry != nil && s.placed(f.sorry.Addr.IP()) {
-		servers = f.withSorry(servers, up, d.health.Up())
+		servers = f.withSorry(servers, d.health.Up())
 	}
 	d.wish = wish(before.wish, f.config, servers)
 	return d
@@ -85,16 +84,17 @@ func (s *State) placed(addr netip.Addr) bool {
 }
 
 // withSorry is servers with the sorry server. Without the quorum it serves in
-// place of those that are up; with it, it is there, with weight 0, if it is
-// inhibited.
-func (f *fileService) withSorry(servers []dataplane.ServerConfig, up []bool, quorum bool) []dataplane.ServerConfig {
+// place of those that are up, of which the ones with inhibit_on_failure stay with
+// weight 0; with it, it is there, with weight 0, if it is inhibited.
+func (f *fileService) withSorry(servers []dataplane.ServerConfig, quorum bool) []dataplane.ServerConfig {
 	sorry := *f.sorry
 	same := func(c dataplane.ServerConfig) bool { return c.Addr == sorry.Addr && c.Port == sorry.Port }
 	switch {
 	case !quorum:
 		var rest []dataplane.ServerConfig
-		for i, c := range servers {
-			if !up[i] && !same(c) {
+		for _, c := range servers {
+			if f.inhibits(c) && !same(c) {
+				c.Weight = 0
 				rest = append(rest, c)
 			}
 		}
@@ -104,6 +104,16 @@ func (f *fileService) withSorry(servers []dataplane.ServerConfig, up []bool, quo
 		return append(servers, sorry)
 	}
 	return servers
+}
+
+// inhibits reports whether the server c stays with weight 0 when it is not to serve.
+func (f *fileService) inhibits(c dataplane.ServerConfig) bool {
+	for i := range f.servers {
+		if idOf(f.servers[i].config) == idOf(c) {
+			return f.servers[i].source.InhibitOnFailure
+		}
+	}
+	return false
 }
 
 // A serverID names a server within its service.
