@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
@@ -64,8 +65,13 @@ func newWriter(w io.Writer, first string) (*Writer, error) {
 	return &Writer{w, ng, map[string]int{first: 0}}, nil
 }
 
-// Write writes f, and a comment unless it is empty.
+// Write writes f, and a comment unless it is empty. A super-frame has a comment
+// that says so: readers that follow a connection through several places see its
+// segments twice, in other sizes, and call that an error of reassembly.
 func (p *Writer) Write(f Frame, comment string) error {
+	if note := superFrame(&f); note != "" {
+		comment = strings.TrimPrefix(comment+"; "+note, "; ")
+	}
 	place := f.place()
 	id, ok := p.places[place]
 	if !ok {
@@ -82,6 +88,15 @@ func (p *Writer) Write(f Frame, comment string) error {
 		return fmt.Errorf("write pcapng: %w", err)
 	}
 	return nil
+}
+
+// superFrame is a remark about a frame that is longer than Ethernet's, or "".
+func superFrame(f *Frame) string {
+	const longest = 1518 // with an 802.1Q tag and without the check sequence
+	if f.wireLength() <= longest {
+		return ""
+	}
+	return fmt.Sprintf("super-frame of %d bytes: the interface that sends it cuts it into segments of its MTU, which other places may show one by one (segmentation offload)", f.wireLength())
 }
 
 // packetBlock is an enhanced packet block, with the option opt_comment if there

@@ -99,6 +99,40 @@ func TestWriterWritesFramesAsTheyCome(t *testing.T) {
 	}
 }
 
+// A frame longer than Ethernet's is a super-frame, and says so beside what the
+// caller says.
+func TestSuperFramesAreMarked(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		f       Frame
+		comment string
+		want    []string
+	}{
+		{"a frame of full size", Frame{Data: make([]byte, 1514)}, "hit", []string{"hit"}},
+		{"with a tag", Frame{Data: make([]byte, 1518)}, "", nil},
+		{"a super-frame", Frame{Data: make([]byte, 2962)}, "", []string{"super-frame of 2962 bytes"}},
+		{"a super-frame with a comment", Frame{Data: make([]byte, 2962)}, "hit", []string{"hit; super-frame of 2962 bytes"}},
+		{"a super-frame that was cut", Frame{Data: make([]byte, 96), Length: 65226}, "", []string{"super-frame of 65226 bytes"}},
+	} {
+		var file bytes.Buffer
+		w, err := NewWriter(&file)
+		if err == nil {
+			err = w.Write(tt.f, tt.comment)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range tt.want {
+			if !bytes.Contains(file.Bytes(), []byte(want)) {
+				t.Errorf("%s: %q is not in the file", tt.name, want)
+			}
+		}
+		if bytes.Contains(file.Bytes(), []byte("super-frame")) != (tt.f.wireLength() > 1518) {
+			t.Errorf("%s: marked or not, wrongly", tt.name)
+		}
+	}
+}
+
 // full is a disk that takes n bytes.
 type full struct{ n int }
 
