@@ -29,7 +29,7 @@ func Demo(ctx context.Context, o Options) (err error) {
 	s := &demo{site, report{out: out, width: o.Width}}
 	s.title("The lab")
 	fmt.Fprint(out, s.Drawing())
-	fmt.Fprintf(out, "\nThe director does not have the VIP: it answers ARP for it, and no port is open on it.\n")
+	fmt.Fprintf(out, "\nThe director does not have the VIP: it answers ARP for it, and no port\nis open on it.\n")
 	keep, err := s.KeepCaptures(o.Pcap)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (s *demo) shares(ctx context.Context) error {
 	}
 	for _, n := range s.Servers {
 		got := t.ByServer[n.Name()]
-		fmt.Fprintf(s.out, "%s  weight %d  %s %3d of %d, %4.1f %%", n.Name(), n.Weight, bar(got, requests), got, requests, 100*float64(got)/requests)
+		fmt.Fprintf(s.out, "%s  weight %d  %s %3d of %d, %4.1f %%", n.Name(), n.Weight, s.bar(got, requests), got, requests, 100*float64(got)/requests)
 		if sum > 0 {
 			want := requests * promise(n) / sum
 			fmt.Fprintf(s.out, " (%s says %4.1f %%)", s.promiser(), 100*float64(promise(n))/float64(sum))
@@ -118,12 +118,13 @@ func (s *demo) sticky(ctx context.Context) error {
 		}
 		s.expect(t.Errors == 0, "%d of %d requests of %s failed: %v", t.Errors, requests, from.Name(), t.First)
 		for _, name := range slices.Sorted(maps.Keys(t.ByServer)) {
-			fmt.Fprintf(s.out, "%s  %s  %s %d of %d\n", from.Name(), name, bar(t.ByServer[name], requests), t.ByServer[name], requests)
+			fmt.Fprintf(s.out, "%s  %s  %s %d of %d\n", from.Name(), name, s.bar(t.ByServer[name], requests), t.ByServer[name], requests)
 		}
 		s.expect(len(t.ByServer) == 1, "%s was served by %d real servers in spite of persistence", from.Name(), len(t.ByServer))
 	}
-	fmt.Fprintln(s.out, "\nOne client stays on one real server until 120 s after its last new connection, and")
-	fmt.Fprintln(s.out, "as long as one of its connections is known. For load tests: persistence_timeout 0.")
+	fmt.Fprintln(s.out, "\nOne client stays on one real server until 120 s after its last new connection,")
+	fmt.Fprintln(s.out, "and as long as one of its connections is known.")
+	fmt.Fprintln(s.out, "For load tests: persistence_timeout 0.")
 	return ctx.Err()
 }
 

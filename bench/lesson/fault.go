@@ -37,7 +37,7 @@ func Break(ctx context.Context, o Options, f fault.Fault, hold func(*netlab.Site
 		return err
 	}
 	defer func() { err = errors.Join(err, site.Close(ctx)) }()
-	s := &faultShow{Site: site, report: report{out: o.Out}, pcap: o.Pcap, scene: &fault.Scene{
+	s := &faultShow{Site: site, report: report{out: o.Out, width: o.Width}, pcap: o.Pcap, scene: &fault.Scene{
 		Lab: site.Lab, Director: site.Running, Config: site.Text, Port: netlab.ServicePort, Binary: site.Binary}}
 	defer func() { err = errors.Join(err, s.scene.Close()) }()
 	if err := s.show(ctx, f); err != nil || hold == nil {
@@ -116,7 +116,7 @@ const maxShown = 8
 // prove shows the packets of a finding.
 func (s *faultShow) prove(found fault.Finding) error {
 	shown := found.Packets[:min(len(found.Packets), maxShown)]
-	err := s.WritePackets(s.out, shown, "seen", "from", "to", "src ip", "dst ip", "ports", "bytes", "what")
+	err := s.WritePackets(s.out, s.width, shown, "seen", "from", "to", "src ip", "dst ip", "ports", "bytes", "what")
 	if more := len(found.Packets) - len(shown); more > 0 {
 		fmt.Fprintf(s.out, "and %d more of the kind\n", more)
 	}

@@ -42,10 +42,10 @@ func (s *demo) journey(ctx context.Context) (err error) {
 	for _, l := range s.legs(client, server) {
 		seen = append(seen, s.follow(frames, l)...)
 	}
-	if err := s.WritePackets(s.out, seen, "seen", "src mac", "dst mac", "src ip", "dst ip", "ttl", "what"); err != nil {
+	if err := s.WritePackets(s.out, s.width, seen, "seen", "src mac", "dst mac", "src ip", "dst ip", "ttl", "what"); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\nThe director changed the MAC addresses and counted the TTL down; the IP addresses stay.\n"+
+	fmt.Fprintf(s.out, "\nThe director changed the MAC addresses and counted the TTL down; the IP\naddresses stay.\n"+
 		"%s answers the client directly, with the VIP as its address%s.\n", server.Name(), map[bool]string{true: ", by the router"}[s.Router != nil])
 	return ctx.Err()
 }

@@ -75,7 +75,7 @@ func Teach(ctx context.Context, o Options, n int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, site.Close(ctx)) }()
-	return lessons()[n-1].teach(ctx, &lessonShow{Site: site, report: report{out: o.Out}, number: n, pcap: o.Pcap})
+	return lessons()[n-1].teach(ctx, &lessonShow{Site: site, report: report{out: o.Out, width: o.Width}, number: n, pcap: o.Pcap})
 }
 
 // teach gives the lesson.

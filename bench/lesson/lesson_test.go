@@ -90,12 +90,19 @@ func TestFoldBreaksBetweenWords(t *testing.T) {
 		{"no end of line", strings.Repeat("word ", 40)}, {"nothing", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := fold(test.text)
+			got := fold(test.text, 0)
+			if narrow := fold(test.text, 40); strings.HasPrefix(test.text, "word ") {
+				for line := range strings.Lines(narrow) {
+					if len(line) > 40+1 {
+						t.Errorf("too wide for 40 columns: %q", line)
+					}
+				}
+			}
 			if strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(test.text), " ") {
 				t.Errorf("the words changed: %q", got)
 			}
 			for line := range strings.Lines(got) {
-				if len(line) > width+1 && strings.Contains(strings.TrimSpace(line), " ") {
+				if len(line) > widest+1 && strings.Contains(strings.TrimSpace(line), " ") {
 					t.Errorf("too wide: %q", line)
 				}
 			}

@@ -180,18 +180,23 @@ func (l *look) pings() []netlab.Packet {
 
 // print prints packets with these columns, and an empty line.
 func (s *lessonShow) print(packets []netlab.Packet, columns ...string) error {
-	if err := s.WritePackets(s.out, packets, columns...); err != nil {
+	if err := s.WritePackets(s.out, s.width, packets, columns...); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.out)
 	return nil
 }
 
-// width is how wide the output of commands may be, in characters.
-const width = 96
+// widest is how wide the output of commands is at most, in characters.
+const widest = 96
 
-// fold breaks lines that are too wide between two words.
-func fold(text string) string {
+// fold breaks lines that are too wide for width columns between two words; 0: no
+// screen.
+func fold(text string, width int) string {
+	if width == 0 {
+		width = widest
+	}
+	width = min(width, widest)
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		for len(line) > width+1 {
@@ -214,7 +219,7 @@ func (s *lessonShow) shares(who string, l *look) {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	for _, n := range s.Servers {
 		got := len(l.servedBy(n))
-		fmt.Fprintf(w, "  %s\tweight %d\t%s %2d of %d\n", n.Name(), n.Weight, bar(got, total), got, total)
+		fmt.Fprintf(w, "  %s\tweight %d\t%s %2d of %d\n", n.Name(), n.Weight, s.bar(got, total), got, total)
 	}
 	_ = w.Flush() // as for the lines around: the reader has gone
 	fmt.Fprintln(s.out)

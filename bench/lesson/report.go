@@ -45,8 +45,11 @@ func (r *report) verdict(right string) error {
 	return nil
 }
 
-// bar draws n of total.
-func bar(n, total int) string {
-	const width = 30
+// bar draws n of total, narrower on a screen of 80 columns.
+func (r *report) bar(n, total int) string {
+	width := 30
+	if r.width > 0 && r.width < 86 {
+		width = 24
+	}
 	return api.Bar(float64(n)/float64(max(total, 1)), -1, width)
 }

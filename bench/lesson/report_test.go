@@ -44,7 +44,7 @@ func TestAReportEndsWithItsVerdict(t *testing.T) {
 func TestBarsAreAsLongAsTheirShare(t *testing.T) {
 	last := -1
 	for n := 0; n <= 60; n++ {
-		b := bar(n, 60)
+		b := new(report).bar(n, 60)
 		if utf8.RuneCountInString(b) != 30 {
 			t.Fatalf("%d of 60: %q is not 30 wide", n, b)
 		}
@@ -54,7 +54,13 @@ func TestBarsAreAsLongAsTheirShare(t *testing.T) {
 		}
 		last = full
 	}
-	if b := bar(0, 0); strings.Contains(b, "█") {
+	for width, want := range map[int]int{0: 30, 80: 24, 85: 24, 86: 30, 200: 30} {
+		r := report{width: width}
+		if got := utf8.RuneCountInString(r.bar(1, 2)); got != want {
+			t.Errorf("on a screen of %d columns a bar has %d, want %d", width, got, want)
+		}
+	}
+	if b := new(report).bar(0, 0); strings.Contains(b, "█") {
 		t.Errorf("none of none: %q", b)
 	}
 }
@@ -118,7 +124,7 @@ func TestLessonsAreWhole(t *testing.T) {
 		}
 		titles[l.title] = true
 		for line := range strings.Lines(l.question) {
-			if len(line) > width {
+			if len(line) > widest {
 				t.Errorf("lesson %d: the question is %d wide: %s", i+1, len(line), line)
 			}
 		}

@@ -99,7 +99,7 @@ func balanceOnServer(ctx context.Context, s *lessonShow) error {
 	// itself is locked.
 	cmd := s.Servers[0].Command(ctx, s.Binary, append(args, "--state", filepath.Join(dir, "rs1"))...)
 	out, err := cmd.CombinedOutput()
-	fmt.Fprintf(s.out, "%s\n", fold(string(out)))
+	fmt.Fprintf(s.out, "%s\n", fold(string(out), s.width))
 	if err := errors.Join(err, release()); err != nil {
 		return fmt.Errorf("lvsdr realserver start: %w", err)
 	}

@@ -77,6 +77,28 @@ func (t *Topology) Given() []string {
 	return all
 }
 
+// Hosts are the names of the lab's hosts, as lab shell takes them. It is to be
+// called after Complete.
+func (t *Topology) Hosts() []string {
+	all := []string{"client"}
+	if t.Clients > 1 {
+		all = numbered(all, "client", t.Clients)
+	}
+	all = numbered(append(all, "director"), "rs", t.Servers)
+	if t.Routed {
+		all = append(all, "router")
+	}
+	return all
+}
+
+// numbered is all with name1 to nameN behind it.
+func numbered(all []string, name string, n int) []string {
+	for i := range n {
+		all = append(all, name+strconv.Itoa(i+1))
+	}
+	return all
+}
+
 // Complete reads the file, fills in the defaults and checks that the values go
 // together; an error is a UsageError. It is to be called before Spec and Service.
 func (t *Topology) Complete() error {

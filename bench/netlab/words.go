@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"lvsdr/dataplane/frame"
@@ -12,10 +11,10 @@ import (
 
 // WritePackets writes packets as a table with numbered lines and these columns:
 // seen, src mac, dst mac, from, to, src ip, dst ip, ports, ttl, what, bytes, or
-// time, which is in seconds since the first packet.
-func (l *Lab) WritePackets(out io.Writer, packets []Packet, columns ...string) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\t"+strings.Join(columns, "\t"))
+// time, which is in seconds since the first packet. A table that is wider than
+// width columns is folded: what does not fit stands in further lines. A width of
+// 0 has no end.
+func (l *Lab) WritePackets(out io.Writer, width int, packets []Packet, columns ...string) error {
 	cells := make([]func(p *Packet) string, len(columns))
 	for i, name := range columns {
 		if cells[i] = l.column(name); name == "time" {
@@ -24,14 +23,15 @@ func (l *Lab) WritePackets(out io.Writer, packets []Packet, columns ...string) e
 			}
 		}
 	}
+	rows := [][]string{append([]string{""}, columns...)}
 	for i := range packets {
-		fmt.Fprint(w, i+1)
+		row := []string{fmt.Sprint(i + 1)}
 		for _, cell := range cells {
-			fmt.Fprint(w, "\t", cell(&packets[i]))
+			row = append(row, cell(&packets[i]))
 		}
-		fmt.Fprintln(w)
+		rows = append(rows, row)
 	}
-	return w.Flush()
+	return writeFolded(out, rows, width)
 }
 
 // column returns the text of a packet in the column of that name.

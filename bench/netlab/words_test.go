@@ -143,7 +143,7 @@ func TestFramesAreSaidByTheNamesOfTheirHosts(t *testing.T) {
 	third := seen("client1", "eth0", false, claim)
 	third.Time = time.Unix(103, 6e8)
 	var out strings.Builder
-	if err := lab.WritePackets(&out, []Packet{first, second, third}, "seen", "from", "to", "src mac", "dst mac", "src ip", "dst ip", "ports", "ttl", "what", "bytes", "time"); err != nil {
+	if err := lab.WritePackets(&out, 0, []Packet{first, second, third}, "seen", "from", "to", "src mac", "dst mac", "src ip", "dst ip", "ports", "ttl", "what", "bytes", "time"); err != nil {
 		t.Fatal(err)
 	}
 	const want = `   seen                   from      to        src mac                       dst mac                       src ip        dst ip         ports       ttl  what                                        bytes  time
@@ -159,7 +159,7 @@ func TestFramesAreSaidByTheNamesOfTheirHosts(t *testing.T) {
 			t.Error("a column that is none was written")
 		}
 	}()
-	_ = lab.WritePackets(&out, nil, "colour")
+	_ = lab.WritePackets(&out, 0, nil, "colour")
 }
 
 // threeNetworks is a lab of three networks.

@@ -67,8 +67,14 @@ func lessonNumbers(*cobra.Command, []string) (all []cobra.Completion) {
 	return append(all, "all")
 }
 
-func labHosts(*cobra.Command, []string) []cobra.Completion {
-	return []cobra.Completion{"client", "director", "rs1", "rs2", "rs3", "router"}
+// labHosts are the hosts of the lab that the flags describe.
+func labHosts(t *netlab.Topology) func(*cobra.Command, []string) []cobra.Completion {
+	return func(*cobra.Command, []string) []cobra.Completion {
+		if t.Complete() != nil {
+			return nil // there will be no such lab
+		}
+		return t.Hosts()
+	}
 }
 
 func schedulers(*cobra.Command, []string) []cobra.Completion { return netlab.Schedulers() }

@@ -41,7 +41,7 @@ exit code is returned.`,
 		},
 	}
 	f.add(cmd)
-	completes(cmd, first(labHosts))
+	completes(cmd, first(labHosts(f.topology)))
 	return cmd
 }
 
