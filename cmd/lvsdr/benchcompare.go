@@ -24,7 +24,7 @@ and half of their range. It exits with 1 if a median is above the bound, and
 with 2 if there was nothing to judge.
 
   lvsdr bench compare ./lvsdr-old ./lvsdr --rungs path/hit --pairs 9`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments("OLD NEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Old, o.New, o.Progress = args[0], args[1], cmd.ErrOrStderr()
 			return runCompare(cmd.Context(), cmd.OutOrStdout(), o, json)

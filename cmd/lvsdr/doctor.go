@@ -55,7 +55,7 @@ Exit code: 0 healthy, 1 warnings, 2 errors, 3 the examination could not be made.
 				err = f.write(cmd.OutOrStdout(), r)
 			}
 			if err != nil {
-				return exitError{findings.ExitNotRun, err}
+				return exitError{findings.ExitNotRun, withRemedy(err)}
 			}
 			if code := r.ExitCode(); code != findings.ExitHealthy {
 				return exitError{code: code}

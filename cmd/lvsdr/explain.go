@@ -26,7 +26,7 @@ if there is none. Without a port it is the first one of a new connection.
 
   lvsdr explain 192.168.1.50:40123 192.168.1.100:8080
   lvsdr explain 192.168.1.50 192.168.1.100:53 --proto udp`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments("CLIENT SERVICE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q, err := serviceQuestion(args[1], proto)
 			if err == nil {

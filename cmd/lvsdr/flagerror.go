@@ -2,8 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"regexp"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // A rewording replaces a text of the flag package about a value.
@@ -35,4 +39,30 @@ func plainFlagError(err error) error {
 		return err
 	}
 	return errors.New(strings.TrimSpace(text))
+}
+
+// arguments wants those that usage names: [NAME] may be left away, NAME... stands
+// for one or more.
+func arguments(usage string) cobra.PositionalArgs {
+	least, most := 0, 0
+	for name := range strings.FieldsSeq(usage) {
+		most++
+		if !strings.HasPrefix(name, "[") {
+			least++
+		}
+		if strings.HasSuffix(name, "...") {
+			most = math.MaxInt
+		}
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		n := len(args)
+		if n >= least && n <= most {
+			return nil
+		}
+		given := map[int]string{0: "nothing is given", 1: "one argument is given"}[n]
+		if given == "" {
+			given = fmt.Sprintf("%d arguments are given", n)
+		}
+		return exitError{usageCode, usageError{cmd, fmt.Errorf("want %s; %s", usage, given)}}
+	}
 }

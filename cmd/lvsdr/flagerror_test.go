@@ -23,6 +23,11 @@ func TestErrorsOfTheCommandLineAreInPlainEnglish(t *testing.T) {
 		{"lab --weights a,b", `invalid argument "a,b" for "--weights" flag: want a whole number`},
 		{"doctor --timeout 1", `invalid argument "1" for "--timeout" flag: the unit is missing; want a time such as 5s, 3m or 200ms`},
 		{"doctor --port x", `invalid argument "x" for "--port" flag: want a whole number`},
+		{"explain 10.0.0.1", "want CLIENT SERVICE; one argument is given"},
+		{"explain", "want CLIENT SERVICE; nothing is given"},
+		{"simulate", "want FILE...; nothing is given"},
+		{"why-sticky", "want CLIENT [SERVICE]; nothing is given"},
+		{"why-sticky a b c", "want CLIENT [SERVICE]; 3 arguments are given"},
 		{"bench --zipf x", `invalid argument "x" for "--zipf" flag: want a number`},
 	} {
 		root := newRoot()

@@ -20,7 +20,7 @@ pauses; - is standard input) through the core that also serves live traffic,
 and writes the same lines with the decisions filled in: for each packet the real
 server, or the answer and its reason. docs/simulate.md describes the
 format.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments("FILE..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			for _, name := range args {

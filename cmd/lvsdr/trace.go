@@ -88,9 +88,15 @@ func (f *traceFlags) run(cmd *cobra.Command, filter string) error {
 	}
 	c := api.NewClient(f.socket)
 	defer c.Close()
-	n, err := c.Follow(cmd.Context(), q, f.count, func() { fmt.Fprintln(cmd.ErrOrStderr(), "tracing; Ctrl-C ends it") }, show)
+	began := false
+	n, err := c.Follow(cmd.Context(), q, f.count, func() {
+		began = true
+		fmt.Fprintln(cmd.ErrOrStderr(), "tracing; Ctrl-C ends it")
+	}, show)
 	err = errors.Join(err, finish())
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d frames, %d not shown\n", n.Shown, n.NotShown)
+	if began {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d frames, %d not shown\n", n.Shown, n.NotShown)
+	}
 	return err
 }
 

@@ -17,7 +17,7 @@ func newWhySticky() *cobra.Command {
 		Long: `why-sticky asks a running director what binds a client to its real servers: its
 persistence templates, schedulers that choose by address, and its open
 connections; and says what to change, a line each.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: arguments("CLIENT [SERVICE]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var q api.Question
 			var err error

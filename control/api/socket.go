@@ -24,7 +24,7 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket %s: a socket's path has at most %d bytes, this one has %d", path, maxPath, len(path))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
+		return nil, socketError(err)
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
@@ -34,15 +34,24 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket %s: there is a file that is not a socket", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("control socket: %w", err)
+		return nil, socketError(err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
+		return nil, socketError(err)
 	}
 	if err := os.Chmod(path, 0o660); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
+}
+
+// socketError is an error of opening the control socket, with what to do about a
+// folder that this user may not write.
+func socketError(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("control socket: %w; run as root, or name a socket in a folder of this user with --socket", err)
+	}
+	return fmt.Errorf("control socket: %w", err)
 }
