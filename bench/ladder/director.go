@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -64,13 +65,13 @@ func newPlane(s Setup, workers int) (d *plane, err error) {
 	vip := frame.AddrFrom4(s.VIP)
 	d.SetVIPs([]frame.Addr{vip})
 	k := dataplane.ServiceKey{Proto: s.Proto, Addr: vip, Port: s.Port}
-	if err := d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: "wrr", Persistence: s.Persistence}); err != nil {
+	if err := d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: cmp.Or(s.scheduler, "wrr"), Persistence: s.Persistence}); err != nil {
 		return nil, fmt.Errorf("add service: %w", err)
 	}
 	for _, rs := range s.Servers {
 		a := frame.AddrFrom4(rs.Addr)
 		d.SetNeighbour(a, rs.MAC, dataplane.Link{Index: link, MAC: s.MAC, MTU: 1500})
-		if err := d.AddServer(k, dataplane.ServerConfig{Addr: a, Port: s.Port, Weight: 1}); err != nil {
+		if err := d.AddServer(k, dataplane.ServerConfig{Addr: a, Port: s.Port, Weight: cmp.Or(s.weight, 1)}); err != nil {
 			return nil, fmt.Errorf("add server %s: %w", a, err)
 		}
 	}

@@ -57,6 +57,9 @@ type Setup struct {
 	// Sloppy takes any segment but a RST as the first of a connection, for
 	// captures that begin in the middle of one.
 	Sloppy bool
+
+	scheduler string // of lvsdr; empty: wrr
+	weight    int    // of its servers; 0: 1
 }
 
 // A Server is a real server.

@@ -166,7 +166,7 @@ func allRungs(o *Options) ([]Rung, error) {
 	}
 	all = append(all, workerRungs(o)...)
 	all = append(append(all, pauseRung(o)), memoryRungs(o)...)
-	all = append(append(all, pickRungs()...), portRung(o))
+	all = append(append(all, pickRungs()...), scheduleRung(o), portRung(o))
 	if o.Live.Lvsdr != "" {
 		all = append(all, liveRungs(&o.Live)...)
 	}
