@@ -6,6 +6,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/creack/pty v1.1.24
+	github.com/dlclark/regexp2 v1.12.0
 	github.com/elastic/go-freelru v0.16.0
 	github.com/google/gopacket v1.1.19
 	github.com/google/nftables v0.3.0

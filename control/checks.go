@@ -6,9 +6,11 @@ import (
 	"os"
 	"slices"
 
+	"lvsdr/control/ask"
 	"lvsdr/control/check"
 	"lvsdr/control/drroute"
 	"lvsdr/control/health"
+	"lvsdr/control/keepalived"
 	"lvsdr/control/site"
 )
 
@@ -69,9 +71,10 @@ func path(p *site.DRPath) drroute.Path {
 // spec is how the check is made.
 func (c *converger) spec(k *site.Check) check.Spec {
 	f := k.Spec
-	own := check.TCP{Addr: netip.AddrPortFrom(f.ConnectIP, f.ConnectPort), Bind: netip.AddrPortFrom(f.BindTo, 0)}
-	spec := check.Spec{ID: k.ID, Probe: own, Settings: check.Settings{DelayLoop: f.DelayLoop, ConnectTimeout: f.ConnectTimeout,
-		Retry: int(f.Retry), DelayBeforeRetry: f.DelayBeforeRetry, Warmup: f.Warmup, Alpha: f.Alpha, LogAll: k.LogAll}}
+	spec := check.Spec{ID: k.ID, Settings: check.Settings{DelayLoop: f.DelayLoop, ConnectTimeout: f.ConnectTimeout,
+		Retry: int(f.Retry), DelayBeforeRetry: f.DelayBeforeRetry, Warmup: f.Warmup, Alpha: f.Alpha, LogAll: k.LogAll || f.LogAll}}
+	own := probe(f, &spec.Settings)
+	spec.Probe = own
 	if router, ok := c.actors.Routes.(check.Router); ok && k.DR != nil {
 		spec.Probe = check.Pair{Own: own, DR: check.DR{VIP: k.DR.VIP, RS: k.DR.Server, Ifindex: k.DR.Ifindex, Router: router}}
 	}
@@ -79,6 +82,23 @@ func (c *converger) spec(k *site.Check) check.Spec {
 		spec.Probe = check.OnLink{Probe: spec.Probe, Ifindex: k.Ifindex, Links: c.links}
 	}
 	return spec
+}
+
+// waits is how many times connect_timeout an attempt that talks with the server may take:
+// for the connection, for the start of the answer, and for the rest.
+const waits = 3
+
+// probe is how the server is asked; it changes the settings that the kind of check does not
+// share with others.
+func probe(f *keepalived.Check, s *check.Settings) check.Probe {
+	peer := check.Peer{Addr: netip.AddrPortFrom(f.ConnectIP, f.ConnectPort), Bind: netip.AddrPortFrom(f.BindTo, f.BindPort), Interface: f.BindIf, Mark: f.Mark}
+	switch a := f.Ask.(type) {
+	case *ask.HTTP:
+		s.Steps, s.Fast = len(a.Pages), a.Fast
+		s.ConnectTimeout *= waits
+		return check.NewHTTP(peer, a, f.ConnectTimeout)
+	}
+	return check.TCP(peer)
 }
 
 // checked takes the news of a check. An attempt that could not be made is none.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -21,28 +22,48 @@ type socketOptions struct {
 // connect makes a TCP connection to addr and closes it. Errors begin with
 // what.
 func connect(ctx context.Context, what string, addr netip.AddrPort, o socketOptions) error {
-	d := net.Dialer{KeepAlive: -1}
-	if o.bind.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(o.bind)
-	} else if o.bind.Port() != 0 {
-		d.LocalAddr = &net.TCPAddr{Port: int(o.bind.Port())}
+	c, err := dial(ctx, "tcp", what, addr, o)
+	if err == nil {
+		c.Close()
 	}
+	return err
+}
+
+// dial connects to addr by network tcp or udp. Errors begin with what.
+func dial(ctx context.Context, network, what string, addr netip.AddrPort, o socketOptions) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: -1, LocalAddr: localAddr(network, o.bind)}
 	d.Control = func(network, _ string, c syscall.RawConn) error {
 		var err error
-		if e := c.Control(func(fd uintptr) { err = setOptions(int(fd), network == "tcp6", o) }); e != nil {
+		if e := c.Control(func(fd uintptr) { err = setOptions(int(fd), strings.HasSuffix(network, "6"), o) }); e != nil {
 			return e
 		}
 		return err
 	}
-	c, err := d.DialContext(ctx, "tcp", addr.String())
+	c, err := d.DialContext(ctx, network, addr.String())
 	if err != nil {
-		return connectError(ctx, what, o.bind.Addr(), err)
+		return nil, connectError(ctx, what, o.bind.Addr(), err)
 	}
-	if o.bind.Port() != 0 {
-		_ = c.(*net.TCPConn).SetLinger(0) // it is open, and 0 is a legal value
+	if tcp, ok := c.(*net.TCPConn); ok && o.bind.Port() != 0 {
+		_ = tcp.SetLinger(0) // it is open, and 0 is a legal value
 	}
-	c.Close()
-	return nil
+	return c, nil
+}
+
+// localAddr is bind as package net wants it; nil: the kernel chooses.
+func localAddr(network string, bind netip.AddrPort) net.Addr {
+	if bind == (netip.AddrPort{}) {
+		return nil
+	}
+	var ip net.IP
+	if bind.Addr().IsValid() {
+		ip = bind.Addr().AsSlice()
+	} else if bind.Port() == 0 {
+		return nil
+	}
+	if network == "udp" {
+		return &net.UDPAddr{IP: ip, Port: int(bind.Port())}
+	}
+	return &net.TCPAddr{IP: ip, Port: int(bind.Port())}
 }
 
 // connectError says in a few words why a dial from bind failed. Package net

@@ -26,10 +26,15 @@ type OnLink struct {
 	Links   Links
 }
 
+var _ Stepped = OnLink{}
+
 // Check is the probe's, but for its failures while the interface is down.
-func (p OnLink) Check(ctx context.Context) Result {
+func (p OnLink) Check(ctx context.Context) Result { return p.CheckStep(ctx, 0) }
+
+// CheckStep is Check of a step.
+func (p OnLink) CheckStep(ctx context.Context, step int) Result {
 	start := time.Now()
-	res := p.Probe.Check(ctx)
+	res := attempt(ctx, p.Probe, step)
 	if res.Err == nil || ctx.Err() == context.Canceled {
 		return res
 	}

@@ -14,7 +14,7 @@ type Pair struct {
 	DR  DR
 }
 
-var _ Probe = Pair{}
+var _ Stepped = Pair{}
 
 // Check makes both attempts, one after the other, in the time of one; the weight
 // comes from the first. If only
@@ -22,8 +22,11 @@ var _ Probe = Pair{}
 // own address but not for VIP 192.168.1.100:80: is the VIP on its loopback,
 // and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11:
 // connection refused)".
-func (p Pair) Check(ctx context.Context) Result {
-	own := p.Own.Check(ctx)
+func (p Pair) Check(ctx context.Context) Result { return p.CheckStep(ctx, 0) }
+
+// CheckStep is Check, where the first attempt is that of a step.
+func (p Pair) CheckStep(ctx context.Context, step int) Result {
+	own := attempt(ctx, p.Own, step)
 	if own.Err != nil {
 		return own
 	}

@@ -13,3 +13,19 @@ type Probe interface {
 	// string do the same.
 	String() string
 }
+
+// A Stepped probe makes rounds of several attempts, as Settings.Steps says.
+type Stepped interface {
+	Probe
+	// CheckStep makes the attempt of step number step, from 0 on; Check is that of
+	// the first.
+	CheckStep(ctx context.Context, step int) Result
+}
+
+// attempt makes the attempt of p's step number step.
+func attempt(ctx context.Context, p Probe, step int) Result {
+	if s, ok := p.(Stepped); ok {
+		return s.CheckStep(ctx, step)
+	}
+	return p.Check(ctx)
+}

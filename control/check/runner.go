@@ -213,10 +213,10 @@ func (r *Runner) attempt(j *job) {
 	r.running++
 	ctx, cancel := context.WithTimeout(r.root, j.spec.Settings.ConnectTimeout)
 	j.cancel = cancel
-	probe := j.spec.Probe
+	probe, step := j.spec.Probe, j.checker.step
 	r.wg.Go(func() {
 		defer cancel()
-		r.finish(j, probe.Check(ctx))
+		r.finish(j, attempt(ctx, probe, step))
 	})
 }
 

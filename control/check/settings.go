@@ -23,7 +23,7 @@ type Settings struct {
 	// next, > 0; delay_loop, default 60 s.
 	DelayLoop time.Duration
 	// ConnectTimeout limits one attempt as a whole, > 0; connect_timeout,
-	// default 5 s.
+	// default 5 s. For kinds that wait more than once it is a multiple of that.
 	ConnectTimeout time.Duration
 	// Retry is how many times a bad attempt at a server that has worked is
 	// repeated before the check is down, >= 0; retry, default 1.
@@ -39,6 +39,13 @@ type Settings struct {
 	// LogAll logs every bad attempt and not only the changes;
 	// log_all_failures, default off. Only Runner reads it.
 	LogAll bool
+	// Steps is how many steps a round of attempts has, one attempt a step, as with
+	// the urls of HTTP_GET; 0: each attempt is the whole check. The check is up after
+	// a round of good attempts, and a bad step is repeated until it is good.
+	Steps int
+	// Fast makes the steps of a round without a pause while the check is down and no
+	// step is known as bad, or none was good yet; fast_recovery, default off.
+	Fast bool
 }
 
 // validate says which setting is out of its range.
@@ -52,6 +59,8 @@ func (s Settings) validate() error {
 		return fmt.Errorf("retry %d: must not be negative", s.Retry)
 	case s.DelayBeforeRetry < 0:
 		return fmt.Errorf("delay_before_retry %s: must not be negative", s.DelayBeforeRetry)
+	case s.Steps < 0:
+		return fmt.Errorf("%d steps: must not be negative", s.Steps)
 	case s.Warmup < 0:
 		return fmt.Errorf("warmup %s: must not be negative", s.Warmup)
 	}

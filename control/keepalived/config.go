@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"lvsdr/control/ask"
 	"lvsdr/dataplane/frame"
 	"lvsdr/scheduler"
 )
@@ -153,6 +154,8 @@ type CheckKind uint8
 // The kinds that can be run now.
 const (
 	TCPCheck CheckKind = iota + 1 // connect, and nothing more
+	HTTPGet                       // ask a web server; Ask is an *ask.HTTP
+	SSLGet                        // the same over TLS
 )
 
 // String is the keyword of the kind.
@@ -160,16 +163,27 @@ func (k CheckKind) String() string {
 	switch k {
 	case TCPCheck:
 		return "TCP_CHECK"
+	case HTTPGet:
+		return "HTTP_GET"
+	case SSLGet:
+		return "SSL_GET"
 	}
 	return "CHECK?"
 }
 
 // A Check is one way to find out whether a real server works.
 type Check struct {
-	Kind        CheckKind
+	Kind CheckKind
+	// Ask is the question to the server; nil: it is enough that it accepts a
+	// connection.
+	Ask         ask.Ask
 	ConnectIP   netip.Addr
 	ConnectPort uint16     // never 0
 	BindTo      netip.Addr // source address; invalid when the system chooses
+	BindPort    uint16     // source port; 0 when the system chooses
+	BindIf      string     // interface of the packets; empty: as routed
+	Mark        uint32     // firewall mark of the packets; 0: none
+	LogAll      bool       // every failure is logged
 	Timing
 	Pos Pos
 }

@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"lvsdr/control/ask"
 	"lvsdr/dataplane/frame"
 	"lvsdr/scheduler"
 )
@@ -46,9 +48,44 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		if rapid.Bool().Draw(t, "elsewhere") {
 			c.ConnectIP, c.ConnectPort, c.BindTo = addr.Prev(), rapid.Uint16Range(1, 65535).Draw(t, "connect_port"), addr.Next()
 		}
+		c.BindPort, c.Mark, c.LogAll = rapid.Uint16().Draw(t, "bind_port"), rapid.Uint32().Draw(t, "fwmark"), rapid.Bool().Draw(t, "log_all")
+		c.BindIf = rapid.SampledFrom([]string{"", "eth0"}).Draw(t, "bind_if")
+		if rapid.Bool().Draw(t, "HTTP") {
+			h := drawHTTP(t)
+			c.Ask, c.Kind = h, HTTPGet
+			if h.TLS {
+				c.Kind = SSLGet
+			}
+		}
 		r.Checks = append(r.Checks, c)
 	}
 	return r
+}
+
+// drawHTTP makes any question to a web server.
+func drawHTTP(t *rapid.T) *ask.HTTP {
+	name := rapid.SampledFrom([]string{"", "www.example.org", "www.example.org:8443"})
+	h := &ask.HTTP{Version: ask.Version(rapid.IntRange(0, 2).Draw(t, "version")), TLS: rapid.Bool().Draw(t, "TLS"), SNI: rapid.Bool().Draw(t, "SNI"),
+		SNIName: name.Draw(t, "sni_name"), Strict: rapid.Bool().Draw(t, "strict"), Fast: rapid.Bool().Draw(t, "fast")}
+	for range rapid.IntRange(1, 3).Draw(t, "pages") {
+		p := ask.Page{Path: rapid.StringMatching(`/[!#-~]{0,9}`).Draw(t, "path"), Host: name.Draw(t, "host"),
+			Digest: rapid.SampledFrom([]string{"", "640205b7b0fc66c1ea91c463fac6334d"}).Draw(t, "digest")}
+		for range rapid.IntRange(1, 3).Draw(t, "codes") {
+			if err := p.Codes.Add(strconv.Itoa(rapid.IntRange(100, 999).Draw(t, "code"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rapid.Bool().Draw(t, "regex") {
+			p.Regex = ask.Regex{Pattern: rapid.SampledFrom([]string{"^OK$", `a "b" 'c' \d\\ # $x {2} ! é`, " ", "[$]"}).Draw(t, "pattern"),
+				Options: rapid.SampledFrom([]string{"", "caseless", "caseless utf"}).Draw(t, "options"), NoMatch: rapid.Bool().Draw(t, "no match"),
+				Min: rapid.Uint32Range(0, 9).Draw(t, "min")}
+			if rapid.Bool().Draw(t, "limit") {
+				p.Regex.Max = p.Regex.Min + rapid.Uint32Range(1, 9).Draw(t, "max")
+			}
+		}
+		h.Pages = append(h.Pages, p)
+	}
+	return h
 }
 
 // drawConfig makes any configuration that Load could make.

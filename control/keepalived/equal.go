@@ -1,6 +1,10 @@
 package keepalived
 
-import "slices"
+import (
+	"slices"
+
+	"lvsdr/control/ask"
+)
 
 // Equal reports whether v and o mean the same, wherever they are in a file.
 func (v *VirtualServer) Equal(o *VirtualServer) bool {
@@ -26,5 +30,6 @@ func (c *Check) Equal(o *Check) bool {
 	}
 	x, y := *c, *o
 	x.Pos, y.Pos = Pos{}, Pos{}
-	return x == y
+	x.Ask, y.Ask = nil, nil
+	return x == y && ask.Same(c.Ask, o.Ask)
 }

@@ -3,9 +3,12 @@ package keepalived
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"lvsdr/control/ask"
 )
 
 // clone is a copy of v that shares nothing with it, at another place of the file.
@@ -20,6 +23,11 @@ func clone(v *VirtualServer) *VirtualServer {
 		for _, k := range r.Checks {
 			check := *k
 			check.Pos.File += "x"
+			if h, ok := k.Ask.(*ask.HTTP); ok {
+				other := *h
+				other.Pages = slices.Clone(h.Pages)
+				check.Ask = &other
+			}
 			s.Checks = append(s.Checks, &check)
 		}
 		c.RealServers = append(c.RealServers, &s)
@@ -47,8 +55,10 @@ func leaves(t *rapid.T, path string, v reflect.Value, f func(path string, change
 		for i := range v.Len() {
 			leaves(t, path+"[]", v.Index(i), f)
 		}
-	case reflect.Pointer:
-		leaves(t, path, v.Elem(), f)
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			leaves(t, path, v.Elem(), f)
+		}
 	case reflect.Slice:
 		for i := range v.Len() {
 			leaves(t, path+"[]", v.Index(i), f)

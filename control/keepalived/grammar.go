@@ -10,6 +10,7 @@ type status uint8
 
 const (
 	used       status = iota
+	renamed           // of old releases, read as the word of today; its set says so
 	later             // keepalived's, not used yet
 	replaced          // a check that is not made yet, and another in its place
 	missing           // a check that is not made yet, and none in its place

@@ -162,7 +162,7 @@ func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 
 // tell reports, once, that a word is not used.
 func (r *reader) tell(n *Node, w *word, b *block) {
-	if w.status == used || r.quiet > 0 && w.status != refused {
+	if w.status == used || w.status == renamed || r.quiet > 0 && w.status != refused {
 		return
 	}
 	key := b.name + " " + w.name

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"lvsdr/control/ask"
 	"lvsdr/dataplane/frame"
 	"lvsdr/scheduler"
 )
@@ -133,14 +134,55 @@ func (c *Check) node(r *RealServer, parent tuning) *Node {
 	l.addIf(c.ConnectIP != r.Addr, "connect_ip", c.ConnectIP)
 	l.addIf(c.ConnectPort != r.Port, "connect_port", c.ConnectPort)
 	l.addIf(c.BindTo.IsValid(), "bindto", c.BindTo)
-	c.Timing.lines(&l, parent)
+	l.addIf(c.BindPort != 0, "bind_port", c.BindPort)
+	l.addIf(c.BindIf != "", "bind_if", c.BindIf)
+	l.addIf(c.Mark != 0, "fwmark", c.Mark)
+	l.addIf(c.LogAll, "log_all_failures")
+	h, ok := c.Ask.(*ask.HTTP)
+	c.Timing.lines(&l, parent, ok)
+	if ok {
+		l.http(h)
+	}
 	n.Children = l
 	return n
 }
 
+// http adds what h asks.
+func (l *lines) http(h *ask.HTTP) {
+	l.addIf(h.Version != ask.HTTP10, "http_protocol", h.Version)
+	l.addIf(h.SNI, "enable_sni")
+	l.addIf(h.SNIName != "", "sni_name", h.SNIName)
+	l.addIf(h.Strict, "tls_compliant")
+	l.addIf(h.Fast, "fast_recovery")
+	for _, p := range h.Pages {
+		n := line("url")
+		n.HasBlock = true
+		var u lines
+		u.addIf(true, "path", p.Path)
+		u.addIf(p.Host != "", "virtualhost", p.Host)
+		u.addIf(p.Digest != "", "digest", p.Digest)
+		codes := line("status_code")
+		codes.Args = strings.Fields(p.Codes.String())
+		u = append(u, codes)
+		x := p.Regex
+		u.addIf(x.Pattern != "", "regex", x.Pattern)
+		u.addIf(x.NoMatch, "regex_no_match")
+		if x.Options != "" {
+			u = append(u, &Node{Keyword: "regex_options", Args: strings.Fields(x.Options)})
+		}
+		u.addIf(x.Min != 0, "regex_min_offset", x.Min)
+		u.addIf(x.Max != 0, "regex_max_offset", int64(x.Max)-1)
+		n.Children = u
+		*l = append(*l, n)
+	}
+}
+
 // lines adds what must be said below parent to mean t, and is what is said then.
-func (t Timing) lines(l *lines, parent tuning) tuning {
+func (t Timing) lines(l *lines, parent tuning, http ...bool) tuning {
 	inferred := parent.timing()
+	if len(http) > 0 && http[0] && parent.delayBeforeRetry == nil {
+		inferred.DelayBeforeRetry = httpDelayBeforeRetry
+	}
 	said := tuning{}
 	if t.Retry != inferred.Retry {
 		said.retry = &t.Retry

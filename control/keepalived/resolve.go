@@ -430,6 +430,9 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 			c.c.ConnectIP = s.s.Addr
 		}
 		c.c.ConnectPort = uint16(or(c.port, uint32(s.written)))
+		if c.c.Kind == HTTPGet || c.c.Kind == SSLGet {
+			c.c.Ask = c.http.resolve(s.host, d.host)
+		}
 		if c.c.ConnectPort == 0 {
 			s.follows = true
 		}

@@ -235,10 +235,9 @@ func TestRules(t *testing.T) {
 		{"a word that only old releases have", service("nat_mask 255.0.0.0\n" + rs), 5, "f:6: warning: nat_mask: keepalived does not know the word here, and it has no effect; the line should go", 1, 1},
 		{"a word that only old releases have, misspelt", service("nat_maks 255.0.0.0\n" + rs), 5, "f:6: error: nat_maks: unknown word in virtual_server; the line should go", 1, 1},
 		{"the old word for retry in HTTP_GET", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\n}\nnb_get_retry 3\n}\n}"), 5, "f:11: warning: nb_get_retry: is the word of old releases: write `retry 3`", 1, 1},
-		{"HTTP_GET", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\n}\n}\n}"), 0, "f:7: warning: HTTP_GET: not made yet; a TCP_CHECK", 1, 1},
 		{"a url without a path", service("real_server 10.0.0.2 80 {\nSSL_GET {\nurl {\nstatus_code 200\n}\n}\n}"), 5, "f:7: error: SSL_GET: needs a url { path ... }", 1, 1},
-		{"a status code that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\nstatus_code 200 299-200\n}\n}\n}"), 5, `f:10: warning: status_code: "299-200" is no status code`, 1, 1},
-		{"a digest that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\ndigest abc\n}\n}\n}"), 5, `f:10: warning: digest: "abc" is not 32 hexadecimal digits`, 1, 1},
+		{"a status code that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\nstatus_code 200 299-200\n}\n}\n}"), 5, `f:10: error: status_code: "299-200" is no status code`, 1, 1},
+		{"a digest that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\ndigest abc\n}\n}\n}"), 5, `f:10: error: digest: "abc" is not 32 hexadecimal digits`, 1, 1},
 		{"a wrong value in a check with a stand-in", service("real_server 10.0.0.2 80 {\nSMTP_CHECK {\nhost {\nconnect_port x\n}\n}\n}"), 5, `f:9: error: connect_port: "x" is not a whole number`, 1, 1},
 		{"MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /nowhere/x\n}\n}"), 5, "f:7: warning: MISC_CHECK: not made yet; a real server without another check is always taken as up", 1, 1},
 		{"MISC_CHECK without its command", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path\n}\n}"), 5, "f:7: error: MISC_CHECK: misc_path is missing; the check is left out", 1, 1},
@@ -408,7 +407,7 @@ func TestInheritance(t *testing.T) {
 // The exit code is that of the gravest kind of report, in keepalived's order.
 func TestExitCode(t *testing.T) {
 	missing, script, mistake := "real_server 10.0.0.2 80 {\nweight\n}\n", "quorum_up \"/usr/bin/notify up\"\n", "frob\n"
-	standIn := "real_server 10.0.0.3 80 {\nHTTP_GET {\nurl {\npath /\n}\n}\n}\n"
+	standIn := "real_server 10.0.0.3 80 {\nSMTP_CHECK {\n}\n}\n"
 	const secure = "global_defs {\nenable_script_security\nscript_user root\n}\n"
 	for _, tt := range []struct {
 		name, in string

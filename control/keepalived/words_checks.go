@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -22,17 +21,7 @@ const (
 func otherCheckers() []word {
 	connection := connectionWords()
 	general := slices.Concat(slices.DeleteFunc(tuningWords(0), func(w word) bool { return w.name == "connect_timeout" }), []word{{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)}})
-	url := unused("url", names(later, `virtualhost regex regex_no_match regex_options regex_stack regex_min_offset regex_max_offset tls_compliant`),
-		[]word{
-			{name: "path", status: later, min: 1, max: anyArgs},
-			{name: "digest", status: later, min: 1, max: anyArgs, set: valid(isDigest)},
-			{name: "status_code", status: later, max: anyArgs, set: valid(areStatusCodes)},
-		})
-	http := slices.Concat([]word{url}, connection, httpRetryWords(), names(later, "virtualhost fast_recovery enable_sni sni_name tls_compliant"),
-		[]word{{name: "http_protocol", status: later, max: anyArgs, set: valid(oneOf("1.0", "1.0C", "1.1", "1.0c"))}})
 	return []word{
-		replacedCheck("HTTP_GET", (*reader).beginHTTPCheck, (*reader).endHTTPCheck, http),
-		replacedCheck("SSL_GET", (*reader).beginHTTPCheck, (*reader).endHTTPCheck, http),
 		replacedCheck("SMTP_CHECK", (*reader).beginCheck, (*reader).endCheck,
 			slices.Concat(names(later, "helo_name"), connection, []word{unused("host", connection)})),
 		missingCheck("DNS_CHECK", "", slices.Concat(connection, []word{
@@ -68,34 +57,6 @@ func missingCheck(name, needed string, words []word) word {
 	return word{name: name, status: missing, max: anyArgs, why: noStandIn, set: (*reader).beginCheck, end: end, block: &block{name: name, words: words}}
 }
 
-// httpDelayBeforeRetry is the default of delay_before_retry in HTTP_GET and SSL_GET.
-const httpDelayBeforeRetry = 3 * time.Second
-
-func (r *reader) beginHTTPCheck(n *Node) {
-	r.beginCheck(n)
-	r.check.delay = httpDelayBeforeRetry
-}
-
-func (r *reader) endHTTPCheck(n *Node) {
-	hasPath := func(c *Node) bool {
-		return c.Keyword == "url" && slices.ContainsFunc(c.Children, func(p *Node) bool { return p.Keyword == "path" && len(p.Args) > 0 })
-	}
-	if !slices.ContainsFunc(n.Children, hasPath) {
-		r.add(n, Error, "needs a url { path ... }; keepalived leaves the check out")
-	}
-	r.endCheck(n)
-}
-
-// httpRetryWords are the words of old releases for retry in HTTP_GET and SSL_GET.
-// keepalived takes the first as a mistake and does what it says.
-func httpRetryWords() []word {
-	set := number(0, 1<<32-1, func(r *reader) **uint32 { return &r.tuning.retry })
-	return append([]word{{name: "nb_get_retry", min: 1, max: 1, set: func(r *reader, n *Node) {
-		r.add(n, Warning, "is the word of old releases: write `retry %s`", n.Args[0])
-		set(r, n)
-	}}}, because("write `retry` in its place", names(refused, "nb_sock_retry"))...)
-}
-
 // oldRetryWords are the words of old releases for retry in TCP_CHECK, where
 // keepalived does not know them.
 func oldRetryWords() []word {
@@ -112,7 +73,6 @@ func labelWords() []word {
 	}
 	return []word{
 		{name: "smtp_alert", status: later, max: anyArgs, set: valid(isBool)},
-		{name: "virtualhost", status: later, max: anyArgs, set: valid(needed)},
 		{name: "snmp_name", status: later, max: anyArgs, set: valid(needed)},
 	}
 }
@@ -184,14 +144,6 @@ func oneOfExactly(list ...string) func([]string) error {
 	}
 }
 
-// isDigest tests an MD5 digest.
-func isDigest(args []string) error {
-	if s := args[0]; len(s) != 32 || areHexDigits(args[:1]) != nil {
-		return fmt.Errorf("%q is not 32 hexadecimal digits", s)
-	}
-	return nil
-}
-
 // areHexDigits tests all values.
 func areHexDigits(args []string) error {
 	for _, s := range args {
@@ -199,26 +151,6 @@ func areHexDigits(args []string) error {
 			if hexDigit(s[i]) < 0 {
 				return fmt.Errorf("%q is not hexadecimal", s)
 			}
-		}
-	}
-	return nil
-}
-
-// areStatusCodes tests codes and ranges of codes of HTTP.
-func areStatusCodes(args []string) error {
-	code := func(s string) (uint64, bool) {
-		v, err := strconv.ParseUint(s, 10, 16)
-		return v, err == nil && 100 <= v && v <= 999
-	}
-	for _, s := range args {
-		from, to, ranged := strings.Cut(s, "-")
-		first, ok := code(from)
-		last, ok2 := first, true
-		if ranged {
-			last, ok2 = code(to)
-		}
-		if !ok || !ok2 || last < first {
-			return fmt.Errorf("%q is no status code of HTTP, and no range of them", s)
 		}
 	}
 	return nil

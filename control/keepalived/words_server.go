@@ -22,6 +22,7 @@ type serverDraft struct {
 	follows bool
 
 	upper, lower *uint32
+	host         string // virtualhost; empty when absent
 }
 
 // A checkDraft is a check before inheritance and checks.
@@ -31,6 +32,7 @@ type checkDraft struct {
 	port   *uint32 // nil when absent
 	tuning tuning
 	delay  time.Duration // default of delay_before_retry; 0: that of most checks
+	http   *httpDraft    // nil: it is no HTTP_GET or SSL_GET
 }
 
 // serverWords are the words of real_server.
@@ -45,11 +47,13 @@ func serverWords() []word {
 			{name: "TCP_CHECK", max: anyArgs, set: (*reader).beginCheck, end: (*reader).endCheck,
 				block: &block{name: "TCP_CHECK", words: slices.Concat(connectionWords(), oldRetryWords())}},
 		},
+		httpCheckers(),
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),
 		withValue("notify_up notify_down", commands("notify_up notify_down")),
 		labelWords(),
+		[]word{hostWord(func(r *reader) *string { return &r.rs.host })},
 	)
 }
 
@@ -62,11 +66,19 @@ func connectionWords() []word {
 			{name: "bindto", min: 1, max: 1, set: (*reader).setBindTo},
 		},
 		tuningWords(0),
-		withValue("bind_if", names(later, "bind_if")),
 		[]word{
-			{name: "bind_port", status: later, min: 1, max: anyArgs, set: valid(numbers(1, 65535))},
-			{name: "fwmark", status: later, min: 1, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
-			{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)},
+			{name: "bind_if", min: 1, max: 1, set: func(r *reader, n *Node) { r.check.c.BindIf = strings.Clone(n.Args[0]) }},
+			{name: "bind_port", min: 1, max: 1, set: func(r *reader, n *Node) {
+				if v, ok := r.numberArg(n, 1, 65535); ok {
+					r.check.c.BindPort = uint16(v)
+				}
+			}},
+			{name: "fwmark", min: 1, max: 1, set: func(r *reader, n *Node) {
+				if v, ok := r.numberArg(n, 0, 1<<32-1); ok {
+					r.check.c.Mark = v
+				}
+			}},
+			{name: "log_all_failures", max: 1, set: boolean(func(r *reader) *bool { return &r.check.c.LogAll })},
 		},
 	)
 }

@@ -32,6 +32,7 @@ type serviceDraft struct {
 	portless                    Persistence // of places without a port; v has that of the others
 	quorum, hysteresis, sorry   *Node
 	sorryMethod                 *Node
+	host                        string // virtualhost; empty when absent
 }
 
 // serviceWords are the words of virtual_server.
@@ -67,6 +68,7 @@ func serviceWords() []word {
 		withValue("persistence_engine", names(later, "persistence_engine")),
 		labelWords(),
 		because("a VIP need not be on this host: its servers are checked as long as it is served", names(noEffect, "ha_suspend")),
+		[]word{hostWord(func(r *reader) *string { return &r.vs.host })},
 		because("the line should go", names(refused, "nat_mask script lvs_sync_daemon_interface")),
 	)
 }
@@ -282,6 +284,15 @@ func number(lo, hi uint32, field func(*reader) **uint32) func(*reader, *Node) {
 		p := r.numbers.one()
 		*p, *field(r) = v, p
 	}
+}
+
+// numberArg is the first value of n, a whole number from lo to hi; false when it is none.
+func (r *reader) numberArg(n *Node, lo, hi uint32) (v uint32, ok bool) {
+	v, err := parseNumber(n.Args[0], lo, hi)
+	if err != nil {
+		r.add(n, Error, "%v; the line is left out", err)
+	}
+	return v, err == nil
 }
 
 // inherited reads a BOOL that may be left away, which means on.
