@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // The checks that are not made yet. A TCP_CHECK of the same address and port takes
@@ -104,12 +103,6 @@ func numbers(lo, hi uint32) func([]string) error {
 		_, err := parseNumber(args[0], lo, hi)
 		return err
 	}
-}
-
-// isTimer tests the first value: a number of seconds.
-func isTimer(args []string) error {
-	_, err := parseTimer(args[0], time.Microsecond, maxTimer)
-	return err
 }
 
 // isBool tests the first value, which may be absent.
