@@ -87,12 +87,6 @@ func (d *Dest) name() string {
 	return netip.AddrPortFrom(netip.AddrFrom16(d.Addr).Unmap(), d.Port).String()
 }
 
-// stateless is for schedulers that look at the list and the flow alone.
-type stateless struct{}
-
-// Update has nothing to do.
-func (stateless) Update([]*Dest, Change, int) {}
-
 // Names lists the schedulers New knows, in the order of their making.
 func Names() []string {
 	return []string{"rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "sh", "dh", "mh", "lblc", "lblcr", "twos"}
