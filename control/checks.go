@@ -97,6 +97,11 @@ func probe(f *keepalived.Check, s *check.Settings) check.Probe {
 		s.Steps, s.Fast = len(a.Pages), a.Fast
 		s.ConnectTimeout *= waits
 		return check.NewHTTP(peer, a, f.ConnectTimeout)
+	case *ask.SMTP:
+		s.ConnectTimeout *= waits
+		return check.SMTP{Peer: peer, Ask: a, Wait: f.ConnectTimeout}
+	case *ask.DNS:
+		return check.DNS{Peer: peer, Ask: a}
 	}
 	return check.TCP(peer)
 }

@@ -17,6 +17,8 @@ func TestAProbeAsksAsTheFileSays(t *testing.T) {
 	settings := check.Settings{DelayLoop: 6 * time.Second, ConnectTimeout: 3 * time.Second}
 	web := settings
 	web.Steps, web.Fast, web.ConnectTimeout = 2, true, 9*time.Second
+	mail := settings
+	mail.ConnectTimeout = 9 * time.Second
 	for _, c := range []struct {
 		check    keepalived.Check
 		kind     string
@@ -30,6 +32,8 @@ func TestAProbeAsksAsTheFileSays(t *testing.T) {
 			`HTTP_GET 192.168.1.11:80 fwmark 7 wait 3s http_protocol 1.0 fast_recovery url { path "/a" status_code 200-299 } url { path "/b" status_code 200-299 }`, web},
 		{keepalived.Check{Kind: keepalived.SSLGet, Ask: &ask.HTTP{Fast: true, TLS: true, Pages: pages}}, "SSL_GET",
 			`SSL_GET 192.168.1.11:80 wait 3s SSL http_protocol 1.0 fast_recovery url { path "/a" status_code 200-299 } url { path "/b" status_code 200-299 }`, web},
+		{keepalived.Check{Kind: keepalived.SMTPCheck, Ask: &ask.SMTP{Helo: "a"}}, "SMTP_CHECK", `SMTP_CHECK 192.168.1.11:80 wait 3s helo_name "a"`, mail},
+		{keepalived.Check{Kind: keepalived.DNSCheck, Ask: &ask.DNS{Type: "SOA", Name: "."}}, "DNS_CHECK", `DNS_CHECK 192.168.1.11:80 type SOA name "."`, settings},
 	} {
 		c.check.ConnectIP, c.check.ConnectPort, c.check.Timing = addr, 80, timing
 		s := settings

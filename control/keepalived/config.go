@@ -153,10 +153,16 @@ type CheckKind uint8
 
 // The kinds that can be run now.
 const (
-	TCPCheck CheckKind = iota + 1 // connect, and nothing more
-	HTTPGet                       // ask a web server; Ask is an *ask.HTTP
-	SSLGet                        // the same over TLS
+	TCPCheck  CheckKind = iota + 1 // connect, and nothing more
+	HTTPGet                        // ask a web server; Ask is an *ask.HTTP
+	SSLGet                         // the same over TLS
+	SMTPCheck                      // greet a mail server; Ask is an *ask.SMTP
+	DNSCheck                       // ask a name server; Ask is an *ask.DNS
 )
+
+// Stream reports whether a check of this kind makes a TCP connection, as clients of a
+// service do.
+func (k CheckKind) Stream() bool { return k != DNSCheck }
 
 // String is the keyword of the kind.
 func (k CheckKind) String() string {
@@ -167,6 +173,10 @@ func (k CheckKind) String() string {
 		return "HTTP_GET"
 	case SSLGet:
 		return "SSL_GET"
+	case SMTPCheck:
+		return "SMTP_CHECK"
+	case DNSCheck:
+		return "DNS_CHECK"
 	}
 	return "CHECK?"
 }

@@ -50,7 +50,12 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		}
 		c.BindPort, c.Mark, c.LogAll = rapid.Uint16().Draw(t, "bind_port"), rapid.Uint32().Draw(t, "fwmark"), rapid.Bool().Draw(t, "log_all")
 		c.BindIf = rapid.SampledFrom([]string{"", "eth0"}).Draw(t, "bind_if")
-		if rapid.Bool().Draw(t, "HTTP") {
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		case 1:
+			c.Kind, c.Ask = SMTPCheck, &ask.SMTP{Helo: rapid.SampledFrom([]string{"a.example", "a b#"}).Draw(t, "helo_name")}
+		case 2:
+			c.Kind, c.Ask = DNSCheck, &ask.DNS{Type: rapid.SampledFrom([]string{"A", "SOA"}).Draw(t, "type"), Name: rapid.SampledFrom([]string{".", "a.example"}).Draw(t, "name")}
+		case 3:
 			h := drawHTTP(t)
 			c.Ask, c.Kind = h, HTTPGet
 			if h.TLS {

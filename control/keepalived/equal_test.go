@@ -23,9 +23,16 @@ func clone(v *VirtualServer) *VirtualServer {
 		for _, k := range r.Checks {
 			check := *k
 			check.Pos.File += "x"
-			if h, ok := k.Ask.(*ask.HTTP); ok {
-				other := *h
-				other.Pages = slices.Clone(h.Pages)
+			switch a := k.Ask.(type) {
+			case *ask.HTTP:
+				other := *a
+				other.Pages = slices.Clone(a.Pages)
+				check.Ask = &other
+			case *ask.SMTP:
+				other := *a
+				check.Ask = &other
+			case *ask.DNS:
+				other := *a
 				check.Ask = &other
 			}
 			s.Checks = append(s.Checks, &check)

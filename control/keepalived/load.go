@@ -54,7 +54,8 @@ type reader struct {
 	vs     *serviceDraft // the one being read; nil outside
 	rs     *serverDraft
 	check  *checkDraft
-	tuning *tuning // of the innermost of these
+	smtp   *checkDraft // the SMTP_CHECK around a host block
+	tuning *tuning     // of the innermost of these
 
 	security security
 	vrrp     vrrp
@@ -170,15 +171,13 @@ func (r *reader) tell(n *Node, w *word, b *block) {
 		return
 	}
 	r.told[key] = true
-	text, severity, counts := "", Note, BySeverity
+	text, severity := "", Note
 	switch w.status {
 	case later:
 		text = "not used yet"
 		if w.block != nil {
 			text += ", with all that is in it"
 		}
-	case replaced:
-		text, severity, counts = "not made yet", Warning, AsGood
 	case missing:
 		text, severity = "not made yet", Warning
 	case noEffect:
@@ -191,7 +190,7 @@ func (r *reader) tell(n *Node, w *word, b *block) {
 	if w.why != "" {
 		text += "; " + w.why
 	}
-	r.report(n, severity, counts, "%s", text)
+	r.add(n, severity, "%s", text)
 }
 
 // unknown reports a word that is not legal in b, and what may be meant.

@@ -138,12 +138,27 @@ func (c *Check) node(r *RealServer, parent tuning) *Node {
 	l.addIf(c.BindIf != "", "bind_if", c.BindIf)
 	l.addIf(c.Mark != 0, "fwmark", c.Mark)
 	l.addIf(c.LogAll, "log_all_failures")
-	h, ok := c.Ask.(*ask.HTTP)
-	c.Timing.lines(&l, parent, ok)
-	if ok {
-		l.http(h)
+	defaults, question := parent.timing(), lines{}
+	switch a := c.Ask.(type) {
+	case *ask.HTTP:
+		if parent.delayBeforeRetry == nil {
+			defaults.DelayBeforeRetry = httpDelayBeforeRetry
+		}
+		question.http(a)
+	case *ask.SMTP:
+		question.addIf(true, "helo_name", a.Helo)
+	case *ask.DNS:
+		question.addIf(true, "type", a.Type)
+		question.addIf(true, "name", a.Name)
+		if parent.retry == nil {
+			defaults.Retry = defaultDNSRetry
+		}
+		if parent.delayBeforeRetry == nil {
+			defaults.DelayBeforeRetry = c.DelayLoop
+		}
 	}
-	n.Children = l
+	c.Timing.linesBeside(&l, parent, defaults)
+	n.Children = append(l, question...)
 	return n
 }
 
@@ -178,11 +193,12 @@ func (l *lines) http(h *ask.HTTP) {
 }
 
 // lines adds what must be said below parent to mean t, and is what is said then.
-func (t Timing) lines(l *lines, parent tuning, http ...bool) tuning {
-	inferred := parent.timing()
-	if len(http) > 0 && http[0] && parent.delayBeforeRetry == nil {
-		inferred.DelayBeforeRetry = httpDelayBeforeRetry
-	}
+func (t Timing) lines(l *lines, parent tuning) tuning {
+	return t.linesBeside(l, parent, parent.timing())
+}
+
+// linesBeside is lines where inferred is meant if nothing is said.
+func (t Timing) linesBeside(l *lines, parent tuning, inferred Timing) tuning {
 	said := tuning{}
 	if t.Retry != inferred.Retry {
 		said.retry = &t.Retry

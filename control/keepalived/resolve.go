@@ -426,6 +426,12 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 		if c.c.Timing = tuned.timing(); tuned.delayBeforeRetry == nil && c.delay > 0 {
 			c.c.DelayBeforeRetry = c.delay
 		}
+		if tuned.retry == nil && c.retry > 0 {
+			c.c.Retry = c.retry
+		}
+		if c.c.Kind == DNSCheck && tuned.delayBeforeRetry == nil {
+			c.c.DelayBeforeRetry = c.c.DelayLoop
+		}
 		if !c.c.ConnectIP.IsValid() {
 			c.c.ConnectIP = s.s.Addr
 		}

@@ -238,11 +238,11 @@ func TestRules(t *testing.T) {
 		{"a url without a path", service("real_server 10.0.0.2 80 {\nSSL_GET {\nurl {\nstatus_code 200\n}\n}\n}"), 5, "f:7: error: SSL_GET: needs a url { path ... }", 1, 1},
 		{"a status code that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\nstatus_code 200 299-200\n}\n}\n}"), 5, `f:10: error: status_code: "299-200" is no status code`, 1, 1},
 		{"a digest that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\ndigest abc\n}\n}\n}"), 5, `f:10: error: digest: "abc" is not 32 hexadecimal digits`, 1, 1},
-		{"a wrong value in a check with a stand-in", service("real_server 10.0.0.2 80 {\nSMTP_CHECK {\nhost {\nconnect_port x\n}\n}\n}"), 5, `f:9: error: connect_port: "x" is not a whole number`, 1, 1},
+		{"a wrong value in a host", service("real_server 10.0.0.2 80 {\nSMTP_CHECK {\nhost {\nconnect_port x\n}\n}\n}"), 5, `f:9: error: connect_port: "x" is not a whole number`, 1, 1},
 		{"MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /nowhere/x\n}\n}"), 5, "f:7: warning: MISC_CHECK: not made yet; a real server without another check is always taken as up", 1, 1},
 		{"MISC_CHECK without its command", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path\n}\n}"), 5, "f:7: error: MISC_CHECK: misc_path is missing; the check is left out", 1, 1},
 		{"connect_timeout in MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /x\nconnect_timeout 3\n}\n}"), 5, "f:9: error: connect_timeout: belongs in", 1, 1},
-		{"a query that is none", service("real_server 10.0.0.2 80 {\nDNS_CHECK {\ntype X\n}\n}"), 5, `f:8: warning: type: "X" is none of A, NS`, 1, 1},
+		{"a query that is none", service("real_server 10.0.0.2 80 {\nDNS_CHECK {\ntype X\n}\n}"), 5, `f:8: error: type: "X" is none of A, NS`, 1, 1},
 		{"a payload that is none", service("real_server 10.0.0.2 80 {\nUDP_CHECK {\npayload 0z\n}\n}"), 5, `f:8: warning: payload: "0z" is not hexadecimal`, 1, 1},
 		{"a value too few in a word that is not used", service("real_server 10.0.0.2 80 {\nTCP_CHECK {\nbind_if\n}\n}"), 2, "f:8: error: bind_if: a value is missing", 1, 1},
 		{"a value too few in global_defs", "global_defs {\nrouter_id\n}", 5, "f:2: error: router_id: a value is missing", 0, 0},
@@ -407,16 +407,16 @@ func TestInheritance(t *testing.T) {
 // The exit code is that of the gravest kind of report, in keepalived's order.
 func TestExitCode(t *testing.T) {
 	missing, script, mistake := "real_server 10.0.0.2 80 {\nweight\n}\n", "quorum_up \"/usr/bin/notify up\"\n", "frob\n"
-	standIn := "real_server 10.0.0.3 80 {\nSMTP_CHECK {\n}\n}\n"
+	uncounted := "real_server 10.0.0.3 80 {\nHTTP_GET {\nurl {\npath /\nregex a(\n}\n}\n}\n"
 	const secure = "global_defs {\nenable_script_security\nscript_user root\n}\n"
 	for _, tt := range []struct {
 		name, in string
 		want     int
 	}{
 		{"nothing", "", ExitOK},
-		{"a stand-in", service(standIn), ExitOK},
+		{"a warning that keepalived does not count", service(uncounted), ExitOK},
 		{"a mistake", service(mistake), ExitConfig},
-		{"a mistake and a stand-in", service(mistake + standIn), ExitConfig},
+		{"a mistake and such a warning", service(mistake + uncounted), ExitConfig},
 		{"a script that is there", service(script), ExitSecurity},
 		{"a script that is not there", service("quorum_up /usr/bin/another"), ExitOK},
 		{"a script that is there, and protection", service(script) + secure, ExitOK},

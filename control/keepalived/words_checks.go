@@ -7,26 +7,16 @@ import (
 	"strings"
 )
 
-// The checks that are not made yet. A TCP_CHECK of the same address and port takes
-// the place of those over TCP; the others have no stand-in. Their words are read
-// all the same, so that a mistake in them is found.
+// The checks that are not made yet. Their words are read all the same, so that a mistake in
+// them is found.
 
-const (
-	standIn   = "a TCP_CHECK of the same address and port stands in for it, which does not see what the server answers"
-	noStandIn = "a real server without another check is always taken as up: give it a TCP_CHECK"
-)
+const noStandIn = "a real server without another check is always taken as up: give it a TCP_CHECK"
 
 // otherCheckers are the blocks of those checks.
 func otherCheckers() []word {
 	connection := connectionWords()
 	general := slices.Concat(slices.DeleteFunc(tuningWords(0), func(w word) bool { return w.name == "connect_timeout" }), []word{{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)}})
 	return []word{
-		replacedCheck("SMTP_CHECK", (*reader).beginCheck, (*reader).endCheck,
-			slices.Concat(names(later, "helo_name"), connection, []word{unused("host", connection)})),
-		missingCheck("DNS_CHECK", "", slices.Concat(connection, []word{
-			{name: "type", status: later, min: 1, max: anyArgs, set: valid(oneOf("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"))},
-			{name: "name", status: later, min: 1, max: anyArgs},
-		})),
 		missingCheck("MISC_CHECK", "misc_path", slices.Concat(general, commands("misc_path"), names(later, "misc_dynamic user"), []word{
 			{name: "misc_timeout", status: later, min: 1, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
 		})),
@@ -39,12 +29,7 @@ func otherCheckers() []word {
 	}
 }
 
-// replacedCheck is a check for which a TCP_CHECK stands in.
-func replacedCheck(name string, begin, end func(*reader, *Node), words []word) word {
-	return word{name: name, status: replaced, max: anyArgs, why: standIn, set: begin, end: end, block: &block{name: name, words: words}}
-}
-
-// missingCheck is a check without a stand-in; needed is the word that it is
+// missingCheck is a check that is not made yet; needed is the word that it is
 // nothing without, empty if there is none.
 func missingCheck(name, needed string, words []word) word {
 	end := func(r *reader, n *Node) {

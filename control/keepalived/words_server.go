@@ -33,6 +33,8 @@ type checkDraft struct {
 	tuning tuning
 	delay  time.Duration // default of delay_before_retry; 0: that of most checks
 	http   *httpDraft    // nil: it is no HTTP_GET or SSL_GET
+	retry  uint32        // default of retry; 0: that of most checks
+	hosts  []*checkDraft // the host blocks of an SMTP_CHECK
 }
 
 // serverWords are the words of real_server.
@@ -48,6 +50,7 @@ func serverWords() []word {
 				block: &block{name: "TCP_CHECK", words: slices.Concat(connectionWords(), oldRetryWords())}},
 		},
 		httpCheckers(),
+		namedCheckers(),
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),

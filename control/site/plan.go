@@ -213,5 +213,5 @@ func (p *probed) with(rs *keepalived.RealServer, service dataplane.ServiceKey, c
 // would ask, so that the same can be asked by Direct Routing.
 func (p *probed) asks(c *keepalived.Check, f *fileService) bool {
 	k := f.config.Key
-	return k.Proto == frame.ProtoTCP && k.Port != 0 && c.ConnectIP == p.addr && c.ConnectPort == k.Port
+	return c.Kind.Stream() && k.Proto == frame.ProtoTCP && k.Port != 0 && c.ConnectIP == p.addr && c.ConnectPort == k.Port
 }
