@@ -122,6 +122,7 @@ func (l *loop) run(ctx context.Context, first loaded, failed <-chan error) error
 	for {
 		select {
 		case <-ctx.Done():
+			l.farewell()
 			return nil
 		case err := <-failed:
 			return err

@@ -11,6 +11,7 @@ import (
 	"lvsdr/control/director"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/neighbour"
+	"lvsdr/control/notify"
 	"lvsdr/control/site"
 )
 
@@ -36,6 +37,22 @@ func (l *loop) tell(n *site.Notice) {
 		l.log.Warn("virtual service is down: too few of its real servers are up", "service", n.Name)
 	}
 	l.feed.Publish(e)
+	l.tellPrograms(n)
+}
+
+// tellPrograms has the administrator's programs told of a notice.
+func (l *loop) tellPrograms(n *site.Notice) {
+	if to := l.converge.actors.Notifier; to != nil {
+		to.Tell(notify.Message{Subject: n.Name, Line: n.Line(), Command: n.Command})
+	}
+}
+
+// farewell tells what goes down with the director.
+func (l *loop) farewell() {
+	all := l.state.Farewell()
+	for i := range all {
+		l.tellPrograms(&all[i])
+	}
 }
 
 // publish makes the view, and tells which problems are new and which are gone.

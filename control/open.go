@@ -28,6 +28,7 @@ import (
 	"lvsdr/control/memory"
 	"lvsdr/control/neighbour"
 	"lvsdr/control/nics"
+	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
@@ -149,6 +150,7 @@ func (d *daemon) openActors() (err error) {
 	a.NICs = d.nics
 	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked})
 	a.Checks = d.checks
+	a.Notifier = notify.New(notify.Config{Log: o.Log})
 	if router, err := drroute.New(); err != nil {
 		o.Log.Warn("real servers are not checked by Direct Routing", "error", err)
 	} else {

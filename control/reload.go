@@ -10,6 +10,7 @@ import (
 
 	"lvsdr/control/api"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/notify"
 	"lvsdr/control/site"
 )
 
@@ -118,6 +119,9 @@ func (l *loop) loaded(m loaded) {
 func (l *loop) putInForce(m loaded) error {
 	l.reading.want()
 	l.readNow()
+	if to := l.converge.actors.Notifier; to != nil {
+		to.Configure(notify.SettingsOf(&m.cfg.Global))
+	}
 	if err := l.apply(site.Loaded{Config: m.cfg, Host: l.snap, At: l.now()}); err != nil {
 		return err
 	}

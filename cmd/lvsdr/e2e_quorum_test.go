@@ -3,8 +3,15 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
 	"lvsdr/control/api"
@@ -160,4 +167,53 @@ func TestInhibitedServersStayWithWeightZero(t *testing.T) {
 	sorry.check(t)
 	open.finish(t)
 	stop()
+}
+
+// The director has given its privileges back when it runs commands. One hangs, which holds
+// nothing up.
+func TestCommandsAndFIFOsAreToldOfChanges(t *testing.T) {
+	t.Parallel()
+	q := newQuorumLab(t)
+	dir := shortDir(t)
+	told, fifo := filepath.Join(dir, "told"), filepath.Join(dir, "fifo")
+	say := func(what string) string { return fmt.Sprintf("\"/bin/sh -c 'echo %s >> %s'\"", what, told) }
+	config := "global_defs {\nenable_script_security\nnotify_fifo " + fifo + "\n}\n" +
+		q.config("quorum 2\nomega\nquorum_up \"/bin/sleep 1000\"\nquorum_down "+say("lost"), "notify_up "+say("up")+"\nnotify_down "+say("down"))
+	d := direct(t, q.network, config)
+	lines, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lines.Close()
+	want := func(servers ...string) {
+		t.Helper()
+		for _, s := range servers {
+			got := make([]byte, len(s)+1)
+			if _, err := io.ReadFull(lines, got); err != nil || string(got) != s+"\n" {
+				t.Fatalf("the FIFO has %q, %v; want %q", got, err, s)
+			}
+		}
+	}
+	vs := fmt.Sprintf("[%s]:tcp:%d ", q.Spec.VIP, port)
+	rs := func(i int) string { return fmt.Sprintf("RS [%s]:tcp:%d %s", q.Servers[i].Addr, port, vs) }
+	if err := lines.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	q.fail(t, 0)
+	want(rs(0) + "DOWN")
+	q.fail(t, 1)
+	want(rs(1)+"DOWN", "VS "+vs+"DOWN")
+	q.recover(t, 0)
+	want(rs(0)+"UP", "VS "+vs+"UP")
+	await(t, "the commands to have run", func() bool {
+		text, _ := os.ReadFile(told) // it is not there at first
+		words := strings.Fields(string(text))
+		slices.Sort(words)
+		return strings.Join(words, " ") == "down down lost up"
+	})
+	q.fail(t, 0)
+	want(rs(0)+"DOWN", "VS "+vs+"DOWN") // though the command of its last change hangs
+	if strings.Contains(d.Log.String(), "notification command failed") {
+		t.Error("a command failed")
+	}
 }

@@ -1,12 +1,15 @@
 package actor
 
 import (
+	"time"
+
 	"lvsdr/arp"
 	"lvsdr/control/check"
 	"lvsdr/control/drroute"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/localclient"
 	"lvsdr/control/nics"
+	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 	"lvsdr/dataplane/frame"
@@ -81,6 +84,15 @@ type Host interface {
 	Read() (site.Host, error)
 }
 
+// A Notifier tells programs of the administrator of changes; see notify.
+type Notifier interface {
+	Configure(notify.Settings)
+	// Tell does not wait.
+	Tell(notify.Message)
+	// Close waits for commands that run, for patience at most.
+	Close(patience time.Duration)
+}
+
 // All are the actors of a director.
 type All struct {
 	Engine   Engine
@@ -91,4 +103,5 @@ type All struct {
 	Routes   Routes   // nil: no checks by Direct Routing
 	Redirect Redirect // nil: clients on this host are not served
 	Host     Host
+	Notifier Notifier // nil: no program is told
 }

@@ -3,7 +3,11 @@ package actor
 import (
 	"errors"
 	"fmt"
+	"time"
 )
+
+// farewell is how long the commands of notifications have at the end.
+const farewell = 5 * time.Second
 
 // Close ends the actors in the reverse order of what stands on what: what was
 // promised last is taken back first. One that fails keeps no other from ending.
@@ -33,6 +37,9 @@ func (a *All) Close(keep bool) error {
 	}
 	if a.Guard != nil {
 		end("the shield", a.Guard.Close(keep))
+	}
+	if a.Notifier != nil {
+		a.Notifier.Close(farewell)
 	}
 	return errors.Join(errs...)
 }

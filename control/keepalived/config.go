@@ -28,6 +28,14 @@ type Global struct {
 	// DRCheck says that a real server must also answer a frame for the
 	// service's address to be taken as up. The default is true.
 	DRCheck bool
+	// ScriptUser and ScriptGroup run the commands that name no user; empty: as this
+	// process. ScriptSecurity refuses commands that would run as root and that others
+	// can change.
+	ScriptUser, ScriptGroup string
+	ScriptSecurity          bool
+	// FIFOs are the paths of notify_fifo and lvs_notify_fifo, in this order; empty:
+	// there is none.
+	FIFOs [2]string
 	// LogAllFailures says that every failed check is logged, not only the
 	// change from up to down.
 	LogAllFailures bool
@@ -82,6 +90,8 @@ type VirtualServer struct {
 	InhibitOnFailure bool   // likewise
 
 	Omega       bool          // run the down scripts at the end
+	QuorumUp    Command       // run when the quorum is regained
+	QuorumDown  Command       // run when it is lost
 	Quorum      uint32        // weight that must be up, at least 1
 	Hysteresis  uint32        // less than Quorum
 	SorryServer SorryServer   // its Addr is invalid when there is none
@@ -105,6 +115,12 @@ type Timing struct {
 	Alpha bool
 }
 
+// A Command is a program to run when something happens; the zero Command is none.
+type Command struct {
+	Line        string // the program and its arguments, as script.Split reads them
+	User, Group string // whom it runs as; empty: as Global says
+}
+
 // A SorryServer takes the traffic when the quorum is lost.
 type SorryServer struct {
 	Addr    netip.Addr
@@ -122,6 +138,8 @@ type RealServer struct {
 	// or neighbour discovery.
 	MAC              frame.MAC
 	InhibitOnFailure bool // a failed server stays, with weight 0
+	NotifyUp         Command
+	NotifyDown       Command
 	// SlowStart is how long the weight grows after the server came back; 0: not
 	// at all. No word of the language sets it yet.
 	SlowStart time.Duration

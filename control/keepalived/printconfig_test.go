@@ -69,6 +69,12 @@ func (g Global) nodes() []*Node {
 		l.addIf(d.Set, "persistence_default", d.Seconds)
 	}
 	l.addIf(!g.DRCheck, "dr_check", formatBool(g.DRCheck))
+	if g.ScriptUser != "" {
+		l = append(l, &Node{Keyword: "script_user", Args: strings.Fields(g.ScriptUser + " " + g.ScriptGroup)})
+	}
+	l.addIf(g.ScriptSecurity, "enable_script_security")
+	l.addIf(g.FIFOs[0] != "", "notify_fifo", g.FIFOs[0])
+	l.addIf(g.FIFOs[1] != "", "lvs_notify_fifo", g.FIFOs[1])
 	l.addIf(g.LogAllFailures, "checker_log_all_failures", formatBool(g.LogAllFailures))
 	return l
 }
@@ -93,6 +99,8 @@ func (v *VirtualServer) node() *Node {
 	l.addIf(v.Weight != 1, "weight", v.Weight)
 	l.addIf(v.InhibitOnFailure, "inhibit_on_failure")
 	l.addIf(v.Omega, "omega")
+	v.QuorumUp.addTo(&l, "quorum_up")
+	v.QuorumDown.addTo(&l, "quorum_down")
 	l.addIf(v.Quorum != 1, "quorum", v.Quorum)
 	l.addIf(v.Hysteresis != 0, "hysteresis", v.Hysteresis)
 	if s := v.SorryServer; s.Addr.IsValid() {
@@ -107,6 +115,13 @@ func (v *VirtualServer) node() *Node {
 	return n
 }
 
+// addTo adds the line of a command that there is.
+func (c Command) addTo(l *lines, keyword string) {
+	if c.Line != "" {
+		*l = append(*l, &Node{Keyword: keyword, Args: append([]string{c.Line}, strings.Fields(c.User+" "+c.Group)...)})
+	}
+}
+
 func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
 	n := line("real_server", r.Addr)
 	n.HasBlock = true
@@ -119,6 +134,8 @@ func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
 	l.addIf(r.Lower != 0, "lthreshold", r.Lower)
 	l.addIf(r.MAC != (frame.MAC{}), "lvsdr_mac", r.MAC)
 	l.addIf(r.InhibitOnFailure != v.InhibitOnFailure, "inhibit_on_failure", formatBool(r.InhibitOnFailure))
+	r.NotifyUp.addTo(&l, "notify_up")
+	r.NotifyDown.addTo(&l, "notify_down")
 	said := r.Timing.lines(&l, parent)
 	for _, c := range r.Checks {
 		l = append(l, c.node(r, said))

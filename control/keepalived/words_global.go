@@ -14,7 +14,7 @@ func globalWords() []word {
 		{name: "checker_log_all_failures", max: 1, set: boolean(func(r *reader) *bool { return &r.global.LogAllFailures })},
 		{name: "persistence_default", min: 1, max: 1, soft: true, set: (*reader).setPersistenceDefault},
 		{name: "dr_check", max: 1, set: boolean(func(r *reader) *bool { return &r.global.DRCheck })},
-	}, unusedGlobals())
+	}, fifoWords(), unusedGlobals())
 }
 
 // boolean reads a BOOL that may be left away, which means on.

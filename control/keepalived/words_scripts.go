@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// security holds the commands of a file, which are not run, as far as they decide
+// security holds the commands of a file as far as they decide
 // what keepalived says about the rights they run with.
 type security struct {
 	enabled bool // enable_script_security was read
@@ -18,7 +18,7 @@ type security struct {
 	absent        []*Node // the vrrp_scripts whose command is not there
 }
 
-// commands are words with a command, which is not run yet.
+// commands are words with a command that is not run yet.
 func commands(list string) []word { return commandWords(list, (*reader).setCommand) }
 
 // vrrpCommands are those that count with a vrrp_instance only.
@@ -39,11 +39,14 @@ func globalCommands() []word {
 	return append(append(append(commandWords("startup_script shutdown_script", (*reader).setStartCommand),
 		commandWords("notify_fifo_script lvs_notify_fifo_script", needsText((*reader).setCommand))...),
 		commandWords("vrrp_notify_fifo_script", needsText(func(r *reader, n *Node) { r.noteCommand(n, &r.security.vrrp) }))...),
-		word{name: "script_user", status: later, max: anyArgs, set: func(r *reader, n *Node) {
+		word{name: "script_user", max: anyArgs, text: true, set: func(r *reader, n *Node) {
 			r.checkUser(n)
 			r.security.user = true
+			r.global.ScriptUser, r.global.ScriptGroup = userGroup(n.Args)
 		}},
-		word{name: "enable_script_security", status: later, max: anyArgs, set: func(r *reader, _ *Node) { r.security.enabled = true }},
+		word{name: "enable_script_security", max: anyArgs, set: func(r *reader, _ *Node) {
+			r.security.enabled, r.global.ScriptSecurity = true, true
+		}},
 	)
 }
 

@@ -54,7 +54,10 @@ func serverWords() []word {
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),
-		withValue("notify_up notify_down", commands("notify_up notify_down")),
+		[]word{
+			runs("notify_up", func(r *reader) *Command { return &r.rs.s.NotifyUp }),
+			runs("notify_down", func(r *reader) *Command { return &r.rs.s.NotifyDown }),
+		},
 		labelWords(),
 		[]word{hostWord(func(r *reader) *string { return &r.rs.host })},
 	)

@@ -171,7 +171,7 @@ func unusedGlobals() []word {
 		}}},
 		names(later, `notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp smtp_alert_checker
 			lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop rs_init_notifies no_checker_emails no_email_faults
-			set_supplementary_groups notify_fifo lvs_notify_fifo vrrp_notify_fifo fifo_write_vrrp_states_on_reload startup_script_timeout
+			set_supplementary_groups vrrp_notify_fifo fifo_write_vrrp_states_on_reload startup_script_timeout
 			shutdown_script_timeout json_version include_check
 			reload_time_file reload_repeat reload_file data_use_instance`),
 		globalCommands(),

@@ -24,11 +24,7 @@ func (s *State) demandNow(f *fileService, before demand, why cause) []Notice {
 	if before.wish == nil || before.health.Up() == d.health.Up() {
 		return nil
 	}
-	n := Notice{Kind: ServiceDown, Service: f.config.Key, Name: f.source.Name()}
-	if d.health.Up() {
-		n.Kind = ServiceUp
-	}
-	return []Notice{n}
+	return []Notice{serviceNotice(f, d.health.Up())}
 }
 
 // impose changes the table as the wish for a service changes from old to new;

@@ -82,6 +82,7 @@ type probed struct {
 	addr    netip.Addr
 	service dataplane.ServiceKey   // the first service
 	config  dataplane.ServerConfig // in it
+	source  *keepalived.RealServer // likewise
 	policy  health.Policy
 	checks  []fileCheck
 	start   health.Server // before the first result
@@ -198,7 +199,7 @@ func (p *plan) probe(rs *keepalived.RealServer, name string, at int) *probed {
 // with is p with the settings of rs, whose name and checks' names it has.
 func (p *probed) with(rs *keepalived.RealServer, service dataplane.ServiceKey, c dataplane.ServerConfig) *probed {
 	next := *p
-	next.service, next.config, next.policy = service, c, health.Policy{SlowStart: rs.SlowStart}
+	next.service, next.config, next.source, next.policy = service, c, rs, health.Policy{SlowStart: rs.SlowStart}
 	next.checks = make([]fileCheck, len(rs.Checks))
 	start := make([]health.Check, len(rs.Checks))
 	for i, c := range rs.Checks {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"lvsdr/arp"
 	"lvsdr/control/actor"
@@ -14,6 +15,7 @@ import (
 	"lvsdr/control/hostnet"
 	"lvsdr/control/localclient"
 	"lvsdr/control/nics"
+	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 	"lvsdr/dataplane/frame"
@@ -38,6 +40,8 @@ type Fakes struct {
 	Paths     []drroute.Path
 	Redirects []localclient.VIP
 	Snapshot  site.Host // that Read gives
+	Settings  notify.Settings
+	Messages  []notify.Message // that the notifier was told, all so far
 
 	// Calls are all calls so far, such as "shield.Set".
 	Calls []string
@@ -59,7 +63,7 @@ func New(host site.Host) *Fakes {
 
 // Actors are the actors.
 func (f *Fakes) Actors() actor.All {
-	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}}
+	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}}
 }
 
 // Hang has the next calls with this name wait until release is called.
@@ -314,3 +318,11 @@ func (f *Fakes) Received() []string {
 	slices.Sort(all)
 	return all
 }
+
+type notifier struct{ *Fakes }
+
+func (f notifier) Configure(s notify.Settings) { f.Settings = s }
+
+func (f notifier) Tell(m notify.Message) { f.Messages = append(f.Messages, m) }
+
+func (f notifier) Close(time.Duration) { _ = f.call("notifier.Close", false) }

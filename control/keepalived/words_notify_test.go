@@ -1,0 +1,40 @@
+package keepalived
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestCommandsAreReadWithTheirUsersAndGroups(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want Command
+	}{
+		{"/bin/a", Command{Line: "/bin/a"}},
+		{"/bin/a nobody", Command{"/bin/a", "nobody", ""}},
+		{"/bin/a nobody users", Command{"/bin/a", "nobody", "users"}},
+		{"/bin/a nobody :users", Command{"/bin/a", "nobody", "users"}},
+		{"/bin/a nobody : users", Command{"/bin/a", "nobody", "users"}},
+		{`"/bin/a b 'c d'" nobody`, Command{"/bin/a b 'c d'", "nobody", ""}},
+		{"'/bin/a b'", Command{Line: "/bin/a b"}},
+	} {
+		text := "global_defs {\nscript_user daemon adm\nenable_script_security\nnotify_fifo /run/a\nlvs_notify_fifo /run/b\n}\n" +
+			"virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\npersistence_timeout 9\nquorum_up " + c.text + "\nquorum_down " + c.text + "\n" +
+			"real_server 10.0.0.2 80 {\nnotify_up " + c.text + "\nnotify_down " + c.text + "\n}\n}\n"
+		cfg, found, err := Load("f", Options{Files: Files{Open: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}})
+		if err != nil || len(found) > 0 {
+			t.Errorf("%s: %v, %v", c.text, found, err)
+			continue
+		}
+		v := cfg.VirtualServers[0]
+		for _, got := range []Command{v.QuorumUp, v.QuorumDown, v.RealServers[0].NotifyUp, v.RealServers[0].NotifyDown} {
+			if got != c.want {
+				t.Errorf("%s is read as %+v, want %+v", c.text, got, c.want)
+			}
+		}
+		if g := cfg.Global; g.ScriptUser != "daemon" || g.ScriptGroup != "adm" || !g.ScriptSecurity || g.FIFOs != [2]string{"/run/a", "/run/b"} {
+			t.Errorf("global_defs are %+v", g)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"lvsdr/control/keepalived"
+	"lvsdr/control/script"
+)
+
+// A Message is one change.
+type Message struct {
+	Subject string             // the server or service, by name
+	Line    string             // for FIFOs, without the end of the line
+	Command keepalived.Command // to be run; zero: none
+}
+
+// Settings are those of a configuration file.
+type Settings struct {
+	User, Group string   // of commands that name no user; empty: those of this process
+	Secure      bool     // commands that others can change are not run as root
+	FIFOs       []string // paths
+}
+
+// SettingsOf are the settings of a file.
+func SettingsOf(g *keepalived.Global) Settings {
+	s := Settings{User: g.ScriptUser, Group: g.ScriptGroup, Secure: g.ScriptSecurity}
+	for _, path := range g.FIFOs {
+		if path != "" {
+			s.FIFOs = append(s.FIFOs, path)
+		}
+	}
+	return s
+}
+
+// Config says how a Notifier works. Zero values mean the defaults.
+type Config struct {
+	Log *slog.Logger
+	// Run runs a command; nil: script.Run.
+	Run func(context.Context, script.Command) (script.Outcome, error)
+	// Timeout is how long a command may run; 0: 30 s. Its process group is killed then.
+	Timeout time.Duration
+	// AtOnce is how many commands run at the same time; 0: 4.
+	AtOnce int
+	// Queue is how many commands wait at most; 0: 1024.
+	Queue int
+}
+
+// Stats are the counters of a Notifier since its start.
+type Stats struct {
+	Run      uint64 // commands that have ended
+	Failed   uint64 // of those: could not be started, had another exit code than 0, or were killed
+	Dropped  uint64 // commands for want of room in the queue
+	Lines    uint64 // written to FIFOs
+	LostLine uint64 // lines that a FIFO had no room for
+}
+
+// A Notifier runs commands and writes to FIFOs. It is safe for concurrent use.
+type Notifier struct {
+	c    Config
+	ctx  context.Context
+	stop context.CancelFunc
+
+	mu       sync.Mutex
+	settings Settings
+	fifos    map[string]*fifo
+	waiting  []job
+	busy     map[string]bool // subjects whose command runs
+	running  int
+	closed   bool
+	idle     *sync.Cond        // running and waiting have changed
+	failures map[string]string // the last failure of a command line; logged
+	full     bool              // the queue was full, and that is logged
+	stats    Stats
+}
+
+// A job is a command to run.
+type job struct {
+	subject string
+	line    string
+	c       script.Command
+}
+
+// New makes a Notifier without settings.
+func New(c Config) *Notifier {
+	c.Timeout, c.AtOnce, c.Queue = cmp.Or(c.Timeout, 30*time.Second), cmp.Or(c.AtOnce, 4), cmp.Or(c.Queue, 1024)
+	if c.Run == nil {
+		c.Run = script.Run
+	}
+	n := &Notifier{c: c, fifos: map[string]*fifo{}, busy: map[string]bool{}, failures: map[string]string{}}
+	n.idle = sync.NewCond(&n.mu)
+	n.ctx, n.stop = context.WithCancel(context.Background())
+	return n
+}
+
+// Configure puts settings in force: those of a new file. FIFOs that are not there are
+// made, and those that it made before and are not wanted any more are removed.
+func (n *Notifier) Configure(s Settings) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.settings = s
+	n.setFIFOs(s.FIFOs)
+}
+
+// Tell tells of a change.
+func (n *Notifier) Tell(m Message) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return
+	}
+	for _, path := range n.settings.FIFOs {
+		n.write(path, m.Line)
+	}
+	if m.Command.Line == "" {
+		return
+	}
+	j, err := n.job(m)
+	if err != nil {
+		n.ended(m.Command.Line, err.Error())
+		return
+	}
+	if len(n.waiting) >= n.c.Queue {
+		n.stats.Dropped++
+		if !n.full {
+			n.c.Log.Error("too many notification commands wait; more of them are not run", "waiting", len(n.waiting), "command", j.line)
+		}
+		n.full = true
+		return
+	}
+	n.waiting = append(n.waiting, j)
+	n.start()
+}
+
+// job is the command of m.
+func (n *Notifier) job(m Message) (job, error) {
+	argv, err := script.Split(m.Command.Line)
+	if err != nil {
+		return job{}, err
+	}
+	c := script.Command{Argv: argv, User: m.Command.User, Group: m.Command.Group, Timeout: n.c.Timeout, Grace: time.Second, Secure: n.settings.Secure, Detached: true}
+	if c.User == "" {
+		c.User, c.Group = n.settings.User, n.settings.Group
+	}
+	return job{m.Subject, m.Command.Line, c}, nil
+}
+
+// start starts the commands that may run now.
+func (n *Notifier) start() {
+	for i := 0; i < len(n.waiting) && n.running < n.c.AtOnce; {
+		j := n.waiting[i]
+		if n.busy[j.subject] {
+			i++
+			continue
+		}
+		n.waiting = append(n.waiting[:i:i], n.waiting[i+1:]...)
+		n.busy[j.subject] = true
+		n.running++
+		go n.run(j)
+	}
+	if len(n.waiting) <= n.c.Queue/2 {
+		n.full = false
+	}
+}
+
+// run runs one command.
+func (n *Notifier) run(j job) {
+	out, err := n.c.Run(n.ctx, j.c)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ended(j.line, failure(out, err))
+	delete(n.busy, j.subject)
+	n.running--
+	n.start()
+	n.idle.Broadcast()
+}
+
+// failure says why a command failed; empty: it did not.
+func failure(o script.Outcome, err error) string {
+	text := ""
+	switch {
+	case err != nil:
+		return err.Error()
+	case o.TimedOut:
+		text = "killed, because it took too long"
+	case o.Signal != 0:
+		text = fmt.Sprintf("ended by signal %d", o.Signal)
+	case o.Code != 0:
+		text = fmt.Sprintf("exit code %d", o.Code)
+	default:
+		return ""
+	}
+	if line, _, _ := strings.Cut(strings.TrimSpace(string(o.Output)), "\n"); line != "" {
+		text += ": " + line
+	}
+	return text
+}
+
+// ended counts a command, and logs its failure if that is another than the last time.
+func (n *Notifier) ended(line, failure string) {
+	n.stats.Run++
+	if failure == "" {
+		delete(n.failures, line)
+		return
+	}
+	n.stats.Failed++
+	if n.failures[line] != failure {
+		n.c.Log.Error("notification command failed", "command", line, "error", failure)
+	}
+	n.failures[line] = failure
+}
+
+// Stats are the counters now.
+func (n *Notifier) Stats() Stats {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stats
+}
+
+// Close waits until all commands have ended, for patience at most; those that have not
+// are killed. Then it closes the FIFOs, and removes those that it made. Tell does
+// nothing from then on.
+func (n *Notifier) Close(patience time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	late := time.AfterFunc(patience, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.stats.Dropped += uint64(len(n.waiting))
+		n.waiting = nil
+		n.stop()
+	})
+	for n.running > 0 || len(n.waiting) > 0 {
+		n.idle.Wait()
+	}
+	late.Stop()
+	n.stop()
+	n.setFIFOs(nil)
+}
