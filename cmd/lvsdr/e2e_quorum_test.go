@@ -169,6 +169,24 @@ func TestInhibitedServersStayWithWeightZero(t *testing.T) {
 	stop()
 }
 
+// A server that comes back gets its weight in steps.
+func TestAServerThatComesBackStartsSlowly(t *testing.T) {
+	t.Parallel()
+	q := newQuorumLab(t)
+	d := direct(t, q.network, q.config("", "weight 100\nlvsdr_slow_start 4"))
+	awaitServer(t, d, 0, "up", isUp)
+	q.fail(t, 0)
+	awaitServer(t, d, 0, "down", isDown)
+	q.recover(t, 0)
+	part := awaitServer(t, d, 0, "on its way up", func(s *api.Server) bool { return s.Up && s.Effective > 0 }).Effective
+	if part == 100 {
+		t.Error("it came back with its whole weight")
+	}
+	awaitServer(t, d, 0, "further up", func(s *api.Server) bool { return s.Effective > part })
+	awaitServer(t, d, 0, "up", isUp)
+	wantServed(t, q.network, "rs1", "rs2", "rs3")
+}
+
 // The director has given its privileges back when it runs commands. One hangs, which holds
 // nothing up.
 func TestCommandsAndFIFOsAreToldOfChanges(t *testing.T) {

@@ -140,8 +140,8 @@ type RealServer struct {
 	InhibitOnFailure bool // a failed server stays, with weight 0
 	NotifyUp         Command
 	NotifyDown       Command
-	// SlowStart is how long the weight grows after the server came back; 0: not
-	// at all. No word of the language sets it yet.
+	// SlowStart is how long the weight grows after the server came back
+	// (lvsdr_slow_start); 0: not at all.
 	SlowStart time.Duration
 	Timing    // for checks that say nothing else
 	// Checks must all be good for the server to be up; without any it always is.

@@ -15,6 +15,6 @@
 // after a mistake, so does Load; what cannot be served at all is left out, and
 // its Diagnostic says so.
 //
-// Three words are not keepalived's: lvsdr_mac in real_server, persistence_default and dr_check, both in
+// Four words are not keepalived's: lvsdr_mac in real_server, lvsdr_slow_start there and in virtual_server, persistence_default and dr_check, both in
 // global_defs.
 package keepalived

@@ -33,6 +33,10 @@ func drawTiming(t *rapid.T, minRetry uint32) Timing {
 	}
 }
 
+func drawCommand(t *rapid.T) Command {
+	return rapid.SampledFrom([]Command{{}, {Line: "/bin/a"}, {"/bin/a b 'c d'", "nobody", ""}, {"/bin/a b", "nobody", "users"}}).Draw(t, "command")
+}
+
 func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 	r := &RealServer{
 		Addr: addr, Port: port, Weight: rapid.Uint32Range(0, maxWeight).Draw(t, "weight"),
@@ -42,6 +46,8 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 	if rapid.Bool().Draw(t, "MAC given") {
 		r.MAC = frame.MAC{2, 0, 0, 0, 0x55, 1}
 	}
+	r.SlowStart = drawTimer(t, "slow start", 0, maxTimer)
+	r.NotifyUp, r.NotifyDown = drawCommand(t), drawCommand(t)
 	r.Lower = rapid.Uint32Range(0, r.Upper).Draw(t, "lower")
 	for range rapid.IntRange(0, 2).Draw(t, "checks") {
 		c := &Check{Kind: TCPCheck, ConnectIP: addr, ConnectPort: max(port, 1), Timing: drawTiming(t, 0)}

@@ -134,6 +134,7 @@ func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
 	l.addIf(r.Lower != 0, "lthreshold", r.Lower)
 	l.addIf(r.MAC != (frame.MAC{}), "lvsdr_mac", r.MAC)
 	l.addIf(r.InhibitOnFailure != v.InhibitOnFailure, "inhibit_on_failure", formatBool(r.InhibitOnFailure))
+	l.addIf(r.SlowStart != 0, "lvsdr_slow_start", formatTimer(r.SlowStart))
 	r.NotifyUp.addTo(&l, "notify_up")
 	r.NotifyDown.addTo(&l, "notify_down")
 	said := r.Timing.lines(&l, parent)

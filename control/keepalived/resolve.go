@@ -30,6 +30,7 @@ func (t tuning) over(parent tuning) tuning {
 		retry:            first(t.retry, parent.retry),
 		alpha:            first(t.alpha, parent.alpha),
 		inhibit:          first(t.inhibit, parent.inhibit),
+		slowStart:        first(t.slowStart, parent.slowStart),
 		weight:           first(t.weight, parent.weight),
 	}
 }
@@ -421,6 +422,7 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	s.s.Timing = t.timing()
 	s.s.Weight = or(t.weight, 1)
 	s.s.InhibitOnFailure = or(t.inhibit, false)
+	s.s.SlowStart = or(t.slowStart, 0)
 	for _, c := range s.checks {
 		tuned := c.tuning.over(t)
 		if c.c.Timing = tuned.timing(); tuned.delayBeforeRetry == nil && c.delay > 0 {

@@ -4,7 +4,30 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
+
+func TestSlowStartIsSaidForAServiceOrAServer(t *testing.T) {
+	for _, c := range []struct {
+		service, server string
+		want            time.Duration
+	}{
+		{"", "", 0},
+		{"lvsdr_slow_start 60", "", time.Minute},
+		{"lvsdr_slow_start 60", "lvsdr_slow_start 2.5", 2500 * time.Millisecond},
+		{"lvsdr_slow_start 60", "lvsdr_slow_start 0", 0},
+		{"", "lvsdr_slow_start x", 0},
+	} {
+		cfg, found := load(t, service(c.service+"\nreal_server 10.0.0.2 80 {\n"+c.server+"\n}"), nil)
+		if (found.Max() == Error) != strings.HasSuffix(c.server, "x") {
+			t.Errorf("%q: %v", c.server, found)
+			continue
+		}
+		if got := cfg.VirtualServers[0].RealServers[0].SlowStart; got != c.want {
+			t.Errorf("%q in the service and %q in the server: %v, want %v", c.service, c.server, got, c.want)
+		}
+	}
+}
 
 func TestCommandsAreReadWithTheirUsersAndGroups(t *testing.T) {
 	for _, c := range []struct {

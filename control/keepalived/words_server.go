@@ -54,6 +54,7 @@ func serverWords() []word {
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),
+		slowStartWord(),
 		[]word{
 			runs("notify_up", func(r *reader) *Command { return &r.rs.s.NotifyUp }),
 			runs("notify_down", func(r *reader) *Command { return &r.rs.s.NotifyDown }),

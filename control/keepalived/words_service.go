@@ -62,6 +62,7 @@ func serviceWords() []word {
 			{name: "sorry_server_lvs_method", min: 1, max: anyArgs, set: (*reader).setSorryMethod},
 		},
 		schedulerFlagWords(),
+		slowStartWord(),
 		timingWords(1),
 		[]word{
 			runs("quorum_up", func(r *reader) *Command { return &r.vs.v.QuorumUp }),
@@ -225,10 +226,11 @@ func (r *reader) setSorryMethod(n *Node) {
 type tuning struct {
 	delayLoop, connectTimeout, delayBeforeRetry, warmup *time.Duration
 
-	retry   *uint32
-	alpha   *bool
-	inhibit *bool   // not for checks
-	weight  *uint32 // likewise
+	retry     *uint32
+	alpha     *bool
+	inhibit   *bool          // not for checks
+	slowStart *time.Duration // likewise
+	weight    *uint32        // likewise
 }
 
 // tuningWords are the words about how servers are checked; retry is at least
@@ -259,6 +261,11 @@ func switchOn(set func(*reader)) func(*reader, *Node) {
 }
 
 func pointer[T any](v T) *T { return &v }
+
+// slowStartWord is a word of our own, of services and real servers.
+func slowStartWord() []word {
+	return []word{{name: "lvsdr_slow_start", min: 1, max: 1, set: timer(0, maxTimer, func(t *tuning) **time.Duration { return &t.slowStart })}}
+}
 
 func inhibitWord() []word {
 	return []word{{name: "inhibit_on_failure", max: 1, set: inherited(func(t *tuning) **bool { return &t.inhibit })}}
