@@ -102,6 +102,8 @@ func probe(f *keepalived.Check, s *check.Settings) check.Probe {
 		return check.SMTP{Peer: peer, Ask: a, Wait: f.ConnectTimeout}
 	case *ask.DNS:
 		return check.DNS{Peer: peer, Ask: a}
+	case *ask.UDP:
+		return check.UDP{Peer: peer, Ask: a}
 	}
 	return check.TCP(peer)
 }

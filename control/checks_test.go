@@ -34,6 +34,7 @@ func TestAProbeAsksAsTheFileSays(t *testing.T) {
 			`SSL_GET 192.168.1.11:80 wait 3s SSL http_protocol 1.0 fast_recovery url { path "/a" status_code 200-299 } url { path "/b" status_code 200-299 }`, web},
 		{keepalived.Check{Kind: keepalived.SMTPCheck, Ask: &ask.SMTP{Helo: "a"}}, "SMTP_CHECK", `SMTP_CHECK 192.168.1.11:80 wait 3s helo_name "a"`, mail},
 		{keepalived.Check{Kind: keepalived.DNSCheck, Ask: &ask.DNS{Type: "SOA", Name: "."}}, "DNS_CHECK", `DNS_CHECK 192.168.1.11:80 type SOA name "."`, settings},
+		{keepalived.Check{Kind: keepalived.UDPCheck, Ask: &ask.UDP{Payload: "a"}}, "UDP_CHECK", `UDP_CHECK 192.168.1.11:80 payload 61`, settings},
 	} {
 		c.check.ConnectIP, c.check.ConnectPort, c.check.Timing = addr, 80, timing
 		s := settings

@@ -38,7 +38,7 @@ func ReadAnswer(r io.Reader, keep int, lenient bool) (*Answer, error) {
 	sum := md5.New()
 	kept := &limited{left: keep}
 	n, err := io.Copy(io.MultiWriter(sum, kept), io.LimitReader(b, length))
-	if err != nil && !(lenient && errors.Is(err, io.ErrUnexpectedEOF)) {
+	if err != nil && (!lenient || !errors.Is(err, io.ErrUnexpectedEOF)) {
 		return nil, fmt.Errorf("after %d bytes of the body: %w", n, err)
 	}
 	sum.Sum(a.Digest[:0])
@@ -67,9 +67,9 @@ func (a *Answer) readHeader(b *bufio.Reader) (length int64, err error) {
 	for {
 		line, err := b.ReadSlice('\n')
 		switch {
-		case err == io.EOF && len(a.Header)+len(line) == 0:
+		case errors.Is(err, io.EOF) && len(a.Header)+len(line) == 0:
 			return 0, errors.New("closed without an answer")
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return 0, errors.New("closed before the end of the header")
 		case errors.Is(err, bufio.ErrBufferFull) || err == nil && len(a.Header)+len(line) > maxHeader:
 			return 0, errors.New("the header is too long")

@@ -79,9 +79,9 @@ func readReply(r *bufio.Reader) (int, error) {
 	for range maxReplyLines {
 		line, err := r.ReadSlice('\n')
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return 0, errors.New("closed without a reply")
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			return 0, errors.New("a line of the reply is too long")
 		case err != nil:
 			return 0, err

@@ -176,11 +176,12 @@ const (
 	SSLGet                         // the same over TLS
 	SMTPCheck                      // greet a mail server; Ask is an *ask.SMTP
 	DNSCheck                       // ask a name server; Ask is an *ask.DNS
+	UDPCheck                       // send a datagram; Ask is an *ask.UDP
 )
 
 // Stream reports whether a check of this kind makes a TCP connection, as clients of a
 // service do.
-func (k CheckKind) Stream() bool { return k != DNSCheck }
+func (k CheckKind) Stream() bool { return k != DNSCheck && k != UDPCheck }
 
 // String is the keyword of the kind.
 func (k CheckKind) String() string {
@@ -195,6 +196,8 @@ func (k CheckKind) String() string {
 		return "SMTP_CHECK"
 	case DNSCheck:
 		return "DNS_CHECK"
+	case UDPCheck:
+		return "UDP_CHECK"
 	}
 	return "CHECK?"
 }

@@ -56,7 +56,9 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		}
 		c.BindPort, c.Mark, c.LogAll = rapid.Uint16().Draw(t, "bind_port"), rapid.Uint32().Draw(t, "fwmark"), rapid.Bool().Draw(t, "log_all")
 		c.BindIf = rapid.SampledFrom([]string{"", "eth0"}).Draw(t, "bind_if")
-		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		case 4:
+			c.Kind, c.Ask = UDPCheck, drawUDP(t)
 		case 1:
 			c.Kind, c.Ask = SMTPCheck, &ask.SMTP{Helo: rapid.SampledFrom([]string{"a.example", "a b#"}).Draw(t, "helo_name")}
 		case 2:
@@ -71,6 +73,20 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		r.Checks = append(r.Checks, c)
 	}
 	return r
+}
+
+// drawUDP makes any question by a datagram.
+func drawUDP(t *rapid.T) *ask.UDP {
+	u := &ask.UDP{Payload: rapid.SampledFrom([]string{"", "\x01\x02"}).Draw(t, "payload"), Reply: rapid.Bool().Draw(t, "reply")}
+	if !u.Reply {
+		return u
+	}
+	u.Min = rapid.IntRange(0, 9).Draw(t, "min")
+	u.Max = rapid.IntRange(u.Min, ask.MaxReply).Draw(t, "max")
+	if rapid.Bool().Draw(t, "data") {
+		u.Data, u.Mask = "\x12\x30", "\xff\xf0"
+	}
+	return u
 }
 
 // drawHTTP makes any question to a web server.

@@ -31,6 +31,9 @@ func clone(v *VirtualServer) *VirtualServer {
 			case *ask.SMTP:
 				other := *a
 				check.Ask = &other
+			case *ask.UDP:
+				other := *a
+				check.Ask = &other
 			case *ask.DNS:
 				other := *a
 				check.Ask = &other

@@ -175,9 +175,33 @@ func (c *Check) node(r *RealServer, parent tuning) *Node {
 			defaults.DelayBeforeRetry = c.DelayLoop
 		}
 	}
+	if u, ok := c.Ask.(*ask.UDP); ok {
+		question.udp(u)
+	}
 	c.Timing.linesBeside(&l, parent, defaults)
 	n.Children = append(l, question...)
 	return n
+}
+
+// udp adds what u asks.
+func (l *lines) udp(u *ask.UDP) {
+	l.addIf(u.Payload != "", "payload", fmt.Sprintf("%x", u.Payload))
+	if !u.Reply {
+		return
+	}
+	reply := line("require_reply")
+	for i := range len(u.Data) {
+		digits := []byte(fmt.Sprintf("%02x", u.Data[i]))
+		for k, bits := range []byte{u.Mask[i] >> 4, u.Mask[i] & 0xf} {
+			if bits == 0 {
+				digits[k] = 'x'
+			}
+		}
+		reply.Args = append(reply.Args, string(digits))
+	}
+	*l = append(*l, reply)
+	l.addIf(true, "min_reply_length", u.Min)
+	l.addIf(true, "max_reply_length", u.Max)
 }
 
 // http adds what h asks.

@@ -246,7 +246,7 @@ func TestRules(t *testing.T) {
 		{"MISC_CHECK without its command", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path\n}\n}"), 5, "f:7: error: MISC_CHECK: misc_path is missing; the check is left out", 1, 1},
 		{"connect_timeout in MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /x\nconnect_timeout 3\n}\n}"), 5, "f:9: error: connect_timeout: belongs in", 1, 1},
 		{"a query that is none", service("real_server 10.0.0.2 80 {\nDNS_CHECK {\ntype X\n}\n}"), 5, `f:8: error: type: "X" is none of A, NS`, 1, 1},
-		{"a payload that is none", service("real_server 10.0.0.2 80 {\nUDP_CHECK {\npayload 0z\n}\n}"), 5, `f:8: warning: payload: "0z" is not hexadecimal`, 1, 1},
+		{"a payload that is none", service("real_server 10.0.0.2 80 {\nUDP_CHECK {\npayload 0z\n}\n}"), 5, `f:8: error: payload: "0z" is not hexadecimal`, 1, 1},
 		{"a value too few in a word that is not used", service("real_server 10.0.0.2 80 {\nTCP_CHECK {\nbind_if\n}\n}"), 2, "f:8: error: bind_if: a value is missing", 1, 1},
 		{"a value too few in global_defs", "global_defs {\nrouter_id\n}", 5, "f:2: error: router_id: a value is missing", 0, 0},
 		{"a router that has no number", "vrrp_instance V {\nvirtual_router_id 256\n}", 5, "f:2: warning: virtual_router_id: 256 is not between 1 and 255, and keepalived leaves the line out", 0, 0},

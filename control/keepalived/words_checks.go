@@ -20,9 +20,6 @@ func otherCheckers() []word {
 		missingCheck("MISC_CHECK", "misc_path", slices.Concat(general, commands("misc_path"), names(later, "misc_dynamic user"), []word{
 			{name: "misc_timeout", status: later, min: 1, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
 		})),
-		missingCheck("UDP_CHECK", "", slices.Concat(connection, withValue("min_reply_length max_reply_length", names(later, "require_reply min_reply_length max_reply_length")), []word{
-			{name: "payload", status: later, max: anyArgs, set: valid(areHexDigits)},
-		})),
 		missingCheck("PING_CHECK", "", connection),
 		missingCheck("FILE_CHECK", "track_file", names(later, "track_file weight dynamic")),
 		missingCheck("BFD_CHECK", "name", names(later, "name alpha")),

@@ -51,6 +51,7 @@ func serverWords() []word {
 		},
 		httpCheckers(),
 		namedCheckers(),
+		udpChecker(),
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),

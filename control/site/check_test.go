@@ -57,6 +57,17 @@ func TestChecksOfTheServersOwnPortAlsoProveDirectRouting(t *testing.T) {
 	}
 }
 
+// A check over UDP says nothing about a connection, whatever its service is.
+func TestACheckOverUDPProvesNoDirectRouting(t *testing.T) {
+	sc := newScene(t)
+	sc.load(web("11 DNS_CHECK {;}", "12 UDP_CHECK {;}", "13 SMTP_CHECK {;}"))
+	const of, dr = " of VS [192.168.1.100]:tcp:80 ", " DR 192.168.1.100:80 via 192.168.1.13 dev 2"
+	want := "[192.168.1.11]:tcp:80" + of + "DNS_CHECK#1\n[192.168.1.12]:tcp:80" + of + "UDP_CHECK#1\n[192.168.1.13]:tcp:80" + of + "SMTP_CHECK#1" + dr
+	if got := sc.aboutChecks(); got != want {
+		t.Errorf("checks\n%s\nwant\n%s", got, want)
+	}
+}
+
 // The services of a group share the checks that are the same, and one of them
 // proves Direct Routing; each keeps its own servers.
 func TestTheServicesOfAGroupAreCheckedOnce(t *testing.T) {
