@@ -21,7 +21,12 @@ func (s *State) demandNow(f *fileService, before demand, why cause) []Notice {
 	d := s.demand(f, before)
 	d.wish = s.impose(before.wish, d.wish, why)
 	s.demands = s.demands.Put(f.key(), d)
-	if before.wish == nil || before.health.Up() == d.health.Up() {
+	switch {
+	case before.wish == nil:
+		if d.health.Up() || f.sorry == nil {
+			return nil // as it starts; but that a sorry server serves is told, as keepalived does
+		}
+	case before.health.Up() == d.health.Up():
 		return nil
 	}
 	return []Notice{serviceNotice(f, d.health.Up())}

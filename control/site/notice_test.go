@@ -41,6 +41,29 @@ func TestNoticesAreWrittenAsKeepalivedDoesAndSayWhatToRun(t *testing.T) {
 	}
 }
 
+// keepalived tells at the start that a quorum is lost only where a sorry server comes in.
+func TestAStartWithASorryServerIsTold(t *testing.T) {
+	for _, c := range []struct {
+		law, lines string
+		want       []string
+	}{
+		{"a sorry server that serves", "alpha;sorry_server 192.168.1.99 80", []string{"VS [192.168.1.100]:tcp:80 DOWN lost"}},
+		{"none", "alpha", nil},
+		{"one that does not serve", "sorry_server 192.168.1.99 80", nil},
+	} {
+		sc := newScene(t)
+		file := vs("192.168.1.100 80", c.lines+serviceCommands, "192.168.1.11 80 "+tcpCheck)
+		sc.load(file)
+		if got := told(sc.notices); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.law, got, c.want)
+		}
+		sc.load(file)
+		if got := told(sc.notices); len(got) > 0 {
+			t.Errorf("%s: after a reload that changes nothing %q", c.law, got)
+		}
+	}
+}
+
 func TestAReloadChangesWhatIsRun(t *testing.T) {
 	sc := newScene(t)
 	sc.load(vs("192.168.1.100 80", serviceCommands[1:], "192.168.1.11 80 "+tcpCheck+serverCommands))
