@@ -94,7 +94,7 @@ func (o *genhashOptions) print(cmd *cobra.Command, p *check.HTTP) error {
 	if err != nil {
 		return err
 	}
-	var verbose io.Writer = io.Discard
+	verbose := io.Discard
 	if o.verbose {
 		verbose = cmd.ErrOrStderr()
 	}
