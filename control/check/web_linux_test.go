@@ -146,8 +146,8 @@ func TestHTTPProbeWaitsOnlySoLong(t *testing.T) {
 					return
 				}
 				fmt.Fprint(c, "HTTP/1.0 200 OK\r\n\r\n")
-				for err == nil {
-					_, err = c.Write(make([]byte, 1000))
+				for written := 1; written > 0; {
+					written, _ = c.Write(make([]byte, 1000))
 				}
 			}()
 		}

@@ -35,7 +35,6 @@ func each(t *testing.T, f func(t *testing.T, p part)) {
 }
 
 func TestAShieldIsAsItWasSetAndGoesWhole(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, p part) {
 		l := newLab(t)
 		s := l.open(p)
@@ -53,7 +52,6 @@ func TestAShieldIsAsItWasSetAndGoesWhole(t *testing.T) {
 // The cost of a packet does not grow with the VIPs: there are as many rules for
 // thousands as for one, and all of the VIPs are hidden.
 func TestRulesDoNotGrowWithTheVIPs(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, p part) {
 		l := newLab(t)
 		s := l.open(p)
@@ -102,7 +100,6 @@ func many(n int, ifname string) []Guard {
 // director's packet socket sees everything. It does not matter whether the
 // address or the shield was there first.
 func TestTheEarlyPartHidesAnAddressOfTheHost(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		name, ifname string
 		late         bool
@@ -116,7 +113,6 @@ func TestTheEarlyPartHidesAnAddressOfTheHost(t *testing.T) {
 		{"IPv6 on the interface, added later", "eth0", true, vip6, own6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			l := newLab(t)
 			s := l.open(earlyPart)
 			guard := Guard{VIP: c.vip, Interface: "eth0"}
@@ -160,7 +156,6 @@ func TestTheEarlyPartHidesAnAddressOfTheHost(t *testing.T) {
 // A frame for somebody else's interface is not caught: one with a VLAN tag. Tag 0
 // is none.
 func TestTaggedFramesBelongToAnotherInterface(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	s := l.open(earlyPart)
 	l.set(s, guard4)
@@ -250,7 +245,6 @@ func (l *lab) send(tag []byte, to netip.Addr) {
 
 // The late part hides a VIP that is not the host's own, where the host forwards.
 func TestTheLatePartEndsPacketsSilently(t *testing.T) {
-	t.Parallel()
 	for _, vip := range []netip.Addr{vip4, vip6} {
 		l := newLab(t)
 		must(t, l.director.Sysctl("net.ipv4.ip_forward", "1"))
@@ -276,7 +270,6 @@ func TestTheLatePartEndsPacketsSilently(t *testing.T) {
 
 // An interface keeps its table, and no two have one.
 func TestInterfacesKeepTheirTables(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	s := l.open(latePart)
 	tables := func() map[string]int {
@@ -299,7 +292,6 @@ func TestInterfacesKeepTheirTables(t *testing.T) {
 // that the kernel answers. The same holds for what an earlier version has left,
 // for any change of others, and from one part to the other.
 func TestAStartTakesOverWithoutAGap(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		before func(l *lab)
@@ -314,7 +306,6 @@ func TestAStartTakesOverWithoutAGap(t *testing.T) {
 		{"after an earlier version", oldShield, earlyPart},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			l := newLab(t)
 			l.on("eth0", vip4)
 			l.know(vip4)
@@ -372,7 +363,6 @@ func oldShield(l *lab) {
 }
 
 func TestWhatEarlierVersionsLeftIsReplaced(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, p part) {
 		l := newLab(t)
 		if p == latePart {
@@ -397,7 +387,6 @@ func TestWhatEarlierVersionsLeftIsReplaced(t *testing.T) {
 
 // What others remove is named by Check and restored by Set, part by part.
 func TestWhatOthersRemoveIsFoundAndRestored(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	s := l.open(earlyPart)
 	l.set(s, guard4, guard6)
@@ -446,7 +435,6 @@ func TestWhatOthersRemoveIsFoundAndRestored(t *testing.T) {
 }
 
 func TestWhatOthersRemoveOfTheLatePartIsFoundAndRestored(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	s := l.open(latePart)
 	l.set(s, guard4, guard6)
@@ -464,7 +452,6 @@ func TestWhatOthersRemoveOfTheLatePartIsFoundAndRestored(t *testing.T) {
 
 // An interface that is made anew needs a chain that is made anew.
 func TestAnInterfaceThatComesBackIsGuardedAgain(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	s := l.open(earlyPart)
 	add := func() {
@@ -500,7 +487,6 @@ func TestAnInterfaceThatComesBackIsGuardedAgain(t *testing.T) {
 // Watch tells of a firewall that is loaded anew, so that what it has flushed can
 // be restored.
 func TestWatchTellsOfAFlush(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	s := l.open(earlyPart)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -570,7 +556,6 @@ func TestOnlyMessagesAboutTheTableCount(t *testing.T) {
 
 // A table of the same name that is not of this program's making is replaced.
 func TestATableOfTheSameNameIsReplaced(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	s := l.open(earlyPart)
 	must(t, l.director.Do(func() error {
@@ -590,7 +575,6 @@ func TestATableOfTheSameNameIsReplaced(t *testing.T) {
 // Answers of real servers that this host routes back to the clients pass a
 // reverse path filter: the shield does not catch the look-up of their source.
 func TestRoutedAnswersPassTheReversePathFilter(t *testing.T) {
-	t.Parallel()
 	l := newLab(t)
 	sw, err := netns.NewSwitch("servers")
 	must(t, err)
