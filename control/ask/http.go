@@ -1,7 +1,5 @@
 package ask
 
-import "strings"
-
 // A Version is the version of HTTP that a request names.
 type Version uint8
 
@@ -84,7 +82,7 @@ func (p *Page) String() string {
 	var t text
 	t.addIf(true, "path %q", p.Path)
 	t.addIf(p.Host != "", "virtualhost %q", p.Host)
-	t.addIf(p.Digest != "", "digest %s", strings.ToLower(p.Digest))
+	t.addIf(p.Digest != "", "digest %s", p.Digest)
 	t.addIf(true, "status_code %v", p.Codes)
 	t.addIf(p.Regex != (Regex{}), "%v", &p.Regex)
 	return t.Builder.String()

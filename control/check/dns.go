@@ -3,7 +3,9 @@ package check
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"net"
 
 	"github.com/miekg/dns"
 
@@ -33,27 +35,25 @@ func (p DNS) Check(ctx context.Context) Result {
 	if err != nil { // package keepalived has looked at the name
 		return Result{Err: fmt.Errorf("%w: %s: %w", ErrNotMade, what, err)}
 	}
-	c, err := dial(ctx, "udp", what, p.Peer.Addr, p.Peer.options())
-	if err != nil {
-		return Result{Err: err}
-	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
-	if _, err = c.Write(text); err != nil {
-		return Result{Err: talkError(ctx, what, err)}
+	return Result{Err: p.Peer.talk(ctx, "udp", what, 0, func(c net.Conn) error { return resolve(c, text, query.Id) })}
+}
+
+// resolve sends a query with this ID and waits for the response.
+func resolve(c net.Conn, query []byte, id uint16) error {
+	if _, err := c.Write(query); err != nil {
+		return err
 	}
 	buf := make([]byte, 4096)
 	for {
 		n, err := c.Read(buf)
 		if err != nil {
-			return Result{Err: talkError(ctx, what, err)}
+			return err
 		}
-		switch rcode, ok := responseCode(buf[:n], query.Id); {
+		switch rcode, ok := responseCode(buf[:n], id); {
 		case ok && rcode != dns.RcodeSuccess:
-			return Result{Err: fmt.Errorf("%s: %s", what, rcodeName(rcode))}
+			return errors.New(rcodeName(rcode))
 		case ok:
-			return Result{}
+			return nil
 		}
 	}
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -56,10 +54,8 @@ func (p *HTTP) Check(ctx context.Context) Result { return p.CheckStep(ctx, 0) }
 // CheckStep asks for one page. Errors read "GET /health at 192.168.1.11:80: status 503, not
 // 200-299".
 func (p *HTTP) CheckStep(ctx context.Context, step int) Result {
-	page := &p.ask.Pages[step]
-	what := fmt.Sprintf("GET %s at %s", page.Path, p.peer.Addr)
 	var keep int
-	if page.Regex.Pattern != "" {
+	if p.ask.Pages[step].Regex.Pattern != "" {
 		keep = maxMatched
 	}
 	a, err := p.Get(ctx, step, keep)
@@ -67,9 +63,14 @@ func (p *HTTP) CheckStep(ctx context.Context, step int) Result {
 		return Result{Err: err}
 	}
 	if err := p.judge(a, step); err != nil {
-		return Result{Err: fmt.Errorf("%s: %w", what, err)}
+		return Result{Err: fmt.Errorf("%s: %w", p.what(step), err)}
 	}
 	return Result{}
+}
+
+// what names the attempt of a step, as its errors begin.
+func (p *HTTP) what(step int) string {
+	return fmt.Sprintf("GET %s at %s", p.ask.Pages[step].Path, p.peer.Addr)
 }
 
 // maxMatched is how much of a body a regular expression sees, in bytes.
@@ -103,34 +104,23 @@ func (p *HTTP) judge(a *Answer, step int) error {
 }
 
 // Get asks for the page of a step and keeps up to keep bytes of its body.
-func (p *HTTP) Get(ctx context.Context, step, keep int) (*Answer, error) {
+func (p *HTTP) Get(ctx context.Context, step, keep int) (a *Answer, err error) {
 	page := &p.ask.Pages[step]
-	what := fmt.Sprintf("GET %s at %s", page.Path, p.peer.Addr)
-	first, cancel := context.WithTimeout(ctx, p.wait)
-	defer cancel()
-	raw, err := dial(first, "tcp", what, p.peer.Addr, p.peer.options())
-	if err != nil {
-		return nil, err
-	}
-	defer raw.Close()
-	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	defer stop()
-	conn := net.Conn(patient{raw, p.wait})
-	if p.ask.TLS {
-		c := tls.Client(conn, p.tlsConfig(page))
-		if err = c.HandshakeContext(ctx); err != nil {
-			return nil, talkError(ctx, what, fmt.Errorf("TLS handshake: %w", err))
+	err = p.peer.talk(ctx, "tcp", p.what(step), p.wait, func(conn net.Conn) (err error) {
+		if p.ask.TLS {
+			c := tls.Client(conn, p.tlsConfig(page))
+			if err := c.HandshakeContext(ctx); err != nil {
+				return fmt.Errorf("TLS handshake: %w", err)
+			}
+			conn = c
 		}
-		conn = c
-	}
-	if _, err = io.WriteString(conn, p.request(page)); err != nil {
-		return nil, talkError(ctx, what, err)
-	}
-	a, err := ReadAnswer(conn, keep, p.ask.TLS && !p.ask.Strict)
-	if err != nil {
-		return nil, talkError(ctx, what, err)
-	}
-	return a, nil
+		if _, err := io.WriteString(conn, p.request(page)); err != nil {
+			return err
+		}
+		a, err = ReadAnswer(conn, keep, p.ask.TLS && !p.ask.Strict)
+		return err
+	})
+	return a, err
 }
 
 // request is the text that is sent to get a page.
@@ -168,45 +158,4 @@ func (p *HTTP) tlsConfig(page *ask.Page) *tls.Config {
 		c.ServerName = page.Host
 	}
 	return c
-}
-
-// patient is a connection on which no read or write waits longer than wait.
-type patient struct {
-	net.Conn
-	wait time.Duration
-}
-
-// Read reads what comes in time.
-func (c patient) Read(b []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.wait)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(b)
-}
-
-// Write writes in time.
-func (c patient) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.wait)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(b)
-}
-
-// talkError says in a few words why talking with a server that is connected failed.
-func talkError(ctx context.Context, what string, err error) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return fmt.Errorf("%s: %w", what, context.Canceled)
-	}
-	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%s: no answer: %w", what, os.ErrDeadlineExceeded)
-	}
-	var op *net.OpError
-	var call *os.SyscallError
-	switch {
-	case errors.As(err, &call):
-		err = call.Err
-	case errors.As(err, &op):
-		err = op.Err
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }

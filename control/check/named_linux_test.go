@@ -3,7 +3,6 @@ package check
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -89,34 +88,23 @@ func TestSMTPProbe(t *testing.T) {
 // answer come datagrams that are none. A code below 0 is no answer.
 func (h host) serveDNS(at string, queries chan<- string, codes ...int) (stop func()) {
 	h.t.Helper()
-	var c net.PacketConn
-	must(h.t, h.Do(func() (err error) { c, err = net.ListenPacket("udp", at); return err }))
-	h.t.Cleanup(func() { c.Close() })
-	go func() {
-		buf := make([]byte, 4096)
-		for i := 0; ; i++ {
-			n, from, err := c.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var q, r dns.Msg
-			if err := q.Unpack(buf[:n]); err != nil {
-				continue
-			}
-			queries <- q.Question[0].String()
-			c.WriteTo([]byte("x"), from)
-			c.WriteTo(buf[:n], from) // a query with the same ID
-			r.SetRcode(&q, max(codes[i%len(codes)], 0))
-			r.Id++
-			other, _ := r.Pack()
-			c.WriteTo(other, from)
-			if r.Id--; codes[i%len(codes)] >= 0 {
-				answer, _ := r.Pack()
-				c.WriteTo(answer, from)
-			}
+	return h.serveUDP(at, func(i int, datagram []byte, reply func([]byte)) {
+		var q, r dns.Msg
+		if err := q.Unpack(datagram); err != nil {
+			return
 		}
-	}()
-	return func() { c.Close() }
+		queries <- q.Question[0].String()
+		reply([]byte("x"))
+		reply(datagram) // a query with the same ID
+		r.SetRcode(&q, max(codes[i%len(codes)], 0))
+		r.Id++
+		other, _ := r.Pack()
+		reply(other)
+		if r.Id--; codes[i%len(codes)] >= 0 {
+			answer, _ := r.Pack()
+			reply(answer)
+		}
+	})
 }
 
 func TestDNSProbe(t *testing.T) {

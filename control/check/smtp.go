@@ -34,20 +34,7 @@ func (p SMTP) String() string {
 // Check greets. Errors read "greet 192.168.1.11:25: the server says 554 to the connection,
 // not 220".
 func (p SMTP) Check(ctx context.Context) Result {
-	what := "greet " + p.Peer.Addr.String()
-	first, cancel := context.WithTimeout(ctx, p.Wait)
-	defer cancel()
-	raw, err := dial(first, "tcp", what, p.Peer.Addr, p.Peer.options())
-	if err != nil {
-		return Result{Err: err}
-	}
-	defer raw.Close()
-	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	defer stop()
-	if err := p.greet(patient{raw, p.Wait}); err != nil {
-		return Result{Err: talkError(ctx, what, err)}
-	}
-	return Result{}
+	return Result{Err: p.Peer.talk(ctx, "tcp", "greet "+p.Peer.Addr.String(), p.Wait, p.greet)}
 }
 
 // greet is the conversation.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 
 	"lvsdr/control/ask"
 )
@@ -29,32 +30,30 @@ const randomPayload = 32
 
 // Check sends. Errors read "send to 192.168.1.11:53: connection refused".
 func (p UDP) Check(ctx context.Context) Result {
-	what := "send to " + p.Peer.Addr.String()
+	err := p.Peer.talk(ctx, "udp", "send to "+p.Peer.Addr.String(), 0, func(c net.Conn) error { return p.send(ctx, c) })
+	return Result{Err: err}
+}
+
+// send is the conversation.
+func (p UDP) send(ctx context.Context, c net.Conn) error {
 	payload := []byte(p.Ask.Payload)
 	if len(payload) == 0 {
 		payload = make([]byte, randomPayload)
 		_, _ = rand.Read(payload) // it never fails
 	}
-	c, err := dial(ctx, "udp", what, p.Peer.Addr, p.Peer.options())
-	if err != nil {
-		return Result{Err: err}
-	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
-	if _, err = c.Write(payload); err != nil {
-		return Result{Err: talkError(ctx, what, err)}
+	if _, err := c.Write(payload); err != nil {
+		return err
 	}
 	reply := make([]byte, ask.MaxReply)
 	n, err := c.Read(reply)
 	switch {
 	case err != nil && !p.Ask.Reply && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return Result{}
+		return nil
 	case err != nil:
-		return Result{Err: talkError(ctx, what, err)}
+		return err
 	case p.Ask.Reply && !p.Ask.Good(reply[:n]):
 		const most = 16 // bytes of a reply that are told
-		return Result{Err: fmt.Errorf("%s: the reply of %d bytes is not as it must be: %x", what, n, reply[:min(n, most)])}
+		return fmt.Errorf("the reply of %d bytes is not as it must be: %x", n, reply[:min(n, most)])
 	}
-	return Result{}
+	return nil
 }

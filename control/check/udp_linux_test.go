@@ -1,7 +1,6 @@
 package check
 
 import (
-	"net"
 	"net/netip"
 	"os"
 	"testing"
@@ -12,12 +11,12 @@ import (
 	"lvsdr/control/ask"
 )
 
-// answer takes datagrams and answers with the replies, one after the other; an empty one
-// is no answer.
-func (h host) answer(at string, heard chan<- string, replies ...string) (stop func()) {
+// serveUDP takes datagrams until the returned function is called, and hands each with its
+// number to answer, which may reply.
+func (h host) serveUDP(at string, answer func(i int, datagram []byte, reply func([]byte))) (stop func()) {
 	h.t.Helper()
-	var c net.PacketConn
-	must(h.t, h.Do(func() (err error) { c, err = net.ListenPacket("udp", at); return err }))
+	c, err := h.ListenPacket("udp", at)
+	must(h.t, err)
 	h.t.Cleanup(func() { c.Close() })
 	go func() {
 		buf := make([]byte, 1<<16)
@@ -26,13 +25,22 @@ func (h host) answer(at string, heard chan<- string, replies ...string) (stop fu
 			if err != nil {
 				return
 			}
-			heard <- string(buf[:n])
-			if r := replies[i%len(replies)]; r != "" {
-				c.WriteTo([]byte(r), from)
-			}
+			answer(i, buf[:n], func(b []byte) { c.WriteTo(b, from) })
 		}
 	}()
 	return func() { c.Close() }
+}
+
+// answer takes datagrams and answers with the replies, one after the other; an empty one
+// is no answer.
+func (h host) answer(at string, heard chan<- string, replies ...string) (stop func()) {
+	h.t.Helper()
+	return h.serveUDP(at, func(i int, datagram []byte, reply func([]byte)) {
+		heard <- string(datagram)
+		if r := replies[i%len(replies)]; r != "" {
+			reply([]byte(r))
+		}
+	})
 }
 
 func TestUDPProbe(t *testing.T) {
