@@ -2,7 +2,6 @@ package memory
 
 import (
 	"io/fs"
-	"path"
 	"strconv"
 	"strings"
 )
@@ -11,33 +10,19 @@ import (
 // the process: cpu.max of version 2 (Documentation/admin-guide/cgroup-v2.rst). files is
 // the root of the file system. False: there is no limit.
 func CPUs(files fs.FS) (cpus float64, limited bool) {
-	groups, err := fs.ReadFile(files, "proc/self/cgroup")
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(groups)) {
-		group, v2 := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !v2 {
-			continue
-		}
-		// In a container the path may be that of the host, as in least.
-		for dir := path.Clean("/" + group); ; dir = path.Dir(dir) {
-			if n, has := readQuota(files, path.Join("sys/fs/cgroup", dir, "cpu.max")); has && (!limited || n < cpus) {
-				cpus, limited = n, true
-			}
-			if dir == "/" {
-				break
-			}
+	var l least[float64]
+	for controllers, group := range groups(files) {
+		if controllers == "" {
+			l.of(files, "sys/fs/cgroup", group, "cpu.max", parseQuota)
 		}
 	}
-	return cpus, limited
+	return l.limit, l.ok
 }
 
-// readQuota reads "QUOTA PERIOD", in µs; QUOTA may be max.
-func readQuota(files fs.FS, name string) (cpus float64, ok bool) {
-	b, err := fs.ReadFile(files, name)
-	f := strings.Fields(string(b))
-	if err != nil || len(f) != 2 {
+// parseQuota reads "QUOTA PERIOD", in µs; QUOTA may be max.
+func parseQuota(text string) (cpus float64, ok bool) {
+	f := strings.Fields(text)
+	if len(f) != 2 {
 		return 0, false
 	}
 	quota, err := strconv.ParseUint(f[0], 10, 64) // "max" is none

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"io/fs"
-	"path"
 	"strconv"
 	"strings"
 )
@@ -12,54 +11,22 @@ import (
 // Documentation/admin-guide/cgroup-v2.rst). files is the root of the file system. False:
 // there is none.
 func Limit(files fs.FS) (bytes uint64, ok bool) {
-	groups, err := fs.ReadFile(files, "proc/self/cgroup")
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(groups)) {
-		// HIERARCHY:CONTROLLERS:PATH
-		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
-		controllers, group, found := strings.Cut(rest, ":")
-		if !found {
-			continue
-		}
-		var mount, name string
+	var l least[uint64]
+	for controllers, group := range groups(files) {
 		switch {
 		case controllers == "":
-			mount, name = "sys/fs/cgroup", "memory.max"
+			l.of(files, "sys/fs/cgroup", group, "memory.max", parseLimit)
 		case strings.Contains(","+controllers+",", ",memory,"):
-			mount, name = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
-		default:
-			continue
-		}
-		if n, has := least(files, mount, group, name); has && (!ok || n < bytes) {
-			bytes, ok = n, true
+			l.of(files, "sys/fs/cgroup/memory", group, "memory.limit_in_bytes", parseLimit)
 		}
 	}
-	return bytes, ok
-}
-
-// least is the least limit of a group and those above it. In a container the path may
-// be that of the host, which is not there: then the root of the mount is its group.
-func least(files fs.FS, mount, group, name string) (bytes uint64, ok bool) {
-	for dir := path.Clean("/" + group); ; dir = path.Dir(dir) {
-		if n, has := read(files, path.Join(mount, dir, name)); has && (!ok || n < bytes) {
-			bytes, ok = n, true
-		}
-		if dir == "/" {
-			return bytes, ok
-		}
-	}
+	return l.limit, l.ok
 }
 
 // unlimited bounds the limits: version 1 gives a greater number where there is none.
 const unlimited = 1 << 62
 
-func read(files fs.FS, name string) (uint64, bool) {
-	b, err := fs.ReadFile(files, name)
-	if err != nil {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+func parseLimit(text string) (uint64, bool) {
+	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
 	return n, err == nil && n < unlimited // "max" is none
 }
