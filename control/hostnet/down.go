@@ -27,15 +27,11 @@ type DownError struct {
 
 // Error names the link and the remedy.
 func (e *DownError) Error() string {
-	if !e.Addr.IsValid() {
-		return fmt.Sprintf("interface %s is down; %s", e.Link.Name, e.Remedy())
+	text := fmt.Sprintf("interface %s is down", e.Link.Name)
+	if e.Addr.IsValid() {
+		text = fmt.Sprintf("%s is on the network of interface %s, which is down", e.Addr, e.Link.Name)
 	}
-	return fmt.Sprintf("%s is on the network of interface %s, which is down; %s", e.Addr, e.Link.Name, e.Remedy())
-}
-
-// Remedy is the command that brings the link up.
-func (e *DownError) Remedy() string {
-	return fmt.Sprintf("bring it up: ip link set %s up", e.Link.Name)
+	return fmt.Sprintf("%s; bring it up: ip link set %s up", text, e.Link.Name)
 }
 
 // DownNow is Down of a snapshot that is read now. It is empty too if the link

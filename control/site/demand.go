@@ -24,6 +24,7 @@ type demands = tree.Map[key, demand]
 // is the first.
 func (s *State) demand(f *fileService, before demand) demand {
 	servers := make([]dataplane.ServerConfig, 0, len(f.servers)+1)
+	stay := make([]bool, 0, len(f.servers)) // with weight 0 where they are not to serve
 	var live int64
 	for i := range f.servers {
 		switch c, st := s.standing(&f.servers[i]); st {
@@ -31,7 +32,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 			live += int64(c.Weight)
 			fallthrough
 		case inhibited:
-			servers = append(servers, c)
+			servers, stay = append(servers, c), append(stay, f.servers[i].source.InhibitOnFailure)
 		}
 	}
 	d := demand{file: f, health: before.health}
@@ -42,7 +43,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 		d.health = before.health.Renew(quorum).Live(live)
 	}
 	if f.sorry != nil && s.placed(f.sorry.Addr.IP()) {
-		servers = f.withSorry(servers, d.health.Up())
+		servers = f.withSorry(servers, stay, d.health.Up())
 	}
 	d.wish = wish(before.wish, f.config, servers)
 	return d
@@ -84,16 +85,15 @@ func (s *State) placed(addr netip.Addr) bool {
 }
 
 // withSorry is servers with the sorry server. Without the quorum it serves in
-// place of those that are up, of which the ones with inhibit_on_failure stay with
-// weight 0; with it, it is there, with weight 0, if it is inhibited.
-func (f *fileService) withSorry(servers []dataplane.ServerConfig, quorum bool) []dataplane.ServerConfig {
+// place of those that are up, of which the ones that stay have weight 0; with it, it is there, with weight 0, if it is inhibited.
+func (f *fileService) withSorry(servers []dataplane.ServerConfig, stay []bool, quorum bool) []dataplane.ServerConfig {
 	sorry := *f.sorry
 	same := func(c dataplane.ServerConfig) bool { return c.Addr == sorry.Addr && c.Port == sorry.Port }
 	switch {
 	case !quorum:
 		var rest []dataplane.ServerConfig
-		for _, c := range servers {
-			if f.inhibits(c) && !same(c) {
+		for i, c := range servers {
+			if stay[i] && !same(c) {
 				c.Weight = 0
 				rest = append(rest, c)
 			}
@@ -104,16 +104,6 @@ func (f *fileService) withSorry(servers []dataplane.ServerConfig, quorum bool) [
 		return append(servers, sorry)
 	}
 	return servers
-}
-
-// inhibits reports whether the server c stays with weight 0 when it is not to serve.
-func (f *fileService) inhibits(c dataplane.ServerConfig) bool {
-	for i := range f.servers {
-		if idOf(f.servers[i].config) == idOf(c) {
-			return f.servers[i].source.InhibitOnFailure
-		}
-	}
-	return false
 }
 
 // A serverID names a server within its service.

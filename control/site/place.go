@@ -35,7 +35,7 @@ type lack struct {
 func lackOf(err error) lack {
 	var down *hostnet.DownError
 	if errors.As(err, &down) {
-		return lack{err.Error(), fmt.Sprintf("interface %s is down; %s", down.Link.Name, down.Remedy())}
+		return lack{err.Error(), (&hostnet.DownError{Link: down.Link}).Error()}
 	}
 	return lack{err: err.Error()}
 }
