@@ -38,13 +38,22 @@ func (n *Node) all(words ...string) []*Node {
 	return found
 }
 
+// last is the last line with this keyword; nil: there is none.
+func (n *Node) last(word string) *Node {
+	lines := n.all(word)
+	if len(lines) == 0 {
+		return nil
+	}
+	return lines[len(lines)-1]
+}
+
 // value is the first value of the last line with this keyword, or "".
 func (n *Node) value(word string) string {
-	lines := n.all(word)
-	if len(lines) == 0 || len(lines[len(lines)-1].Args) == 0 {
+	line := n.last(word)
+	if line == nil || len(line.Args) == 0 {
 		return ""
 	}
-	return lines[len(lines)-1].Args[0]
+	return line.Args[0]
 }
 
 // lines are the data lines of all blocks of n with one of these keywords.

@@ -4,14 +4,14 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // security holds the commands of a file as far as they decide
 // what keepalived says about the rights they run with.
 type security struct {
-	enabled bool // enable_script_security was read
-	user    bool // script_user was
+	user bool // script_user was read
 	// command is the first command that is there, and vrrp the first of those that
 	// keepalived looks at only if there is a vrrp_instance; nil: none is.
 	command, vrrp *Node
@@ -22,9 +22,7 @@ type security struct {
 func commands(list string) []word { return commandWords(list, (*reader).setCommand) }
 
 // vrrpCommands are those that count with a vrrp_instance only.
-func vrrpCommands(list string) []word {
-	return commandWords(list, func(r *reader, n *Node) { r.noteCommand(n, &r.security.vrrp) })
-}
+func vrrpCommands(list string) []word { return commandWords(list, (*reader).setVRRPCommand) }
 
 func commandWords(list string, set func(*reader, *Node)) []word {
 	ws := names(later, list)
@@ -36,17 +34,17 @@ func commandWords(list string, set func(*reader, *Node)) []word {
 
 // globalCommands are the words about commands in global_defs.
 func globalCommands() []word {
-	return append(append(append(commandWords("startup_script shutdown_script", (*reader).setStartCommand),
-		commandWords("notify_fifo_script lvs_notify_fifo_script", needsText((*reader).setCommand))...),
-		commandWords("vrrp_notify_fifo_script", needsText(func(r *reader, n *Node) { r.noteCommand(n, &r.security.vrrp) }))...),
-		word{name: "script_user", max: anyArgs, text: true, set: func(r *reader, n *Node) {
+	return slices.Concat(
+		commandWords("startup_script shutdown_script", (*reader).setStartCommand),
+		commandWords("notify_fifo_script lvs_notify_fifo_script", needsText((*reader).setCommand)),
+		commandWords("vrrp_notify_fifo_script", needsText((*reader).setVRRPCommand)),
+		[]word{{name: "script_user", max: anyArgs, text: true, set: func(r *reader, n *Node) {
 			r.checkUser(n)
 			r.security.user = true
 			r.global.ScriptUser, r.global.ScriptGroup = userGroup(n.Args)
-		}},
-		word{name: "enable_script_security", max: anyArgs, set: func(r *reader, _ *Node) {
-			r.security.enabled, r.global.ScriptSecurity = true, true
-		}},
+		}}, {name: "enable_script_security", max: anyArgs, set: func(r *reader, _ *Node) {
+			r.global.ScriptSecurity = true
+		}}},
 	)
 }
 
@@ -59,6 +57,8 @@ func needsText(set func(*reader, *Node)) func(*reader, *Node) {
 }
 
 func (r *reader) setCommand(n *Node) { r.noteCommand(n, &r.security.command) }
+
+func (r *reader) setVRRPCommand(n *Node) { r.noteCommand(n, &r.security.vrrp) }
 
 // setStartCommand notes a command that is followed by the user and the group it
 // runs as.
@@ -79,7 +79,7 @@ func (r *reader) noteCommand(n *Node, first **Node) (userless bool) {
 	if len(n.Args) == 0 {
 		return false
 	}
-	userless = r.security.enabled && !r.security.user && len(n.Args) == 1 && !r.opt.Files.User(defaultUser)
+	userless = r.global.ScriptSecurity && !r.security.user && len(n.Args) == 1 && !r.opt.Files.User(defaultUser)
 	if userless {
 		r.add(n, Warning, "has no user to run as, and keepalived leaves it out: there is no user %s, nor the word script_user before it", defaultUser)
 	}
@@ -117,13 +117,12 @@ func (r *reader) checkUser(n *Node) {
 
 // endTrackScript notes the command of a vrrp_script, whatever tracks it.
 func (r *reader) endTrackScript(n *Node) {
-	scripts := n.all("script")
-	if len(scripts) == 0 || len(scripts[len(scripts)-1].Args) == 0 || strings.TrimSpace(scripts[len(scripts)-1].Args[0]) == "" {
+	name := n.value("script")
+	if strings.TrimSpace(name) == "" {
 		r.add(n, Warning, "has no script, and keepalived leaves the block out")
 		return
 	}
-	script := scripts[len(scripts)-1]
-	name := script.Args[0]
+	script := n.last("script")
 	switch {
 	case strings.HasPrefix(strings.ReplaceAll(name, " ", ""), "</"): // a file that is opened
 	case !r.isThere(script):
@@ -149,7 +148,7 @@ func (r *reader) reportCommand() {
 			r.add(script, Warning, "%q is not there, and keepalived leaves the vrrp_script out", script.Args[0])
 		}
 	}
-	if command != nil && !s.enabled {
+	if command != nil && !r.global.ScriptSecurity {
 		r.report(command, Warning, AsSecurity, "keepalived runs it and enable_script_security is absent, so -t exits with %d as keepalived does: add that word to global_defs", ExitSecurity)
 	}
 }

@@ -286,13 +286,10 @@ func timer(lo, hi time.Duration, field func(*tuning) **time.Duration) func(*read
 // number reads a whole number from lo to hi.
 func number(lo, hi uint32, field func(*reader) **uint32) func(*reader, *Node) {
 	return func(r *reader, n *Node) {
-		v, err := parseNumber(n.Args[0], lo, hi)
-		if err != nil {
-			r.add(n, Error, "%v; the line is left out", err)
-			return
+		if v, ok := r.numberArg(n, lo, hi); ok {
+			p := r.numbers.one()
+			*p, *field(r) = v, p
 		}
-		p := r.numbers.one()
-		*p, *field(r) = v, p
 	}
 }
 

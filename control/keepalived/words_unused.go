@@ -16,10 +16,11 @@ func vrrpBlocks() []word {
 	track := trackBlocks()
 	notify := slices.Concat(withValue("notify notify_master notify_backup notify_fault notify_stop",
 		vrrpCommands("notify notify_master notify_backup notify_fault notify_stop")),
-		tested("notify_priority_changes smtp_alert", isBool, names(later, "notify_priority_changes smtp_alert")))
+		tested(names(later, "notify_priority_changes smtp_alert"), rule{"notify_priority_changes smtp_alert", isBool}))
 	notifyOne := withValue("notify_master_rx_lower_pri", vrrpCommands("notify_deleted notify_master_rx_lower_pri"))
 	const most = 253 // a weight
-	file := tested("file", isText, tested("weight", trackFileWeight, tested("init_file", optional(integers(-most-1, most+1)), names(later, "file weight init_file"))))
+	weight := integers(-most-1, most+1)
+	file := tested(names(later, "file weight init_file"), rule{"file", isText}, rule{"weight", weight}, rule{"init_file", optional(weight)})
 	process := withValue("process quorum quorum_max fork_delay terminate_delay delay",
 		names(later, "process param_match weight quorum quorum_max fork_delay terminate_delay delay full_command"))
 	group := named("vrrp_sync_group", (*reader).endSyncGroup,
@@ -44,15 +45,10 @@ func named(name string, end func(*reader, *Node), words ...[]word) word {
 	return w
 }
 
-// trackFileWeight tests the weight of a track_file.
-func trackFileWeight(args []string) error { return integers(-254, 254)(args) }
-
 // scriptWords are the words of vrrp_script.
 func scriptWords() []word {
 	ws := withValue("interval timeout weight rise fall user", names(later, "interval timeout weight rise fall user init_fail"))
-	ws = tested("interval timeout", integers(1, 4294), ws)
-	ws = tested("rise fall", integers(1, math.MaxInt32), ws)
-	ws = tested("weight", isScriptWeight, ws)
+	ws = tested(ws, rule{"interval timeout", integers(1, 4294)}, rule{"rise fall", integers(1, math.MaxInt32)}, rule{"weight", isScriptWeight})
 	for i := range ws {
 		if ws[i].name == "user" {
 			ws[i].set = (*reader).checkUser
@@ -74,12 +70,14 @@ func bfdWords() []word {
 	const longest = 4294967 // ms
 	ws := withValue("neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier ttl hoplimit max_hops weight",
 		names(later, "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops multihop weight vrrp checker"))
-	ws = tested("neighbor_ip neighbour_ip source_ip", isOneIP, ws)
-	ws = tested("min_rx min_tx", milliseconds(1, longest), ws)
-	ws = tested("idle_tx", milliseconds(1000, longest), ws)
-	ws = tested("multiplier ttl hoplimit", integers(1, 255), ws)
-	ws = tested("max_hops", integers(-1, 255), ws)
-	return tested("weight", isScriptWeight, ws)
+	return tested(ws, []rule{
+		{"neighbor_ip neighbour_ip source_ip", isOneIP},
+		{"min_rx min_tx", milliseconds(1, longest)},
+		{"idle_tx", milliseconds(1000, longest)},
+		{"multiplier ttl hoplimit", integers(1, 255)},
+		{"max_hops", integers(-1, 255)},
+		{"weight", isScriptWeight},
+	}...)
 }
 
 // instanceWords are the words of vrrp_instance that other blocks do not have.
@@ -129,10 +127,7 @@ func milliseconds(lo, hi float64) valueTest {
 // testedInstance is ws, words of vrrp_instance, with tests of their values.
 func testedInstance(ws []word) []word {
 	positive := integers(1, math.MaxUint32)
-	for _, t := range []struct {
-		words string
-		test  valueTest
-	}{
+	return tested(ws, []rule{
 		{"mcast_src_ip unicast_src_ip", isIP},
 		{"unicast_ttl", integers(0, 255)},
 		{"preempt_delay", seconds(0, 1000*time.Second)},
@@ -144,10 +139,7 @@ func testedInstance(ws []word) []word {
 		{"lower_prio_no_advert higher_prio_send_advert skip_check_adv_addr strict_mode", isBool},
 		{"kernel_rx_buf_size", exactlyOne(integers(0, math.MaxUint32))},
 		{"debug", integers(0, 4)},
-	} {
-		ws = tested(t.words, t.test, ws)
-	}
-	return ws
+	}...)
 }
 
 // staticBlocks are the other blocks at the top.

@@ -16,12 +16,20 @@ import (
 // A valueTest reports what is wrong with the values of a line, or nil.
 type valueTest = func(args []string) error
 
-// tested is ws, where the values of the words in list are tested.
-func tested(list string, test valueTest, ws []word) []word {
-	for _, name := range strings.Fields(list) {
-		for i := range ws {
-			if ws[i].name == name {
-				ws[i].set = valid(test)
+// A rule is the test of the values of these words.
+type rule struct {
+	words string
+	test  valueTest
+}
+
+// tested is ws, where the values of the words in rules are tested.
+func tested(ws []word, rules ...rule) []word {
+	for _, r := range rules {
+		for name := range strings.FieldsSeq(r.words) {
+			for i := range ws {
+				if ws[i].name == name {
+					ws[i].set = valid(r.test)
+				}
 			}
 		}
 	}
@@ -170,11 +178,8 @@ func areCPUs(args []string) error {
 func testedGlobals(ws []word) []word {
 	positive, natural := integers(1, math.MaxUint32), integers(0, math.MaxUint32)
 	interval := seconds(time.Microsecond, math.MaxUint32*time.Microsecond)
-	for _, t := range []struct {
-		words string
-		test  valueTest
-	}{
-		{"notification_email_from notify_fifo lvs_notify_fifo vrrp_notify_fifo dbus_service_name tmp_config_directory", isText},
+	return tested(ws, []rule{
+		{"notification_email_from vrrp_notify_fifo dbus_service_name tmp_config_directory", isText},
 		{"reload_time_file snmp_socket", isOneText},
 		{"smtp_server", isMailServer},
 		{"smtp_connect_timeout", integers(1, 4294)},
@@ -204,10 +209,7 @@ func testedGlobals(ws []word) []word {
 		{`vrrp_netlink_cmd_rcv_bufs vrrp_netlink_monitor_rcv_bufs lvs_netlink_cmd_rcv_bufs lvs_netlink_monitor_rcv_bufs
 			process_monitor_rcv_bufs`, natural},
 		{"vrrp_rx_bufs_multiplier", exactlyOne(positive)},
-	} {
-		ws = tested(t.words, t.test, ws)
-	}
-	return ws
+	}...)
 }
 
 // isSyncDaemon tests INTERFACE and then INSTANCE or options with values.
