@@ -137,22 +137,29 @@ func startLvsdr(proto string) func(context.Context, *site) error {
 		s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
 		config := fmt.Sprintf("virtual_server %s %d {\n lb_algo wrr\n lb_kind DR\n protocol %s\n persistence_timeout 0\n real_server %s %d {\n weight 1\n }\n}\n",
 			s.Spec.VIP, livePort, proto, s.Servers[0].Addr, livePort)
-		d, err := s.StartDirector(ctx, s.live.Lvsdr, config)
-		if err != nil {
+		if _, err := s.direct(ctx, config); err != nil {
 			return err
 		}
-		s.stop = func() error {
-			if err := d.Stop(); err != nil {
-				return fmt.Errorf("director: %w; it wrote:\n%s", err, d.Log.String())
-			}
-			return nil
-		}
-		s.pid = d.PID()
 		if proto == "UDP" {
 			return pinProcess(s.pid)
 		}
 		return nil
 	}
+}
+
+// direct starts a director with this file, until the site ends.
+func (s *site) direct(ctx context.Context, config string) (*netlab.Director, error) {
+	d, err := s.StartDirector(ctx, s.live.Lvsdr, config)
+	if err != nil {
+		return nil, err
+	}
+	s.pid, s.stop = d.PID(), func() error {
+		if err := d.Stop(); err != nil {
+			return fmt.Errorf("director: %w; it wrote:\n%s", err, d.Log.String())
+		}
+		return nil
+	}
+	return d, nil
 }
 
 // startNaive is ForwardNaively as a process of its own.

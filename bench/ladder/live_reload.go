@@ -79,15 +79,9 @@ func startReloading(ctx context.Context, s *site, with change) error {
 			return err
 		}
 	}
-	d, err := s.StartDirector(ctx, s.live.Lvsdr, s.reloadConfig(nil))
+	d, err := s.direct(ctx, s.reloadConfig(nil))
 	if err != nil {
 		return err
-	}
-	s.pid, s.stop = d.PID(), func() error {
-		if err := d.Stop(); err != nil {
-			return fmt.Errorf("director: %w; it wrote:\n%s", err, d.Log.String())
-		}
-		return nil
 	}
 	s.reload = &reloader{d: d, client: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", d.Socket)

@@ -2,7 +2,6 @@ package netlab
 
 import (
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -51,7 +50,7 @@ func foldColumns(widths []int, width int) [][]int {
 		}
 		folds[last] = append(folds[last], c)
 	}
-	return slices.Clip(folds)
+	return folds
 }
 
 // pad is s with blanks behind it, up to width.
