@@ -102,6 +102,9 @@ func probe(f *keepalived.Check, s *check.Settings) check.Probe {
 		return check.SMTP{Peer: peer, Ask: a, Wait: f.ConnectTimeout}
 	case *ask.DNS:
 		return check.DNS{Peer: peer, Ask: a}
+	case *ask.Program:
+		s.ConnectTimeout = check.MiscLimit(a.Timeout)
+		return check.Misc{Ask: a}
 	case *ask.UDP:
 		return check.UDP{Peer: peer, Ask: a}
 	}
@@ -129,8 +132,8 @@ func (l *loop) compareChecks() {
 	l.converge.checksSet = false
 	for _, c := range l.state.Checks() {
 		st, runs := l.converge.actors.Checks.State(c.ID)
-		up, known := l.state.CheckUp(c.ID)
-		if runs && known && st.Up != up {
+		taken, known := l.state.Check(c.ID)
+		if runs && known && (st.Up != taken.Up() || st.Up && st.Weight != taken.Weight()) {
 			l.box.put(checkKey(c.ID), site.Checked{ID: c.ID, Now: l.now(), Result: health.Result{Up: st.Up, Weight: st.Weight, Reason: st.LastError}})
 		}
 	}

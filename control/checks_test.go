@@ -35,6 +35,8 @@ func TestAProbeAsksAsTheFileSays(t *testing.T) {
 		{keepalived.Check{Kind: keepalived.SMTPCheck, Ask: &ask.SMTP{Helo: "a"}}, "SMTP_CHECK", `SMTP_CHECK 192.168.1.11:80 wait 3s helo_name "a"`, mail},
 		{keepalived.Check{Kind: keepalived.DNSCheck, Ask: &ask.DNS{Type: "SOA", Name: "."}}, "DNS_CHECK", `DNS_CHECK 192.168.1.11:80 type SOA name "."`, settings},
 		{keepalived.Check{Kind: keepalived.UDPCheck, Ask: &ask.UDP{Payload: "a"}}, "UDP_CHECK", `UDP_CHECK 192.168.1.11:80 payload 61`, settings},
+		{keepalived.Check{Kind: keepalived.MiscCheck, Ask: &ask.Program{Line: "/bin/a b", Timeout: 2 * time.Second}}, "MISC_CHECK", `MISC_CHECK misc_path "/bin/a b" misc_timeout 2s`,
+			check.Settings{DelayLoop: 6 * time.Second, ConnectTimeout: check.MiscLimit(2 * time.Second)}},
 	} {
 		c.check.ConnectIP, c.check.ConnectPort, c.check.Timing = addr, 80, timing
 		s := settings

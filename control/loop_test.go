@@ -16,6 +16,7 @@ import (
 	"lvsdr/control/actor/actortest"
 	"lvsdr/control/api"
 	"lvsdr/control/check"
+	"lvsdr/control/health"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/site"
 	"lvsdr/dataplane/frame"
@@ -586,6 +587,30 @@ func TestACheckThatRunsOnIsTakenAsItIs(t *testing.T) {
 		r.check(rs1, true)
 		if got := r.content()[0]; !strings.Contains(got, rs1) {
 			t.Errorf("when it is up again: %q", got)
+		}
+	})
+}
+
+// The weight that such a check gave its server was told before, too.
+func TestAWeightOfACheckThatRunsOnIsTakenAsItIs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		file := service(vip, checkedServer(rs1), rs2)
+		r := running(t, file)
+		id := r.l.state.Checks()[0].ID
+		set := func(n int) health.Weight { return health.Weight{Kind: health.SetWeight, N: n} }
+		r.l.checked(check.Change{ID: id, Up: true, Result: check.Result{Weight: set(9)}})
+		synctest.Wait()
+		if got := r.content()[0]; !strings.Contains(got, rs1+"*9") {
+			t.Fatalf("the service is %q", got)
+		}
+		r.States = map[string]check.State{id: {ID: id, Up: true, Weight: set(9)}}
+		for _, text := range []string{service(vip, rs2), file} {
+			if _, err := r.reload(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := r.content()[0]; !strings.Contains(got, rs1+"*9") {
+			t.Errorf("after the reloads the service is %q", got)
 		}
 	})
 }

@@ -18,7 +18,8 @@ import (
 // is cancelled, and whatever that still says is dropped.
 type job struct {
 	spec    Spec
-	name    string // the probe's
+	lane    lane   // of the probe; it stays
+	name    string // likewise
 	checker checker
 	state   State // but what view fills in
 	due     time.Duration
@@ -76,7 +77,7 @@ func (a *agenda) Pop() any {
 // plan puts j, which waits, into the agenda for due.
 func (r *Runner) plan(j *job, due time.Duration) {
 	j.due, j.state.Next = due, r.start.Add(due)
-	heap.Push(&r.agenda, j)
+	heap.Push(&r.agenda[j.lane], j)
 }
 
 // drop stops j for good.
@@ -85,6 +86,6 @@ func (r *Runner) drop(j *job) {
 	if j.cancel != nil {
 		j.cancel()
 	} else {
-		heap.Remove(&r.agenda, j.i)
+		heap.Remove(&r.agenda[j.lane], j.i)
 	}
 }

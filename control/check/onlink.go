@@ -28,6 +28,8 @@ type OnLink struct {
 
 var _ Stepped = OnLink{}
 
+func (p OnLink) lane() lane { return laneOf(p.Probe) }
+
 // Check is the probe's, but for its failures while the interface is down.
 func (p OnLink) Check(ctx context.Context) Result { return p.CheckStep(ctx, 0) }
 

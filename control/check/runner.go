@@ -37,8 +37,10 @@ type Config struct {
 	// overlap.
 	Rand func() uint64
 	// Parallel is the greatest number of attempts under way at a time; 0
-	// means 256. An attempt that finds no place waits; the one that has
-	// waited longest is next.
+	// means 256. Attempts that run a program have as many places of their own, and
+	// those that wait for what a server that works does not send have 16 times as
+	// many, so that they do not hold up others. An attempt that finds no place
+	// waits; the one that has waited longest is next.
 	Parallel int
 }
 
@@ -58,8 +60,8 @@ type Runner struct {
 	mu      sync.Mutex // guards what follows and all jobs; nothing is waited for under it
 	closed  bool
 	jobs    map[string]*job
-	agenda  agenda
-	running int
+	agenda  [lanes]agenda
+	running [lanes]int
 	news    []*job // to be reported
 }
 
@@ -163,7 +165,7 @@ func validate(specs []Spec) ([]string, error) {
 
 // launch starts a check in the state of the one it replaces, if any.
 func (r *Runner) launch(s Spec, name string, before *job) *job {
-	j := &job{spec: s, name: name, checker: newChecker(s.Settings), state: State{Made: true, Since: time.Now()}}
+	j := &job{spec: s, lane: laneOf(s.Probe), name: name, checker: newChecker(s.Settings), state: State{Made: true, Since: time.Now()}}
 	if before != nil {
 		j.checker, j.state, j.told = before.checker, before.state, before.told
 		j.checker.setSettings(s.Settings)
@@ -196,21 +198,26 @@ func (r *Runner) run() {
 
 // startDue starts the attempts that are due, as many as there are places, and
 // returns how long none will be; false: until it is kicked.
-func (r *Runner) startDue() (time.Duration, bool) {
+func (r *Runner) startDue() (wait time.Duration, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.running < r.cfg.Parallel && len(r.agenda) > 0 {
-		if wait := r.agenda[0].due - r.now(); wait > 0 {
-			return wait, true
+	for l := range lanes {
+		for a := &r.agenda[l]; r.running[l] < l.places(r.cfg.Parallel) && len(*a) > 0; {
+			if next := (*a)[0].due - r.now(); next > 0 {
+				if !ok || next < wait {
+					wait, ok = next, true
+				}
+				break
+			}
+			r.attempt(heap.Pop(a).(*job))
 		}
-		r.attempt(heap.Pop(&r.agenda).(*job))
 	}
-	return 0, false
+	return wait, ok
 }
 
 // attempt starts an attempt of j.
 func (r *Runner) attempt(j *job) {
-	r.running++
+	r.running[j.lane]++
 	ctx, cancel := context.WithTimeout(r.root, j.spec.Settings.ConnectTimeout)
 	j.cancel = cancel
 	probe, step := j.spec.Probe, j.checker.step
@@ -234,7 +241,7 @@ func (r *Runner) finish(j *job, res Result) {
 func (r *Runner) judge(j *job, res Result) func() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running--
+	r.running[j.lane]--
 	if j.gone || r.closed {
 		return nil
 	}

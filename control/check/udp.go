@@ -25,6 +25,14 @@ func (p UDP) Kind() string { return "UDP_CHECK" }
 // String is such as "UDP_CHECK 192.168.1.11:53 payload 0102".
 func (p UDP) String() string { return fmt.Sprintf("%s %v %v", p.Kind(), p.Peer, p.Ask) }
 
+// lane is that of attempts which last for all of their time.
+func (p UDP) lane() lane {
+	if p.Ask.Reply {
+		return swift
+	}
+	return silent
+}
+
 // randomPayload is the length of a payload that is not given, in bytes.
 const randomPayload = 32
 

@@ -56,6 +56,9 @@ func (c Check) Reason() string {
 	return ""
 }
 
+// Weight is that of the last result that was up.
+func (c Check) Weight() Weight { return c.weight }
+
 // after is c after r.
 func (c Check) after(r Result, p Policy) Check {
 	needed := p.Fall

@@ -177,11 +177,15 @@ const (
 	SMTPCheck                      // greet a mail server; Ask is an *ask.SMTP
 	DNSCheck                       // ask a name server; Ask is an *ask.DNS
 	UDPCheck                       // send a datagram; Ask is an *ask.UDP
+	MiscCheck                      // run a program; Ask is an *ask.Program
 )
+
+// Ported reports whether a check of this kind connects to a port of the server.
+func (k CheckKind) Ported() bool { return k != MiscCheck }
 
 // Stream reports whether a check of this kind makes a TCP connection, as clients of a
 // service do.
-func (k CheckKind) Stream() bool { return k != DNSCheck && k != UDPCheck }
+func (k CheckKind) Stream() bool { return k.Ported() && k != DNSCheck && k != UDPCheck }
 
 // String is the keyword of the kind.
 func (k CheckKind) String() string {
@@ -198,6 +202,8 @@ func (k CheckKind) String() string {
 		return "DNS_CHECK"
 	case UDPCheck:
 		return "UDP_CHECK"
+	case MiscCheck:
+		return "MISC_CHECK"
 	}
 	return "CHECK?"
 }
@@ -209,7 +215,7 @@ type Check struct {
 	// connection.
 	Ask         ask.Ask
 	ConnectIP   netip.Addr
-	ConnectPort uint16     // never 0
+	ConnectPort uint16     // 0 only if the Kind is not Ported
 	BindTo      netip.Addr // source address; invalid when the system chooses
 	BindPort    uint16     // source port; 0 when the system chooses
 	BindIf      string     // interface of the packets; empty: as routed

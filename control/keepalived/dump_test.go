@@ -56,9 +56,12 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		}
 		c.BindPort, c.Mark, c.LogAll = rapid.Uint16().Draw(t, "bind_port"), rapid.Uint32().Draw(t, "fwmark"), rapid.Bool().Draw(t, "log_all")
 		c.BindIf = rapid.SampledFrom([]string{"", "eth0"}).Draw(t, "bind_if")
-		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		switch rapid.IntRange(0, 5).Draw(t, "kind") {
 		case 4:
 			c.Kind, c.Ask = UDPCheck, drawUDP(t)
+		case 5:
+			*c = Check{Kind: MiscCheck, Ask: drawProgram(t), ConnectIP: addr, LogAll: c.LogAll, Timing: c.Timing}
+			c.ConnectTimeout = r.ConnectTimeout
 		case 1:
 			c.Kind, c.Ask = SMTPCheck, &ask.SMTP{Helo: rapid.SampledFrom([]string{"a.example", "a b#"}).Draw(t, "helo_name")}
 		case 2:
@@ -73,6 +76,13 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		r.Checks = append(r.Checks, c)
 	}
 	return r
+}
+
+// drawProgram makes any program, of a file without script_user.
+func drawProgram(t *rapid.T) *ask.Program {
+	c := rapid.SampledFrom([]Command{{Line: "/bin/a"}, {"/bin/a b 'c d'", "nobody", ""}, {"/bin/a b", "nobody", "users"}}).Draw(t, "program")
+	return &ask.Program{Line: c.Line, User: c.User, Group: c.Group, Dynamic: rapid.Bool().Draw(t, "dynamic"),
+		Timeout: time.Duration(rapid.IntRange(1, 4294).Draw(t, "misc_timeout")) * time.Second}
 }
 
 // drawUDP makes any question by a datagram.
@@ -175,6 +185,8 @@ func checkPrint(t *testing.T, c *Config, o Options) {
 	t.Helper()
 	text := dumped(t, c)
 	o.Files = memFiles(map[string]string{"f": text})
+	anybody := func(string) bool { return true }
+	o.Files.User, o.Files.Group = anybody, anybody           // those that are not there were reported before
 	o.Limits = Limits{FileSize: 1 << 26, TotalSize: 1 << 26} // groups make much of little
 	again, ds, err := Load("f", o)
 	if err != nil || ds.Max() > Note {

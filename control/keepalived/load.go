@@ -25,6 +25,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	r.noteIdleGroups()
 	r.reportNames()
 	r.reportCommand()
+	r.resolvePrograms()
 	for _, d := range r.late {
 		r.diags.put(d)
 	}

@@ -150,7 +150,7 @@ func (c *Check) node(r *RealServer, parent tuning) *Node {
 	n.HasBlock = true
 	var l lines
 	l.addIf(c.ConnectIP != r.Addr, "connect_ip", c.ConnectIP)
-	l.addIf(c.ConnectPort != r.Port, "connect_port", c.ConnectPort)
+	l.addIf(c.Kind.Ported() && c.ConnectPort != r.Port, "connect_port", c.ConnectPort)
 	l.addIf(c.BindTo.IsValid(), "bindto", c.BindTo)
 	l.addIf(c.BindPort != 0, "bind_port", c.BindPort)
 	l.addIf(c.BindIf != "", "bind_if", c.BindIf)
@@ -175,8 +175,19 @@ func (c *Check) node(r *RealServer, parent tuning) *Node {
 			defaults.DelayBeforeRetry = c.DelayLoop
 		}
 	}
-	if u, ok := c.Ask.(*ask.UDP); ok {
-		question.udp(u)
+	switch a := c.Ask.(type) {
+	case *ask.UDP:
+		question.udp(a)
+	case *ask.Program:
+		if parent.retry == nil {
+			defaults.Retry = 0
+		}
+		question.addIf(true, "misc_path", a.Line)
+		question.addIf(true, "misc_timeout", int(a.Timeout.Seconds()))
+		question.addIf(a.Dynamic, "misc_dynamic")
+		if a.User != "" {
+			question = append(question, &Node{Keyword: "user", Args: strings.Fields(a.User + " " + a.Group)})
+		}
 	}
 	c.Timing.linesBeside(&l, parent, defaults)
 	n.Children = append(l, question...)

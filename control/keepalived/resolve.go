@@ -235,7 +235,7 @@ func (s *serverDraft) at(port uint16) RealServer {
 	rs.Checks = nil
 	for _, c := range s.checks {
 		check := c.c
-		if check.ConnectPort == 0 {
+		if check.ConnectPort == 0 && check.Kind.Ported() {
 			check.ConnectPort = port
 		}
 		rs.Checks = append(rs.Checks, &check)
@@ -424,33 +424,7 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	s.s.InhibitOnFailure = or(t.inhibit, false)
 	s.s.SlowStart = or(t.slowStart, 0)
 	for _, c := range s.checks {
-		tuned := c.tuning.over(t)
-		if c.c.Timing = tuned.timing(); tuned.delayBeforeRetry == nil && c.delay > 0 {
-			c.c.DelayBeforeRetry = c.delay
-		}
-		if tuned.retry == nil && c.retry > 0 {
-			c.c.Retry = c.retry
-		}
-		if c.c.Kind == DNSCheck && tuned.delayBeforeRetry == nil {
-			c.c.DelayBeforeRetry = c.c.DelayLoop
-		}
-		if !c.c.ConnectIP.IsValid() {
-			c.c.ConnectIP = s.s.Addr
-		}
-		c.c.ConnectPort = uint16(or(c.port, uint32(s.written)))
-		if c.c.Kind == HTTPGet || c.c.Kind == SSLGet {
-			c.c.Ask = c.http.resolve(s.host, d.host)
-		}
-		if c.c.ConnectPort == 0 {
-			s.follows = true
-		}
-		if c.c.ConnectPort == 0 && portless {
-			r.leaveOut(c.node, &s.bad, "the service has no port, so connect_port is needed; the real server %s is left out", name())
-		}
-		if c.c.BindTo.IsValid() && !sameFamily(c.c.BindTo, c.c.ConnectIP) {
-			r.add(c.node, Error, "bindto %v and connect_ip %v are of different address families; bindto is left out", c.c.BindTo, c.c.ConnectIP)
-			c.c.BindTo = netip.Addr{}
-		}
+		r.resolveCheck(d, s, c, t, portless)
 	}
 }
 

@@ -242,7 +242,7 @@ func TestRules(t *testing.T) {
 		{"a status code that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\nstatus_code 200 299-200\n}\n}\n}"), 5, `f:10: error: status_code: "299-200" is no status code`, 1, 1},
 		{"a digest that is none", service("real_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\npath /\ndigest abc\n}\n}\n}"), 5, `f:10: error: digest: "abc" is not 32 hexadecimal digits`, 1, 1},
 		{"a wrong value in a host", service("real_server 10.0.0.2 80 {\nSMTP_CHECK {\nhost {\nconnect_port x\n}\n}\n}"), 5, `f:9: error: connect_port: "x" is not a whole number`, 1, 1},
-		{"MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /nowhere/x\n}\n}"), 5, "f:7: warning: MISC_CHECK: not made yet; a real server without another check is always taken as up", 1, 1},
+		{"MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /nowhere/x\n}\n}"), 0, "", 1, 1},
 		{"MISC_CHECK without its command", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path\n}\n}"), 5, "f:7: error: MISC_CHECK: misc_path is missing; the check is left out", 1, 1},
 		{"connect_timeout in MISC_CHECK", service("real_server 10.0.0.2 80 {\nMISC_CHECK {\nmisc_path /x\nconnect_timeout 3\n}\n}"), 5, "f:9: error: connect_timeout: belongs in", 1, 1},
 		{"a query that is none", service("real_server 10.0.0.2 80 {\nDNS_CHECK {\ntype X\n}\n}"), 5, `f:8: error: type: "X" is none of A, NS`, 1, 1},

@@ -15,11 +15,7 @@ const noStandIn = "a real server without another check is always taken as up: gi
 // otherCheckers are the blocks of those checks.
 func otherCheckers() []word {
 	connection := connectionWords()
-	general := slices.Concat(slices.DeleteFunc(tuningWords(0), func(w word) bool { return w.name == "connect_timeout" }), []word{{name: "log_all_failures", status: later, max: anyArgs, set: valid(isBool)}})
 	return []word{
-		missingCheck("MISC_CHECK", "misc_path", slices.Concat(general, commands("misc_path"), names(later, "misc_dynamic user"), []word{
-			{name: "misc_timeout", status: later, min: 1, max: anyArgs, set: valid(numbers(0, 1<<32-1))},
-		})),
 		missingCheck("PING_CHECK", "", connection),
 		missingCheck("FILE_CHECK", "track_file", names(later, "track_file weight dynamic")),
 		missingCheck("BFD_CHECK", "name", names(later, "name alpha")),

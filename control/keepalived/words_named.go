@@ -34,7 +34,7 @@ func namedCheckers() []word {
 		}},
 		{name: "DNS_CHECK", max: anyArgs, end: (*reader).endCheck, block: &block{name: "DNS_CHECK", words: query}, set: func(r *reader, n *Node) {
 			r.beginCheck(n)
-			r.check.retry = defaultDNSRetry
+			r.check.retry = pointer(uint32(defaultDNSRetry))
 			r.check.c.Kind, r.check.c.Ask = DNSCheck, &ask.DNS{Type: defaultDNSType, Name: defaultDNSName}
 		}},
 	}

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,9 +18,6 @@ type security struct {
 	command, vrrp *Node
 	absent        []*Node // the vrrp_scripts whose command is not there
 }
-
-// commands are words with a command that is not run yet.
-func commands(list string) []word { return commandWords(list, (*reader).setCommand) }
 
 // vrrpCommands are those that count with a vrrp_instance only.
 func vrrpCommands(list string) []word { return commandWords(list, (*reader).setVRRPCommand) }
@@ -105,14 +103,23 @@ const defaultUser = "keepalived_script"
 
 // checkUser reports a user or a group that this host does not have.
 func (r *reader) checkUser(n *Node) {
+	if what := r.noSuchUser(n); what != "" {
+		r.add(n, Warning, "%s, and keepalived leaves the line out", what)
+	}
+}
+
+// noSuchUser says which of USER [GROUP] is missing, in the line or on this host; empty:
+// none.
+func (r *reader) noSuchUser(n *Node) string {
 	switch {
 	case len(n.Args) == 0:
-		r.add(n, Warning, "a user is missing, and keepalived leaves the line out")
+		return "a user is missing"
 	case !r.opt.Files.User(n.Args[0]):
-		r.add(n, Warning, "there is no user %s here, and keepalived leaves the line out", n.Args[0])
+		return fmt.Sprintf("there is no user %s here", n.Args[0])
 	case len(n.Args) > 1 && !r.opt.Files.Group(n.Args[1]):
-		r.add(n, Warning, "there is no group %s here, and keepalived leaves the line out", n.Args[1])
+		return fmt.Sprintf("there is no group %s here", n.Args[1])
 	}
+	return ""
 }
 
 // endTrackScript notes the command of a vrrp_script, whatever tracks it.

@@ -33,8 +33,11 @@ type checkDraft struct {
 	tuning tuning
 	delay  time.Duration // default of delay_before_retry; 0: that of most checks
 	http   *httpDraft    // nil: it is no HTTP_GET or SSL_GET
-	retry  uint32        // default of retry; 0: that of most checks
+	retry  *uint32       // default of retry; nil: that of most checks
 	hosts  []*checkDraft // the host blocks of an SMTP_CHECK
+
+	command  *Node // of a MISC_CHECK; nil: none was read
+	userless bool  // its user is not there
 }
 
 // serverWords are the words of real_server.
@@ -52,6 +55,7 @@ func serverWords() []word {
 		httpCheckers(),
 		namedCheckers(),
 		udpChecker(),
+		miscChecker(),
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),
@@ -86,9 +90,13 @@ func connectionWords() []word {
 					r.check.c.Mark = v
 				}
 			}},
-			{name: "log_all_failures", max: 1, set: boolean(func(r *reader) *bool { return &r.check.c.LogAll })},
+			logAllWord(),
 		},
 	)
+}
+
+func logAllWord() word {
+	return word{name: "log_all_failures", max: 1, set: boolean(func(r *reader) *bool { return &r.check.c.LogAll })}
 }
 
 func (r *reader) beginServer(n *Node) {

@@ -239,6 +239,11 @@ func tuningWords(minRetry uint32) []word {
 	return append(timingWords(minRetry), word{name: "alpha", max: 1, set: inherited(func(t *tuning) **bool { return &t.alpha })})
 }
 
+// delayWords are those of them that are for checks which do not connect.
+func delayWords(minRetry uint32) []word {
+	return slices.DeleteFunc(tuningWords(minRetry), func(w word) bool { return w.name == "connect_timeout" })
+}
+
 // timingWords are those of them that are read alike everywhere.
 func timingWords(minRetry uint32) []word {
 	return []word{

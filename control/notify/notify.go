@@ -3,9 +3,7 @@ package notify
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -182,23 +180,10 @@ func (n *Notifier) run(j job) {
 
 // failure says why a command failed; empty: it did not.
 func failure(o script.Outcome, err error) string {
-	text := ""
-	switch {
-	case err != nil:
+	if err != nil {
 		return err.Error()
-	case o.TimedOut:
-		text = "killed, because it took too long"
-	case o.Signal != 0:
-		text = fmt.Sprintf("ended by signal %d", o.Signal)
-	case o.Code != 0:
-		text = fmt.Sprintf("exit code %d", o.Code)
-	default:
-		return ""
 	}
-	if line, _, _ := strings.Cut(strings.TrimSpace(string(o.Output)), "\n"); line != "" {
-		text += ": " + line
-	}
-	return text
+	return o.Failure()
 }
 
 // ended counts a command, and logs its failure if that is another than the last time.

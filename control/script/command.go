@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -47,6 +48,29 @@ type Outcome struct {
 }
 
 const defaultOutput = 4096
+
+// Stuck is how long a program that was killed is waited for.
+const Stuck = 2 * time.Second
+
+// Failure says why a program failed, with the first line that it printed; empty: it did
+// not.
+func (o *Outcome) Failure() string {
+	text := ""
+	switch {
+	case o.TimedOut:
+		text = "killed, because it took too long"
+	case o.Signal != 0:
+		text = fmt.Sprintf("ended by signal %d", o.Signal)
+	case o.Code != 0:
+		text = fmt.Sprintf("exit code %d", o.Code)
+	default:
+		return ""
+	}
+	if line, _, _ := strings.Cut(strings.TrimSpace(string(o.Output)), "\n"); line != "" {
+		text += ": " + line
+	}
+	return text
+}
 
 // Errors of Run.
 var (

@@ -27,10 +27,11 @@ func (c *Command) credential() (*syscall.Credential, error) {
 	}
 	if c.Group != "" {
 		g, err := user.LookupGroup(c.Group)
+		if _, e := number(c.Group); err != nil && e == nil {
+			g, err = user.LookupGroupId(c.Group)
+		}
 		if err != nil {
-			if g, err = user.LookupGroupId(c.Group); err != nil {
-				return nil, fmt.Errorf("group %s: %w", c.Group, err)
-			}
+			return nil, fmt.Errorf("run as a member of %s: %w", c.Group, err)
 		}
 		if gid, err = number(g.Gid); err != nil {
 			return nil, err
@@ -45,10 +46,11 @@ func (c *Command) credential() (*syscall.Credential, error) {
 // lookupUser finds a user by name or number.
 func lookupUser(name string) (*user.User, error) {
 	u, err := user.Lookup(name)
+	if _, e := number(name); err != nil && e == nil {
+		u, err = user.LookupId(name)
+	}
 	if err != nil {
-		if u, err = user.LookupId(name); err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
+		return nil, fmt.Errorf("run as %s: %w", name, err)
 	}
 	return u, nil
 }

@@ -12,13 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Times that are fixed.
-const (
-	drain = 100 * time.Millisecond // for the output of processes that were left behind
-	stuck = 2 * time.Second        // after SIGKILL
-)
+// drain is the time for the output of processes that were left behind.
+const drain = 100 * time.Millisecond
 
-// Run runs c and waits for its end, for at most its Timeout, its Grace and two seconds.
+// Run runs c and waits for its end, for at most its Timeout, its Grace and Stuck.
 // The error says that it could not be started, or ErrStuck; how it ended is no error.
 func Run(ctx context.Context, c Command) (Outcome, error) {
 	cmd, err := prepare(c)
@@ -103,7 +100,7 @@ func (p *process) wait(ctx context.Context, c *Command) (Outcome, error) {
 			p.within(c.Grace)
 		}
 		p.signal(unix.SIGKILL)
-		if !p.within(stuck) {
+		if !p.within(Stuck) {
 			go func() { _ = p.cmd.Wait() }() // whenever that is
 			o.Code = -1
 			return o, ErrStuck

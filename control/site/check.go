@@ -22,15 +22,14 @@ func (e Checked) apply(s *State) ([]Notice, error) {
 	return append(p.notices(was.Up(), h.Up(), h.Reason()), s.demandOf(p)...), nil
 }
 
-// CheckUp reports whether the check with this ID is taken as up; ok is false if it
-// is not one of Checks. The runner of the checks may know better, if a check went
+// Check is the state of the check with this ID; ok is false if it is not one of Checks. The runner of the checks may know better, if a check went
 // and returned unnoticed: then a Checked says so.
-func (s *State) CheckUp(id string) (up, ok bool) {
+func (s *State) Check(id string) (c health.Check, ok bool) {
 	at, ok := s.plan.checks[id]
 	if !ok || !s.placed(s.plan.probed[at.server].addr) {
-		return false, false
+		return c, false
 	}
-	return s.healthOf(at.server).Check(at.check).Up(), true
+	return s.healthOf(at.server).Check(at.check), true
 }
 
 func (e Tick) apply(s *State) ([]Notice, error) {

@@ -303,8 +303,8 @@ func TestHealthLivesThroughAReloadOfSettings(t *testing.T) {
 		t.Errorf("the servers are %q, want the first inhibited", got)
 	}
 	id := sc.s.Checks()[0].ID
-	if up, ok := sc.s.CheckUp(id); up || !ok {
-		t.Errorf("%s is up: %v, known: %v", id, up, ok)
+	if k, ok := sc.s.Check(id); k.Up() || !ok {
+		t.Errorf("%s is up: %v, known: %v", id, k.Up(), ok)
 	}
 	sc.do(Checked{ID: id, Result: health.Result{Up: true}, Now: sc.s.now})
 	if got := sc.servers("192.168.1.100", 80); got != "11*3 12*1" {
