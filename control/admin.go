@@ -25,7 +25,7 @@ type editRequest struct {
 	reply chan<- []error // has room for one: an error for each edit, or one
 }
 
-var errStopping = errors.New("the director is stopping")
+var errStopping error = api.ErrUnavailable
 
 // Edit implements api.Admin. Edits of the table that follow each other are one
 // event, so that restoring a whole table is.
@@ -68,7 +68,8 @@ func (a *admin) Edit(ctx context.Context, edits []api.Edit) ([]error, error) {
 // other makes an edit that is not one of the table.
 func (a *admin) other(ctx context.Context, edits []api.Edit, refused []error) error {
 	if t := edits[0].Timeouts; edits[0].Op == api.SetTimeouts {
-		_, err := a.loop.ask(ctx, editRequest{event: site.TimeoutsSet{Timeouts: site.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}}})
+		errs, err := a.loop.ask(ctx, editRequest{event: site.TimeoutsSet{Timeouts: site.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}}})
+		copy(refused, errs)
 		return err
 	}
 	errs, err := a.Director.Edit(ctx, edits)

@@ -30,11 +30,21 @@ func (h adminHandler) edit(w http.ResponseWriter, r *http.Request) {
 	}
 	patient(w, reloadPatience)
 	refused, err := h.admin.Edit(r.Context(), edits)
+	if err != nil {
+		answer(w, nil, unknownOutcome(err))
+		return
+	}
 	all := make([]*Refusal, len(refused))
 	for i := range refused {
 		all[i] = refusalOf(refused[i])
 	}
-	answer(w, all, err)
+	answer(w, all, nil)
+}
+
+// unknownOutcome is the error of edits of which it is not known what was done: no
+// fault of the client's.
+func unknownOutcome(err error) error {
+	return &Refusal{ErrUnavailable.Code, err.Error()}
 }
 
 // DecodeEdits reads a list of edits as JSON. Words that it does not know are an
@@ -66,7 +76,12 @@ func (h adminHandler) services(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h adminHandler) conns(w http.ResponseWriter, r *http.Request) {
-	streamAll(w, h.admin.Conns(r.Context()))
+	f, err := connFilterIn(r.URL.Query())
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	streamAll(w, f.of(h.admin.Conns(r.Context())))
 }
 
 func (h adminHandler) timeouts(w http.ResponseWriter, r *http.Request) {

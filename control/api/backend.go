@@ -16,6 +16,9 @@ type Backend struct {
 type Viewer interface {
 	// Status is the state now. The caller may change it.
 	Status() *Status
+	// Service is a service of the Status alone; nil: there is none. The caller may
+	// change it.
+	Service(ServiceKey) *Service
 }
 
 // An Inspector looks into the director.

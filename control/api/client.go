@@ -136,11 +136,12 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	}
 	defer drain(resp.Body)
 	r := &Refusal{}
+	known := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(r) == nil && r.Text != ""
 	switch {
-	case resp.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("the director at %s does not know %s: it is older than this command", c.socket, path)
-	case json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(r) == nil && r.Text != "":
+	case known && !errors.Is(r, ErrNoPath) && !errors.Is(r, ErrNoMethod):
 		return nil, r
+	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusMethodNotAllowed:
+		return nil, fmt.Errorf("the director at %s does not know %s: it is older than this command", c.socket, path)
 	}
 	return nil, fmt.Errorf("ask the director at %s: %s", c.socket, resp.Status)
 }

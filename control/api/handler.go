@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,14 +20,42 @@ func Handler(b Backend) http.Handler {
 		}
 		mux.HandleFunc(pattern, h)
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			w = &unroutedWriter{w}
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
+
+// An unroutedWriter replaces the mux's own answer to a request that has no handler,
+// which is text, by a Refusal. The headers stay: Allow is among them.
+type unroutedWriter struct{ http.ResponseWriter }
+
+// WriteHeader keeps the mux's status.
+func (u *unroutedWriter) WriteHeader(code int) {
+	refusal := ErrNoPath
+	if code == http.StatusMethodNotAllowed {
+		refusal = ErrNoMethod
+	}
+	u.Header().Set("Content-Type", jsonType)
+	u.ResponseWriter.WriteHeader(code)
+	_ = json.NewEncoder(u.ResponseWriter).Encode(refusal) // it fails when the client has gone
+}
+
+// Write drops the text.
+func (u *unroutedWriter) Write(b []byte) (int, error) { return len(b), nil }
 
 // routes are all requests; nil where b lacks the part that answers them.
 func routes(b Backend) map[string]http.HandlerFunc {
 	all := map[string]http.HandlerFunc{
 		"GET /v1/status": nil, "GET /v1/explain": nil, "GET /v1/sticky": nil, "GET /v1/trace": nil, "GET /v1/events": nil,
 		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
+		"GET /v1/openapi.yaml": description,
+	}
+	resources{b.Viewer, b.Admin}.routes(all)
+	if b.Viewer == nil || b.Admin == nil {
+		resources{}.without(all)
 	}
 	if b.Viewer != nil {
 		all["GET /v1/status"] = func(w http.ResponseWriter, _ *http.Request) { answer(w, finished(b.Viewer.Status()), nil) }
@@ -108,22 +137,44 @@ func answerTo[T any](f func(Question) (*T, error)) http.HandlerFunc {
 	}
 }
 
-// answer writes v, or err, as JSON. An error of writing means that the client
-// has gone.
+// jsonType is the media type of answers that are one value.
+const jsonType = "application/json"
+
+// answer writes v, or err, as JSON.
 func answer(w http.ResponseWriter, v any, err error) {
-	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		code := http.StatusBadRequest
-		switch {
-		case errors.Is(err, ErrBusy):
-			code = http.StatusConflict
-		case errors.Is(err, ErrUnsupported):
-			code = http.StatusNotImplemented
-		}
-		w.WriteHeader(code)
-		v = refusalOf(err)
+		answerWith(w, statusOf(err), refusalOf(err))
+		return
 	}
+	answerWith(w, http.StatusOK, v)
+}
+
+// answerWith writes v as JSON. An error of writing means that the client has gone.
+func answerWith(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", jsonType)
+	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(v)
+}
+
+// statusOf is the HTTP status of a refusal: 4xx where the request was at fault, and
+// nothing was changed.
+func statusOf(err error) int {
+	for _, s := range []struct {
+		refusal *Refusal
+		code    int
+	}{
+		{ErrBusy, http.StatusConflict}, {ErrServiceExists, http.StatusConflict}, {ErrServerExists, http.StatusConflict},
+		{ErrNoService, http.StatusNotFound}, {ErrNoServer, http.StatusNotFound}, {ErrNotDefined, http.StatusNotFound},
+		{ErrMemory, http.StatusInsufficientStorage}, {ErrUnsupported, http.StatusNotImplemented}, {ErrUnavailable, http.StatusServiceUnavailable},
+	} {
+		if errors.Is(err, s.refusal) {
+			return s.code
+		}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return http.StatusServiceUnavailable // the client has gone
+	}
+	return http.StatusBadRequest
 }
 
 // refusalOf is err as it goes over the wire; nil for nil.

@@ -65,6 +65,15 @@ type viewer api.Status
 
 func (v *viewer) Status() *api.Status { st := api.Status(*v); return &st }
 
+func (v *viewer) Service(k api.ServiceKey) *api.Service {
+	for _, s := range v.Services {
+		if s.ServiceKey == k {
+			return &s
+		}
+	}
+	return nil
+}
+
 // inspector answers with what it has.
 type inspector struct {
 	explain     func(api.Question) (*api.Explained, error)

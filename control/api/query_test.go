@@ -176,6 +176,9 @@ func TestEachRequestNeedsItsPart(t *testing.T) {
 	n := 0
 	for pattern := range routes(Backend{}) {
 		method, path, _ := strings.Cut(pattern, " ")
+		if path == "/v1/openapi.yaml" {
+			continue // it needs none
+		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		want := fmt.Sprintf("{\"code\":\"unsupported\",\"error\":\"%s is not supported\"}\n", path)
@@ -184,7 +187,7 @@ func TestEachRequestNeedsItsPart(t *testing.T) {
 		}
 		n++
 	}
-	if n != 10 {
+	if n != 20 {
 		t.Errorf("%d requests", n)
 	}
 	for _, c := range []struct {

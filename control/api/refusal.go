@@ -35,6 +35,16 @@ var (
 // ErrBusy says that the request is for one client at a time, and another client has it.
 var ErrBusy = &Refusal{"busy", "another client has it"}
 
+// ErrUnavailable says that the director does not answer now, because it is about to
+// stop. It is not known what it has done of the request.
+var ErrUnavailable = &Refusal{"unavailable", "the director is stopping"}
+
+// The refusals of requests that the API does not have.
+var (
+	ErrNoPath   = &Refusal{"no-path", "no such path; GET /v1/openapi.yaml lists them"}
+	ErrNoMethod = &Refusal{"no-method", "this path does not have this method"}
+)
+
 // ErrUnsupported says that this director does not support the request.
 var ErrUnsupported = &Refusal{"unsupported", "not supported"}
 

@@ -34,6 +34,21 @@ func (i *Inspector) Status() *api.Status {
 	return st
 }
 
+// Service is a service of the status; nil: there is none.
+func (i *Inspector) Service(k api.ServiceKey) *api.Service {
+	key, err := director.Key(k)
+	if err != nil {
+		return nil
+	}
+	v, ok := i.View().State.View(key)
+	if !ok {
+		return nil
+	}
+	now, _ := i.Engine.Service(key)
+	out := i.service(&v, &now, i.removed()[key])
+	return &out
+}
+
 // notMade tells of real servers of which nothing is known, because this host
 // cannot make their checks: a line for each reason, but for links that are down, which
 // are problems already.

@@ -76,13 +76,16 @@ func (s *State) Apply(e Event) (*State, []Notice, error) {
 // The apply methods of the events change a State that is not known elsewhere yet.
 // What it shares with the one before does not change.
 
+// maxTimeout is the longest timeout of connections, in seconds: 31 days.
+const maxTimeout = 31 * 86400
+
 func (e TimeoutsSet) apply(s *State) ([]Notice, error) {
 	for _, t := range []struct {
 		in  *int
 		set int
 	}{{&s.timeouts.TCP, e.TCP}, {&s.timeouts.TCPFin, e.TCPFin}, {&s.timeouts.UDP, e.UDP}} {
-		if t.set < 0 {
-			return nil, fmt.Errorf("timeout of %d seconds: negative", t.set)
+		if t.set < 0 || t.set > maxTimeout {
+			return nil, fmt.Errorf("timeout of %d seconds: not 0 to %d", t.set, maxTimeout)
 		}
 		if t.set > 0 {
 			*t.in = t.set

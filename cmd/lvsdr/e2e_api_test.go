@@ -1,0 +1,109 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"lvsdr/bench/netlab"
+	"lvsdr/control/api/apitest"
+)
+
+// curl makes a request of the director with curl, and wants a whole answer.
+func curl(t *testing.T, socket string, args ...string) *http.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, tool(t, "curl", "curl"), append([]string{"-sS", "-i", "--raw", "--unix-socket", socket}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("curl %v: %v\n%s", args, err, out)
+	}
+	r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(out)), nil)
+	if err != nil {
+		t.Fatalf("curl %v: %v\n%s", args, err, out)
+	}
+	return r
+}
+
+// body is the body of an answer.
+func body(t *testing.T, r *http.Response) string {
+	t.Helper()
+	var b strings.Builder
+	if _, err := bufio.NewReader(r.Body).WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Somebody who has curl alone reads and edits a running director; what it answers is
+// as its own description says.
+func TestTheAPIWithCurl(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
+	d := direct(t, lab, lab.Config(rotating()))
+	get(t, lab, 4)
+	s, err := apitest.Load([]byte(body(t, curl(t, d.Socket, "http://lvsdr/v1/openapi.yaml"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vip, rs := lab.Spec.VIP.String(), lab.Servers[1].Addr.String()
+	web := "/v1/services/tcp-" + vip + "-" + strconv.Itoa(port)
+	server := web + "/servers/" + rs + "-" + strconv.Itoa(port)
+	ask := func(method, target, text string, status int, want string) {
+		t.Helper()
+		args := []string{"-X", method, "http://lvsdr" + target}
+		if text != "" {
+			args = append(args, "-d", text)
+		}
+		r := curl(t, d.Socket, args...)
+		got := body(t, r)
+		if r.StatusCode != status || !strings.Contains(got, want) {
+			t.Errorf("%s %s %s: %s, want %d with %s: %s", method, target, text, r.Status, status, want, got)
+		}
+		path, _, _ := strings.Cut(target, "?")
+		if err := s.Answer(method, path, r.StatusCode, r.Header, []byte(got)); err != nil && !strings.Contains(want, "no-path") {
+			t.Error(err)
+		}
+	}
+	for _, c := range []struct {
+		method, target, text string
+		status               int
+		want                 string
+	}{
+		{"GET", "/v1/status", "", 200, vip},
+		{"GET", "/v1/explain?client=" + lab.Clients[0].Addr.String() + "&address=" + vip + "&port=" + strconv.Itoa(port), "", 200, `"verdict":"forward"`},
+		{"GET", "/v1/sticky?client=" + lab.Clients[0].Addr.String(), "", 200, `"persistence":0`},
+		{"GET", "/v1/services", "", 200, `"scheduler"`},
+		{"GET", "/v1/connections?server=" + rs, "", 200, rs},
+		{"GET", "/v1/timeouts", "", 200, `"tcp":900`},
+		{"GET", web, "", 200, `"owner":"file"`},
+		{"GET", web + "/servers", "", 200, rs},
+		{"GET", server, "", 200, `"up":true`},
+		{"PUT", server, `{"weight":0}`, 200, `"state":"quiesced: weight 0"`},
+		{"POST", "/v1/services", `{"protocol":"udp","address":"` + vip + `","port":53,"one_packet":true}`, 201, `"owner":"runtime"`},
+		{"POST", "/v1/services", `{"protocol":"udp","address":"203.0.113.1","port":53}`, 400, "203.0.113.1"},
+		{"PUT", "/v1/services/udp-" + vip + "-53/servers/" + rs + "-53", `{"weight":2}`, 201, `"weight":2`},
+		{"PUT", "/v1/services/udp-" + vip + "-53/servers/" + rs + "-53", `{"heft":2}`, 400, "heft"},
+		{"DELETE", "/v1/services/udp-" + vip + "-53", "", 204, ""},
+		{"GET", "/v1/services/udp-" + vip + "-53", "", 404, "no-service"},
+		{"PUT", "/v1/timeouts", `{"tcp":77}`, 200, `"tcp":77`},
+		{"PUT", "/v1/timeouts", `{"tcp":-77}`, 400, "-77"},
+		{"POST", "/v1/edits", `[{"op":"zero"},{"op":"del-service","service":{"fwmark":9,"port":0}}]`, 200, `[null,{"code":"no-service"`},
+		{"POST", "/v1/reload", "", 200, `"changes":[]`},
+		{"GET", "/v1/nothing", "", 404, "no-path"},
+	} {
+		ask(c.method, c.target, c.text, c.status, c.want)
+	}
+	if tally := get(t, lab, 8); len(tally.ByServer) != 1 {
+		t.Errorf("a server of weight 0 answers: %v", tally.ByServer)
+	}
+	ask("PUT", server, `{"weight":1}`, 200, `"state":"up`)
+	if tally := get(t, lab, 8); len(tally.ByServer) != 2 {
+		t.Errorf("of two servers answer %v", tally.ByServer)
+	}
+}

@@ -1,0 +1,3 @@
+// Package apitest judges requests and answers of the control interface by its
+// description, for tests.
+package apitest
