@@ -46,6 +46,7 @@ type daemon struct {
 	keeper    *neighbour.Keeper
 	nics      *nics.NICs
 	checks    *check.Runner
+	notifier  *notify.Notifier
 	actors    actor.All
 	loop      *loop
 	inspector *inspect.Inspector
@@ -79,7 +80,7 @@ func open(o *Options) (d *daemon, err error) {
 	d.loop.use(o, d.actors)
 	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
-		NICs: d.nics, ARP: d.countARP, Check: d.checks.State, Log: o.Log.Info}
+		NICs: d.nics, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Log: o.Log.Info}
 	return d, nil
 }
 
@@ -150,7 +151,8 @@ func (d *daemon) openActors() (err error) {
 	a.NICs = d.nics
 	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked})
 	a.Checks = d.checks
-	a.Notifier = notify.New(notify.Config{Log: o.Log})
+	d.notifier = notify.New(notify.Config{Log: o.Log})
+	a.Notifier = d.notifier
 	if router, err := drroute.New(); err != nil {
 		o.Log.Warn("real servers are not checked by Direct Routing", "error", err)
 	} else {

@@ -141,6 +141,7 @@ func (l *loop) endReload() {
 	l.base.Reloads++
 	l.base.ConfigErr = ""
 	if r.err != nil {
+		l.base.Refused++
 		l.base.ConfigErr = r.err.Error()
 		l.log.Error("reload refused, the last good configuration stays in force", "error", r.err)
 		l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ConfigRefused, Text: r.err.Error()})

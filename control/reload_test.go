@@ -42,19 +42,19 @@ func TestAReloadIsPutInForceOrRefusedAsAWhole(t *testing.T) {
 					t.Errorf("told %q, %d reloads", r.notified, v.Reloads)
 				}
 				if c.refused != "" {
-					if err == nil || !strings.Contains(err.Error(), c.refused) || v.ConfigErr != err.Error() || r.lines("reload refused") != 1 {
+					if err == nil || !strings.Contains(err.Error(), c.refused) || v.ConfigErr != err.Error() || v.Refused != 1 || r.lines("reload refused") != 1 {
 						t.Errorf("error %v, published %q; log:\n%s", err, v.ConfigErr, &r.log)
 					}
 					if got := r.world(); got != before {
 						t.Errorf("a refused file leads to\n%s\nbefore\n%s", got, before)
 					}
 					r.loadErr = nil
-					if _, err := r.reload(start); err != nil || r.l.view.Load().ConfigErr != "" {
+					if _, err := r.reload(start); err != nil || r.l.view.Load().ConfigErr != "" || r.l.view.Load().Refused != 1 {
 						t.Errorf("the file as it was is refused too: %v", err)
 					}
 					return
 				}
-				if err != nil || !slices.Equal(done.Changes, c.changes) || v.ConfigErr != "" || r.lines("configuration reloaded") != 1 {
+				if err != nil || !slices.Equal(done.Changes, c.changes) || v.ConfigErr != "" || v.Refused != 0 || r.lines("configuration reloaded") != 1 {
 					t.Errorf("error %v, changes %q; log:\n%s", err, done, &r.log)
 				}
 			})

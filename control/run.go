@@ -57,6 +57,8 @@ type Options struct {
 	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.
 	Socket string
+	// Metrics is the address at which Prometheus is told how things stand; empty: none.
+	Metrics string
 	// Version is the version that the status reports.
 	Version string
 	Log     *slog.Logger
@@ -144,6 +146,9 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	t.need("reload requests", func(ctx context.Context) error { return passOn(ctx, reload, box) })
 	if d.o.XDP {
 		d.useXDP(t)
+	}
+	if d.o.Metrics != "" {
+		t.keep("telling Prometheus at "+d.o.Metrics, d.tellPrometheus)
 	}
 	if d.o.Watchdog > 0 {
 		t.need("watchdog", d.watchdog().Run)

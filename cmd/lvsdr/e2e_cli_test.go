@@ -231,7 +231,7 @@ func TestSmallVerbs(t *testing.T) {
 func TestACommandLineThatMakesNoSenseEndsWith2(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"nonsense", "--nonsense", "run --nonsense", "run extra", "run --workers many", "run --workers 1000", "run --workers 0", "run -t --workers -1", "run -t --persistence-default soon",
+		"nonsense", "--nonsense", "run --nonsense", "run extra", "run --workers many", "run --workers 1000", "run --workers 0", "run -t --workers -1", "run -t --metrics localhost", "run --metrics 127.0.0.1:0", "run -t --persistence-default soon",
 		"run --log-format colours", "run --log-level loud", "status extra", "status --socket", "simulate", "lab extra", "version extra",
 	} {
 		t.Run(args, func(t *testing.T) {

@@ -21,6 +21,7 @@ const keepalivedConfig = "/etc/keepalived/keepalived.conf"
 // runFlags are the flags of run.
 type runFlags struct {
 	config, configID, iface, socket   string
+	metrics                           string
 	persistence                       string
 	noConfig, test, localClients, xdp bool
 	serveRest                         bool
@@ -85,6 +86,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.Lookup("ipvs").DefValue = "" // the help shows "[]" otherwise
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	fl.StringVar(&f.metrics, "metrics", "", "`ADDRESS:PORT` at which Prometheus finds /metrics, such as 127.0.0.1:9477 (docs/metrics.md)")
 	socketFlag(cmd, &f.socket)
 	completesFlag(cmd, "interface", interfaces)
 	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
@@ -119,7 +121,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), ServeRest: f.serveRest,
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
-		Tunables: tunables, Socket: f.socket, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
+		Tunables: tunables, Socket: f.socket, Metrics: f.metrics, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {
 		return exitError{bad.Found.ExitCode(), err}

@@ -11,6 +11,7 @@ import (
 
 	"lvsdr/control"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/metrics"
 	"lvsdr/control/nics"
 )
 
@@ -20,6 +21,11 @@ func (f *runFlags) options() (keepalived.Options, error) {
 	o := keepalived.Options{ConfigID: f.configID, IPv6: true}
 	if err := nics.CheckWorkers(f.workers, runtime.NumCPU()); err != nil {
 		return o, exitError{usageCode, fmt.Errorf("--workers %w", err)}
+	}
+	if f.metrics != "" {
+		if err := metrics.CheckAddr(f.metrics); err != nil {
+			return o, exitError{usageCode, fmt.Errorf("--metrics %w", err)}
+		}
 	}
 	switch f.persistence {
 	case "":

@@ -11,6 +11,8 @@ type Status struct {
 	ConfigTime time.Time            `json:"config_time"`            // when the configuration in force was loaded
 	ConfigErr  string               `json:"config_error,omitempty"` // why the last reload was refused
 	Reloads    int                  `json:"reloads"`                // tried since the start, good and bad
+	Refused    int                  `json:"reloads_refused"`        // of them
+	Workers    int                  `json:"workers"`                // of each interface
 	Active     bool                 `json:"active"`                 // the VIPs are announced
 	Local      string               `json:"local_clients"`          // clients on this host: "served", "off", or why they are not served
 	Services   []Service            `json:"services"`
@@ -19,7 +21,17 @@ type Status struct {
 	Verdicts   map[string]string    `json:"verdicts"` // of each reason: forward, drop, answer or arp
 	Ports      map[string]PortStats `json:"ports"`    // by interface
 	ARP        map[string]uint64    `json:"arp"`      // ARP frames, by what became of them
+	Notify     Notifications        `json:"notifications"`
 	Problems   []string             `json:"problems,omitempty"`
+}
+
+// Notifications count how the administrator's programs were told of changes.
+type Notifications struct {
+	Run       uint64 `json:"run"`        // commands that have ended
+	Failed    uint64 `json:"failed"`     // of them
+	Dropped   uint64 `json:"dropped"`    // commands that were not run, for want of room in the queue
+	Lines     uint64 `json:"lines"`      // written to FIFOs
+	LostLines uint64 `json:"lost_lines"` // for which a FIFO had no room
 }
 
 // LocalServed is the Local of a Status where clients on this host are served.
@@ -108,5 +120,6 @@ type Check struct {
 	Reason   string    `json:"reason"` // of the last attempt that failed
 	Attempts uint64    `json:"attempts"`
 	Failures uint64    `json:"failures"`
+	Took     float64   `json:"took"`          // by the last attempt, seconds
 	Next     time.Time `json:"next,omitzero"` // attempt
 }

@@ -64,7 +64,7 @@ func TestStatusAsText(t *testing.T) {
 	st := &api.Status{Version: "1.2", PID: 77, Started: start, Time: start.Add(90 * time.Second), Active: true, ConfigErr: "line 3", Local: "served",
 		Problems: []string{"eth9 is down"}, Services: []api.Service{web(), mark}, Table: api.Table{Entries: 1, Limit: 2, Evicted: 3},
 		Ports:   map[string]api.PortStats{"eth1": {Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}, "eth0": {Received: 1, Missed: 2, MissedSYN: 9, Truncated: 3}},
-		Reasons: map[string]uint64{"hit": 5, "scheduled": 9, "arp": 5}, ARP: map[string]uint64{"answered": 1}}
+		Reasons: map[string]uint64{"hit": 5, "scheduled": 9, "arp": 5}, ARP: map[string]uint64{"answered": 1}, Notify: api.Notifications{Run: 9, Failed: 2, Dropped: 3, Lines: 40, LostLines: 5}}
 	wantText(t, text(t, st), `lvsdr 1.2, process 77, announcing its VIPs, up 1m30s
 the last reload was refused: line 3
 clients on this host: served
@@ -84,6 +84,7 @@ fwmark 7 IPv6, made by ipvsadm, rr, not persistent: 0 connections, 0 packets, 0 
   no real server
 
 connection table: 1 of 2 entries, 3 evicted
+notifications: 9 commands run, 2 of them failed, 3 dropped; 40 lines to FIFOs, 5 lost
 
 INTERFACE  RECEIVED  MISSED  MISSED SYN  TRUNCATED  SENT  BY XDP  SEND FULL  SEND ERROR
 eth0       1         2       9           3          0     0       0          0
@@ -97,7 +98,10 @@ hit        5
 ARP       COUNT
 answered  1
 `)
-	st.Active = false
+	st.Active, st.Notify = false, api.Notifications{}
+	if got := text(t, st); strings.Contains(got, "notifications") {
+		t.Errorf("nobody is to be told, and it printed %s", got)
+	}
 	if got := text(t, st); !strings.HasPrefix(got, "lvsdr 1.2, process 77, silent, ") {
 		t.Errorf("printed %s", got)
 	}

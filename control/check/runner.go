@@ -63,6 +63,8 @@ type Runner struct {
 	agenda  [lanes]agenda
 	running [lanes]int
 	news    []*job // to be reported
+	// latencies are how long attempts took.
+	latencies map[latencyKey]*Latency
 }
 
 // New makes a Runner without checks. Close it.
@@ -82,6 +84,8 @@ func New(cfg Config) *Runner {
 		kick:  make(chan struct{}, 1),
 		wake:  make(chan struct{}, 1),
 		jobs:  make(map[string]*job),
+
+		latencies: make(map[latencyKey]*Latency),
 	}
 	r.root, r.stop = context.WithCancel(context.Background())
 	r.wg.Go(r.run)
@@ -223,13 +227,15 @@ func (r *Runner) attempt(j *job) {
 	probe, step := j.spec.Probe, j.checker.step
 	r.wg.Go(func() {
 		defer cancel()
-		r.finish(j, attempt(ctx, probe, step))
+		start := r.now()
+		res := attempt(ctx, probe, step)
+		r.finish(j, res, r.now()-start)
 	})
 }
 
-// finish takes the result of an attempt of j.
-func (r *Runner) finish(j *job, res Result) {
-	line := r.judge(j, res)
+// finish takes the result of an attempt of j, and how long that took.
+func (r *Runner) finish(j *job, res Result, took time.Duration) {
+	line := r.judge(j, res, took)
 	signal(r.kick)
 	if line != nil {
 		line()
@@ -238,7 +244,7 @@ func (r *Runner) finish(j *job, res Result) {
 
 // judge hands the result of an attempt to the checker, plans the next attempt,
 // and gives what is to be logged; nil: nothing.
-func (r *Runner) judge(j *job, res Result) func() {
+func (r *Runner) judge(j *job, res Result, took time.Duration) func() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running[j.lane]--
@@ -251,6 +257,8 @@ func (r *Runner) judge(j *job, res Result) func() {
 	line := r.line(j, event, outcome, res.Err)
 	s := &j.state
 	s.Attempts++
+	s.Took = took
+	r.took(j.spec.Probe.Kind(), outcome, took)
 	s.Made, s.LastError = outcome != NotMade, ""
 	if s.NotMade++; s.Made {
 		s.NotMade = 0

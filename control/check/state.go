@@ -27,6 +27,8 @@ type State struct {
 	Weight   health.Weight
 	Attempts uint64 // that ended
 	Failures uint64 // bad ones among them
+	// Took is how long the last attempt took; 0: there was none yet.
+	Took time.Duration
 	// Retrying is how many bad attempts in a row a check that is still up has
 	// had.
 	Retrying int

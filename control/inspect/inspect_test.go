@@ -25,7 +25,8 @@ func TestStatusJoinsWhatIsConfiguredInForceAndCounted(t *testing.T) {
 	st := r.Status()
 	if st.Version != "test" || st.PID == 0 || !st.Active || st.Reloads != 2 || st.Local != "off" || !slices.Equal(st.Problems, []string{"a problem"}) ||
 		!st.Time.Equal(time.Unix(1000, 0)) || st.Ports["eth0"].Received != 7 || st.ARP["answered"] != 4 || st.Reasons["scheduled"] != 1 ||
-		st.Verdicts["scheduled"] != "forward" || st.Table.Entries != 1 {
+		st.Verdicts["scheduled"] != "forward" || st.Table.Entries != 1 || st.Refused != 1 || st.Workers != 3 ||
+		st.Notify != (api.Notifications{Run: 7, Failed: 2, Dropped: 1, Lines: 30, LostLines: 4}) {
 		t.Errorf("%+v", st)
 	}
 	if len(st.Services) != 4 {
@@ -40,7 +41,7 @@ func TestStatusJoinsWhatIsConfiguredInForceAndCounted(t *testing.T) {
 		t.Errorf("a server that works: %+v", up)
 	}
 	if down.Address != ip(rs2) || down.Weight != 1 || down.Effective != 0 || down.Up || down.Check != "connection refused" || down.MAC == "" ||
-		len(down.Checks) != 1 || down.Checks[0].Attempts != 9 {
+		len(down.Checks) != 1 || down.Checks[0].Attempts != 9 || down.Checks[0].Took != 0.25 {
 		t.Errorf("a server that does not: %+v", down)
 	}
 	if p := st.Services[1]; !p.PersistenceDefault || p.Persistence != 120 {

@@ -15,6 +15,7 @@ import (
 	"lvsdr/control/health"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/notify"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -93,9 +94,10 @@ func newRig(t *testing.T) *rig {
 		Wall: func(at int64) time.Time { return time.Unix(0, at).UTC() }, NICs: ports{},
 		ARP: func() map[string]uint64 { return map[string]uint64{"answered": 4} },
 		Check: func(id string) (check.State, bool) {
-			return check.State{ID: id, Kind: "TCP_CHECK", Attempts: 9, LastError: "refused"}, strings.Contains(id, rs2)
+			return check.State{ID: id, Kind: "TCP_CHECK", Attempts: 9, Took: time.Second / 4, LastError: "refused"}, strings.Contains(id, rs2)
 		},
-		Log: func(text string, attrs ...any) { r.log = append(r.log, text+" "+fmt.Sprint(attrs...)) }}
+		Notified: func() notify.Stats { return notify.Stats{Run: 7, Failed: 2, Dropped: 1, Lines: 30, LostLine: 4} },
+		Log:      func(text string, attrs ...any) { r.log = append(r.log, text+" "+fmt.Sprint(attrs...)) }}
 	r.Admin = director.New(d, r.Now)
 	cfg, _, err := keepalived.Load("test.conf", keepalived.Options{IPv6: true, Files: keepalived.Files{
 		Open: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(config)), nil },
@@ -104,7 +106,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	eth0 := hostnet.Link{Name: "eth0", Index: 2, MAC: frame.MAC{2, 0, 0, 0, 0, 2}, MTU: 1500, Up: true, Kind: "device"}
-	r.view = View{State: site.New(site.Options{}), Version: "test", Started: time.Unix(1, 0), Reloads: 2, Active: true, Local: "off", Problems: []string{"a problem"}}
+	r.view = View{State: site.New(site.Options{}), Version: "test", Started: time.Unix(1, 0), Reloads: 2, Refused: 1, Workers: 3, Active: true, Local: "off", Problems: []string{"a problem"}}
 	r.apply(site.Loaded{Config: cfg, Host: &hostnet.Snapshot{Links: []hostnet.Link{eth0},
 		Addrs:  []hostnet.Addr{{Link: 2, Prefix: netip.MustParsePrefix("192.168.1.10/24")}},
 		Routes: []hostnet.Route{{To: netip.MustParsePrefix("192.168.1.0/24"), Link: 2, Source: ip("192.168.1.10")}}}})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"lvsdr/control/director"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/metrics"
+	"lvsdr/control/notify"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -68,7 +71,8 @@ func large(b *testing.B) *Inspector {
 	v := &View{State: state}
 	return &Inspector{Engine: d, View: func() *View { return v }, Admin: director.New(d, now), Now: now, Wall: func(int64) time.Time { return time.Now() },
 		NICs: ports{}, ARP: func() map[string]uint64 { return nil },
-		Check: func(string) (check.State, bool) { return check.State{}, true }, Log: func(string, ...any) {}}
+		Check:    func(string) (check.State, bool) { return check.State{}, true },
+		Notified: func() notify.Stats { return notify.Stats{} }, Log: func(string, ...any) {}}
 }
 
 // now is the time since the tests began.
@@ -88,6 +92,7 @@ func BenchmarkNewConnectionBeside(b *testing.B) {
 		{"nothing", nil},
 		{"status", func() { i.Status() }},
 		{"statusAsJSON", func() { _ = json.NewEncoder(io.Discard).Encode(i.Status()) }},
+		{"scrape", func() { scrape(b, i) }},
 		{"tick", i.Admin.Tick},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -117,6 +122,16 @@ func BenchmarkNewConnectionBeside(b *testing.B) {
 			}
 			b.ReportMetric(float64(took[len(took)-1].Nanoseconds())/1000, "max-µs")
 		})
+	}
+}
+
+// scrape asks for the director's metrics as Prometheus does.
+func scrape(b *testing.B, i *Inspector) {
+	h := metrics.Handler(&metrics.Source{Status: i.Status, States: i.Engine.CountStates, Latencies: func() []check.Latency { return nil }})
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	if h.ServeHTTP(w, r); w.Code != 200 {
+		b.Error(w.Code)
 	}
 }
 

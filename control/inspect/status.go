@@ -10,6 +10,7 @@ import (
 	"lvsdr/control/api"
 	"lvsdr/control/check"
 	"lvsdr/control/director"
+	"lvsdr/control/notify"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -19,8 +20,9 @@ import (
 func (i *Inspector) Status() *api.Status {
 	v := i.View()
 	st := &api.Status{Version: v.Version, PID: os.Getpid(), Time: i.Wall(i.Now()), Started: v.Started,
-		ConfigTime: v.ConfigTime, ConfigErr: v.ConfigErr, Reloads: v.Reloads, Active: v.Active, Local: v.Local, Problems: v.Problems,
-		Reasons: i.Engine.Counters().Map(), Verdicts: director.Verdicts(), Ports: map[string]api.PortStats{}, ARP: i.ARP()}
+		ConfigTime: v.ConfigTime, ConfigErr: v.ConfigErr, Reloads: v.Reloads, Refused: v.Refused, Workers: v.Workers, Active: v.Active, Local: v.Local, Problems: v.Problems,
+		Reasons: i.Engine.Counters().Map(), Verdicts: director.Verdicts(), Ports: map[string]api.PortStats{}, ARP: i.ARP(),
+		Notify: notifications(i.Notified())}
 	st.Table.Entries, st.Table.Limit, st.Table.Evicted = i.Engine.TableUse()
 	for name, s := range i.NICs.Stats() {
 		st.Ports[name] = director.WirePorts(s)
@@ -183,5 +185,10 @@ func (i *Inspector) checks(ids []string) []api.Check {
 // wireCheck is a check as it goes over the wire.
 func wireCheck(c *check.State) api.Check {
 	return api.Check{Kind: c.Kind, Probe: c.Probe, Up: c.Up, Made: c.Made, Since: c.Since, Reason: c.LastError,
-		Attempts: c.Attempts, Failures: c.Failures, Next: c.Next}
+		Attempts: c.Attempts, Failures: c.Failures, Took: c.Took.Seconds(), Next: c.Next}
+}
+
+// notifications are a Notifier's counters as they go over the wire.
+func notifications(s notify.Stats) api.Notifications {
+	return api.Notifications{Run: s.Run, Failed: s.Failed, Dropped: s.Dropped, Lines: s.Lines, LostLines: s.LostLine}
 }

@@ -5,6 +5,7 @@ import (
 
 	"lvsdr/control/check"
 	"lvsdr/control/director"
+	"lvsdr/control/notify"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
 )
@@ -17,6 +18,8 @@ type View struct {
 	ConfigTime time.Time // when the configuration in force was loaded; zero: there is none
 	ConfigErr  string    // why the last reload was refused
 	Reloads    int       // that were tried
+	Refused    int       // of them
+	Workers    int       // of each interface
 	Active     bool      // no VIP waits to be announced
 	Local      string    // clients on this host: "served", "off", or why they are not served
 	Problems   []string
@@ -36,5 +39,7 @@ type Inspector struct {
 	}
 	ARP   func() map[string]uint64            // frames, by what became of them
 	Check func(id string) (check.State, bool) // a health check as it is now
-	Log   func(text string, attrs ...any)     // takes a line for the operator
+	// Notified counts how the administrator's programs were told of changes.
+	Notified func() notify.Stats
+	Log      func(text string, attrs ...any) // takes a line for the operator
 }

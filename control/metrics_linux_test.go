@@ -1,0 +1,88 @@
+package control
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"lvsdr/bench/netns"
+)
+
+// metricsAt is where directors of tests tell Prometheus, in the namespace of the test.
+const metricsAt = "127.0.0.1:9477"
+
+// scrape returns the text that Prometheus reads; empty: nothing is told.
+func scrape(t *testing.T) string {
+	t.Helper()
+	client := http.Client{Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get("http://" + metricsAt + "/metrics")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Prometheus reads of a running director what its status says.
+func TestPrometheusReadsARunningDirector(t *testing.T) {
+	w := newLab(t)
+	w.metrics = metricsAt
+	d := w.run(strings.Replace(service(vip, rs1+" TCP_CHECK { ; }"), "lb_algo", "delay_loop 1\n lb_algo", 1))
+	if !w.served(w.client, vip) {
+		t.Fatalf("the client is not served; log:\n%s", &d.log)
+	}
+	if _, err := d.ask.Reload(t.Context()); err != nil {
+		t.Error(err)
+	}
+	want := []string{
+		`lvsdr_server_up{server="192.168.1.11:80",service="tcp 192.168.1.100:80"} 1`,
+		`lvsdr_server_connections_total{server="192.168.1.11:80",service="tcp 192.168.1.100:80"} 1`,
+		`lvsdr_service_connections_total{service="tcp 192.168.1.100:80"} 1`,
+		`lvsdr_config_reloads_total{result="success"} 1`,
+		`lvsdr_check_duration_seconds_count{kind="TCP_CHECK + DR_CHECK",result="good"} `,
+		`lvsdr_frames_total{reason="scheduled",verdict="forward"} 1`,
+		`lvsdr_table_entries 1`, `lvsdr_announcing 1`, `lvsdr_workers 2`,
+	}
+	got := ""
+	netns.Eventually(t, "the health check to be told of", func() bool {
+		got = scrape(t)
+		return strings.Contains(got, `result="good"`)
+	})
+	for _, line := range want {
+		if !strings.Contains(got, "\n"+line) {
+			t.Errorf("not told: %s", line)
+		}
+	}
+	d.end()
+	if scrape(t) != "" {
+		t.Error("it is told after the end")
+	}
+}
+
+// An address that is taken keeps nobody from being served, and is used when it is free.
+func TestATakenAddressOfMetricsIsTriedAgain(t *testing.T) {
+	w := newLab(t)
+	w.metrics = metricsAt
+	l, err := net.Listen("tcp", metricsAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := w.run(service(vip, rs1))
+	if !w.served(w.client, vip) {
+		t.Error("the client is not served")
+	}
+	netns.Eventually(t, "the log to say so", func() bool { return strings.Contains(d.log.String(), metricsAt+" failed; it is started again") })
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	netns.Eventually(t, "a scrape", func() bool { return scrape(t) != "" })
+	d.end()
+}
