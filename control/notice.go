@@ -93,7 +93,7 @@ func (l *loop) unserved() []string {
 // failing are the actors that fail, and the VIPs that other hosts have, a line each.
 // They are in the log already.
 func (l *loop) failing() []string {
-	all := l.converge.problems()
+	all := append(l.converge.problems(), l.reloads.unrunnable...)
 	for _, h := range l.held {
 		all = append(all, fmt.Sprintf("VIP %s is not announced: %s has it (--force announces it all the same)", h.VIP, h.MAC))
 	}

@@ -46,6 +46,8 @@ type reloads struct {
 
 	found   keepalived.Diagnostics // in the file in force
 	servers int                    // virtual ones of the file in force
+
+	unrunnable []string // users whose commands cannot be run, a line each
 }
 
 // A reloadRequest asks for a reading of the file.
@@ -126,6 +128,7 @@ func (l *loop) putInForce(m loaded) error {
 		return err
 	}
 	l.reloads.found, l.reloads.servers = m.found, len(m.cfg.VirtualServers)
+	l.noteUsers(m.cfg)
 	l.base.ConfigTime = l.wall()
 	return nil
 }

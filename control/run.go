@@ -32,6 +32,9 @@ type Options struct {
 	// Interface is where the VIPs are received; empty: default_interface of
 	// the configuration, or the interface whose network has the VIP.
 	Interface string
+	// GiveBack gives the privileges back that are not needed; users says that commands of
+	// the configuration run as other users. nil: none are given back.
+	GiveBack func(users bool)
 	// Workers is the number of packet workers of each interface; 0 means 1.
 	Workers int
 	// ConnLimit is the greatest number of connections and templates; 0 means
@@ -101,6 +104,9 @@ func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 	}
 	if err != nil {
 		return err
+	}
+	if o.GiveBack != nil {
+		o.GiveBack(first.cfg != nil && runsAsOthers(first.cfg))
 	}
 	d, err := open(&o)
 	if err == nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"lvsdr/bench/netlab"
 	"lvsdr/control/api"
 )
@@ -70,4 +72,29 @@ func TestProgramsDecideAboutServers(t *testing.T) {
 			t.Errorf("%q is in the log %d times", want, n)
 		}
 	}
+}
+
+// What was given back does not come back: a reload that names another user says so.
+func TestAReloadCannotBringInAnotherUser(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
+	dir := shortDir(t)
+	v := verdict(filepath.Join(dir, "code"))
+	v.set(t, 0)
+	p := launch(t, lab, dir, programs(lab, v.check("")))
+	must(t, os.WriteFile(filepath.Join(dir, "keepalived.conf"), []byte(programs(lab, v.check("user nobody"))), 0o600))
+	r := verb(t, "reload", "--socket", p.socket)
+	const want = "commands of user nobody cannot be run: this process may not run programs as another user"
+	if !strings.Contains(r.stdout+r.stderr, want) {
+		t.Errorf("code %d: %s%s; want %q", r.code, r.stdout, r.stderr, want)
+	}
+	get(t, lab, 5)
+	must(t, os.WriteFile(filepath.Join(dir, "keepalived.conf"), []byte(programs(lab, v.check("user root"))), 0o600))
+	if r := verb(t, "reload", "--socket", p.socket); strings.Contains(r.stdout+r.stderr, "cannot be run") {
+		t.Errorf("%s%s", r.stdout, r.stderr)
+	}
+	if n := strings.Count(p.log.String(), want); n != 1 {
+		t.Errorf("it is in the log %d times:\n%s", n, p.log.String())
+	}
+	p.end(t, unix.SIGTERM)
 }

@@ -16,7 +16,20 @@ import (
 func TestADirectorGivesBackWhatItDoesNotNeed(t *testing.T) {
 	t.Parallel()
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
-	p := launch(t, lab, shortDir(t), lab.Config(rotating()))
+	keeps(t, lab, lab.Config(rotating()), "0000000000003000")
+}
+
+// Where the file names another user for a command, it keeps what that takes, too.
+func TestADirectorKeepsWhatOtherUsersTake(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
+	keeps(t, lab, programs(lab, "misc_path /bin/true\nuser nobody"), "00000000000030e0")
+}
+
+// keeps starts a director and wants it to have these capabilities, and no others.
+func keeps(t *testing.T, lab *network, config, caps string) {
+	t.Helper()
+	p := launch(t, lab, shortDir(t), config)
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
@@ -26,8 +39,8 @@ func TestADirectorGivesBackWhatItDoesNotNeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"CapInh:\t0000000000000000\n", "CapPrm:\t0000000000003000\n", "CapEff:\t0000000000003000\n",
-			"CapBnd:\t0000000000003000\n", "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
+		for _, want := range []string{"CapInh:\t0000000000000000\n", "CapPrm:\t" + caps + "\n", "CapEff:\t" + caps + "\n",
+			"CapBnd:\t" + caps + "\n", "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
 			if !strings.Contains(string(status), want) {
 				t.Errorf("thread %s has not %q:\n%s", task.Name(), want, status)
 			}

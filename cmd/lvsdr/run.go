@@ -113,13 +113,11 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 		return exitError{usageCode, err}
 	}
 	tunables.RescheduleSYN = f.rescheduleSYN
-	if err := privileges.Reduce(); err != nil {
-		log.Info("the director keeps privileges that it does not need; one built with CGO_ENABLED=0 gives them back", "error", err)
-	}
+	_ = privileges.Reduce(privileges.Network | privileges.Users | privileges.Again) // if it fails, the one that follows does, too
 	reload, stop := hangups()
 	defer stop()
 	err = control.Run(ctx, control.Options{
-		File: f.config, Load: f.loader(o), ServeRest: f.serveRest,
+		File: f.config, Load: f.loader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
 		Tunables: tunables, Socket: f.socket, Metrics: f.metrics, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"lvsdr/control/logqueue"
+	"lvsdr/control/privileges"
 	"lvsdr/control/supervise"
 )
 
@@ -40,6 +41,20 @@ func (f *runFlags) logger(w io.Writer) (log *slog.Logger, flush func(), err erro
 		return b.Bytes()
 	}})
 	return slog.New(handler(q)), func() { q.Close(farewellPatience) }, nil
+}
+
+// giveBack gives privileges back, but those to run commands as other users where users says
+// that there are such.
+func giveBack(log *slog.Logger) func(users bool) {
+	return func(users bool) {
+		kept := privileges.Network
+		if users {
+			kept |= privileges.Users
+		}
+		if err := privileges.Reduce(kept); err != nil {
+			log.Info("the director keeps privileges that it does not need; one built with CGO_ENABLED=0 gives them back", "error", err)
+		}
+	}
 }
 
 // hangups passes SIGHUPs on, several that come at once as one, until stop.

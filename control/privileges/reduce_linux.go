@@ -8,16 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kept are the capabilities that a director needs: packet sockets, and rules, routes
-// and interfaces.
-const kept = 1<<unix.CAP_NET_RAW | 1<<unix.CAP_NET_ADMIN
+// A Set is capabilities, each the bit of its number (capabilities(7)).
+type Set uint64
 
-// Reduce takes all capabilities but CAP_NET_RAW and CAP_NET_ADMIN from all threads of
+// The capabilities of a director.
+const (
+	// Network is for packet sockets, and rules, routes and interfaces.
+	Network Set = 1<<unix.CAP_NET_RAW | 1<<unix.CAP_NET_ADMIN
+	// Users is for starting programs as other users, and for killing them.
+	Users Set = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
+	// Again is for another Reduce that takes more: with it all of that is taken from
+	// the bounding set, too.
+	Again Set = 1 << unix.CAP_SETPCAP
+)
+
+// Reduce takes all capabilities but these from all threads of
 // the process, for good: also from its bounding and ambient sets, and no program that
 // it starts can get more (no_new_privs; capabilities(7), prctl(2)). It lifts the limit
 // of locked memory before, which AF_XDP sockets need. It cannot work in a process with
 // cgo.
-func Reduce() error {
+func Reduce(kept Set) error {
 	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all) // without the right to it the limit stays
 	permitted, err := capabilities()
@@ -25,16 +35,16 @@ func Reduce() error {
 		return fmt.Errorf("read the capabilities of the process: %w", err)
 	}
 	if permitted&(1<<unix.CAP_SETPCAP) != 0 {
-		if err := shrinkBounds(); err != nil {
+		if err := shrinkBounds(kept); err != nil {
 			return err
 		}
 	}
 	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
 		return fmt.Errorf("clear the ambient capabilities: %w", err)
 	}
-	if permitted == permitted&kept {
+	if permitted&^uint64(kept) == 0 {
 		// There is nothing to give back, and a filter of system calls may forbid it.
-	} else if err := set(permitted & kept); err != nil {
+	} else if err := set(permitted & uint64(kept)); err != nil {
 		return fmt.Errorf("give capabilities back: %w", err)
 	}
 	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
@@ -54,7 +64,7 @@ func capabilities() (uint64, error) {
 }
 
 // shrinkBounds takes all others than kept out of the bounding set.
-func shrinkBounds() error {
+func shrinkBounds(kept Set) error {
 	for c := uintptr(0); c < 64; c++ {
 		if kept&(1<<c) != 0 {
 			continue

@@ -2,5 +2,15 @@
 
 package privileges
 
-// Reduce does nothing: other systems have no capabilities.
-func Reduce() error { return nil }
+// A Set is capabilities, which other systems do not have.
+type Set uint64
+
+// The capabilities of a director.
+const (
+	Network Set = 1 << iota
+	Users
+	Again
+)
+
+// Reduce does nothing.
+func Reduce(Set) error { return nil }

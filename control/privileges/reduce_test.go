@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,8 +16,8 @@ import (
 	"lvsdr/bench/netns"
 )
 
-// child is the variable that makes the test's program reduce its privileges and say
-// what it has then.
+// child is the variable that makes the test's program reduce its privileges to these sets,
+// one after the other, and say what it has then.
 const child = "PRIVILEGES_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -38,12 +39,18 @@ func reduced() int {
 			<-stop
 		}()
 	}
-	if err := Reduce(); err != nil {
-		fmt.Println("error:", err)
-		if errors.Is(err, syscall.ENOTSUP) {
-			return 3
+	for name := range strings.FieldsSeq(os.Getenv(child)) {
+		kept, err := strconv.ParseUint(name, 0, 64)
+		if err == nil {
+			err = Reduce(Set(kept))
 		}
-		return 1
+		if err != nil {
+			fmt.Println("error:", err)
+			if errors.Is(err, syscall.ENOTSUP) {
+				return 3
+			}
+			return 1
+		}
 	}
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -70,34 +77,63 @@ func reduced() int {
 	return 0
 }
 
-func TestAllThreadsKeepWhatADirectorNeedsAndNothingElse(t *testing.T) {
+// afterwards is the report of a process that has reduced its privileges to these sets, by the
+// names of its lines; each thread has said the same.
+func afterwards(t *testing.T, sets ...Set) map[string]string {
+	t.Helper()
 	netns.Require(t)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), child+"=1")
+	cmd.Env = append(os.Environ(), child+"="+strings.Trim(fmt.Sprint(sets), "[]"))
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() == 3 {
 		t.Log("a program with cgo, such as one of the race detector, keeps its privileges")
-		return
+		return nil
 	}
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	threads := 0
+	said, threads := map[string]string{}, 0
 	for s := bufio.NewScanner(strings.NewReader(string(out))); s.Scan(); {
 		name, value, _ := strings.Cut(s.Text(), ":")
-		want := map[string]string{
-			"CapInh": "0000000000000000", "CapPrm": "0000000000003000", "CapEff": "0000000000003000",
-			"CapBnd": "0000000000003000", "CapAmb": "0000000000000000", "NoNewPrivs": "1",
-			"chroot": "operation not permitted", "packet socket": "<nil>",
-		}[name]
-		if got := strings.TrimSpace(value); got != want {
-			t.Errorf("%s is %s, want %s", name, got, want)
+		value = strings.TrimSpace(value)
+		if before, ok := said[name]; ok && before != value {
+			t.Errorf("%s is %s in one thread, %s in another", name, before, value)
 		}
+		said[name] = value
 		if name == "CapEff" {
 			threads++
 		}
 	}
 	if threads < 2 {
 		t.Errorf("%d threads were looked at:\n%s", threads, out)
+	}
+	return said
+}
+
+func TestAllThreadsKeepWhatADirectorNeedsAndNothingElse(t *testing.T) {
+	for _, c := range []struct {
+		law  string
+		sets []Set
+		caps string // permitted, effective, and the bound
+	}{
+		{"the network alone", []Set{Network}, "0000000000003000"},
+		{"other users too", []Set{Network | Users}, "00000000000030e0"},
+		{"first a little more", []Set{Network | Users | Again, Network}, "0000000000003000"},
+		{"first a little more, and then as much", []Set{Network | Users | Again, Network | Users}, "00000000000030e0"},
+		{"twice the same", []Set{Network, Network}, "0000000000003000"},
+		{"what is gone does not come back", []Set{Network, Network | Users}, "0000000000003000"},
+	} {
+		said := afterwards(t, c.sets...)
+		if said == nil {
+			return
+		}
+		for name, want := range map[string]string{
+			"CapInh": "0000000000000000", "CapPrm": c.caps, "CapEff": c.caps, "CapBnd": c.caps, "CapAmb": "0000000000000000", "NoNewPrivs": "1",
+			"chroot": "operation not permitted", "packet socket": "<nil>",
+		} {
+			if said[name] != want {
+				t.Errorf("%s: %s is %s, want %s", c.law, name, said[name], want)
+			}
+		}
 	}
 }

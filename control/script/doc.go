@@ -3,7 +3,7 @@
 // output or does not exist costs its caller no more than the time it allows.
 //
 // A program runs in a process group of its own, which is killed as a whole. What it
-// prints is read to the end and kept up to a limit. It has the rights of this process:
-// after package privileges has reduced them, those are CAP_NET_RAW and CAP_NET_ADMIN,
-// and a program of another user cannot be started.
+// prints is read to the end and kept up to a limit. It has the rights of this process, or,
+// as another user, none beside that user's: to start and to kill it this process needs
+// CAP_SETUID, CAP_SETGID and CAP_KILL.
 package script

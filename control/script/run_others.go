@@ -15,3 +15,12 @@ func Run(context.Context, Command) (Outcome, error) { return Outcome{}, errNotHe
 
 // Trusted fails.
 func Trusted(string) error { return errNotHere }
+
+// ErrRights means that this process may not run programs as another user.
+var ErrRights = errNotHere
+
+// Own fails.
+func Own(user, group string) (bool, error) { return false, errNotHere }
+
+// CanBecome fails.
+func CanBecome(user, group string) error { return errNotHere }
