@@ -321,12 +321,7 @@ func TestTableIsItsDefinition(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var chains, full, udp bool
-			switch {
-			case raceEnabled:
-				c.seeds = (c.seeds + 3) / 4
-			case os.Getenv("LVSDR_LONG") == "": // which a step of its own of .ci/run sets
-				c.seeds = (c.seeds + 1) / 2
-			}
+			c.seeds = long((c.seeds+3)/4, c.seeds)
 			for seed := range c.seeds {
 				r := rand.New(rand.NewSource(seed))
 				m := newModel(t, c.limit, byte(seed), c.start)
@@ -535,4 +530,13 @@ func pairsAccountedFor(t *Table) error {
 		fault = fmt.Errorf("%d of %d places are lost", int(t.newPair)-len(owner), t.newPair)
 	}
 	return fault
+}
+
+// long is much where the environment has LVSDR_LONG=1, as in a step of its own of
+// .ci/run, and less where it has not.
+func long[T any](less, much T) T {
+	if os.Getenv("LVSDR_LONG") != "" {
+		return much
+	}
+	return less
 }

@@ -87,7 +87,7 @@ func TestADamagedCaptureIsAnErrorOrItsWholeFrames(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, ng := range []bool{false, true} {
 		good := writePcap(t, ng, all).Bytes()
-		for range 400 {
+		for range long(60, 400) {
 			b := bytes.Clone(good)
 			for range 1 + r.IntN(3) {
 				b[r.IntN(len(b))] ^= 1 << r.IntN(8)

@@ -25,7 +25,7 @@ func TestPipelinesDecideAlike(t *testing.T) {
 			all = append(all, c.(Expirer))
 		}
 		r, in, now := rand.New(rand.NewPCG(3, 3)), NewFrames(s, 1), firstMoment
-		for range 20_000 {
+		for range long(5000, 20_000) {
 			in.Set(0, r.Uint32N(200), []uint8{flagSYN, flagSYN, flagSYN, flagACK, flagRST}[r.IntN(5)])
 			now += r.Int64N(1e9)
 			var want string

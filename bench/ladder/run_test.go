@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,15 @@ func TestEveryRungMeasuresSomething(t *testing.T) {
 	if len(rungs) != len(want) {
 		t.Errorf("rungs %v", rungs)
 	}
+}
+
+// long is much where the environment has LVSDR_LONG=1, as in a step of its own of
+// .ci/run, and less where it has not.
+func long[T any](less, much T) T {
+	if os.Getenv("LVSDR_LONG") != "" {
+		return much
+	}
+	return less
 }
 
 // A lazy candidate forwards every second frame.

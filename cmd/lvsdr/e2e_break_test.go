@@ -135,13 +135,13 @@ func TestLabsOfEveryShapeWork(t *testing.T) {
 	if err := os.WriteFile(file, []byte("two-armed\nclients 2 # of them\nweights 3,1\nmtu 1400\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ args, want string }{
-		{"--routed --weights 2,1", "leaves router eth0 "},
+	for _, c := range part(2, []struct{ args, want string }{
 		{"--two-armed --ipv6 --scheduler rr", "reaches rs3 "},
 		{"--routed --topology " + file, "client2  rs"},
+		{"--routed --weights 2,1", "leaves router eth0 "},
 		{"--persistence 60 --servers 2", "600 requests, persistence_timeout 60"},
 		{"--scheduler lc --servers 1", "rs1  weight 1"},
-	} {
+	}) {
 		r := runLab(t, tmp, strings.Fields(c.args)...)
 		if r.code != 0 || !strings.Contains(r.stdout, c.want) || !strings.HasSuffix(r.stdout, "All as it should be.\n") {
 			t.Errorf("%s: code %d, want %q in:\n%s\n%s", c.args, r.code, c.want, r.stdout, r.stderr)
@@ -159,10 +159,10 @@ func TestLabsOfEveryShapeWork(t *testing.T) {
 func TestTheNextLabRemovesWhatAKilledOneLeft(t *testing.T) {
 	t.Parallel()
 	netns.Require(t)
-	for _, test := range []struct {
+	for _, test := range part(1, []struct {
 		name  string
 		whole bool // the process that entered the world and all that it started
-	}{{"the process that was started", false}, {"all of its processes", true}} {
+	}{{"the process that was started", false}, {"all of its processes", true}}) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			tmp := shortDir(t)

@@ -86,9 +86,13 @@ func TestAFloodOfClaimsLosesNoRequest(t *testing.T) {
 // good, and no request is lost.
 func TestClaimsFailNoCheck(t *testing.T) {
 	t.Parallel()
-	for name, spec := range map[string]netlab.Spec{"ARP": {}, "neighbour discovery": {Net: net6}} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range part(1, []struct {
+		name string
+		spec netlab.Spec
+	}{{"ARP", netlab.Spec{}}, {"neighbour discovery", netlab.Spec{Net: net6}}}) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			spec := c.spec
 			spec.Servers = weighted(1, 1)
 			lab := newHTTPLab(t, spec)
 			rs, made := lab.Servers[0], acceptChecks(t, lab)

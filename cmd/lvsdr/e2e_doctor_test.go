@@ -145,8 +145,11 @@ func TestDoctorNamesEveryFault(t *testing.T) {
 			}
 		}
 		wanted := slices.Compact([]string{"one arm", other})
-		if !long() { // half of the faults on the one, half on the other
+		if !long() { // a third of the faults, in turn on the one and on the other
 			wanted = wanted[i%len(wanted):][:1]
+			if i%3 != 0 {
+				continue
+			}
 		}
 		for _, shape := range wanted {
 			spec := fitting[shape]
@@ -203,7 +206,7 @@ func TestDoctorFindsAHealthySiteHealthy(t *testing.T) {
 	t.Parallel()
 	netns.Require(t)
 	for name, spec := range shapes() {
-		if (name == "one arm IPv6" || name == "two arms") && !long() { // the others have all that these have
+		if name != "one arm" && name != "two arms IPv6" && !long() { // which have most of what the others have
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

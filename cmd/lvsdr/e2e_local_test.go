@@ -220,7 +220,7 @@ func ping6(t *testing.T, lab *network) {
 
 func TestAnUploadFromTheDirectorsHostArrivesWhole(t *testing.T) {
 	t.Parallel()
-	size := int64(sized(50, 20, 8)) << 20
+	size := int64(sized(50, 8, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{})
 	d := direct(t, lab, lab.Config(rotating()))
 	host := onDirector(lab)

@@ -254,7 +254,17 @@ func sized(much, normal, little int) int {
 	return normal
 }
 
-// long reports whether tests may take long.
+// part is all of the cases where tests may take long, and the first n of them
+// otherwise: the cases stand in an order in which those show the most.
+func part[T any](n int, all []T) []T {
+	if long() {
+		return all
+	}
+	return all[:n]
+}
+
+// long reports whether tests may take long. Tests that only run then are in files
+// with the build tag long.
 func long() bool { return os.Getenv("LVSDR_LONG") != "" }
 
 // start runs a server program on a host until the test ends.

@@ -48,7 +48,10 @@ func TestRecordedSessionsOnARunningDirector(t *testing.T) {
 	c := api.NewClient(p.socket)
 	defer c.Close()
 	anew := ipvsadm.Interpreter{Admin: c}
-	for _, s := range sessions {
+	for i, s := range sessions {
+		if i%3 != 0 && !long() { // the core plays all of them in the tests of bench/scenario
+			continue
+		}
 		for _, args := range [][]string{{"-C"}, {"--set", "900", "120", "300"}} { // as a director that has just started
 			if r := anew.Run(t.Context(), args, nil); r.Exit != 0 {
 				t.Fatalf("%v: exit code %d, %s", args, r.Exit, r.Err)

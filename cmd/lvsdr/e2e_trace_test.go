@@ -172,7 +172,7 @@ func TestTraceUnderLoadLosesNothingSilently(t *testing.T) {
 	}
 	// Not for long: who reads nothing for 30 s is given up.
 	n := 0
-	for end := time.Now().Add(10 * time.Second); n < sized(3000, 1000, 600) && time.Now().Before(end); n += 50 {
+	for end := time.Now().Add(10 * time.Second); n < sized(3000, 600, 600) && time.Now().Before(end); n += 50 {
 		get(t, lab, 50)
 	}
 	if err := tr.cmd.Process.Signal(unix.SIGCONT); err != nil {

@@ -31,7 +31,7 @@ func TestRequestsAreSharedByWeightAndAnsweredDirectly(t *testing.T) {
 
 func testShares(t *testing.T, forward string) {
 	const addrs = 20
-	perAddr := sized(100, 40, 15)
+	perAddr := sized(100, 15, 15)
 	lab := newHTTPLab(t, netlab.Spec{ClientAddrs: addrs, Servers: weighted(3, 2, 1)})
 	if err := lab.Director.Sysctl("net.ipv4.ip_forward", forward); err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func checkSS(t *testing.T, lab *network, ss string) {
 // 64 KiB, on every real server.
 func TestUploadsArriveWholeOnEveryServer(t *testing.T) {
 	t.Parallel()
-	size := int64(sized(100, 40, 8)) << 20
+	size := int64(sized(100, 8, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{})
 	s := rotating()
 	s.Scheduler = "rr"

@@ -154,7 +154,7 @@ func TestXDPCanBeSwitchedOff(t *testing.T) {
 func TestAnUploadByXDPArrivesWhole(t *testing.T) {
 	t.Parallel()
 	needXDP(t)
-	size := int64(sized(100, 40, 8)) << 20
+	size := int64(sized(100, 8, 8)) << 20
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1)})
 	client := lab.Clients[0]
 	if err := client.Do(func() error { return afpacket.SetTxChecksum(netlab.Ifname, false) }); err != nil {
