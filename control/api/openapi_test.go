@@ -42,7 +42,7 @@ func TestTheSchemasHaveTheMembersOfTheTypes(t *testing.T) {
 		"Refusal": api.Refusal{}, "ServiceConfig": api.ServiceConfig{}, "ServerConfig": api.ServerConfig{}, "ServerSettings": api.ServerConfig{},
 		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
 		"Service": api.Service{}, "Server": api.Server{}, "Check": api.Check{}, "Conn": api.Conn{}, "Event": api.Event{}, "Status": api.Status{},
-		"Table": api.Table{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
+		"Table": api.Table{}, "Notifications": api.Notifications{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
 		"ServicePersistence": api.ServicePersistence{}, "TraceLine": api.TraceLine{},
 	}
 	for _, name := range s.Schemas() {
