@@ -139,6 +139,7 @@ func (l *loop) edit(m editRequest) (answer func()) {
 				errs[i] = l.converge.refused[subjectOf(&m.edits[i])]
 			}
 		}
+		l.tellEdits(m.edits, errs)
 		m.reply <- errs
 	}
 }

@@ -467,7 +467,7 @@ func TestLostPortsAreNotOpenedInAHotLoop(t *testing.T) {
 func TestNoticesAreLoggedAndPassedOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := running(t, service(vip, checkedServer(rs1)))
-		events := r.l.feed.Subscribe()
+		events := r.l.feed.Subscribe("")
 		defer events.Close()
 		r.check(rs1, false)
 		r.check(rs1, true)

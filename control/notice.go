@@ -40,6 +40,27 @@ func (l *loop) tell(n *site.Notice) {
 	l.tellPrograms(n)
 }
 
+// tellEdits tells those who have subscribed of the edits that were done.
+func (l *loop) tellEdits(edits []site.Edit, errs []error) {
+	n := 0
+	for i := range edits {
+		if errs[i] != nil {
+			continue
+		}
+		if n++; n > maxLines {
+			continue
+		}
+		e := api.Event{Time: l.wall(), Kind: api.ServiceChanged, Text: describe(&edits[i])}
+		if edits[i].Op != site.Flush {
+			e.Service = director.WireKey(edits[i].Service.Key).String()
+		}
+		l.feed.Publish(e)
+	}
+	if n > maxLines {
+		l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ServiceChanged, Text: fmt.Sprintf("%d more edits", n-maxLines)})
+	}
+}
+
 // tellPrograms has the administrator's programs told of a notice.
 func (l *loop) tellPrograms(n *site.Notice) {
 	if to := l.converge.actors.Notifier; to != nil {

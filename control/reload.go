@@ -150,7 +150,7 @@ func (l *loop) endReload() {
 		l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ConfigRefused, Text: r.err.Error()})
 	} else {
 		l.log.Info("configuration reloaded", "changes", len(r.changes), "problems", len(out.done.Problems))
-		l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ConfigReloaded})
+		l.feed.Publish(api.Event{Time: l.wall(), Kind: api.ConfigReloaded, Text: fmt.Sprintf("%d changes, %d problems", len(r.changes), len(out.done.Problems))})
 	}
 	l.publish(false)
 	for _, m := range r.waiting {

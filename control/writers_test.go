@@ -245,3 +245,44 @@ func TestTheInspectorShowsOneServiceAsInItsStatus(t *testing.T) {
 		}
 	})
 }
+
+// Each edit that is done is an event, and a reload with its outcome; a long list of
+// edits is told of in few.
+func TestEditsAndReloadsAreEvents(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, rs1))
+		events := r.l.feed.Subscribe("")
+		defer events.Close()
+		told := func() (all []string) {
+			list, err := events.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range list {
+				all = append(all, fmt.Sprintf("%s %s: %s", e.Kind, e.Service, e.Text))
+			}
+			return all
+		}
+		s := wireService(other)
+		asked(r, api.Edit{Op: api.AddService, Service: s}, api.Edit{Op: api.AddService, Service: s}, api.Edit{Op: api.DelService, Service: s})
+		want := []string{"service-changed tcp " + other + ":80: add tcp " + other + ":80, rr", "service-changed tcp " + other + ":80: remove tcp " + other + ":80"}
+		if got := told(); !slices.Equal(got, want) {
+			t.Errorf("told of %q, want %q", got, want)
+		}
+		if _, err := r.reload(service(vip, rs1, rs2)); err != nil {
+			t.Fatal(err)
+		}
+		if got := told(); !slices.Contains(got, "config-reloaded : 1 changes, 0 problems") {
+			t.Errorf("after a reload %q", got)
+		}
+		var many []api.Edit
+		for i := range 2*maxLines + 3 {
+			s.Port = uint16(i)
+			many = append(many, api.Edit{Op: api.AddService, Service: s})
+		}
+		asked(r, many...)
+		if got := told(); len(got) != maxLines+1 || got[maxLines] != fmt.Sprintf("service-changed : %d more edits", maxLines+3) {
+			t.Errorf("of many edits %d events, the last %q", len(got), got[len(got)-1])
+		}
+	})
+}

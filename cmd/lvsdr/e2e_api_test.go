@@ -107,3 +107,58 @@ func TestTheAPIWithCurl(t *testing.T) {
 		t.Errorf("of two servers answer %v", tally.ByServer)
 	}
 }
+
+// `curl -N` shows what happens, as it happens; with the ID of the last event it goes on
+// there.
+func TestEventsWithCurl(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
+	d := direct(t, lab, lab.Config(rotating()))
+	follow := func(args ...string) *bufio.Scanner {
+		cmd := exec.CommandContext(t.Context(), tool(t, "curl", "curl"), append([]string{"-sSN", "--unix-socket", d.Socket, "http://lvsdr/v1/events"}, args...)...)
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }) // its error is that it was killed
+		return bufio.NewScanner(out)
+	}
+	// until reads to the event, and returns its ID and its data.
+	until := func(in *bufio.Scanner, event string) (id, data string) {
+		t.Helper()
+		found := false
+		for in.Scan() {
+			line := in.Text()
+			if v, ok := strings.CutPrefix(line, "id: "); ok {
+				id = v
+			}
+			found = found || line == "event: "+event
+			if v, ok := strings.CutPrefix(line, "data: "); ok && found {
+				return id, v
+			}
+		}
+		t.Fatalf("no event %s: %v", event, in.Err())
+		return "", ""
+	}
+	events := follow()
+	if !events.Scan() || !strings.HasPrefix(events.Text(), ": ") { // the stream has begun
+		t.Fatalf("at first %q, %v", events.Text(), events.Err())
+	}
+	server := lab.Servers[1].Addr.String() + "-" + strconv.Itoa(port)
+	curl(t, d.Socket, "-X", "PUT", "http://lvsdr/v1/services/tcp-"+lab.Spec.VIP.String()+"-"+strconv.Itoa(port)+"/servers/"+server, "-d", `{"weight":7}`)
+	id, data := until(events, "service-changed")
+	if !strings.Contains(data, "weight 7") {
+		t.Errorf("an edit: %s", data)
+	}
+	curl(t, d.Socket, "-X", "POST", "http://lvsdr/v1/reload")
+	if _, data := until(events, "config-reloaded"); !strings.Contains(data, "0 changes, 0 problems") {
+		t.Errorf("a reload: %s", data)
+	}
+	again := follow("-H", "Last-Event-ID: "+id)
+	if next, data := until(again, "config-reloaded"); next == id || !strings.Contains(data, "0 changes") {
+		t.Errorf("after %s: %s %s", id, next, data)
+	}
+}

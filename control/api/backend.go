@@ -54,8 +54,9 @@ type Reloaded struct {
 
 // Events are a director's news.
 type Events interface {
-	// Subscribe gives the events from now on.
-	Subscribe() EventSource
+	// Subscribe gives the events after the one with this ID, as far as they are
+	// known; empty: from now on.
+	Subscribe(after string) EventSource
 }
 
 // An EventSource is a subscription.

@@ -67,7 +67,11 @@ func (c *Client) Trace(ctx context.Context, q TraceQuestion) (*Reader[TraceLine]
 
 // Events gives the director's events from now on, until ctx ends, or Close.
 func (c *Client) Events(ctx context.Context) (*Reader[Event], error) {
-	return open[Event](ctx, c, "/v1/events", nil)
+	resp, err := c.do(ctx, http.MethodGet, "/v1/events", nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return eventReader(resp.Body), nil
 }
 
 // A Reader reads an answer of several values.

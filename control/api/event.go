@@ -21,11 +21,12 @@ const (
 	ProblemFound   EventKind = "problem"
 	ProblemGone    EventKind = "problem-gone"
 	RoleChanged    EventKind = "role"
-	EventsLost     EventKind = "lost" // the subscriber did not read them in time
+	EventsLost     EventKind = "lost" // the subscriber did not read them in time, or they are too old
 )
 
 // An Event is one of a director's news.
 type Event struct {
+	ID      string    `json:"id,omitempty"` // names it among those of one start; a Feed fills it in
 	Time    time.Time `json:"time"`
 	Kind    EventKind `json:"kind"`
 	Service string    `json:"service,omitempty"` // as ServiceKey.String

@@ -2,42 +2,90 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// maxQueued is how many events wait for a subscriber.
+// maxQueued is how many events wait for a subscriber, and how many past ones are
+// kept for those who come back.
 const maxQueued = 1024
 
 // A Feed passes events on to subscribers. Publish never waits for them: a
 // subscriber that does not read loses events, and is told how many. The zero
 // Feed is ready. Its methods may be called from several goroutines.
 type Feed struct {
-	mu   sync.Mutex
-	subs map[*subscription]struct{}
+	mu    sync.Mutex
+	subs  map[*subscription]struct{}
+	epoch string  // of this feed: begins the IDs of its events
+	n     uint64  // events so far: the number of the last one
+	past  []Event // the last of them; a ring from maxQueued on, by number
 }
 
 var _ Events = (*Feed)(nil)
 
-// Publish passes an event on to all who have subscribed.
+// Publish passes an event on to all who have subscribed, with an ID.
 func (f *Feed) Publish(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.start()
+	f.n++
+	e.ID = f.epoch + "-" + strconv.FormatUint(f.n, 10)
+	if len(f.past) < maxQueued {
+		f.past = append(f.past, e)
+	} else {
+		f.past[(f.n-1)%maxQueued] = e
+	}
 	for s := range f.subs {
 		s.add(e)
 	}
 }
 
-// Subscribe gives the events from now on.
-func (f *Feed) Subscribe() EventSource {
+// start gives the feed its epoch.
+func (f *Feed) start() {
+	if f.epoch == "" {
+		f.epoch = strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+}
+
+// Subscribe gives the events after the one with ID after; empty: from now on.
+// What is too old to be known is an event that tells how many are lost.
+func (f *Feed) Subscribe(after string) EventSource {
 	s := &subscription{feed: f, wake: make(chan struct{}, 1)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.start()
+	if after != "" {
+		s.queued = f.since(after)
+	}
+	if len(s.queued) > 0 {
+		s.wake <- struct{}{}
+	}
 	if f.subs == nil {
 		f.subs = map[*subscription]struct{}{}
 	}
 	f.subs[s] = struct{}{}
 	return s
+}
+
+// since are the events after the one with this ID.
+func (f *Feed) since(id string) []Event {
+	epoch, number, _ := strings.Cut(id, "-")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if epoch != f.epoch || err != nil || n > f.n {
+		return []Event{{Time: time.Now(), Kind: EventsLost, Text: "the director was started again since; read the status"}}
+	}
+	var all []Event
+	first := f.n - uint64(len(f.past)) // the number before the oldest one that is known
+	if n < first {
+		all = append(all, Event{Time: f.past[f.n%uint64(len(f.past))].Time, Kind: EventsLost, Lost: first - n, Text: fmt.Sprintf("the last %d are known", len(f.past))})
+	}
+	for i := max(n, first); i < f.n; i++ {
+		all = append(all, f.past[i%maxQueued])
+	}
+	return all
 }
 
 // A subscription is one subscriber's queue.

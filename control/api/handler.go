@@ -12,9 +12,16 @@ import (
 )
 
 // Handler answers requests out of b.
-func Handler(b Backend) http.Handler {
+func Handler(b Backend) http.Handler { return handler(b, maxConns/streamShare) }
+
+// streamShare is the part of all connections that may read events: the others can
+// still ask.
+const streamShare = 2
+
+// handler is Handler for so many readers of events at a time.
+func handler(b Backend, readers int) http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range routes(b) {
+	for pattern, h := range routes(b, readers) {
 		if h == nil {
 			h = func(w http.ResponseWriter, r *http.Request) { answer(w, nil, Unsupported(r.URL.Path)) }
 		}
@@ -47,7 +54,7 @@ func (u *unroutedWriter) WriteHeader(code int) {
 func (u *unroutedWriter) Write(b []byte) (int, error) { return len(b), nil }
 
 // routes are all requests; nil where b lacks the part that answers them.
-func routes(b Backend) map[string]http.HandlerFunc {
+func routes(b Backend, readers int) map[string]http.HandlerFunc {
 	all := map[string]http.HandlerFunc{
 		"GET /v1/status": nil, "GET /v1/explain": nil, "GET /v1/sticky": nil, "GET /v1/trace": nil, "GET /v1/events": nil,
 		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
@@ -73,7 +80,7 @@ func routes(b Backend) map[string]http.HandlerFunc {
 		all["GET /v1/services"], all["GET /v1/connections"], all["GET /v1/timeouts"], all["POST /v1/edits"] = h.services, h.conns, h.timeouts, h.edit
 	}
 	if b.Events != nil {
-		all["GET /v1/events"] = func(w http.ResponseWriter, r *http.Request) { streamEvents(w, r, b.Events) }
+		all["GET /v1/events"] = eventHandler{b.Events, make(chan struct{}, readers)}.stream
 	}
 	if b.Reloader != nil {
 		all["POST /v1/reload"] = func(w http.ResponseWriter, r *http.Request) {
@@ -165,7 +172,7 @@ func statusOf(err error) int {
 	}{
 		{ErrBusy, http.StatusConflict}, {ErrServiceExists, http.StatusConflict}, {ErrServerExists, http.StatusConflict},
 		{ErrNoService, http.StatusNotFound}, {ErrNoServer, http.StatusNotFound}, {ErrNotDefined, http.StatusNotFound},
-		{ErrMemory, http.StatusInsufficientStorage}, {ErrUnsupported, http.StatusNotImplemented}, {ErrUnavailable, http.StatusServiceUnavailable},
+		{ErrMemory, http.StatusInsufficientStorage}, {ErrStreams, http.StatusServiceUnavailable}, {ErrUnsupported, http.StatusNotImplemented}, {ErrUnavailable, http.StatusServiceUnavailable},
 	} {
 		if errors.Is(err, s.refusal) {
 			return s.code
@@ -200,12 +207,6 @@ func streamTrace(w http.ResponseWriter, r *http.Request, i Inspector) {
 		answer(w, nil, err)
 		return
 	}
-	defer src.Close()
-	newStream(w).follow(r, func() ([]any, error) { return boxed(src.Next(r.Context())) })
-}
-
-func streamEvents(w http.ResponseWriter, r *http.Request, e Events) {
-	src := e.Subscribe()
 	defer src.Close()
 	newStream(w).follow(r, func() ([]any, error) { return boxed(src.Next(r.Context())) })
 }

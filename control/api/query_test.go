@@ -174,7 +174,7 @@ func TestRefusalsKeepTheirCodeOnTheWire(t *testing.T) {
 func TestEachRequestNeedsItsPart(t *testing.T) {
 	h := Handler(Backend{})
 	n := 0
-	for pattern := range routes(Backend{}) {
+	for pattern := range routes(Backend{}, 1) {
 		method, path, _ := strings.Cut(pattern, " ")
 		if path == "/v1/openapi.yaml" {
 			continue // it needs none

@@ -28,7 +28,7 @@ const (
 // been silent for the longest goes first.
 func Serve(ctx context.Context, l net.Listener, b Backend) error {
 	bound := connBound{limit: connLimit(descriptors())}
-	srv := &http.Server{Handler: Handler(b), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
+	srv := &http.Server{Handler: handler(b, max(bound.limit/streamShare, 1)), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
 		MaxHeaderBytes: maxHeader, ConnState: bound.changed,
 		ErrorLog: log.New(io.Discard, "", 0)} // a client's fault is its own affair
 	stop := context.AfterFunc(ctx, func() { srv.Close() })

@@ -121,7 +121,7 @@ func TestEventsReachEverySubscriberInTheirOrder(t *testing.T) {
 // told what it has missed.
 func TestASubscriberThatDoesNotReadLosesEventsAndIsTold(t *testing.T) {
 	var feed api.Feed
-	s := feed.Subscribe()
+	s := feed.Subscribe("")
 	defer s.Close()
 	const all = 5000
 	for range all {
@@ -143,7 +143,7 @@ func TestASubscriberThatDoesNotReadLosesEventsAndIsTold(t *testing.T) {
 
 func TestAClosedSubscriptionGetsNothingMore(t *testing.T) {
 	var feed api.Feed
-	s := feed.Subscribe()
+	s := feed.Subscribe("")
 	s.Close()
 	feed.Publish(api.Event{Kind: api.ServerUp})
 	done := make(chan struct{})

@@ -129,19 +129,25 @@ func (s *Spec) Answer(method, path string, status int, header http.Header, body 
 func judge(media string, schema *openapi3.Schema, body []byte) error {
 	switch media {
 	case "application/x-ndjson":
-		return lines(schema, body)
+		return lines(schema, body, "")
+	case "text/event-stream":
+		return lines(schema, body, "data: ")
 	case "application/json":
 		return one(schema, body, openapi3.VisitAsResponse())
 	}
 	return nil // text
 }
 
-// lines judges a body of one value a line.
-func lines(schema *openapi3.Schema, body []byte) error {
+// lines judges a body of one value a line, behind prefix; other lines are passed over.
+func lines(schema *openapi3.Schema, body []byte, prefix string) error {
 	in := bufio.NewScanner(bytes.NewReader(body))
 	in.Buffer(nil, len(body)+1)
 	for in.Scan() {
-		if err := one(schema, in.Bytes(), openapi3.VisitAsResponse()); err != nil {
+		text, ok := bytes.CutPrefix(in.Bytes(), []byte(prefix))
+		if !ok {
+			continue
+		}
+		if err := one(schema, text, openapi3.VisitAsResponse()); err != nil {
 			return err
 		}
 	}
