@@ -102,6 +102,9 @@ func probe(f *keepalived.Check, s *check.Settings) check.Probe {
 		return check.SMTP{Peer: peer, Ask: a, Wait: f.ConnectTimeout}
 	case *ask.DNS:
 		return check.DNS{Peer: peer, Ask: a}
+	case *ask.Ping:
+		peer.Bind = netip.AddrPortFrom(f.BindTo, 0)
+		return check.Ping(peer)
 	case *ask.Program:
 		s.ConnectTimeout = check.MiscLimit(a.Timeout)
 		return check.Misc{Ask: a}

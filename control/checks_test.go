@@ -37,6 +37,7 @@ func TestAProbeAsksAsTheFileSays(t *testing.T) {
 		{keepalived.Check{Kind: keepalived.UDPCheck, Ask: &ask.UDP{Payload: "a"}}, "UDP_CHECK", `UDP_CHECK 192.168.1.11:80 payload 61`, settings},
 		{keepalived.Check{Kind: keepalived.MiscCheck, Ask: &ask.Program{Line: "/bin/a b", Timeout: 2 * time.Second}}, "MISC_CHECK", `MISC_CHECK misc_path "/bin/a b" misc_timeout 2s`,
 			check.Settings{DelayLoop: 6 * time.Second, ConnectTimeout: check.MiscLimit(2 * time.Second)}},
+		{keepalived.Check{Kind: keepalived.PingCheck, BindPort: 4, BindTo: netip.MustParseAddr("192.168.1.2"), Ask: &ask.Ping{}}, "PING_CHECK", `PING_CHECK 192.168.1.11:80 bindto 192.168.1.2 bind_port 0`, settings},
 	} {
 		c.check.ConnectIP, c.check.ConnectPort, c.check.Timing = addr, 80, timing
 		s := settings

@@ -29,17 +29,24 @@ func connect(ctx context.Context, what string, addr netip.AddrPort, o socketOpti
 	return err
 }
 
-// dial connects to addr by network tcp or udp. Errors begin with what.
+// dial connects to addr by network tcp or udp, or by ip for ICMP. Errors begin with what.
 func dial(ctx context.Context, network, what string, addr netip.AddrPort, o socketOptions) (net.Conn, error) {
 	d := net.Dialer{KeepAlive: -1, LocalAddr: localAddr(network, o.bind)}
+	at, icmp := addr.String(), network == "ip"
 	d.Control = func(network, _ string, c syscall.RawConn) error {
 		var err error
-		if e := c.Control(func(fd uintptr) { err = setOptions(int(fd), strings.HasSuffix(network, "6"), o) }); e != nil {
+		if e := c.Control(func(fd uintptr) { err = setOptions(int(fd), strings.HasSuffix(network, "6"), icmp, o) }); e != nil {
 			return e
 		}
 		return err
 	}
-	c, err := d.DialContext(ctx, network, addr.String())
+	if icmp {
+		at, network = addr.Addr().String(), "ip4:icmp"
+		if addr.Addr().Is6() {
+			network = "ip6:ipv6-icmp"
+		}
+	}
+	c, err := d.DialContext(ctx, network, at)
 	if err != nil {
 		return nil, connectError(ctx, what, o.bind.Addr(), err)
 	}
@@ -60,7 +67,10 @@ func localAddr(network string, bind netip.AddrPort) net.Addr {
 	} else if bind.Port() == 0 {
 		return nil
 	}
-	if network == "udp" {
+	switch network {
+	case "ip":
+		return &net.IPAddr{IP: ip}
+	case "udp":
 		return &net.UDPAddr{IP: ip, Port: int(bind.Port())}
 	}
 	return &net.TCPAddr{IP: ip, Port: int(bind.Port())}

@@ -274,7 +274,7 @@ func TestDRProbeIsNotRedirected(t *testing.T) {
 	must(t, err)
 	// A TCP socket obeys a redirect only from its second packet on; UDP at once.
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { must(t, setOptions(int(fd), false, socketOptions{mark: mark})) })
+		return c.Control(func(fd uintptr) { must(t, setOptions(int(fd), false, false, socketOptions{mark: mark})) })
 	}}
 	udp, err := d.DialContext(t.Context(), "udp", p.VIP.String())
 	must(t, err)

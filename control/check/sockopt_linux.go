@@ -7,8 +7,13 @@ import (
 )
 
 // setOptions sets o on a socket that is not connected yet; socket(7), ip(7),
-// ipv6(7).
-func setOptions(fd int, v6 bool, o socketOptions) error {
+// ipv6(7). One for ICMP gets nothing but echo replies then.
+func setOptions(fd int, v6, icmp bool, o socketOptions) error {
+	if icmp {
+		if err := filterEchoes(fd, v6); err != nil {
+			return fmt.Errorf("filter messages of ICMP: %w", err)
+		}
+	}
 	if o.iface != "" {
 		if err := unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, o.iface); err != nil {
 			return fmt.Errorf("bind to interface %s: %w", o.iface, err)
@@ -30,4 +35,19 @@ func setOptions(fd int, v6 bool, o socketOptions) error {
 		return fmt.Errorf("set TTL %d: %w", o.ttl, err)
 	}
 	return nil
+}
+
+// filterEchoes lets a raw socket have echo replies alone; raw(7), RFC 3542 section 3.2. In both
+// filters a bit that is set blocks the type.
+func filterEchoes(fd int, v6 bool) error {
+	const echoReply, echoReply6 = 0, 129
+	if !v6 {
+		return unix.SetsockoptInt(fd, unix.SOL_RAW, unix.ICMP_FILTER, ^(1 << echoReply))
+	}
+	var f unix.ICMPv6Filter
+	for i := range f.Data {
+		f.Data[i] = ^uint32(0)
+	}
+	f.Data[echoReply6/32] &^= 1 << (echoReply6 % 32)
+	return unix.SetsockoptICMPv6Filter(fd, unix.IPPROTO_ICMPV6, unix.ICMPV6_FILTER, &f)
 }

@@ -178,10 +178,11 @@ const (
 	DNSCheck                       // ask a name server; Ask is an *ask.DNS
 	UDPCheck                       // send a datagram; Ask is an *ask.UDP
 	MiscCheck                      // run a program; Ask is an *ask.Program
+	PingCheck                      // send an echo request; Ask is an *ask.Ping
 )
 
 // Ported reports whether a check of this kind connects to a port of the server.
-func (k CheckKind) Ported() bool { return k != MiscCheck }
+func (k CheckKind) Ported() bool { return k != MiscCheck && k != PingCheck }
 
 // Stream reports whether a check of this kind makes a TCP connection, as clients of a
 // service do.
@@ -204,6 +205,8 @@ func (k CheckKind) String() string {
 		return "UDP_CHECK"
 	case MiscCheck:
 		return "MISC_CHECK"
+	case PingCheck:
+		return "PING_CHECK"
 	}
 	return "CHECK?"
 }

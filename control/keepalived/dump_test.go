@@ -56,9 +56,11 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		}
 		c.BindPort, c.Mark, c.LogAll = rapid.Uint16().Draw(t, "bind_port"), rapid.Uint32().Draw(t, "fwmark"), rapid.Bool().Draw(t, "log_all")
 		c.BindIf = rapid.SampledFrom([]string{"", "eth0"}).Draw(t, "bind_if")
-		switch rapid.IntRange(0, 5).Draw(t, "kind") {
+		switch rapid.IntRange(0, 6).Draw(t, "kind") {
 		case 4:
 			c.Kind, c.Ask = UDPCheck, drawUDP(t)
+		case 6:
+			c.Kind, c.Ask, c.ConnectPort, c.BindPort = PingCheck, &ask.Ping{}, 0, 0
 		case 5:
 			*c = Check{Kind: MiscCheck, Ask: drawProgram(t), ConnectIP: addr, LogAll: c.LogAll, Timing: c.Timing}
 			c.ConnectTimeout = r.ConnectTimeout

@@ -37,6 +37,9 @@ func clone(v *VirtualServer) *VirtualServer {
 			case *ask.DNS:
 				other := *a
 				check.Ask = &other
+			case *ask.Ping:
+				other := *a
+				check.Ask = &other
 			case *ask.Program:
 				other := *a
 				check.Ask = &other

@@ -134,3 +134,16 @@ func TestAProgramHasNoPort(t *testing.T) {
 		}
 	}
 }
+
+// What keepalived 2.2.7's -t exits with for a PING_CHECK, measured.
+func TestPingCheck(t *testing.T) {
+	for lines, exit := range map[string]int{
+		"": 0, "connect_port 3\nbind_port 4\nbindto 10.0.0.3\nfwmark 3\nconnect_ip 10.0.0.9": 0, "foo": 5, "retry 3\nalpha\nlog_all_failures": 0,
+	} {
+		cfg, ds := load(t, service("real_server 10.0.0.2 80 {\nPING_CHECK {\n"+lines+"\n}\n}"), nil)
+		k := cfg.VirtualServers[0].RealServers[0].Checks[0]
+		if k.Kind != PingCheck || k.ConnectPort != 0 || k.BindPort != 0 || k.Kind.Stream() || ds.ExitCode() != exit {
+			t.Errorf("%q: %+v, exit code %d, want %d: %v", lines, k, ds.ExitCode(), exit, ds)
+		}
+	}
+}

@@ -14,9 +14,7 @@ const noStandIn = "a real server without another check is always taken as up: gi
 
 // otherCheckers are the blocks of those checks.
 func otherCheckers() []word {
-	connection := connectionWords()
 	return []word{
-		missingCheck("PING_CHECK", "", connection),
 		missingCheck("FILE_CHECK", "track_file", names(later, "track_file weight dynamic")),
 		missingCheck("BFD_CHECK", "name", names(later, "name alpha")),
 	}

@@ -25,6 +25,19 @@ func miscChecker() []word {
 	}}}
 }
 
+// pingChecker is PING_CHECK, which takes the words about ports, too.
+func pingChecker() []word {
+	return []word{{name: "PING_CHECK", max: anyArgs, end: (*reader).endPingCheck, block: &block{name: "PING_CHECK", words: connectionWords()}, set: func(r *reader, n *Node) {
+		r.beginCheck(n)
+		r.check.c.Kind, r.check.c.Ask = PingCheck, &ask.Ping{}
+	}}}
+}
+
+func (r *reader) endPingCheck(n *Node) {
+	r.check.c.BindPort = 0
+	r.endCheck(n)
+}
+
 // misc is the question of the MISC_CHECK that is being read.
 func (r *reader) misc() *ask.Program { return r.check.c.Ask.(*ask.Program) }
 

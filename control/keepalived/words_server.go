@@ -56,6 +56,7 @@ func serverWords() []word {
 		namedCheckers(),
 		udpChecker(),
 		miscChecker(),
+		pingChecker(),
 		otherCheckers(),
 		tuningWords(1),
 		inhibitWord(),
