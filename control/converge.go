@@ -17,6 +17,7 @@ import (
 	"lvsdr/control/nics"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
@@ -48,6 +49,7 @@ type converger struct {
 	refused    map[subject]error      // edits the engine refuses
 	own        map[frame.Addr]bool    // what the engine has; nil: not told yet
 	martians   []frame.Addr           // what the engine has
+	marks      []dataplane.MarkRule   // likewise
 	guarded    map[shield.Guard]bool  // what the guard has
 	checkRule  bool                   // the guard may have lost what it had
 	taken      map[netip.Addr]int     // where the interfaces receive VIPs
@@ -209,7 +211,8 @@ func (c *converger) change(s *site.State, ch *site.Changes) {
 		what.Timeouts = &t
 	}
 	martians := s.Martians()
-	if !slices.Equal(martians, c.martians) {
+	marks := s.Marks()
+	if !slices.Equal(martians, c.martians) || !slices.Equal(marks, c.marks) {
 		c.engine.want()
 	}
 	ready := c.engine.ready(c.now())
@@ -219,10 +222,13 @@ func (c *converger) change(s *site.State, ch *site.Changes) {
 	if ready && !slices.Equal(martians, c.martians) {
 		what.Martians, c.martians = martians, martians
 	}
+	if ready && !slices.Equal(marks, c.marks) {
+		what.Marks, c.marks = &marks, marks
+	}
 	if ready && (ch.Own || c.own == nil) {
 		c.changeOwn(s, &what)
 	}
-	if len(what.Hops) > 0 || len(what.Edits) > 0 || what.Own != nil || what.Martians != nil || what.Timeouts != nil {
+	if len(what.Hops) > 0 || len(what.Edits) > 0 || what.Own != nil || what.Martians != nil || what.Marks != nil || what.Timeouts != nil {
 		errs := c.actors.Engine.Change(what)
 		c.changed(s, what.Edits, errs)
 	} else if ready {

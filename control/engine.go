@@ -40,6 +40,9 @@ func (e *engine) Change(c actor.Change) []error {
 		if c.Own != nil {
 			tx.SetVIPs(c.Own)
 		}
+		if c.Marks != nil {
+			tx.SetMarks(*c.Marks)
+		}
 		if c.Martians != nil {
 			tx.SetMartians(c.Martians)
 		}

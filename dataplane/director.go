@@ -84,6 +84,7 @@ type neighbour struct {
 type Table struct {
 	vips     addrs
 	martians addrs
+	marks    marks
 	tunables Tunables
 }
 

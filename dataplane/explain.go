@@ -133,7 +133,7 @@ func (e *excerpt) fill(p *Packet, x *Explanation, now int64) {
 	}
 	keys := []conntrack.Key{*k}
 	if p.Reason == pending {
-		if s := d.services.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort); s != nil {
+		if s := d.services.lookup(d.table.Load().mark(p), k.Proto, k.Virtual, k.VirtualPort); s != nil {
 			st, f := d.serviceStatus(s), s.flowOf(d.table.Load(), p, now)
 			x.Service, x.Scheduler = &st, s.sched.Describe(s.picks, &f)
 			e.to.services.byKey[s.cfg.Key] = e.service(s)

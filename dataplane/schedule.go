@@ -92,7 +92,7 @@ func (t *Table) unserved(p *Packet, served bool) Reason {
 // comes with the reason; a nil entry beside a server is of one packet alone.
 func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := &p.flow.key
-	s := d.services.lookup(p.Mark, k.Proto, k.Virtual, k.VirtualPort)
+	s := d.services.lookup(t.mark(p), k.Proto, k.Virtual, k.VirtualPort)
 	begun := begins(p, t.tunables.SloppyTCP, t.tunables.SloppySCTP)
 	switch {
 	case s == nil || !begun && !d.resumes(w.shard, p, now):

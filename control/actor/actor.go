@@ -12,6 +12,7 @@ import (
 	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
@@ -33,6 +34,8 @@ type Change struct {
 	// Martians are the addresses that no packet of another host has as its source;
 	// nil: they stay as they are.
 	Martians []frame.Addr
+	// Marks are the rules by which packets get firewall marks; nil: they stay as they are.
+	Marks *[]dataplane.MarkRule
 	// Timeouts are those of connections from now on; nil: they stay as they are.
 	Timeouts *site.Timeouts
 }

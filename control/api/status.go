@@ -84,6 +84,7 @@ type Service struct {
 	PersistenceDefault bool     `json:"persistence_from_default,omitempty"` // the service says nothing of persistence
 	Owner              string   `json:"owner,omitempty"`
 	Interface          string   `json:"interface,omitempty"` // where its address is served
+	Marked             []string `json:"marked,omitempty"`    // the packets that have its firewall mark, such as "tcp 192.0.2.1 80-90"
 	Traffic            Traffic  `json:"traffic"`
 	Listed             Listed   `json:"listed"`
 	Servers            []Server `json:"servers"`

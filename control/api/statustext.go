@@ -61,6 +61,9 @@ func (s *Service) writeText(w io.Writer, width int) {
 	}
 	fmt.Fprintf(w, "\n%s, %s, %s: %d connections, %d packets, %d bytes\n",
 		at, s.Scheduler, s.PersistenceText(), s.Traffic.Conns, s.Traffic.Packets, s.Traffic.Bytes)
+	for _, m := range s.Marked {
+		fmt.Fprintf(w, "  its packets: %s\n", m)
+	}
 	if len(s.Servers) == 0 {
 		fmt.Fprintln(w, "  no real server")
 		return

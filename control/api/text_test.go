@@ -60,7 +60,8 @@ func servers() []api.Server {
 
 func TestStatusAsText(t *testing.T) {
 	start := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
-	mark := api.Service{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{FWMark: 7, IPv6: true}, Scheduler: "rr"}, Owner: api.OwnedAtRuntime}
+	mark := api.Service{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{FWMark: 7, IPv6: true}, Scheduler: "rr"}, Owner: api.OwnedAtRuntime,
+		Marked: []string{"tcp 2001:db8::1 80-90"}}
 	st := &api.Status{Version: "1.2", PID: 77, Started: start, Time: start.Add(90 * time.Second), Active: true, ConfigErr: "line 3", Local: "served",
 		Problems: []string{"eth9 is down"}, Services: []api.Service{web(), mark}, Table: api.Table{Entries: 1, Limit: 2, Evicted: 3},
 		Ports:   map[string]api.PortStats{"eth1": {Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}, "eth0": {Received: 1, Missed: 2, MissedSYN: 9, Truncated: 3}},
@@ -81,6 +82,7 @@ tcp 192.0.2.1:80 on eth0, sh, persistent 120 s: 5 connections, 70 packets, 900 b
   10.0.0.7:80  1       unknown            1       2         3           4            up
 
 fwmark 7 IPv6, made by ipvsadm, rr, not persistent: 0 connections, 0 packets, 0 bytes
+  its packets: tcp 2001:db8::1 80-90
   no real server
 
 connection table: 1 of 2 entries, 3 evicted

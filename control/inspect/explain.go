@@ -9,6 +9,8 @@ import (
 
 	"lvsdr/control/api"
 	"lvsdr/control/director"
+	"lvsdr/control/keepalived"
+	"lvsdr/control/site"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -70,7 +72,22 @@ func (i *Inspector) usualProto(q api.Question) frame.Proto {
 			return p
 		}
 	}
+	for s := range i.View().State.Views() {
+		if m, ok := marks(&s, q); ok {
+			return m.Protocol
+		}
+	}
 	return frame.ProtoTCP
+}
+
+// marks returns the line that marks packets to the port of q's service for s, if there is one.
+func marks(s *site.ServiceView, q api.Question) (keepalived.Mark, bool) {
+	for _, m := range s.Marks {
+		if m.Addr == q.VIP && m.First <= q.Port && q.Port <= m.Last && (q.Protocol == "" || q.Protocol == m.Protocol.String()) {
+			return m, true
+		}
+	}
+	return keepalived.Mark{}, false
 }
 
 // explainPacket explains the first packet of a connection, or a later one. It
@@ -117,8 +134,14 @@ func (i *Inspector) server(r *dataplane.ServerStatus, s *api.Service, ifindex in
 func elsewhere(v *View, ours bool, vip netip.Addr) []string {
 	var all []string
 	for s := range v.State.Views() {
-		if k := director.WireKey(s.Config.Key); k.FWMark == 0 && (!ours || k.Address == vip) {
+		k := director.WireKey(s.Config.Key)
+		if k.FWMark == 0 && (!ours || k.Address == vip) {
 			all = append(all, k.String())
+		}
+		for _, m := range s.Marks {
+			if !ours || m.Addr == vip {
+				all = append(all, fmt.Sprintf("%s (%s)", k, markedText(m)))
+			}
 		}
 	}
 	return all

@@ -5,8 +5,11 @@ import (
 	"math/bits"
 	"net/netip"
 
+	"lvsdr/conntrack"
 	"lvsdr/control/api"
 	"lvsdr/control/director"
+	"lvsdr/control/site"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
@@ -18,17 +21,18 @@ func (i *Inspector) Persistence(q api.Question) (*api.Persistence, error) {
 	for _, b := range i.Engine.Bindings(client, now) {
 		k := b.Service.Key
 		key := director.WireKey(k)
-		if q.VIP.IsValid() && (k.Addr != frame.AddrFrom(q.VIP) || k.Port != q.Port || q.Protocol != "" && q.Protocol != key.Protocol) {
+		view, known := v.State.View(k)
+		if q.VIP.IsValid() && !asksFor(k, &view, q) {
 			continue
 		}
 		s := api.ServicePersistence{ServiceKey: key, Scheduler: b.Service.Scheduler,
 			Flags: b.Service.Flags.Text(b.Service.Scheduler), Persistence: int(b.Service.Persistence.Seconds()),
 			Granularity: granularity(q.Client, b.Service.Mask), Template: director.WireEntry(b.Template), Connections: []api.Conn{}}
-		if p, ok := v.State.View(k); ok {
-			s.FromDefault = p.PersistenceDefault
+		if known {
+			s.FromDefault = view.PersistenceDefault
 		}
 		for j := range conns {
-			if c := conns[j].Key; c.Virtual == k.Addr && (c.VirtualPort == k.Port || k.Port == 0) && c.Proto == k.Proto {
+			if serves(k, &view, conns[j].Key) {
 				s.Connections = append(s.Connections, *director.WireEntry(&conns[j]))
 			}
 		}
@@ -38,6 +42,24 @@ func (i *Inspector) Persistence(q api.Question) (*api.Persistence, error) {
 		return nil, fmt.Errorf("no service at %s; there are: %v", netip.AddrPortFrom(q.VIP, q.Port), elsewhere(v, false, q.VIP))
 	}
 	return out, nil
+}
+
+// asksFor reports whether q is about the service k, of which view is what is known.
+func asksFor(k dataplane.ServiceKey, view *site.ServiceView, q api.Question) bool {
+	if k.Mark != 0 {
+		_, ok := marks(view, q)
+		return ok
+	}
+	return k.Addr == frame.AddrFrom(q.VIP) && k.Port == q.Port && (q.Protocol == "" || q.Protocol == director.WireKey(k).Protocol)
+}
+
+// serves reports whether c is a connection of the service k, as far as view knows.
+func serves(k dataplane.ServiceKey, view *site.ServiceView, c conntrack.Key) bool {
+	if k.Mark != 0 {
+		_, ok := marks(view, api.Question{VIP: c.Virtual.IP(), Port: c.VirtualPort, Protocol: c.Proto.String()})
+		return ok
+	}
+	return c.Virtual == k.Addr && (c.VirtualPort == k.Port || k.Port == 0) && c.Proto == k.Proto
 }
 
 // granularity names the clients that are one to persistence.

@@ -10,6 +10,7 @@ import (
 	"lvsdr/control/api"
 	"lvsdr/control/check"
 	"lvsdr/control/director"
+	"lvsdr/control/keepalived"
 	"lvsdr/control/notify"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
@@ -97,6 +98,9 @@ func (i *Inspector) removed() map[dataplane.ServiceKey][]dataplane.ServerStatus 
 func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus, left []dataplane.ServerStatus) api.Service {
 	out := api.Service{ServiceConfig: director.WireServiceConfig(&s.Config), PersistenceDefault: s.PersistenceDefault,
 		Owner: s.Owner.String(), Interface: s.Place.Link.Name, Traffic: director.WireTraffic(now.Traffic), Servers: make([]api.Server, 0, len(s.Servers))}
+	for _, m := range s.Marks {
+		out.Marked = append(out.Marked, markedText(m))
+	}
 	now.Config = s.Config
 	listed := i.Admin.Service(now)
 	out.Listed = listed.Listed
@@ -126,6 +130,11 @@ func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus, l
 		out.Servers = append(out.Servers, sv)
 	}
 	return out
+}
+
+// markedText is the packets of m, such as "tcp 192.0.2.1 80-90".
+func markedText(m keepalived.Mark) string {
+	return fmt.Sprintf("%v %v %s", m.Protocol, m.Addr, m.Ports())
 }
 
 // find is the index of the server that c names, or -1.

@@ -25,6 +25,9 @@ type Global struct {
 	Timeouts Timeouts
 	// PersistenceDefault holds for services without persistence_timeout.
 	PersistenceDefault PersistenceDefault
+	// Marks give packets firewall marks, in the order of the file. No two are about the
+	// same port of an address.
+	Marks []Mark
 	// DRCheck says that a real server must also answer a frame for the
 	// service's address to be taken as up. The default is true.
 	DRCheck bool
@@ -69,12 +72,14 @@ type Persistence struct {
 	FromDefault bool   // the service does not mention it
 }
 
-// A VirtualServer is one service. A virtual_server block that names a group
+// A VirtualServer is one service: by address, port and protocol, or by firewall mark. A virtual_server block that names a group
 // makes one for each address and port of the group; they differ in nothing else.
 type VirtualServer struct {
-	Addr        netip.Addr // never IPv4-mapped, no zone
+	Addr        netip.Addr // never IPv4-mapped, no zone; invalid for a mark
 	Port        uint16     // 0 is every port, see IPVS on port zero
 	Protocol    frame.Proto
+	Mark        uint32 // 0: the service is by address
+	IPv6        bool   // of a mark: for IPv6 packets
 	Scheduler   string // one of Options.Schedulers
 	Method      string // "DR"
 	SchedFlags  scheduler.Flags
@@ -99,8 +104,11 @@ type VirtualServer struct {
 	Pos         Pos
 }
 
-// Name is the service as logs and FIFOs write it: [ADDR]:proto:PORT.
+// Name is the service as logs and FIFOs write it: [ADDR]:proto:PORT, or FWM MARK.
 func (v *VirtualServer) Name() string {
+	if v.Mark != 0 {
+		return "FWM " + strconv.FormatUint(uint64(v.Mark), 10)
+	}
 	return endpointName(v.Addr, v.Protocol, v.Port)
 }
 
@@ -126,6 +134,38 @@ type SorryServer struct {
 	Addr    netip.Addr
 	Port    uint16
 	Inhibit bool // quiesced instead of removed
+}
+
+// A Point is an address and port at which clients reach a service.
+type Point struct {
+	Service  *VirtualServer
+	Addr     netip.Addr
+	Port     uint16 // 0: several
+	Protocol frame.Proto
+	Pos      Pos
+}
+
+// Points are those of all services, in their order: of one by mark each line that gives
+// packets the mark.
+func (c *Config) Points() []Point {
+	var all []Point
+	for _, v := range c.VirtualServers {
+		if v.Mark == 0 {
+			all = append(all, Point{v, v.Addr, v.Port, v.Protocol, v.Pos})
+			continue
+		}
+		for _, m := range c.Global.Marks {
+			if m.Mark != v.Mark || m.Addr.Is6() != v.IPv6 {
+				continue
+			}
+			p := Point{v, m.Addr, m.First, m.Protocol, m.Pos}
+			if m.First != m.Last {
+				p.Port = 0
+			}
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // A RealServer is one server behind a service. It has the port of the service.
@@ -162,7 +202,11 @@ func (r *RealServer) Name(p frame.Proto) string {
 func endpointName(addr netip.Addr, p frame.Proto, port uint16) string {
 	b := make([]byte, 0, len("[255.255.255.255]:sctp:65535"))
 	b = addr.AppendTo(append(b, '['))
-	b = append(append(append(b, "]:"...), p.String()...), ':')
+	proto := "none" // keepalived's word for that of a mark
+	if p != 0 {
+		proto = p.String()
+	}
+	b = append(append(append(b, "]:"...), proto...), ':')
 	return string(strconv.AppendUint(b, uint64(port), 10))
 }
 

@@ -150,16 +150,23 @@ func drawConfig(t *rapid.T) *Config {
 			Timing:      drawTiming(t, 1), Weight: rapid.Uint32Range(1, maxWeight).Draw(t, "weight"), Quorum: 1,
 			InhibitOnFailure: rapid.Bool().Draw(t, "inhibit"), Omega: rapid.Bool().Draw(t, "omega"),
 		}
-		v.OPS = v.Protocol == frame.ProtoUDP && rapid.Bool().Draw(t, "ops")
+		if rapid.Bool().Draw(t, "by mark") {
+			v.Mark, v.IPv6, v.Addr, v.Port, v.Protocol = uint32(i+1), addr.Is6(), netip.Addr{}, 0, 0
+			m := Mark{Mark: v.Mark, Addr: addr, First: rapid.Uint16().Draw(t, "first"), Protocol: frame.ProtoTCP}
+			if m.Last = rapid.Uint16Range(m.First, 65535).Draw(t, "last"); m.Last > 0 {
+				c.Global.Marks = append(c.Global.Marks, m)
+			}
+		}
+		v.OPS = (v.Mark != 0 || v.Protocol == frame.ProtoUDP) && rapid.Bool().Draw(t, "ops")
 		if rapid.Bool().Draw(t, "granular") {
 			v.Granularity = prefixMask(rapid.IntRange(1, 127).Draw(t, "prefix"))
 			if addr.Is4() {
 				v.Granularity = netip.AddrFrom4([4]byte{255, 0, rapid.Byte().Draw(t, "mask"), 0})
 			}
-		} else if v.Port != 0 && rapid.Bool().Draw(t, "default") {
+		} else if (v.Mark != 0 || v.Port != 0) && rapid.Bool().Draw(t, "default") {
 			v.Persistence = Persistence{c.Global.PersistenceDefault.seconds(), true}
 		}
-		if v.Port == 0 {
+		if v.Mark == 0 && v.Port == 0 {
 			v.Persistence.Timeout = max(v.Persistence.Timeout, 1)
 		}
 		if rapid.Bool().Draw(t, "sorry") {
@@ -224,6 +231,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(text), false)
 	}
 	f.Add("virtual_server ::1 80{\nlb_kind DR\npersistence_granularity 64\nreal_server ::2 {\nTCP_CHECK{\n}}}", true)
+	f.Add("global_defs {\nlvsdr_mark 1 10.0.0.1-2 80-90 tcp\n}\nvirtual_server_group g{\nfwmark 1\nfwmark 2 inet\n}\nvirtual_server group g{\nlb_kind DR\nreal_server 10.0.0.9 80 {\nTCP_CHECK{\n}}}", false)
 	f.Add("virtual_server group g{\nlb_kind DR\nprotocol UDP\nops\nreal_server 10.0.0.9 80 {\nTCP_CHECK{\n}}}\nvirtual_server_group g{\n10.0.0.1-3 80\n10.0.0.4/31\n10.0.0.2 80}", false)
 	f.Add("virtual_server_group g{\n2001:db8::1-f 80\n2001:db8::/125 81}\nvirtual_server group g{\nlb_kind DR\nreal_server ::2 {\nTCP_CHECK{\n}}}", true)
 	f.Fuzz(func(t *testing.T, in string, v6 bool) {

@@ -8,7 +8,7 @@ import (
 
 // Equal reports whether v and o mean the same, wherever they are in a file.
 func (v *VirtualServer) Equal(o *VirtualServer) bool {
-	return v == o || v.Addr == o.Addr && v.Port == o.Port && v.Protocol == o.Protocol &&
+	return v == o || v.Addr == o.Addr && v.Port == o.Port && v.Protocol == o.Protocol && v.Mark == o.Mark && v.IPv6 == o.IPv6 &&
 		v.Scheduler == o.Scheduler && v.Method == o.Method && v.SchedFlags == o.SchedFlags && v.OPS == o.OPS &&
 		v.Persistence == o.Persistence && v.Granularity == o.Granularity &&
 		v.Timing == o.Timing && v.Weight == o.Weight && v.InhibitOnFailure == o.InhibitOnFailure && v.Omega == o.Omega && v.QuorumUp == o.QuorumUp && v.QuorumDown == o.QuorumDown &&

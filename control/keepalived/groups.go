@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lvsdr/dataplane/frame"
 )
 
 const groupWord = "virtual_server_group"
@@ -19,22 +21,35 @@ const groupWord = "virtual_server_group"
 type group struct {
 	node    *Node
 	entries []groupEntry
-	named   bool // by a virtual_server
+	family  family // of its lines; 0: no line says it
+	named   bool   // by a virtual_server
 }
 
 // A groupEntry is one line of a group: the addresses from first to last.
 type groupEntry struct {
-	first, last netip.Addr // of one family, which is that of the group
+	first, last netip.Addr // of one family, which is that of the group; invalid for a mark
 	port        uint16
+	mark        uint32 // 0: the line is about addresses
+	family      family // of first and last, or of the mark; 0: the mark's is not said
 	node        *Node
 }
 
-// A place is an address and port of a virtual_server block, and the line that
-// says it.
+// A place is an address and port of a virtual_server block, or a mark, and the line
+// that says it.
 type place struct {
 	addr netip.Addr
 	port uint16
+	mark uint32 // 0: it is an address
+	ipv6 bool   // of a mark
 	node *Node
+}
+
+// key tells the services of places apart.
+func (p place) key(proto frame.Proto) serviceKey {
+	if p.mark != 0 {
+		return serviceKey{mark: p.mark, ipv6: p.ipv6}
+	}
+	return serviceKey{addr: p.addr, port: p.port, protocol: proto}
 }
 
 // definitionsFirst is nodes with the groups and then global_defs before everything
@@ -64,20 +79,23 @@ func (r *reader) setGroup(n *Node) {
 		e, err := parseGroupEntry(line)
 		switch {
 		case err != nil:
-		case e.first.Is6() && !r.opt.IPv6:
+		case e.family == ipv6 && !r.opt.IPv6:
 			err = errors.New("IPv6 is not supported yet")
-		case len(g.entries) > 0 && !sameFamily(e.first, g.entries[0].first):
+		case e.family != 0 && g.family != 0 && e.family != g.family:
 			err = fmt.Errorf("is of another address family than %s at %v", g.entries[0].node.Keyword, g.entries[0].node.Pos)
 		}
 		if err != nil {
 			r.leftOut(line, Error, "%v; it is left out of group %s", err, name)
 			continue
 		}
-		if len(line.Args) > 1 {
+		if e.mark == 0 && len(line.Args) > 1 {
 			r.add(line, Note, "%q and what follows in the line is left out; write one address and port a line", line.Args[1])
 		}
 		if line.HasBlock {
 			r.add(line, Error, "takes no block; what is in the braces is left out")
+		}
+		if e.family != 0 {
+			g.family = e.family
 		}
 		g.entries = append(g.entries, e)
 	}
@@ -94,17 +112,18 @@ func (r *reader) noteIdleGroups() {
 	}
 }
 
-// parseGroupEntry reads ADDR, a range of addresses, each with or without a
-// port, which is 0 when it is absent. Marks are not supported.
+// parseGroupEntry reads a mark, or ADDR or a range of addresses, each with or without a
+// port, which is 0 when it is absent.
 func parseGroupEntry(n *Node) (groupEntry, error) {
-	e := groupEntry{node: n}
 	if n.Keyword == "fwmark" {
-		return e, errors.New("services by firewall mark are not supported")
+		return parseMarkEntry(n)
 	}
+	e := groupEntry{node: n}
 	var err error
 	if e.first, e.last, err = parseRange(n.Keyword); err != nil {
 		return e, err
 	}
+	e.family = familyOf(e.first)
 	if len(n.Args) > 0 {
 		p, err := parseNumber(n.Args[0], 0, 65535)
 		if err != nil {
@@ -228,7 +247,7 @@ func (r *reader) beginGroupService(n *Node, d *serviceDraft) {
 		r.leaveOut(n, &d.bad, "there is no group %s%s; the service is left out", d.group, meant(d.group, known))
 		return
 	}
-	g.named = true
+	g.named, d.family = true, g.family
 	for _, e := range g.entries {
 		r.addPlaces(d, e)
 	}
@@ -236,21 +255,28 @@ func (r *reader) beginGroupService(n *Node, d *serviceDraft) {
 		r.leaveOut(n, &d.bad, "group %s at %v has no address that can be served; the service is left out", d.group, g.node.Pos)
 		return
 	}
-	d.v.Addr, d.v.Port = d.places[0].addr, d.places[0].port
+	d.v.Addr, d.v.Port, d.v.Mark = d.places[0].addr, d.places[0].port, d.places[0].mark
 }
 
 // addPlaces adds the addresses of e to d, as long as the groups do not make too
 // many services.
 func (r *reader) addPlaces(d *serviceDraft, e groupEntry) {
 	most := r.opt.Limits.GroupServices
-	count := span(e.first, e.last)
+	count := uint64(1)
+	if e.mark == 0 {
+		count = span(e.first, e.last)
+	}
 	if count > uint64(most-r.grouped) {
 		r.leftOut(e.node, Error, "with it groups make more than %d services; it is left out of the virtual_server at %v", most, d.node.Pos)
 		return
 	}
 	r.grouped += int(count)
+	if e.mark != 0 {
+		d.places = append(d.places, place{mark: e.mark, node: e.node})
+		return
+	}
 	for a := e.first; ; a = a.Next() {
-		d.places = append(d.places, place{a, e.port, e.node})
+		d.places = append(d.places, place{addr: a, port: e.port, node: e.node})
 		if a == e.last {
 			return
 		}

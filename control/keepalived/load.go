@@ -23,6 +23,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	r.global = Global{DRCheck: true, PersistenceDefault: opt.PersistenceDefault}
 	r.walk(definitionsFirst(nodes), r.root)
 	r.noteIdleGroups()
+	r.noteMarks()
 	r.reportNames()
 	r.reportCommand()
 	r.resolvePrograms()
@@ -51,6 +52,7 @@ type reader struct {
 	made     map[serviceKey]*VirtualServer // services by their keys
 	late     Diagnostics                   // about whole services
 	macs     givenMACs
+	marked   map[markedPlace][]Mark // global.Marks
 
 	vs     *serviceDraft // the one being read; nil outside
 	rs     *serverDraft

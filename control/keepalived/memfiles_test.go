@@ -76,6 +76,9 @@ func withoutPos(nodes []*Node) []*Node {
 
 // placeless removes the places from c.
 func placeless(c *Config) *Config {
+	for i := range c.Global.Marks {
+		c.Global.Marks[i].Pos = Pos{}
+	}
 	for _, v := range c.VirtualServers {
 		v.Pos = Pos{}
 		for _, r := range v.RealServers {

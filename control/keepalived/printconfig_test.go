@@ -68,6 +68,9 @@ func (g Global) nodes() []*Node {
 	} else {
 		l.addIf(d.Set, "persistence_default", d.Seconds)
 	}
+	for _, m := range g.Marks {
+		l.addIf(true, markWord, m.Mark, m.Addr, m.Ports(), m.Protocol)
+	}
 	l.addIf(!g.DRCheck, "dr_check", formatBool(g.DRCheck))
 	if g.ScriptUser != "" {
 		l = append(l, &Node{Keyword: "script_user", Args: strings.Fields(g.ScriptUser + " " + g.ScriptGroup)})
@@ -81,6 +84,9 @@ func (g Global) nodes() []*Node {
 
 func (v *VirtualServer) node() *Node {
 	n := line("virtual_server", v.Addr)
+	if v.Mark != 0 {
+		n = line("virtual_server", "fwmark", v.Mark)
+	}
 	n.HasBlock = true
 	if v.Port != 0 {
 		n.Args = append(n.Args, strconv.Itoa(int(v.Port)))
@@ -91,7 +97,8 @@ func (v *VirtualServer) node() *Node {
 		l.addIf(v.SchedFlags&f != 0, "flag-"+strconv.Itoa(i+1))
 	}
 	l.addIf(true, "lb_kind", v.Method)
-	l.addIf(true, "protocol", strings.ToUpper(v.Protocol.String()))
+	l.addIf(v.Mark == 0, "protocol", strings.ToUpper(v.Protocol.String()))
+	l.addIf(v.Mark != 0 && v.IPv6, "ip_family", "inet6")
 	l.addIf(v.OPS, "ops")
 	l.addIf(!v.Persistence.FromDefault, "persistence_timeout", v.Persistence.Timeout)
 	l.addIf(v.Granularity.IsValid(), "persistence_granularity", formatGranularity(v.Granularity))

@@ -68,6 +68,8 @@ type serviceKey struct {
 	addr     netip.Addr
 	port     uint16
 	protocol frame.Proto
+	mark     uint32 // with nothing else but its family
+	ipv6     bool
 }
 
 // A claim records which block defined a service first, to reject duplicates.
@@ -86,7 +88,7 @@ func (d *serviceDraft) name() string {
 
 // nameAt is the name of the service at p.
 func (d *serviceDraft) nameAt(p place) string {
-	v := VirtualServer{Addr: p.addr, Port: p.port, Protocol: d.v.Protocol}
+	v := VirtualServer{Addr: p.addr, Port: p.port, Protocol: d.v.Protocol, Mark: p.mark}
 	return v.Name()
 }
 
@@ -95,6 +97,7 @@ func (r *reader) resolve(d *serviceDraft) {
 	if d.bad {
 		return // what else is wrong depends on the reason, which is reported
 	}
+	r.resolveMarks(d)
 	r.resolveProtocol(d)
 	r.resolveScheduler(d)
 	r.resolveMethod(d)
@@ -110,7 +113,7 @@ func (r *reader) resolve(d *serviceDraft) {
 	r.resolveQuorum(d)
 	r.resolveSorryServer(d)
 	for _, v := range d.expand() {
-		r.made[serviceKey{v.Addr, v.Port, v.Protocol}] = v
+		r.made[place{addr: v.Addr, port: v.Port, mark: v.Mark, ipv6: v.IPv6}.key(v.Protocol)] = v
 		r.services = append(r.services, v)
 	}
 	r.join(d)
@@ -125,7 +128,7 @@ func (r *reader) resolvePlaces(d *serviceDraft) {
 	var free []place
 	var at Pos // where the first of the services is that are there already
 	for _, p := range d.places {
-		key := serviceKey{p.addr, p.port, d.v.Protocol}
+		key := p.key(d.v.Protocol)
 		switch c := r.claims[key]; c.draft {
 		case nil:
 			r.claims[key] = claim{d, p.node.Pos}
@@ -157,7 +160,7 @@ func (r *reader) join(d *serviceDraft) {
 		if servers[p.port] == nil {
 			servers[p.port] = d.serversAt(p.port)
 		}
-		v := r.made[serviceKey{p.addr, p.port, d.v.Protocol}]
+		v := r.made[p.key(d.v.Protocol)]
 		there := map[netip.Addr]bool{}
 		for _, s := range v.RealServers {
 			there[s.Addr] = true
@@ -201,8 +204,11 @@ func (d *serviceDraft) expand() []*VirtualServer {
 	var vs []*VirtualServer
 	for _, p := range d.places {
 		v := d.v
-		v.Addr, v.Port, v.RealServers = p.addr, p.port, servers[p.port]
-		if p.port == 0 {
+		v.Addr, v.Port, v.Mark, v.IPv6, v.RealServers = p.addr, p.port, p.mark, p.ipv6, servers[p.port]
+		switch {
+		case p.mark != 0:
+			v.Protocol = 0
+		case p.port == 0:
 			v.Persistence = d.portless
 		}
 		if v.SorryServer.Addr.IsValid() {
@@ -243,7 +249,17 @@ func (s *serverDraft) at(port uint16) RealServer {
 	return rs
 }
 
+// marksOnly reports whether all places of d are marks.
+func (d *serviceDraft) marksOnly() bool {
+	isAddr := func(p place) bool { return p.mark == 0 }
+	return !slices.ContainsFunc(d.places, isAddr) && !slices.ContainsFunc(d.joins, isAddr)
+}
+
 func (r *reader) resolveProtocol(d *serviceDraft) {
+	if d.marksOnly() {
+		d.v.Protocol = 0
+		return
+	}
 	if d.protocol == nil {
 		d.v.Protocol = frame.ProtoUDP
 		r.add(d.node, Error, "%s: protocol is missing, which means UDP; add `protocol TCP` if that is meant", d.name())
@@ -312,7 +328,7 @@ func (r *reader) resolvePersistence(d *serviceDraft) {
 	p := &d.v.Persistence
 	ported, portless := false, ""
 	for _, at := range d.places {
-		if at.port != 0 {
+		if at.port != 0 || at.mark != 0 {
 			ported = true
 		} else if portless == "" {
 			portless = d.nameAt(at)
@@ -392,7 +408,9 @@ func (r *reader) resolvePort(d *serviceDraft, s *serverDraft, ports []uint16) {
 			wrong = append(wrong, fmt.Sprint(p))
 		}
 	}
-	if len(s.node.Args) > 1 && len(wrong) > 0 {
+	if len(s.node.Args) > 1 && s.s.Port != 0 && d.marksOnly() {
+		r.add(s.node, Warning, "%s: a packet of %s keeps its port; port %d is for checks alone", s.s.Name(0), d.name(), s.s.Port)
+	} else if len(s.node.Args) > 1 && len(wrong) > 0 {
 		const many = 3
 		if len(wrong) > many {
 			wrong = append(wrong[:many], "...")
@@ -461,7 +479,12 @@ func (r *reader) resolveSorryServer(d *serviceDraft) {
 		return
 	}
 	for _, port := range d.ports() {
-		if written := d.v.SorryServer.Port; port != written {
+		written := d.v.SorryServer.Port
+		if written != 0 && d.marksOnly() {
+			r.add(d.sorry, Warning, "a packet of %s keeps its port; port %d is left out", d.name(), written)
+			return
+		}
+		if port != written {
 			r.add(d.sorry, Warning, "with DR a sorry server has the port of its service; port %d is used instead of %d", port, written)
 			return
 		}

@@ -110,8 +110,13 @@ func (r *reader) beginServer(n *Node) {
 		return
 	}
 	d.written = d.s.Port
-	if r.vs.v.Addr.IsValid() && !sameFamily(d.s.Addr, r.vs.v.Addr) {
+	switch is := familyOf(d.s.Addr); {
+	case r.vs.family == 0 && !r.vs.bad:
+		r.vs.family = is
+	case r.vs.v.Addr.IsValid() && is != r.vs.family:
 		r.leaveOut(n, &d.bad, "[%v] is of another address family than its service [%v]; the real server is left out", d.s.Addr, r.vs.v.Addr)
+	case is != r.vs.family && !r.vs.bad:
+		r.leaveOut(n, &d.bad, "[%v] is of another address family than its service, which is one of %v; the real server is left out", d.s.Addr, r.vs.family)
 	}
 }
 

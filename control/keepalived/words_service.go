@@ -33,6 +33,8 @@ type serviceDraft struct {
 	quorum, hysteresis, sorry   *Node
 	sorryMethod                 *Node
 	host                        string // virtualhost; empty when absent
+	family                      family // of all its addresses; 0: of a mark that has not shown it yet
+	suspend                     *Node  // ha_suspend; nil when absent
 }
 
 // serviceWords are the words of virtual_server.
@@ -68,10 +70,11 @@ func serviceWords() []word {
 			runs("quorum_up", func(r *reader) *Command { return &r.vs.v.QuorumUp }),
 			runs("quorum_down", func(r *reader) *Command { return &r.vs.v.QuorumDown }),
 		},
-		[]word{{name: "ip_family", status: later, min: 1, max: anyArgs, set: valid(oneOf("inet", "inet6"))}},
+		[]word{{name: "ip_family", min: 1, max: 1, set: (*reader).setFamily}},
 		withValue("persistence_engine", names(later, "persistence_engine")),
 		labelWords(),
-		because("a VIP need not be on this host: its servers are checked as long as it is served", names(noEffect, "ha_suspend")),
+		because("a VIP need not be on this host: its servers are checked as long as it is served", []word{
+			{name: "ha_suspend", status: noEffect, max: anyArgs, set: func(r *reader, n *Node) { r.vs.suspend = n }}}),
 		[]word{hostWord(func(r *reader) *string { return &r.vs.host })},
 		because("the line should go", names(refused, "nat_mask script lvs_sync_daemon_interface")),
 	)
@@ -106,7 +109,7 @@ func (r *reader) beginService(n *Node) {
 	r.vs, r.tuning = d, &d.tuning
 	switch n.Args[0] {
 	case "fwmark":
-		r.leaveOut(n, &d.bad, "virtual servers by fwmark are not supported; the service is left out: write one virtual_server for each address and port, or a group of them")
+		r.beginMarkService(n, d)
 		return
 	case "group":
 		r.beginGroupService(n, d)
@@ -120,7 +123,8 @@ func (r *reader) beginService(n *Node) {
 	if d.v.Addr.Is6() && !r.opt.IPv6 {
 		r.leaveOut(n, &d.bad, "IPv6 is not supported yet; the service [%v] is left out", d.v.Addr)
 	}
-	d.places = []place{{d.v.Addr, d.v.Port, n}}
+	d.family = familyOf(d.v.Addr)
+	d.places = []place{{addr: d.v.Addr, port: d.v.Port, node: n}}
 }
 
 // endService makes services of the draft. Their reports stand behind all those about
@@ -166,10 +170,14 @@ func (r *reader) setPersistence(n *Node) {
 }
 
 func (r *reader) setGranularity(n *Node) {
-	if !r.vs.v.Addr.IsValid() {
-		return // its family decides what is right; the service is left out
+	if r.vs.bad {
+		return // its family decides what is right
 	}
-	mask, err := parseGranularity(n.Args[0], r.vs.v.Addr.Is6())
+	is := r.vs.family
+	if is == 0 && !strings.Contains(n.Args[0], ".") {
+		is = ipv6 // of a mark, whose servers say it later
+	}
+	mask, err := parseGranularity(n.Args[0], is == ipv6)
 	if err != nil {
 		r.add(n, Error, "%v; the line is left out", err)
 		return

@@ -51,7 +51,7 @@ func (s *State) admit(e Edit) error {
 // admitVIP refuses a service whose address cannot be served here.
 func (s *State) admitVIP(k dataplane.ServiceKey) error {
 	if k.Mark != 0 {
-		return nil
+		return nil // its addresses are the file's, and judged with it
 	}
 	addr := k.Addr.IP()
 	if s.placed(addr) {

@@ -27,7 +27,7 @@ func Compare(old, new *State) Changes {
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
 		Own: vips, Guards: vips, VIPs: vips || links, NICs: vips || places, Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
-		Timeouts: old.timeouts != new.timeouts, Problems: links || vips || places || plan || len(old.refused) != len(new.refused),
+		Timeouts: old.timeouts != new.timeouts, Problems: links || vips || places || plan || layout || len(old.refused) != len(new.refused),
 	}
 }
 
@@ -75,7 +75,7 @@ func checksMoved(old, new *State) bool {
 		}
 	}
 	for addr, c := range tree.Diff(old.vips, new.vips) {
-		if _, inFile := new.plan.vips[addr]; inFile && c.Old.provesDR() != c.New.provesDR() {
+		if new.plan.inFile(addr) && c.Old.provesDR() != c.New.provesDR() {
 			return true
 		}
 	}

@@ -28,6 +28,7 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 		notices = append(s.carry(&old), s.demandAll(&old)...)
 	}
 	notices = append(notices, s.follow(old.table)...)
+	notices = append(notices, s.settleMarks(&old)...)
 	s.seeLinks()
 	return notices, nil
 }

@@ -5,8 +5,6 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-
-	"lvsdr/dataplane/frame"
 )
 
 // A LocalVIP is a virtual address as clients on this host use it.
@@ -58,7 +56,7 @@ func (s *State) LocalVIPs() (vips []LocalVIP, mtu int, lacking []string) {
 // service first those of the file, in its order, also while they are down.
 func (s *State) reachedBy(vip netip.Addr) iter.Seq[*place] {
 	return func(yield func(*place) bool) {
-		for service := range s.table.On(frame.AddrFrom(vip)) {
+		for service := range s.servicesAt(vip) {
 			for _, addr := range s.addresses(service) {
 				if p := s.place(addr); p.ok() && !yield(p) {
 					return

@@ -131,13 +131,13 @@ func (s *State) placeVIP(addr netip.Addr) {
 
 // isVIP reports whether addr is a virtual address, of the file or of ipvsadm.
 func (s *State) isVIP(addr netip.Addr) bool {
-	if _, inFile := s.plan.vips[addr]; inFile {
+	if s.plan.inFile(addr) {
 		return true
 	}
 	if _, served := s.vips.Get(addr); !served {
 		return false
 	}
-	for service := range s.table.On(frame.AddrFrom(addr)) {
+	for service := range s.servicesAt(addr) {
 		if service.Owner == Runtime {
 			return true
 		}

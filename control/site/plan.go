@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"strconv"
 	"time"
@@ -30,6 +31,7 @@ type outline struct {
 	servers map[netip.Addr]mention
 	macs    map[netip.Addr]frame.MAC // that the file gives servers
 	addrs   []netip.Addr             // the keys of servers, in the order of the file
+	marks   *markTable               // nil: there are none
 }
 
 // A mention is where the file names a real server's address first.
@@ -105,7 +107,7 @@ func newPlan(cfg *keepalived.Config) *plan {
 		n += len(vs.RealServers)
 	}
 	p := &plan{config: cfg, probed: make([]*probed, 0, n), outline: &outline{checks: make(map[string]checkAt, n),
-		vips: map[netip.Addr]int{}, macs: map[netip.Addr]frame.MAC{}, servers: make(map[netip.Addr]mention, n)}}
+		vips: map[netip.Addr]int{}, macs: map[netip.Addr]frame.MAC{}, servers: make(map[netip.Addr]mention, n), marks: newMarkTable(cfg.Global.Marks)}}
 	first := make(map[*keepalived.Check]int, n) // in probed, by its first check
 	seen := map[dataplane.ServiceKey]bool{}
 	for _, vs := range cfg.VirtualServers {
@@ -119,6 +121,9 @@ func newPlan(cfg *keepalived.Config) *plan {
 
 // keyOf is the key of vs in a director.
 func keyOf(vs *keepalived.VirtualServer) dataplane.ServiceKey {
+	if vs.Mark != 0 {
+		return dataplane.ServiceKey{Mark: vs.Mark, IPv6: vs.IPv6}
+	}
 	return dataplane.ServiceKey{Proto: vs.Protocol, Addr: frame.AddrFrom(vs.Addr), Port: vs.Port}
 }
 
@@ -126,7 +131,7 @@ func keyOf(vs *keepalived.VirtualServer) dataplane.ServiceKey {
 func (p *plan) add(vs *keepalived.VirtualServer, first map[*keepalived.Check]int) {
 	f, n := newFileService(vs), len(p.services)
 	p.services, p.sources = append(p.services, f), append(p.sources, vs)
-	if _, ok := p.vips[vs.Addr]; !ok {
+	if _, ok := p.vips[vs.Addr]; !ok && vs.Mark == 0 {
 		p.vips[vs.Addr] = n
 	}
 	of := " of VS " + vs.Name()
@@ -210,9 +215,21 @@ func (p *probed) with(rs *keepalived.RealServer, service dataplane.ServiceKey, c
 	return &next
 }
 
-// asks reports whether check c asks the server what a client of TCP service f
-// would ask, so that the same can be asked by Direct Routing.
-func (p *probed) asks(c *keepalived.Check, f *fileService) bool {
-	k := f.config.Key
-	return c.Kind.Stream() && k.Proto == frame.ProtoTCP && k.Port != 0 && c.ConnectIP == p.addr && c.ConnectPort == k.Port
+// asks are the addresses at which check c asks the server what a client of service f
+// would ask over TCP, so that the same can be asked by Direct Routing.
+func (p *plan) asks(r *probed, c *keepalived.Check, f *fileService) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		k := f.config.Key
+		if !c.Kind.Stream() || c.ConnectIP != r.addr {
+			return
+		}
+		if k.Proto == frame.ProtoTCP && k.Port != 0 && c.ConnectPort == k.Port && !yield(k.Addr.IP()) {
+			return
+		}
+		for m := range p.marks.of(k) {
+			if m.Protocol == frame.ProtoTCP && m.First <= c.ConnectPort && c.ConnectPort <= m.Last && !yield(m.Addr) {
+				return
+			}
+		}
+	}
 }

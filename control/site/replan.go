@@ -29,7 +29,7 @@ func (p *plan) next(cfg *keepalived.Config) *plan {
 // compare is which services have other settings in cfg than in p, by index; ok is
 // false where the outlines differ.
 func (p *plan) compare(cfg *keepalived.Config) (changed []int, ok bool) {
-	if len(p.services) != len(cfg.VirtualServers) {
+	if len(p.services) != len(cfg.VirtualServers) || !p.marks.same(cfg.Global.Marks) {
 		return nil, false
 	}
 	first := make(map[*keepalived.Check]int, len(p.probed)) // as in newPlan

@@ -252,6 +252,11 @@ func lawOfState(t tester, s *State) {
 		if k := service.Config.Key; k.Mark == 0 {
 			vips[k.Addr.IP()] = true
 		}
+		for _, m := range s.Config().Global.Marks {
+			if k := service.Config.Key; m.Mark == k.Mark && m.Addr.Is6() == k.IPv6 {
+				vips[m.Addr] = true
+			}
+		}
 		servers += len(service.Servers)
 		for _, r := range service.Servers {
 			if r.Owner == Runtime {

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 
 	"lvsdr/control/site/tree"
-	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane"
 )
 
 // settle follows the table, which was old, with the virtual addresses and the
@@ -15,8 +15,11 @@ func (s *State) settle(old *Table) (moved bool) {
 		if s.settleServers(c.Old, c.New) {
 			moved = true
 		}
-		if c.WasIn != c.IsInNow && k.Mark == 0 && s.settleVIP(k.Addr.IP()) {
-			moved = true
+		if c.WasIn == c.IsInNow {
+			continue
+		}
+		for _, addr := range s.addressesOf(dataplane.ServiceKey(k)) {
+			moved = s.settleVIP(addr) || moved
 		}
 	}
 	return moved
@@ -56,7 +59,7 @@ func (s *State) settleServers(old, new *Service) (moved bool) {
 // and forgets it when its last one goes. A real server must not have the address.
 func (s *State) settleVIP(addr netip.Addr) (moved bool) {
 	used := false
-	for range s.table.On(frame.AddrFrom(addr)) {
+	for range s.servicesAt(addr) {
 		used = true
 		break
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lvsdr/control/hostnet"
+	"lvsdr/control/keepalived"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -13,14 +14,15 @@ import (
 type ServiceView struct {
 	Config dataplane.ServiceConfig // in force
 	Owner  Owner
-	Name   string // [ADDR]:proto:PORT
+	Name   string // [ADDR]:proto:PORT, or FWM MARK
 	// PersistenceDefault says that the file does not mention the persistence in
 	// force.
 	PersistenceDefault bool
-	Up                 bool          // it has its quorum; one that is not of the file always has
-	Place              hostnet.Place // of its address; zero: none
-	Active             bool          // its address is active
-	Problem            string        // why its address has no place
+	Up                 bool              // it has its quorum; one that is not of the file always has
+	Marks              []keepalived.Mark // of a service by mark: the lines of the file that mark its packets
+	Place              hostnet.Place     // of its address, or its first one; zero: none
+	Active             bool              // its address is active
+	Problem            string            // why its address has no place
 	// Servers are those of the file in its order, those too that are not in the
 	// table now, and then the others, the oldest first.
 	Servers []ServerView
@@ -69,9 +71,12 @@ func (s *State) Views() iter.Seq[ServiceView] {
 func (s *State) view(service *Service) ServiceView {
 	k := service.Config.Key
 	v := ServiceView{Config: service.Config, Owner: service.Owner, Name: serviceName(k), Up: true}
-	if at, ok := s.vips.Get(k.Addr.IP()); ok && k.Mark == 0 {
-		v.Place, v.Active, v.Problem = at.place, at.active, at.err
+	for i, addr := range s.addressesOf(k) {
+		if at, ok := s.vips.Get(addr); ok && (i == 0 || v.Problem == "" && at.err != "") {
+			v.Place, v.Active, v.Problem = at.place, at.active, at.err
+		}
 	}
+	v.Marks = slices.Collect(s.plan.marks.of(k))
 	named := map[serverID]bool{}
 	if d, ok := s.demands.Get(key(k)); ok {
 		v.Up = d.health.Up()

@@ -186,13 +186,10 @@ func (s *State) Checks() []Check {
 // c asks; nil: there is none.
 func (s *State) drPath(p *probed, c *keepalived.Check, ifindex int) *DRPath {
 	for _, i := range p.of {
-		f := s.plan.services[i]
-		if !p.asks(c, f) {
-			continue
-		}
-		vip := f.source.Addr
-		if v, _ := s.vips.Get(vip); v.provesDR() {
-			return &DRPath{netip.AddrPortFrom(vip, f.source.Port), p.addr, ifindex}
+		for vip := range s.plan.asks(p, c, s.plan.services[i]) {
+			if v, _ := s.vips.Get(vip); v.provesDR() {
+				return &DRPath{netip.AddrPortFrom(vip, c.ConnectPort), p.addr, ifindex}
+			}
 		}
 	}
 	return nil
@@ -226,7 +223,7 @@ func (s *State) Problems() []string {
 	for _, text := range slices.Sorted(maps.Keys(down)) {
 		all = append(all, fmt.Sprintf("%s; virtual addresses that wait for it: %d, real servers: %d", text, down[text][0], down[text][1]))
 	}
-	return append(append(all, rest...), s.refused...)
+	return append(append(append(all, rest...), s.unmarked()...), s.refused...)
 }
 
 // mentionVIP says where a virtual address comes from.
@@ -234,6 +231,9 @@ func (s *State) mentionVIP(addr netip.Addr) string {
 	if i, ok := s.plan.vips[addr]; ok {
 		vs := s.plan.sources[i]
 		return fmt.Sprintf("%v: virtual_server %s", vs.Pos, vs.Name())
+	}
+	for m := range s.plan.marks.at(addr) {
+		return fmt.Sprintf("%v: %v", m.Pos, m)
 	}
 	return fmt.Sprintf("virtual address %v of ipvsadm", addr)
 }

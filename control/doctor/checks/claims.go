@@ -133,9 +133,9 @@ func (n *network) throughOther(ctx context.Context, vip netip.Addr, mac frame.MA
 	if n.passive || !at.source.IsValid() {
 		return wire.Answer{}, false
 	}
-	for _, vs := range n.Config.VirtualServers {
-		if vs.Addr == vip && vs.Port != 0 && vs.Protocol == frame.ProtoTCP {
-			a, err := n.Connect(ctx, wire.Probe{Link: at.link, MAC: mac, Source: at.source, Dst: vip}, vs.Port)
+	for _, p := range n.Config.Points() {
+		if p.Addr == vip && p.Port != 0 && p.Protocol == frame.ProtoTCP {
+			a, err := n.Connect(ctx, wire.Probe{Link: at.link, MAC: mac, Source: at.source, Dst: vip}, p.Port)
 			return a, err == nil
 		}
 	}

@@ -123,8 +123,8 @@ func usedMACs(st *api.Status) map[netip.Addr]string {
 // VIPs are those of the configuration, each once.
 func (d *Director) VIPs() []netip.Addr {
 	var all distinct
-	for _, vs := range d.Config.VirtualServers {
-		all.add(vs.Addr)
+	for _, p := range d.Config.Points() {
+		all.add(p.Addr)
 	}
 	return all.addrs
 }

@@ -23,13 +23,13 @@ type pairing struct {
 // pairings are all of them that can be tried.
 func (n *network) pairings() []pairing {
 	var all []pairing
-	for _, vs := range n.Config.VirtualServers {
-		for _, rs := range vs.RealServers {
+	for _, p := range n.Config.Points() {
+		for _, rs := range p.Service.RealServers {
 			at, mac := n.servers[rs.Addr], n.macs[rs.Addr]
-			if mac == (frame.MAC{}) || !at.source.IsValid() || vs.Protocol != frame.ProtoTCP || vs.Port == 0 {
+			if mac == (frame.MAC{}) || !at.source.IsValid() || p.Protocol != frame.ProtoTCP || p.Port == 0 {
 				continue
 			}
-			all = append(all, pairing{vs.Addr, vs.Port, rs.Addr, at, mac, n.vips[vs.Addr]})
+			all = append(all, pairing{p.Addr, p.Port, rs.Addr, at, mac, n.vips[p.Addr]})
 		}
 	}
 	return all

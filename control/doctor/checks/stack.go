@@ -27,11 +27,11 @@ func (s *site) stack() []findings.Finding {
 			found = append(found, s.localClients(vip, at))
 		}
 	}
-	for _, vs := range s.Config.VirtualServers {
-		l, listens := s.Host.Listens(vs.Protocol.String(), netip.AddrPortFrom(vs.Addr, vs.Port))
-		f := findings.Finding{Name: findings.NoListener, About: vs.Name(),
+	for _, p := range s.Config.Points() {
+		l, listens := s.Host.Listens(p.Protocol.String(), netip.AddrPortFrom(p.Addr, p.Port))
+		f := findings.Finding{Name: findings.NoListener, About: p.Service.Name(),
 			Text:     "no process listens on the VIP's port on this host, and none has to: the director takes frames, not connections",
-			Evidence: []string{"no such socket in /proc/net/" + vs.Protocol.String()}}
+			Evidence: []string{"no such socket in /proc/net/" + p.Protocol.String()}}
 		if listens {
 			f.Text = "a process of this host listens on the service's port; clients of the VIP do not reach it, and it does no harm"
 			f.Evidence = []string{strings.TrimSuffix(fmt.Sprintf("%s: %s", l.At, l.Process), ": ")}
