@@ -86,7 +86,7 @@ func (p DR) connect(ctx context.Context, mark uint32) error {
 	if ttl == 0 {
 		ttl = defaultTTL
 	}
-	what := fmt.Sprintf("connect %s at %s", p.VIP, p.RS)
+	what := p.attempt()
 	if err := connect(ctx, what, p.VIP, socketOptions{mark: mark, ttl: ttl}); err != nil {
 		return err
 	}
@@ -102,6 +102,9 @@ func (p DR) connect(ctx context.Context, mark uint32) error {
 	}
 	return nil
 }
+
+// attempt is what an error says was tried.
+func (p DR) attempt() string { return fmt.Sprintf("connect %s at %s", p.VIP, p.RS) }
 
 // String is "DR 192.168.1.100:80 via 192.168.1.11 dev 3".
 func (p DR) String() string {

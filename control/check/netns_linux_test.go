@@ -187,8 +187,7 @@ func TestDRProbe(t *testing.T) {
 }
 
 func TestPairNamesWhatIsWrong(t *testing.T) {
-	const hint = "real server 192.168.1.11 answers on its own address but not for VIP 192.168.1.100:80: " +
-		"is the VIP on its loopback, and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11: "
+	const hint, remedy = "192.168.1.11 answers, but not for VIP 192.168.1.100:80: ", "; is the VIP on its loopback?"
 	own := func(l *lab) { l.rs[0].serve(netip.AddrPortFrom(l.rs[0].addr, 80)) }
 	for _, c := range []struct {
 		name    string
@@ -198,9 +197,9 @@ func TestPairNamesWhatIsWrong(t *testing.T) {
 		want    string
 	}{
 		{"the VIP is not on the real server", own, patience,
-			os.ErrDeadlineExceeded, hint + "no answer: i/o timeout)"},
+			os.ErrDeadlineExceeded, hint + "no answer: i/o timeout" + remedy},
 		{"the server listens on the real server's address only", func(l *lab) { own(l); l.rs[0].addVIP(l.vip) }, time.Minute,
-			unix.ECONNREFUSED, hint + "connection refused)"},
+			unix.ECONNREFUSED, hint + "connection refused" + remedy},
 		{"nobody listens at all", func(l *lab) { l.rs[0].addVIP(l.vip) }, time.Minute,
 			unix.ECONNREFUSED, "connect 192.168.1.11:80: connection refused"},
 		{"the real server is firewalled", func(l *lab) { own(l); l.rs[0].addVIP(l.vip); l.rs[0].blackhole(l.dir) }, patience,

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // A Pair checks a real server on its own address first and then by Direct
@@ -17,11 +18,9 @@ type Pair struct {
 var _ Stepped = Pair{}
 
 // Check makes both attempts, one after the other, in the time of one; the weight
-// comes from the first. If only
-// the second fails the error says so: "real server 192.168.1.11 answers on its
-// own address but not for VIP 192.168.1.100:80: is the VIP on its loopback,
-// and does the server listen on it? (connect 192.168.1.100:80 at 192.168.1.11:
-// connection refused)".
+// comes from the first. If only the second fails the error says so:
+// "192.168.1.11 answers, but not for VIP 192.168.1.100:80: connection refused; is
+// the VIP on its loopback?".
 func (p Pair) Check(ctx context.Context) Result { return p.CheckStep(ctx, 0) }
 
 // CheckStep is Check, where the first attempt is that of a step.
@@ -37,9 +36,23 @@ func (p Pair) CheckStep(ctx context.Context, step int) Result {
 	case dr.Outcome() == NotMade || ctx.Err() == context.Canceled:
 		return dr
 	}
-	return Result{Err: fmt.Errorf("real server %s answers on its own address but not for VIP %s: "+
-		"is the VIP on its loopback, and does the server listen on it? (%w)", p.DR.RS, p.DR.VIP, dr.Err)}
+	return Result{Err: &onlyOwn{p.DR, dr.Err}}
 }
+
+// An onlyOwn is the error of a real server that answers on its own address and not
+// by Direct Routing. It names each address once, since it stands in a line of the
+// log behind the names of the server and of its service.
+type onlyOwn struct {
+	dr  DR
+	err error // of the check by Direct Routing
+}
+
+func (e *onlyOwn) Error() string {
+	cause := strings.TrimPrefix(e.err.Error(), e.dr.attempt()+": ")
+	return fmt.Sprintf("%s answers, but not for VIP %s: %s; is the VIP on its loopback?", e.dr.RS, e.dr.VIP, cause)
+}
+
+func (e *onlyOwn) Unwrap() error { return e.err }
 
 // Kind joins the kinds of both probes.
 func (p Pair) Kind() string { return p.Own.Kind() + " + " + p.DR.Kind() }
