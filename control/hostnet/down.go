@@ -23,15 +23,30 @@ func (s *Snapshot) Down(index int) string {
 type DownError struct {
 	Addr netip.Addr // zero: any on the link
 	Link Link
+	// Lost says that Addr is on no network of this host, and that the link has no
+	// address of IPv6 while it is down: it may be the one.
+	Lost bool
+	// Remedy is what else can be done, with Lost; empty: nothing.
+	Remedy string
 }
 
 // Error names the link and the remedy.
 func (e *DownError) Error() string {
 	text := fmt.Sprintf("interface %s is down", e.Link.Name)
-	if e.Addr.IsValid() {
+	switch {
+	case e.Addr.IsValid() && e.Lost:
+		text = fmt.Sprintf("%s is on no network of this host, but %s", e.Addr, text)
+	case e.Addr.IsValid():
 		text = fmt.Sprintf("%s is on the network of interface %s, which is down", e.Addr, e.Link.Name)
 	}
-	return fmt.Sprintf("%s; bring it up: ip link set %s up", text, e.Link.Name)
+	if e.Lost {
+		text += " and has no IPv6 address until it is up"
+	}
+	text = fmt.Sprintf("%s; bring it up: ip link set %s up", text, e.Link.Name)
+	if e.Remedy != "" {
+		text += "; or " + e.Remedy
+	}
+	return text
 }
 
 // DownNow is Down of a snapshot that is read now. It is empty too if the link

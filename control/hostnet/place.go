@@ -1,8 +1,10 @@
 package hostnet
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"lvsdr/dataplane/frame"
 )
@@ -96,7 +98,7 @@ func (s *Snapshot) vipLink(addr netip.Addr, ifname string, local localAddr) (Lin
 	case r.Type != Unicast:
 		return Link{}, netip.Addr{}, fmt.Errorf("the route to %s is %s; %s", addr, r.Type, name)
 	case r.Gateway.IsValid():
-		return Link{}, netip.Addr{}, s.offLink(addr, "; "+name)
+		return Link{}, netip.Addr{}, s.offLink(addr, "", name)
 	}
 	return s.onLink(r, addr)
 }
@@ -114,7 +116,7 @@ func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
 	case r.Type != Unicast:
 		return Place{}, fmt.Errorf("the route to %s is %s; remove it: ip route del %s %s", addr, r.Type, r.Type, r.To)
 	case r.Gateway.IsValid():
-		return Place{}, s.offLink(addr, ", and Direct Routing cannot cross a router; "+onLinkRemedy(addr))
+		return Place{}, s.offLink(addr, ", and Direct Routing cannot cross a router", onLinkRemedy(addr))
 	}
 	link, source, err := s.onLink(r, addr)
 	if err == nil {
@@ -146,18 +148,19 @@ func (s *Snapshot) onLink(r *Route, addr netip.Addr) (Link, netip.Addr, error) {
 
 // unreachable is the error of an address to which no route leads.
 func (s *Snapshot) unreachable(addr netip.Addr, remedy string) error {
-	if err := s.down(addr); err != nil {
+	if err := cmp.Or(s.down(addr), s.lost(addr, remedy)); err != nil {
 		return err
 	}
 	return fmt.Errorf("find the interface of %s: no route leads there; %s", addr, remedy)
 }
 
-// offLink is the error of an address that is behind a gateway.
-func (s *Snapshot) offLink(addr netip.Addr, remedy string) error {
-	if err := s.down(addr); err != nil {
+// offLink is the error of an address that is behind a gateway; why says what is
+// wrong with that.
+func (s *Snapshot) offLink(addr netip.Addr, why, remedy string) error {
+	if err := cmp.Or(s.down(addr), s.lost(addr, remedy)); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s is not on a network of this host%s", addr, remedy)
+	return fmt.Errorf("%s is not on a network of this host%s; %s", addr, why, remedy)
 }
 
 // down is an error if addr is on the network of a link that is down: its routes
@@ -165,10 +168,35 @@ func (s *Snapshot) offLink(addr netip.Addr, remedy string) error {
 func (s *Snapshot) down(addr netip.Addr) error {
 	for _, a := range s.Addrs {
 		if link, ok := s.Link(a.Link); ok && !link.Up && a.Prefix.Contains(addr) {
-			return &DownError{addr, link}
+			return &DownError{Addr: addr, Link: link}
 		}
 	}
 	return nil
+}
+
+// lost is an error if addr is of IPv6 and one link alone is down on which it could
+// be: the kernel removes the addresses and routes of IPv6 from a link that goes
+// down, so that nothing tells any more whose network addr is in.
+func (s *Snapshot) lost(addr netip.Addr, remedy string) error {
+	if !addr.Is6() {
+		return nil
+	}
+	var found error
+	for _, link := range s.Links {
+		switch {
+		case link.Up || !link.wire() || s.hasIPv6(link.Index):
+			continue
+		case found != nil:
+			return nil // any of them
+		}
+		found = &DownError{Addr: addr, Link: link, Lost: true, Remedy: remedy}
+	}
+	return found
+}
+
+// hasIPv6 reports whether a link has an address of IPv6.
+func (s *Snapshot) hasIPv6(link int) bool {
+	return slices.ContainsFunc(s.Addrs, func(a Addr) bool { return a.Link == link && a.Prefix.Addr().Is6() })
 }
 
 // A localAddr is how this host has an address.

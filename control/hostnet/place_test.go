@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,49 @@ func TestARealServerIsReachedOnLinkOrTheRemedyIsNamed(t *testing.T) {
 			p, err := site().Server(addr(c.addr))
 			c.want.check(t, p, err)
 		})
+	}
+}
+
+// While a link is down it has no address of IPv6, and nothing tells whose network an
+// address is in. If there is one such link it may be the one; with several, and for
+// addresses of IPv4, which stay, there is no guess.
+func TestAnIPv6AddressMayBeOfTheLinkThatIsDown(t *testing.T) {
+	routeless := func(s *Snapshot) {
+		s.Routes = slices.DeleteFunc(s.Routes, func(r Route) bool { return r.To == netip.MustParsePrefix("::/0") })
+	}
+	another := func(s *Snapshot) {
+		s.Links = append(s.Links, Link{Name: "eth7", Index: 17, MAC: frame.MAC{2, 0, 0, 0, 0, 17}, MTU: 1500})
+	}
+	addressed := func(s *Snapshot) {
+		s.Addrs = append(s.Addrs, Addr{Link: 4, Prefix: netip.MustParsePrefix("fd00:9::10/64")}) // keep_addr_on_down
+	}
+	const guess = " is on no network of this host, but interface eth2 is down and has no IPv6 address until it is up; bring it up: ip link set eth2 up; or "
+	for _, c := range []struct {
+		name   string
+		change []func(*Snapshot)
+		addr   string
+		vip    bool
+		want   string
+	}{
+		{"a VIP without a route", []func(*Snapshot){routeless}, "fd00:5::100", true, "fd00:5::100" + guess + "name its interface with -i IFACE or default_interface in global_defs"},
+		{"a VIP behind the default route", nil, "fd00:5::100", true, "fd00:5::100" + guess + "name its interface"},
+		{"a real server", []func(*Snapshot){routeless}, "fd00:5::11", false, "fd00:5::11" + guess + "put it on a common network"},
+		{"an address of IPv4", nil, "198.51.7.100", true, "198.51.7.100 is not on a network of this host; name its interface"},
+		{"two links that are down", []func(*Snapshot){routeless, another}, "fd00:5::100", true, "no route leads there; name its interface"},
+		{"a link that keeps its addresses", []func(*Snapshot){routeless, addressed}, "fd00:5::100", true, "no route leads there; name its interface"},
+		{"a network of such a link", []func(*Snapshot){routeless, addressed}, "fd00:9::100", true, "fd00:9::100 is on the network of interface eth2, which is down"},
+	} {
+		s := site()
+		for _, f := range c.change {
+			f(s)
+		}
+		_, err := s.Server(addr(c.addr))
+		if c.vip {
+			_, err = s.VIP(addr(c.addr), "")
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q in it", c.name, err, c.want)
+		}
 	}
 }
 

@@ -131,6 +131,38 @@ func TestALinkThatIsDownAtTheStartIsOneProblem(t *testing.T) {
 	}
 }
 
+// The kernel removes the addresses and routes of IPv6 from a link that goes down. A
+// link that is down at the start is one problem for all addresses of both families
+// all the same, although nothing tells where those of IPv6 belong; with a second such
+// link each says itself that no route leads to it.
+func TestALinkThatIsDownAtTheStartIsOneProblemForIPv6(t *testing.T) {
+	lost := func(index int) func(h *hostnet.Snapshot) {
+		return func(h *hostnet.Snapshot) {
+			down(index)(h)
+			h.Addrs = slices.DeleteFunc(h.Addrs, func(a hostnet.Addr) bool { return a.Link == index && a.Prefix.Addr().Is6() })
+			h.Routes = slices.DeleteFunc(h.Routes, func(r hostnet.Route) bool { return r.Link == index && r.To.Addr().Is6() })
+		}
+	}
+	sc := newScene(t)
+	sc.do(HostChanged{network(lost(2))})
+	sc.load(web("11") + vs("fd00:1::100 80", "", "fd00:1::11 80") + vs("fd00:1::101 80", "", "fd00:1::11 80") + vs("fd00:1::102 80", "", "fd00:1::12 80"))
+	sc.problem("interface eth0 is down; bring it up: ip link set eth0 up; virtual addresses that wait for it: 4, real servers: 3")
+	v, _ := sc.s.View(tcp("fd00:1::101", 80))
+	for _, part := range []string{"fd00:1::101 is on no network of this host", "interface eth0 is down", "ip link set eth0 up", "-i IFACE"} {
+		if !strings.Contains(v.Problem, part) {
+			t.Errorf("the service says %q, want %q in it", v.Problem, part)
+		}
+	}
+	sc.do(HostChanged{network(lost(2), lost(3))})
+	if got := sc.s.Problems(); len(got) != 6 || !strings.HasPrefix(got[0], "interface eth0 is down; ") {
+		t.Errorf("with two such links: problems %q, want one of IPv4 and five of IPv6", got)
+	}
+	sc.do(HostChanged{network()})
+	if got := sc.s.Problems(); slices.ContainsFunc(got, func(p string) bool { return strings.Contains(p, "is down") }) {
+		t.Errorf("up again: problems %q", got)
+	}
+}
+
 // What was never served says itself why not; a link that nothing needs is no problem.
 func TestOnlyLinksOfWhatIsServedAreProblems(t *testing.T) {
 	sc := newScene(t)
