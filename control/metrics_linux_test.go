@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -61,9 +63,37 @@ func TestPrometheusReadsARunningDirector(t *testing.T) {
 			t.Errorf("not told: %s", line)
 		}
 	}
+	namesOf(t, got)
 	d.end()
 	if scrape(t) != "" {
 		t.Error("it is told after the end")
+	}
+}
+
+// namesOf looks for each name that alerts and the dashboard ask for in a scrape.
+func namesOf(t *testing.T, scraped string) {
+	t.Helper()
+	there := map[string]bool{"up": true} // that is Prometheus' own
+	for line := range strings.Lines(scraped) {
+		name, _, _ := strings.Cut(line, " ")
+		name, _, _ = strings.Cut(name, "{")
+		there[name] = true
+	}
+	asked := 0
+	for _, file := range []string{"alerts.yml", "dashboard.json"} {
+		b, err := os.ReadFile("../docs/prometheus/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`\b(?:lvsdr|go|process)_\w+`).FindAllString(string(b), -1) {
+			asked++
+			if !there[name] {
+				t.Errorf("%s asks for %s, which a scrape does not have", file, name)
+			}
+		}
+	}
+	if asked < 40 {
+		t.Errorf("only %d names were found", asked)
 	}
 }
 

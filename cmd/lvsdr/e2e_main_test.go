@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -224,21 +223,7 @@ func shortDir(t *testing.T) string {
 // unnoticed.
 func tool(t *testing.T, name, pkg string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} { // not in everybody's PATH
-		if path := filepath.Join(dir, name); unix.Access(path, unix.X_OK) == nil {
-			return path
-		}
-	}
-	why := fmt.Sprintf("needs %s: apt-get install %s", name, pkg)
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("CI=true and %s", why)
-	}
-	t.Skip(why)
-	return ""
+	return netns.Tool(t, name, pkg)
 }
 
 // sized is much where the environment has LVSDR_LONG=1, as in a step of its own

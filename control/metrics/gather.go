@@ -7,6 +7,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"lvsdr/arp"
 	"lvsdr/conntrack"
 	"lvsdr/control/api"
 	"lvsdr/control/check"
@@ -67,9 +68,12 @@ func (f *families) frames(st *api.Status) {
 	for _, reason := range slices.Sorted(maps.Keys(st.Verdicts)) {
 		c.add(st.Reasons[reason], labels("reason", reason, "verdict", st.Verdicts[reason]))
 	}
-	c = f.counter("lvsdr_arp_frames_total", "ARP and neighbour discovery frames received, by outcome.", len(st.ARP))
-	for _, outcome := range slices.Sorted(maps.Keys(st.ARP)) {
-		c.add(st.ARP[outcome], labels("outcome", outcome))
+	names := slices.Collect(func(yield func(string) bool) {
+		arp.Counters()(func(name, _ string) bool { return yield(name) })
+	})
+	c = f.counter("lvsdr_arp_frames_total", "Frames of ARP and neighbour discovery, by outcome (docs/operations.md explains the counters).", len(names))
+	for _, name := range names {
+		c.add(st.ARP[name], labels("outcome", name))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 
+	"lvsdr/arp"
 	"lvsdr/conntrack"
 	"lvsdr/control/api"
 	"lvsdr/control/check"
@@ -98,7 +99,6 @@ func TestTheMetricsAreThoseOfTheStatus(t *testing.T) {
 		{"lvsdr_config_last_reload_successful", "gauge 0"},
 		{"lvsdr_config_last_reload_success_timestamp_seconds", "gauge 200"},
 		{"lvsdr_frames_total", `counter {reason="hit",verdict="forward"} 9 {reason="too-big",verdict="drop"} 0`},
-		{"lvsdr_arp_frames_total", `counter {outcome="answered"} 4`},
 		{"lvsdr_interface_received_frames_total", `counter {interface="eth0"} 1`},
 		{"lvsdr_interface_missed_frames_total", `counter {interface="eth0",ring="frames"} 2 {interface="eth0",ring="syn"} 3`},
 		{"lvsdr_interface_truncated_frames_total", `counter {interface="eth0"} 4`},
@@ -244,6 +244,17 @@ func random(rnd *rand.Rand) *api.Status {
 		st.Ports, st.ARP, st.Verdicts, st.ConfigTime = nil, nil, nil, time.Time{}
 	}
 	return st
+}
+
+// All counters of ARP are told, those of which nothing has come yet too: an alert sees the first one.
+func TestCountersOfARPStartAtZero(t *testing.T) {
+	got := samples(gathered(t, source(t, status()), "lvsdr_arp_frames_total"))
+	for name := range arp.Counters() {
+		want := map[bool]string{true: "4", false: "0"}[name == "answered"]
+		if line := fmt.Sprintf(" {outcome=%q} %s", name, want); !strings.Contains(got+" ", line+" ") {
+			t.Errorf("%s is missing in %s", line, got)
+		}
+	}
 }
 
 // A director that has read no file says so with a time that is none.
