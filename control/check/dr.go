@@ -103,7 +103,7 @@ func (p DR) connect(ctx context.Context, mark uint32) error {
 	return nil
 }
 
-// attempt is what an error says was tried.
+// attempt names the connection in errors.
 func (p DR) attempt() string { return fmt.Sprintf("connect %s at %s", p.VIP, p.RS) }
 
 // String is "DR 192.168.1.100:80 via 192.168.1.11 dev 3".

@@ -26,7 +26,7 @@ type DownError struct {
 	// Lost says that Addr is on no network of this host, and that the link has no
 	// address of IPv6 while it is down: it may be the one.
 	Lost bool
-	// Remedy is what else can be done, with Lost; empty: nothing.
+	// Remedy is another remedy than to bring the link up, with Lost; empty: none.
 	Remedy string
 }
 
