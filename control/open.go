@@ -51,6 +51,7 @@ type daemon struct {
 	loop      *loop
 	inspector *inspect.Inspector
 	listener  net.Listener
+	remote    *api.RemoteListener
 	tasks     *tasks
 	stop      context.CancelFunc
 }
@@ -72,6 +73,12 @@ func open(o *Options) (d *daemon, err error) {
 	}
 	if d.listener, err = api.Listen(o.Socket); err != nil {
 		return d, err
+	}
+	if o.Remote.Listen != "" {
+		if d.remote, err = api.OpenRemote(&o.Remote); err != nil {
+			return d, err
+		}
+		o.Log.Info("the API is served over TCP", "address", d.remote.Addr())
 	}
 	d.loop = newLoop(o, func() time.Duration { return time.Duration(d.clock.Now()) })
 	if err = d.openActors(); err != nil {
@@ -253,6 +260,9 @@ func (d *daemon) close() error {
 	}
 	if d.listener != nil {
 		d.listener.Close()
+	}
+	if d.remote != nil {
+		d.remote.Close()
 	}
 	if d.tasks != nil {
 		d.tasks.group.Wait()

@@ -62,6 +62,8 @@ type Options struct {
 	Socket string
 	// Metrics is the address at which Prometheus is told how things stand; empty: none.
 	Metrics string
+	// Remote says how the API is served over TCP, too.
+	Remote api.Remote
 	// Version is the version that the status reports.
 	Version string
 	Log     *slog.Logger
@@ -136,6 +138,9 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	d.tasks = t
 	t.need("ARP", d.arp.Run)
 	t.need("control socket", func(ctx context.Context) error { return api.Serve(ctx, d.listener, d.backend()) })
+	if d.remote != nil {
+		t.need("API listener", func(ctx context.Context) error { return d.remote.Serve(ctx, d.backend()) })
+	}
 	t.need("sweep", func(ctx context.Context) error { return sweep(ctx, d.director, d.clock.Now, d.everySecond()) })
 	t.keep("watching the networks of this host", func(ctx context.Context) error {
 		return hostnet.Watch(ctx, func() { box.put(hostChanged{}, hostChanged{}) })

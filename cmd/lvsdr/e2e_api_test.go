@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,5 +162,42 @@ func TestEventsWithCurl(t *testing.T) {
 	again := follow("-H", "Last-Event-ID: "+id)
 	if next, data := until(again, "config-reloaded"); next == id || !strings.Contains(data, "0 changes") {
 		t.Errorf("after %s: %s %s", id, next, data)
+	}
+}
+
+// The API over TCP answers a client that has the token, and a start without any is
+// refused.
+func TestTheAPIOverTCP(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{})
+	token := filepath.Join(shortDir(t), "token")
+	if err := os.WriteFile(token, []byte("0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const at = "127.0.0.1:9443"
+	direct(t, lab, lab.Config(rotating()), "--api-listen", at, "--api-token-file", token)
+	curl := tool(t, "curl", "curl")
+	for _, c := range []struct{ header, want string }{
+		{"Authorization: Bearer 0123456789abcdef", `"version"`},
+		{"Authorization: Bearer 0123456789abcdeF", `"code":"token"`},
+		{"X: y", `"code":"token"`},
+	} {
+		cmd := lab.Director.Command(t.Context(), curl, "-sS", "-H", c.header, "http://"+at+"/v1/status")
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("%s: %v %s, want %s", c.header, err, out, c.want)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--api-listen", at}, "every host could change the director; give --api-client-ca or --api-token-file"},
+		{[]string{"--api-listen", "192.0.2.1:9443", "--api-token-file", token}, "the network could read the token"},
+		{[]string{"--api-token-file", token}, "need --api-listen"},
+		{[]string{"--api-listen", "9443", "--api-token-file", token}, "want an IP address and a port"},
+	} {
+		if r := verb(t, append([]string{"run", "--no-config"}, c.args...)...); r.code != 2 || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("%v: exit code %d, %s, want %s", c.args, r.code, r.stderr, c.want)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lvsdr/control"
+	"lvsdr/control/api"
 	"lvsdr/control/privileges"
 )
 
@@ -33,6 +34,7 @@ type runFlags struct {
 	tunables                          map[string]string
 	logFormat                         string
 	logLevel                          slog.Level
+	remote                            api.Remote
 }
 
 func newRun() *cobra.Command {
@@ -88,6 +90,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fl.StringVar(&f.metrics, "metrics", "", "`ADDRESS:PORT` at which Prometheus finds /metrics, such as 127.0.0.1:9477 (docs/metrics.md)")
 	socketFlag(cmd, &f.socket)
+	remoteFlags(cmd, &f.remote)
 	completesFlag(cmd, "interface", interfaces)
 	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
 	cmd.MarkFlagsMutuallyExclusive("config-test", "no-config")
@@ -112,6 +115,9 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return exitError{usageCode, err}
 	}
+	if err := f.remote.Check(); err != nil {
+		return exitError{usageCode, err}
+	}
 	tunables.RescheduleSYN = f.rescheduleSYN
 	_ = privileges.Reduce(privileges.Network | privileges.Users | privileges.Again) // if it fails, the one that follows does, too
 	reload, stop := hangups()
@@ -119,7 +125,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
-		Tunables: tunables, Socket: f.socket, Metrics: f.metrics, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
+		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {
 		return exitError{bad.Found.ExitCode(), err}

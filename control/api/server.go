@@ -27,14 +27,21 @@ const (
 // neither ask nor read are left, and where there are too many the one that has
 // been silent for the longest goes first.
 func Serve(ctx context.Context, l net.Listener, b Backend) error {
-	bound := connBound{limit: connLimit(descriptors())}
-	srv := &http.Server{Handler: handler(b, max(bound.limit/streamShare, 1)), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
+	limit := connLimit(descriptors())
+	return serve(ctx, l, "control socket", limit, handler(b, max(limit/streamShare, 1)))
+}
+
+// serve answers on l, which errors call by its name, with h to at most limit
+// connections.
+func serve(ctx context.Context, l net.Listener, name string, limit int, h http.Handler) error {
+	bound := connBound{limit: limit}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
 		MaxHeaderBytes: maxHeader, ConnState: bound.changed,
 		ErrorLog: log.New(io.Discard, "", 0)} // a client's fault is its own affair
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("control socket: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
