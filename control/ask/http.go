@@ -48,6 +48,8 @@ type HTTP struct {
 	// (fast_recovery).
 	Fast  bool
 	Pages []Page // at least one
+	// Client is shown to a server that asks for a certificate; nil: none is.
+	Client *Identity
 }
 
 // A Page is one url of HTTP_GET or SSL_GET.
@@ -71,6 +73,7 @@ func (h *HTTP) String() string {
 	t.addIf(h.SNIName != "", "sni_name %q", h.SNIName)
 	t.addIf(h.Strict, "tls_compliant")
 	t.addIf(h.Fast, "fast_recovery")
+	t.addIf(h.Client != nil, "certificate %v", h.Client)
 	for i := range h.Pages {
 		t.addIf(true, "url { %v }", &h.Pages[i])
 	}

@@ -151,6 +151,9 @@ func (p *HTTP) tlsConfig(page *ask.Page) *tls.Config {
 			c.CipherSuites = append(c.CipherSuites, s.ID)
 		}
 	}
+	if p.ask.Client != nil {
+		c.Certificates = []tls.Certificate{p.ask.Client.Certificate}
+	}
 	switch {
 	case p.ask.SNIName != "":
 		c.ServerName = p.ask.SNIName

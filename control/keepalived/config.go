@@ -25,6 +25,8 @@ type Global struct {
 	Timeouts Timeouts
 	// PersistenceDefault holds for services without persistence_timeout.
 	PersistenceDefault PersistenceDefault
+	// SSL is the SSL block; zero where there is none, or its files cannot be read.
+	SSL SSL
 	// Marks give packets firewall marks, in the order of the file. No two are about the
 	// same port of an address.
 	Marks []Mark

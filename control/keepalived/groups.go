@@ -52,7 +52,7 @@ func (p place) key(proto frame.Proto) serviceKey {
 	return serviceKey{addr: p.addr, port: p.port, protocol: proto}
 }
 
-// definitionsFirst is nodes with the groups and then global_defs before everything
+// definitionsFirst is nodes with the groups and then global_defs and SSL before everything
 // else, because they hold for what stands before them too. The order is the file's
 // otherwise.
 func definitionsFirst(nodes []*Node) []*Node {
@@ -60,7 +60,7 @@ func definitionsFirst(nodes []*Node) []*Node {
 		switch n.Keyword {
 		case groupWord:
 			return 0
-		case "global_defs":
+		case "global_defs", "SSL":
 			return 1
 		}
 		return 2

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"lvsdr/control/ask"
 )
 
 // Load reads the configuration in the named file, and what it includes. The
@@ -53,6 +55,8 @@ type reader struct {
 	late     Diagnostics                   // about whole services
 	macs     givenMACs
 	marked   map[markedPlace][]Mark // global.Marks
+	ssl      map[string]*Node       // the words of the SSL block
+	identity *ask.Identity          // what SSL_GET shows servers; nil: nothing
 
 	vs     *serviceDraft // the one being read; nil outside
 	rs     *serverDraft

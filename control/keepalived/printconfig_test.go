@@ -22,6 +22,14 @@ func printConfig(w io.Writer, c *Config) error {
 	if g := c.Global.nodes(); len(g) > 0 {
 		nodes = append(nodes, &Node{Keyword: "global_defs", Children: g, HasBlock: true})
 	}
+	if s := c.Global.SSL; s != (SSL{}) {
+		var l lines
+		l.addIf(s.Password != "", "password", s.Password)
+		l.addIf(s.CA != "", "ca", s.CA)
+		l.addIf(s.Certificate != "", "certificate", s.Certificate)
+		l.addIf(s.Key != "", "key", s.Key)
+		nodes = append(nodes, &Node{Keyword: "SSL", Children: l, HasBlock: true})
+	}
 	for _, v := range c.VirtualServers {
 		nodes = append(nodes, v.node())
 	}

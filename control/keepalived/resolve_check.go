@@ -25,7 +25,11 @@ func (r *reader) resolveCheck(d *serviceDraft, s *serverDraft, c *checkDraft, t 
 		p.Timeout = c.c.DelayLoop
 	}
 	if c.c.Kind == HTTPGet || c.c.Kind == SSLGet {
-		c.c.Ask = c.http.resolve(s.host, d.host)
+		h := c.http.resolve(s.host, d.host)
+		if h.TLS {
+			h.Client = r.identity
+		}
+		c.c.Ask = h
 	}
 	if c.c.Kind.Ported() {
 		r.resolveConnectPort(d, s, c, portless)

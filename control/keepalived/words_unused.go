@@ -148,7 +148,7 @@ func staticBlocks() []word {
 		lineBlocks("static_ipaddress", lineTest(isAddressLine)),
 		lineBlocks("static_routes", lineTest(isRouteLine)), lineBlocks("static_rules", lineTest(isRuleLine)),
 		dataBlocks("linkbeat_interfaces interface_up_down_delays"),
-		[]word{unused("SSL", names(later, "password ca certificate key"))},
+		sslBlock(),
 		withValue("child_wait_time", names(noEffect, "net_namespace net_namespace_ipvs namespace_with_ipsets instance use_pid_dir linkbeat_use_polling child_wait_time")),
 	)
 }
