@@ -105,6 +105,8 @@ func probe(f *keepalived.Check, s *check.Settings) check.Probe {
 	case *ask.Ping:
 		peer.Bind = netip.AddrPortFrom(f.BindTo, 0)
 		return check.Ping(peer)
+	case *ask.File:
+		return check.File{Ask: a}
 	case *ask.Program:
 		s.ConnectTimeout = check.MiscLimit(a.Timeout)
 		return check.Misc{Ask: a}

@@ -64,7 +64,8 @@ type loop struct {
 func newLoop(o *Options, now func() time.Duration) *loop {
 	return &loop{log: o.Log, now: now, wall: time.Now, load: o.Load, notify: o.Notify,
 		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}),
-		base: inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
+		reloads: reloads{filled: map[string]bool{}},
+		base:    inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
 }
 
 // use gives the loop its actors.

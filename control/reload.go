@@ -47,7 +47,8 @@ type reloads struct {
 	found   keepalived.Diagnostics // in the file in force
 	servers int                    // virtual ones of the file in force
 
-	unrunnable []string // users whose commands cannot be run, a line each
+	filled     map[string]bool // the files of checks that have got their numbers
+	unrunnable []string        // users whose commands cannot be run, a line each
 }
 
 // A reloadRequest asks for a reading of the file.
@@ -123,6 +124,9 @@ func (l *loop) putInForce(m loaded) error {
 	l.readNow()
 	if to := l.converge.actors.Notifier; to != nil {
 		to.Configure(notify.SettingsOf(&m.cfg.Global))
+	}
+	for _, err := range initFiles(m.cfg, l.reloads.filled) {
+		l.log.Error("a file that is tracked cannot be written", "error", err)
 	}
 	if err := l.apply(site.Loaded{Config: m.cfg, Host: l.snap, At: l.now()}); err != nil {
 		return err

@@ -26,6 +26,7 @@ type job struct {
 	i       int                // index in the agenda
 	cancel  context.CancelFunc // of the attempt under way; nil: none is
 	gone    bool
+	again   bool // what it looks at changed during the attempt under way
 
 	told   told // what OnChange knows
 	result Result
@@ -80,9 +81,29 @@ func (r *Runner) plan(j *job, due time.Duration) {
 	heap.Push(&r.agenda[j.lane], j)
 }
 
+// hasten makes the checks that look at this file due.
+func (r *Runner) hasten(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for j := range r.byFile[path] {
+		if j.cancel != nil {
+			j.again = true
+			continue
+		}
+		heap.Remove(&r.agenda[j.lane], j.i)
+		r.plan(j, r.now())
+	}
+	signal(r.kick)
+}
+
 // drop stops j for good.
 func (r *Runner) drop(j *job) {
 	j.gone = true
+	if path := watchedBy(j.spec.Probe); path != "" {
+		if delete(r.byFile[path], j); len(r.byFile[path]) == 0 {
+			delete(r.byFile, path)
+		}
+	}
 	if j.cancel != nil {
 		j.cancel()
 	} else {

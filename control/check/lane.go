@@ -28,3 +28,11 @@ func laneOf(p Probe) lane {
 	}
 	return swift
 }
+
+// watchedBy is the file whose changes are reasons for an attempt of p; empty: none.
+func watchedBy(p Probe) string {
+	if p, ok := p.(interface{ watched() string }); ok {
+		return p.watched()
+	}
+	return ""
+}

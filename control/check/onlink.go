@@ -30,6 +30,8 @@ var _ Stepped = OnLink{}
 
 func (p OnLink) lane() lane { return laneOf(p.Probe) }
 
+func (p OnLink) watched() string { return watchedBy(p.Probe) }
+
 // Check is the probe's, but for its failures while the interface is down.
 func (p OnLink) Check(ctx context.Context) Result { return p.CheckStep(ctx, 0) }
 

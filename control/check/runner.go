@@ -56,13 +56,15 @@ type Runner struct {
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 	asked struct{ run, report atomic.Bool } // and not answered yet
+	files *watcher
 
 	mu      sync.Mutex // guards what follows and all jobs; nothing is waited for under it
 	closed  bool
 	jobs    map[string]*job
 	agenda  [lanes]agenda
 	running [lanes]int
-	news    []*job // to be reported
+	byFile  map[string]map[*job]bool // those that look at a file
+	news    []*job                   // to be reported
 	// latencies are how long attempts took.
 	latencies map[latencyKey]*Latency
 }
@@ -85,8 +87,11 @@ func New(cfg Config) *Runner {
 		wake:  make(chan struct{}, 1),
 		jobs:  make(map[string]*job),
 
+		byFile: make(map[string]map[*job]bool),
+
 		latencies: make(map[latencyKey]*Latency),
 	}
+	r.files = newWatcher(r.hasten)
 	r.root, r.stop = context.WithCancel(context.Background())
 	r.wg.Go(r.run)
 	r.wg.Go(r.report)
@@ -178,6 +183,12 @@ func (r *Runner) launch(s Spec, name string, before *job) *job {
 	} else {
 		j.told = j.news()
 	}
+	if path := watchedBy(s.Probe); path != "" {
+		if r.byFile[path] == nil {
+			r.byFile[path] = map[*job]bool{}
+		}
+		r.byFile[path][j] = true
+	}
 	r.plan(j, j.checker.first(r.now(), r.cfg.Rand()))
 	return j
 }
@@ -227,6 +238,9 @@ func (r *Runner) attempt(j *job) {
 	probe, step := j.spec.Probe, j.checker.step
 	r.wg.Go(func() {
 		defer cancel()
+		if path := watchedBy(probe); path != "" {
+			r.files.ensure(path)
+		}
 		start := r.now()
 		res := attempt(ctx, probe, step)
 		r.finish(j, res, r.now()-start)
@@ -276,6 +290,10 @@ func (r *Runner) judge(j *job, res Result, took time.Duration) func() {
 		s.Since = time.Now()
 	}
 	j.result = res
+	if j.again {
+		next = r.now()
+	}
+	j.again = false
 	r.plan(j, next)
 	r.note(j)
 	return line
@@ -310,5 +328,6 @@ func (r *Runner) Close() {
 	r.closed = true
 	r.mu.Unlock()
 	r.stop()
+	r.files.close()
 	r.wg.Wait()
 }

@@ -162,10 +162,11 @@ const rampSteps = 20
 // it the last one counts, and what others add is added in their order. A server
 // that is growing has at least 1, unless it is to have 0.
 func (s Server) Weight(configured int, now time.Duration) int {
-	w := configured
+	sum := int64(configured)
 	for _, c := range s.checks {
-		w = c.weight.of(w)
+		sum = c.weight.of(sum)
 	}
+	w := int(min(max(sum, 0), MaxWeight))
 	if step := s.step(now); step < rampSteps && w > 0 {
 		w = max(1, int(int64(w)*step/rampSteps))
 	}

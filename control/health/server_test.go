@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -111,6 +112,9 @@ func TestChecksChangeTheWeight(t *testing.T) {
 		{"a check adds to it", []Weight{add(5), add(-3)}, 12},
 		{"what one sets, the next adds to", []Weight{set(1), add(2)}, 3},
 		{"it is never less than 0", []Weight{add(-11)}, 0},
+		{"what is less than 0 on the way counts", []Weight{add(-200), add(195)}, 5},
+		{"what is too much on the way counts, too", []Weight{add(MaxWeight), add(-MaxWeight)}, 10},
+		{"numbers far out add up to a limit", []Weight{add(math.MaxInt), add(math.MaxInt)}, MaxWeight},
 		{"nor more than there is room for", []Weight{set(MaxWeight), add(MaxWeight)}, MaxWeight},
 	} {
 		s := NewServer(Policy{}, make([]Check, len(c.weights)))

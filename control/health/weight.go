@@ -21,14 +21,16 @@ type Weight struct {
 	N    int
 }
 
-// of is the weight that a server has by w instead of before.
-func (w Weight) of(before int) int {
-	n := int64(before)
+// of is the weight that a server has by w instead of before. It may be out of the bounds that
+// the sum of all has.
+func (w Weight) of(before int64) int64 {
+	const far = 1 << 40 // so that no sum overflows
+	n := min(max(int64(w.N), -far), far)
 	switch w.Kind {
 	case SetWeight:
-		n = int64(w.N)
+		return n
 	case AddWeight:
-		n += int64(w.N)
+		return before + n
 	}
-	return int(min(max(n, 0), MaxWeight))
+	return before
 }

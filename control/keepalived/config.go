@@ -225,10 +225,11 @@ const (
 	UDPCheck                       // send a datagram; Ask is an *ask.UDP
 	MiscCheck                      // run a program; Ask is an *ask.Program
 	PingCheck                      // send an echo request; Ask is an *ask.Ping
+	FileCheck                      // read a number from a file; Ask is an *ask.File
 )
 
 // Ported reports whether a check of this kind connects to a port of the server.
-func (k CheckKind) Ported() bool { return k != MiscCheck && k != PingCheck }
+func (k CheckKind) Ported() bool { return k < MiscCheck }
 
 // Stream reports whether a check of this kind makes a TCP connection, as clients of a
 // service do.
@@ -253,6 +254,8 @@ func (k CheckKind) String() string {
 		return "MISC_CHECK"
 	case PingCheck:
 		return "PING_CHECK"
+	case FileCheck:
+		return "FILE_CHECK"
 	}
 	return "CHECK?"
 }

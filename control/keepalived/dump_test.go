@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -56,9 +57,12 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 		}
 		c.BindPort, c.Mark, c.LogAll = rapid.Uint16().Draw(t, "bind_port"), rapid.Uint32().Draw(t, "fwmark"), rapid.Bool().Draw(t, "log_all")
 		c.BindIf = rapid.SampledFrom([]string{"", "eth0"}).Draw(t, "bind_if")
-		switch rapid.IntRange(0, 6).Draw(t, "kind") {
+		switch rapid.IntRange(0, 7).Draw(t, "kind") {
 		case 4:
 			c.Kind, c.Ask = UDPCheck, drawUDP(t)
+		case 7:
+			*c = Check{Kind: FileCheck, Ask: drawFile(t), ConnectIP: addr,
+				Timing: Timing{DelayLoop: r.DelayLoop, ConnectTimeout: defaultConnectTimeout, Alpha: r.Alpha}}
 		case 6:
 			c.Kind, c.Ask, c.ConnectPort, c.BindPort = PingCheck, &ask.Ping{}, 0, 0
 		case 5:
@@ -85,6 +89,16 @@ func drawProgram(t *rapid.T) *ask.Program {
 	c := rapid.SampledFrom([]Command{{Line: "/bin/a"}, {"/bin/a b 'c d'", "nobody", ""}, {"/bin/a b", "nobody", "users"}}).Draw(t, "program")
 	return &ask.Program{Line: c.Line, User: c.User, Group: c.Group, Dynamic: rapid.Bool().Draw(t, "dynamic"),
 		Timeout: time.Duration(rapid.IntRange(1, 4294).Draw(t, "misc_timeout")) * time.Second}
+}
+
+// drawFile makes any file.
+func drawFile(t *rapid.T) *ask.File {
+	f := &ask.File{Path: rapid.SampledFrom([]string{"/run/a", "/run/b c"}).Draw(t, "path"), Reverse: rapid.Bool().Draw(t, "reverse"),
+		Weight: rapid.Int32Range(-math.MaxInt32, math.MaxInt32).Draw(t, "weight"), Init: rapid.Bool().Draw(t, "init")}
+	if f.Init {
+		f.Overwrite, f.Value = rapid.Bool().Draw(t, "overwrite"), rapid.Int32().Draw(t, "value")
+	}
+	return f
 }
 
 // drawUDP makes any question by a datagram.

@@ -40,6 +40,9 @@ func clone(v *VirtualServer) *VirtualServer {
 			case *ask.Ping:
 				other := *a
 				check.Ask = &other
+			case *ask.File:
+				other := *a
+				check.Ask = &other
 			case *ask.Program:
 				other := *a
 				check.Ask = &other
@@ -88,7 +91,7 @@ func leaves(t *rapid.T, path string, v reflect.Value, f func(path string, change
 	case reflect.String:
 		was := v.String()
 		f(path, func() { v.SetString(was + "x") }, func() { v.SetString(was) })
-	case reflect.Int, reflect.Int64:
+	case reflect.Int, reflect.Int32, reflect.Int64:
 		f(path, func() { v.SetInt(v.Int() + 1) }, func() { v.SetInt(v.Int() - 1) })
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		f(path, func() { v.SetUint(v.Uint() ^ 1) }, func() { v.SetUint(v.Uint() ^ 1) })

@@ -12,7 +12,7 @@ const (
 	used       status = iota
 	renamed           // of old releases, read as the word of today; its set says so
 	later             // keepalived's, not used yet
-	missing           // a check that is not made yet
+	missing           // a check that is not made
 	noEffect          // keepalived's, about its own processes
 	deprecated        // of old releases; keepalived takes it
 	refused           // of old releases; keepalived does not know it any more

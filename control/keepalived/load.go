@@ -20,7 +20,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 		return nil, diags, err
 	}
 	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{},
-		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.Addr]bool{}}
+		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.Addr]bool{}, files: map[string]*trackFile{}}
 	r.vrrp = vrrp{instances: map[string]bool{}, routers: map[string]bool{}, grouped: map[string]bool{}, tracked: map[string]map[string]bool{}}
 	r.global = Global{DRCheck: true, PersistenceDefault: opt.PersistenceDefault}
 	r.walk(definitionsFirst(nodes), r.root)
@@ -65,6 +65,8 @@ type reader struct {
 	tuning *tuning     // of the innermost of these
 
 	security security
+	file     *trackFile // the track_file that is being read
+	files    map[string]*trackFile
 	vrrp     vrrp
 
 	// What vs is made of.
@@ -186,7 +188,8 @@ func (r *reader) tell(n *Node, w *word, b *block) {
 			text += ", with all that is in it"
 		}
 	case missing:
-		text, severity = "not made yet", Warning
+		r.report(n, Warning, AsGood, "not made; %s", w.why)
+		return
 	case noEffect:
 		text = "has no effect here"
 	case deprecated:

@@ -30,6 +30,17 @@ func printConfig(w io.Writer, c *Config) error {
 		l.addIf(s.Key != "", "key", s.Key)
 		nodes = append(nodes, &Node{Keyword: "SSL", Children: l, HasBlock: true})
 	}
+	named := map[string]bool{}
+	for _, v := range c.VirtualServers {
+		for _, r := range v.RealServers {
+			for _, k := range r.Checks {
+				if f, ok := k.Ask.(*ask.File); ok && !named[fileName(f)] {
+					named[fileName(f)] = true
+					nodes = append(nodes, fileNode(f))
+				}
+			}
+		}
+	}
 	for _, v := range c.VirtualServers {
 		nodes = append(nodes, v.node())
 	}
@@ -164,6 +175,13 @@ func (c *Check) node(r *RealServer, parent tuning) *Node {
 	n := line(c.Kind.String())
 	n.HasBlock = true
 	var l lines
+	if f, ok := c.Ask.(*ask.File); ok {
+		l.addIf(true, "track_file", fileName(f))
+		l.addIf(!f.Reverse, "weight", f.Weight)
+		l.addIf(f.Reverse, "weight", f.Weight, "reverse")
+		n.Children = l
+		return n
+	}
 	l.addIf(c.ConnectIP != r.Addr, "connect_ip", c.ConnectIP)
 	l.addIf(c.Kind.Ported() && c.ConnectPort != r.Port, "connect_port", c.ConnectPort)
 	l.addIf(c.BindTo.IsValid(), "bindto", c.BindTo)
@@ -206,6 +224,23 @@ func (c *Check) node(r *RealServer, parent tuning) *Node {
 	}
 	c.Timing.linesBeside(&l, parent, defaults)
 	n.Children = append(l, question...)
+	return n
+}
+
+// fileName is the name of the track_file of f.
+func fileName(f *ask.File) string {
+	return fmt.Sprintf("f%x", fmt.Sprint(f.Path, f.Init, f.Overwrite, f.Value))
+}
+
+// fileNode is the track_file of f.
+func fileNode(f *ask.File) *Node {
+	n := line("track_file", fileName(f))
+	n.HasBlock = true
+	var l lines
+	l.addIf(true, "file", f.Path)
+	l.addIf(f.Init && !f.Overwrite, "init_file", f.Value)
+	l.addIf(f.Init && f.Overwrite, "init_file", f.Value, "overwrite")
+	n.Children = l
 	return n
 }
 

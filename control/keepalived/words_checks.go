@@ -7,29 +7,23 @@ import (
 	"strings"
 )
 
-// The checks that are not made yet. Their words are read all the same, so that a mistake in
-// them is found.
-
 const noStandIn = "a real server without another check is always taken as up: give it a TCP_CHECK"
 
-// otherCheckers are the blocks of those checks.
-func otherCheckers() []word {
-	return []word{
-		missingCheck("FILE_CHECK", "track_file", names(later, "track_file weight dynamic")),
-		missingCheck("BFD_CHECK", "name", names(later, "name alpha")),
-	}
+// bfdChecker is BFD_CHECK, which is read and not made: keepalived's bfd_instance is left to it.
+func bfdChecker() []word {
+	return []word{{name: "BFD_CHECK", status: missing, max: anyArgs, why: noStandIn, set: (*reader).beginCheck, end: (*reader).endBFDCheck,
+		block: &block{name: "BFD_CHECK", words: names(later, "name alpha")}}}
 }
 
-// missingCheck is a check that is not made yet; needed is the word that it is
-// nothing without, empty if there is none.
-func missingCheck(name, needed string, words []word) word {
-	end := func(r *reader, n *Node) {
-		if needed != "" && !slices.ContainsFunc(n.Children, func(c *Node) bool { return c.Keyword == needed && len(c.Args) > 0 }) {
-			r.add(n, Error, "%s is missing; the check is left out", needed)
-		}
-		r.dropCheck(n)
+func (r *reader) endBFDCheck(n *Node) {
+	name := n.last("name")
+	switch {
+	case name == nil || len(name.Args) != 1:
+		r.add(n, Error, "needs the name of a bfd_instance; the check is left out")
+	case !r.vrrp.tracked["track_bfd"][name.Args[0]]:
+		r.add(name, Error, "no bfd_instance before it is called %s; the check is left out", name.Args[0])
 	}
-	return word{name: name, status: missing, max: anyArgs, why: noStandIn, set: (*reader).beginCheck, end: end, block: &block{name: name, words: words}}
+	r.dropCheck(n)
 }
 
 // oldRetryWords are the words of old releases for retry in TCP_CHECK, where

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lvsdr/control/ask"
 )
 
 // A serverDraft is a real server before inheritance and checks.
@@ -38,6 +40,9 @@ type checkDraft struct {
 
 	command  *Node // of a MISC_CHECK; nil: none was read
 	userless bool  // its user is not there
+
+	file   *trackFile // of a FILE_CHECK; nil: none was read
+	weight *ask.File  // its weight and reverse; nil: those of file
 }
 
 // serverWords are the words of real_server.
@@ -57,7 +62,8 @@ func serverWords() []word {
 		udpChecker(),
 		miscChecker(),
 		pingChecker(),
-		otherCheckers(),
+		fileChecker(),
+		bfdChecker(),
 		tuningWords(1),
 		inhibitWord(),
 		slowStartWord(),

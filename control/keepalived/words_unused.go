@@ -18,9 +18,6 @@ func vrrpBlocks() []word {
 		vrrpCommands("notify notify_master notify_backup notify_fault notify_stop")),
 		tested(names(later, "notify_priority_changes smtp_alert"), rule{"notify_priority_changes smtp_alert", isBool}))
 	notifyOne := withValue("notify_master_rx_lower_pri", vrrpCommands("notify_deleted notify_master_rx_lower_pri"))
-	const most = 253 // a weight
-	weight := integers(-most-1, most+1)
-	file := tested(names(later, "file weight init_file"), rule{"file", isText}, rule{"weight", weight}, rule{"init_file", optional(weight)})
 	process := withValue("process quorum quorum_max fork_delay terminate_delay delay",
 		names(later, "process param_match weight quorum quorum_max fork_delay terminate_delay delay full_command"))
 	group := named("vrrp_sync_group", (*reader).endSyncGroup,
@@ -30,7 +27,7 @@ func vrrpBlocks() []word {
 		named("vrrp_instance", (*reader).endInstance, instanceWords(), track, notify, notifyOne),
 		group,
 		named("vrrp_script", (*reader).endTrackScript, scriptWords()),
-		named("track_file", defines("track_file"), file), named("vrrp_track_file", defines("track_file"), file),
+		trackFileBlock("track_file"), trackFileBlock("vrrp_track_file"),
 		unused("track_process", process), unused("vrrp_track_process", process),
 		named("bfd_instance", defines("track_bfd"), bfdWords()),
 		unused("garp_group", withValue("garp_interval gna_interval interface", names(later, "garp_interval gna_interval interface")), dataBlocks("interfaces")),
