@@ -14,3 +14,9 @@ func (d *daemon) tellPrometheus(ctx context.Context) error {
 	}
 	return metrics.Serve(ctx, l, &metrics.Source{Status: d.inspector.Status, Latencies: d.checks.Latencies, States: d.director.CountStates})
 }
+
+// tableSize is the number of entries for which the connection table has room.
+func (d *daemon) tableSize() int {
+	_, limit, _ := d.director.TableUse()
+	return limit
+}

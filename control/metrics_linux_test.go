@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -115,4 +116,46 @@ func TestATakenAddressOfMetricsIsTriedAgain(t *testing.T) {
 	}
 	netns.Eventually(t, "a scrape", func() bool { return scrape(t) != "" })
 	d.end()
+}
+
+// node_exporter of Debian, which knows nothing of us, tells Prometheus what it reads of a
+// kernel with IPVS.
+func TestNodeExporterReadsTheFilesAsAKernels(t *testing.T) {
+	exporter := netns.Tool(t, "prometheus-node-exporter", "prometheus-node-exporter")
+	w := newLab(t)
+	w.ipvsProc = filepath.Join(t.TempDir(), "proc")
+	d := w.run(service(vip, rs1+" weight 5"))
+	if !w.served(w.client, vip) {
+		t.Fatalf("the client is not served; log:\n%s", &d.log)
+	}
+	netns.Eventually(t, "the files", func() bool {
+		_, err := os.Stat(filepath.Join(w.ipvsProc, "net/ip_vs_stats"))
+		return err == nil
+	})
+	cmd := w.director.Command(t.Context(), exporter, "--path.procfs="+w.ipvsProc, "--collector.disable-defaults", "--collector.ipvs", "--web.listen-address="+metricsAt)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	got, backend := "", `local_address="192.168.1.100",local_mark="",local_port="80",proto="TCP",remote_address="192.168.1.11",remote_port="80"} `
+	netns.Eventually(t, "node_exporter", func() bool {
+		got = scrape(t)
+		return strings.Contains(got, "\nnode_ipvs_connections_total 1")
+	})
+	for _, line := range []string{
+		`node_scrape_collector_success{collector="ipvs"} 1`,
+		"node_ipvs_backend_weight{" + backend + "5",
+		"node_ipvs_backend_connections_active{" + backend,
+		"node_ipvs_backend_connections_inactive{" + backend,
+		"node_ipvs_incoming_packets_total ", "node_ipvs_incoming_bytes_total ", "node_ipvs_outgoing_bytes_total 0",
+	} {
+		if !strings.Contains(got, "\n"+line) {
+			t.Errorf("not told: %s", line)
+		}
+	}
+	_ = cmd.Process.Kill() // it may have ended
+	_ = cmd.Wait()         // killed
+	d.end()
+	if _, err := os.Stat(filepath.Join(w.ipvsProc, "net")); err == nil {
+		t.Error("the files are there after the end")
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"lvsdr/control/api"
 	"lvsdr/control/hostnet"
+	"lvsdr/control/ipvsproc"
 	"lvsdr/control/localclient"
 	"lvsdr/control/lock"
 	"lvsdr/control/shield"
@@ -64,6 +65,9 @@ type Options struct {
 	Metrics string
 	// Remote says how the API is served over TCP, too.
 	Remote api.Remote
+	// IPVSProc is the folder in which files are kept as /proc/net/ip_vs; empty: none. See
+	// ipvsproc.
+	IPVSProc string
 	// Version is the version that the status reports.
 	Version string
 	Log     *slog.Logger
@@ -157,6 +161,10 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	t.need("reload requests", func(ctx context.Context) error { return passOn(ctx, reload, box) })
 	if d.o.XDP {
 		d.useXDP(t)
+	}
+	if d.o.IPVSProc != "" {
+		w := &ipvsproc.Writer{Dir: d.o.IPVSProc, Director: d.admin, Size: d.tableSize()}
+		t.keep("writing files as /proc/net/ip_vs to "+w.Dir, w.Run)
 	}
 	if d.o.Metrics != "" {
 		t.keep("telling Prometheus at "+d.o.Metrics, d.tellPrometheus)

@@ -34,7 +34,7 @@ type lab struct {
 	director, server, client *netns.Host
 	sw                       *netns.Switch
 	watchdog                 time.Duration // of directors
-	metrics                  string        // of directors
+	metrics, ipvsProc        string        // of directors
 }
 
 func newLab(t *testing.T) *lab {
@@ -136,7 +136,7 @@ func (w *lab) run(file string) *instance {
 	}
 	w.Cleanup(func() { _ = release() })
 	d := &instance{lab: w, file: func() string { return file }, reload: make(chan struct{}), done: make(chan error, 1)}
-	d.o = Options{Watchdog: w.watchdog, Metrics: w.metrics, Socket: filepath.Join(dir, "s"), Workers: 2, LocalClients: true, XDP: true, Version: "test", Tunables: dataplane.DefaultTunables(),
+	d.o = Options{Watchdog: w.watchdog, Metrics: w.metrics, IPVSProc: w.ipvsProc, Socket: filepath.Join(dir, "s"), Workers: 2, LocalClients: true, XDP: true, Version: "test", Tunables: dataplane.DefaultTunables(),
 		Log: slog.New(slog.NewTextHandler(&d.log, nil)), Notify: func(s string) { _, _ = d.told.Write([]byte(s + " ")) }}
 	if file != "" {
 		d.o.Load = func() (*keepalived.Config, keepalived.Diagnostics, error) { return parse(d.file()) }

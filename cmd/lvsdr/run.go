@@ -22,7 +22,7 @@ const keepalivedConfig = "/etc/keepalived/keepalived.conf"
 // runFlags are the flags of run.
 type runFlags struct {
 	config, configID, iface, socket   string
-	metrics                           string
+	metrics, ipvsProc                 string
 	persistence                       string
 	noConfig, test, localClients, xdp bool
 	serveRest                         bool
@@ -89,6 +89,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fl.StringVar(&f.metrics, "metrics", "", "`ADDRESS:PORT` at which Prometheus finds /metrics, such as 127.0.0.1:9477 (docs/metrics.md)")
+	fl.StringVar(&f.ipvsProc, "ipvs-proc", "", "keep files as /proc/net/ip_vs, ip_vs_conn and ip_vs_stats below `DIR`, for programs that read those (docs/metrics.md)")
 	socketFlag(cmd, &f.socket)
 	remoteFlags(cmd, &f.remote)
 	completesFlag(cmd, "interface", interfaces)
@@ -125,7 +126,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
-		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
+		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, IPVSProc: f.ipvsProc, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {
 		return exitError{bad.Found.ExitCode(), err}
