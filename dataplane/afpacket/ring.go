@@ -68,6 +68,11 @@ const (
 	frameOff = 80 + reserve + vnetLen - etherLen // 138, where the kernel puts a frame
 )
 
+// behindHeaders is where the cache line begins that has the end of a frame of 60 bytes.
+// The kernel wrote it on another CPU, and only what sends the frame touches it: open does
+// so too, where the wait for it is one with the wait for the headers.
+const behindHeaders = (frameOff + 63) &^ 63
+
 // A layout is the geometry of a ring, as struct tpacket_req wants it.
 type layout struct {
 	slotSize  int // bytes, a multiple of 64
@@ -199,7 +204,7 @@ func (r *ring) release() {
 		slot += len(r.offs)
 	}
 	for ; r.held > 0; r.held-- {
-		writeShared(r.mem, r.offs[slot]+slotStatus, statusKernel)
+		giveShared(r.mem, r.offs[slot]+slotStatus, statusKernel)
 		if slot++; slot == len(r.offs) {
 			slot = 0
 		}
@@ -217,6 +222,9 @@ func (r *ring) open(slot int, status uint32, p *dataplane.Packet) bool {
 		return false
 	}
 	end := mac + int(size)
+	if end > behindHeaders {
+		readShared(s, behindHeaders)
+	}
 	if status&statusVLANValid != 0 {
 		tpid := uint16(etherTypeTag)
 		if status&statusVLANTPIDValid != 0 {
