@@ -162,6 +162,8 @@ func (l *loop) handle(m any) {
 		l.owes.Store(false)
 	case reloadRequest:
 		l.startLoad(m)
+	case planRequest:
+		m.reply <- l.planStart()
 	case loaded:
 		l.loaded(m)
 	case editRequest:

@@ -232,7 +232,7 @@ func (d *daemon) countARP() map[string]uint64 {
 
 // backend returns the backend of the control socket.
 func (d *daemon) backend() api.Backend {
-	return api.Backend{Viewer: d.inspector, Inspector: d.inspector, Admin: d.admin, Reloader: d.loop, Events: d.loop.feed}
+	return api.Backend{Viewer: d.inspector, Inspector: d.inspector, Admin: d.admin, Reloader: d.loop, Planner: &planner{d.loop, d.o.Read, d.director.Service}, Events: d.loop.feed}
 }
 
 // everySecond returns the function to call once a second.

@@ -27,6 +27,9 @@ type Options struct {
 	// at runtime alone.
 	File string
 	Load Loader
+	// Read reads another configuration as Load reads the file, to plan a reload; nil:
+	// the director does not plan.
+	Read Reader
 	// ServeRest starts with what can be served of a file with errors, which is
 	// refused otherwise; see BadFile.
 	ServeRest bool

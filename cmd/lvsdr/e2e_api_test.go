@@ -201,3 +201,57 @@ func TestTheAPIOverTCP(t *testing.T) {
 		}
 	}
 }
+
+// `lvsdr plan` says what a file would change and how many connections that touches; its
+// exit code tells a file that changes nothing from one that does.
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
+	config := lab.Config(rotating())
+	d := direct(t, lab, config)
+	c := lab.client(t, lab.Clients[0].Addr, keptConnections)
+	if resp, err := c.Get(url(lab)); err != nil { // a connection that stays
+		t.Fatal(err)
+	} else if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := shortDir(t)
+	write := func(name, text string) string {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	write("services.inc", strings.Replace(config, lab.Spec.VIP.String(), "192.168.1.222", 1))
+	for _, c := range []struct {
+		law, text string
+		code      int
+		out, err  string
+	}{
+		{"the file in force", config, 0, "nothing changes\n", ""},
+		{"another weight", strings.Replace(config, "weight 1", "weight 5", 1), 3, ", weight 5", ""},
+		{"other servers", strings.NewReplacer(lab.Servers[0].Addr.String(), "192.168.1.21", lab.Servers[1].Addr.String(), "192.168.1.22").Replace(config), 3, "of which 1 lose their server", ""},
+		{"an included file", config + "include services.inc\n", 3, "add tcp 192.168.1.222:8080", ""},
+		{"a mistake", strings.Replace(config, "lb_algo", "lb_alga", 1), 1, "", "a reload would refuse the file: "},
+	} {
+		r := verb(t, "plan", "--socket", d.Socket, write("new.conf", c.text))
+		if r.code != c.code || !strings.Contains(r.stdout, c.out) || !strings.Contains(r.stderr, c.err) {
+			t.Errorf("%s: exit code %d, want %d with %q%q\n%s%s", c.law, r.code, c.code, c.out, c.err, r.stdout, r.stderr)
+		}
+		t.Logf("%s:\n%s%s", c.law, r.stdout, r.stderr)
+	}
+	if r := verb(t, "plan", "--json", "--socket", d.Socket, write("new.conf", config)); r.code != 0 || !strings.Contains(r.stdout, `"changes": []`) {
+		t.Errorf("as JSON: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	if r := verb(t, "plan", "--socket", d.Socket, filepath.Join(dir, "nowhere")); r.code != 1 || !strings.Contains(r.stderr, "no such file") {
+		t.Errorf("no file: exit code %d, %s", r.code, r.stderr)
+	}
+	if r := verb(t, "plan", "--socket", d.Socket); r.code != 2 {
+		t.Errorf("no argument: exit code %d, %s", r.code, r.stderr)
+	}
+	if r := verb(t, "reload", "--socket", d.Socket); r.code != 0 || !strings.Contains(r.stdout, "reloaded, 0 changes") {
+		t.Errorf("after the plans: exit code %d, %s", r.code, r.stdout)
+	}
+}

@@ -124,7 +124,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	reload, stop := hangups()
 	defer stop()
 	err = control.Run(ctx, control.Options{
-		File: f.config, Load: f.loader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
+		File: f.config, Load: f.loader(o), Read: f.reader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
 		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
 		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, IPVSProc: f.ipvsProc, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)

@@ -81,6 +81,17 @@ func (f *runFlags) loader(o keepalived.Options) control.Loader {
 	}
 }
 
+// reader reads other files as the loader reads its own; nil: there is no file.
+func (f *runFlags) reader(o keepalived.Options) control.Reader {
+	if f.noConfig {
+		return nil
+	}
+	return func(name string, files keepalived.Files) (*keepalived.Config, keepalived.Diagnostics, error) {
+		o.Files = files
+		return keepalived.Load(name, o)
+	}
+}
+
 // withRemedy is an error of reading the file with what to do about it.
 func withRemedy(err error) error {
 	switch {

@@ -9,6 +9,7 @@ type Backend struct {
 	Inspector Inspector
 	Admin     Admin
 	Reloader  Reloader
+	Planner   Planner
 	Events    Events
 }
 

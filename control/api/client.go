@@ -118,6 +118,15 @@ func ask[T any](ctx context.Context, c *Client, method, path string, query url.V
 	return v, nil
 }
 
+// askWith is ask with a value as its body.
+func askWith[T any](ctx context.Context, c *Client, method, path string, v any) (*T, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	return ask[T](ctx, c, method, path, nil, body)
+}
+
 // drain lets the connection be used again.
 func drain(body io.ReadCloser) {
 	_, _ = io.CopyN(io.Discard, body, 1<<10) // what is left costs a new connection at worst

@@ -58,6 +58,7 @@ func routes(b Backend, readers int) map[string]http.HandlerFunc {
 	all := map[string]http.HandlerFunc{
 		"GET /v1/status": nil, "GET /v1/explain": nil, "GET /v1/sticky": nil, "GET /v1/trace": nil, "GET /v1/events": nil,
 		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
+		"POST /v1/plan":        nil,
 		"GET /v1/openapi.yaml": description,
 	}
 	resources{b.Viewer, b.Admin}.routes(all)
@@ -78,6 +79,9 @@ func routes(b Backend, readers int) map[string]http.HandlerFunc {
 	if b.Admin != nil {
 		h := adminHandler{b.Admin}
 		all["GET /v1/services"], all["GET /v1/connections"], all["GET /v1/timeouts"], all["POST /v1/edits"] = h.services, h.conns, h.timeouts, h.edit
+	}
+	if b.Planner != nil {
+		all["POST /v1/plan"] = answering(planHandler{b.Planner}.plan)
 	}
 	if b.Events != nil {
 		all["GET /v1/events"] = eventHandler{b.Events, make(chan struct{}, readers)}.stream

@@ -162,6 +162,14 @@ type reloader struct {
 
 func (r reloader) Reload(context.Context) (*api.Reloaded, error) { return r.done, r.err }
 
+// planner gives a plan.
+type planner struct {
+	plan *api.Plan
+	err  error
+}
+
+func (p planner) Plan(context.Context, *api.PlanRequest) (*api.Plan, error) { return p.plan, p.err }
+
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 func second[T any](_ T, err error) error { return err }

@@ -44,6 +44,7 @@ func TestTheSchemasHaveTheMembersOfTheTypes(t *testing.T) {
 		"Service": api.Service{}, "Server": api.Server{}, "Check": api.Check{}, "Conn": api.Conn{}, "Event": api.Event{}, "Status": api.Status{},
 		"Table": api.Table{}, "Notifications": api.Notifications{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
 		"ServicePersistence": api.ServicePersistence{}, "TraceLine": api.TraceLine{},
+		"PlanRequest": api.PlanRequest{}, "Plan": api.Plan{}, "PlannedChange": api.PlannedChange{},
 	}
 	for _, name := range s.Schemas() {
 		v, ok := types[name]
@@ -108,6 +109,8 @@ func described(t *testing.T) api.Backend {
 	st := viewer{Services: []api.Service{service, bare}, Version: "1", ConfigErr: "e", Reasons: map[string]uint64{"hit": 1}, Verdicts: map[string]string{"hit": "forward"},
 		Ports: map[string]api.PortStats{"eth0": {Received: 1}}, ARP: map[string]uint64{"a": 1}, Problems: []string{"p"}}
 	return api.Backend{Viewer: &st, Admin: &admin{services: st.Services, conns: []api.Conn{conn, {}}}, Reloader: reloader{done: &api.Reloaded{Changes: []string{"c"}}},
+		Planner: planner{plan: &api.Plan{Connections: 2, Ended: 1, Problems: []string{"p"},
+			Changes: []api.PlannedChange{{Op: "del-server", Service: "s", Server: "r", Text: "t", Connections: 2, Templates: 1, Ends: true}}}},
 		Inspector: inspector{
 			explain: func(api.Question) (*api.Explained, error) { return x, nil },
 			persistence: func(api.Question) (*api.Persistence, error) {
@@ -121,7 +124,7 @@ func described(t *testing.T) api.Backend {
 func TestAnswersAreAsDescribed(t *testing.T) {
 	s := spec(t)
 	full, none := api.Handler(described(t)), api.Handler(api.Backend{})
-	broken := api.Handler(api.Backend{Viewer: &viewer{}, Admin: &admin{failure: errBroken, broken: errBroken}, Reloader: reloader{err: errBroken},
+	broken := api.Handler(api.Backend{Viewer: &viewer{}, Admin: &admin{failure: errBroken, broken: errBroken}, Reloader: reloader{err: errBroken}, Planner: planner{err: errBroken},
 		Inspector: inspector{trace: func(api.TraceQuestion) (api.TraceSource, error) { return nil, api.ErrBusy }}})
 	seen := map[string]bool{}
 	const web, server = "/v1/services/tcp-192.0.2.1-80", "/v1/services/tcp-192.0.2.1-80/servers/10.0.0.1-80"
@@ -153,6 +156,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{broken, "POST /v1/edits", `[{"op":"flush"}]`, 503, false},
 		{full, "POST /v1/reload", "", 200, false},
 		{broken, "POST /v1/reload", "", 400, false},
+		{full, "POST /v1/plan", `{"name":"f","files":{"f":"text"},"globs":{"*":["f"]}}`, 200, false},
+		{full, "POST /v1/plan", `{"name":"g","files":{"f":"text"}}`, 400, false},
+		{full, "POST /v1/plan", `{"name":"f"}`, 400, true},
+		{broken, "POST /v1/plan", `{"name":"f","files":{"f":""}}`, 400, false},
 		{full, "POST /v1/services", `{"protocol":"tcp","address":"192.0.2.1","port":80,"scheduler":"rr"}`, 201, false},
 		{full, "POST /v1/services", `{"protocol":7}`, 400, true},
 		{full, "GET " + web, "", 200, false},

@@ -187,7 +187,7 @@ func TestEachRequestNeedsItsPart(t *testing.T) {
 		}
 		n++
 	}
-	if n != 20 {
+	if n != 21 {
 		t.Errorf("%d requests", n)
 	}
 	for _, c := range []struct {

@@ -83,10 +83,10 @@ func answering(f func(*http.Request) (reply, error)) http.HandlerFunc {
 	}
 }
 
-// decode reads the body of r into v, which has the defaults. A word that v does not
+// decode reads the body of r, at most so many bytes, into v, which has the defaults. A word that v does not
 // have is an error, so that a mistake is not taken for a wish.
-func decode(r *http.Request, v any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxResource))
+func decode(r *http.Request, v any, most int64) error {
+	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, most))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		return fmt.Errorf("body: %w", err)
@@ -155,7 +155,7 @@ func (r resources) serviceIs(c *ServiceConfig, added bool) (reply, error) {
 
 func (r resources) addService(req *http.Request) (reply, error) {
 	c := ServiceConfig{Scheduler: defaultScheduler}
-	if err := decode(req, &c); err != nil {
+	if err := decode(req, &c, maxResource); err != nil {
 		return reply{}, err
 	}
 	if err := r.edit(req, Edit{Op: AddService, Service: c}); err != nil {
@@ -170,7 +170,7 @@ func (r resources) putService(req *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	c := ServiceConfig{Scheduler: defaultScheduler}
-	if err = decode(req, &c); err != nil {
+	if err = decode(req, &c, maxResource); err != nil {
 		return reply{}, err
 	}
 	if c.ServiceKey != (ServiceKey{}) && c.ServiceKey != k {
@@ -194,7 +194,7 @@ func (r resources) deleteService(req *http.Request) (reply, error) {
 
 func (r resources) putTimeouts(req *http.Request) (reply, error) {
 	var t Timeouts
-	if err := decode(req, &t); err != nil {
+	if err := decode(req, &t, maxResource); err != nil {
 		return reply{}, err
 	}
 	if err := r.edit(req, Edit{Op: SetTimeouts, Timeouts: t}); err != nil {

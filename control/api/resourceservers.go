@@ -73,7 +73,7 @@ func (r resources) addServer(req *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	c := ServerConfig{Weight: defaultWeight}
-	if err = decode(req, &c); err != nil {
+	if err = decode(req, &c, maxResource); err != nil {
 		return reply{}, err
 	}
 	c.Address = c.Address.Unmap()
@@ -89,7 +89,7 @@ func (r resources) putServer(req *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	addr, port := c.Address, c.Port
-	if err = decode(req, &c); err != nil {
+	if err = decode(req, &c, maxResource); err != nil {
 		return reply{}, err
 	}
 	if c.Address.Unmap() != addr || c.Port != port {

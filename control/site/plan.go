@@ -119,6 +119,9 @@ func newPlan(cfg *keepalived.Config) *plan {
 	return p
 }
 
+// KeyOf is the key of vs in a Table.
+func KeyOf(vs *keepalived.VirtualServer) dataplane.ServiceKey { return keyOf(vs) }
+
 // keyOf is the key of vs in a director.
 func keyOf(vs *keepalived.VirtualServer) dataplane.ServiceKey {
 	if vs.Mark != 0 {
