@@ -72,7 +72,7 @@ func path(p *site.DRPath) drroute.Path {
 func (c *converger) spec(k *site.Check) check.Spec {
 	f := k.Spec
 	spec := check.Spec{ID: k.ID, Settings: check.Settings{DelayLoop: f.DelayLoop, ConnectTimeout: f.ConnectTimeout,
-		Retry: int(f.Retry), DelayBeforeRetry: f.DelayBeforeRetry, Warmup: f.Warmup, Alpha: f.Alpha, LogAll: k.LogAll || f.LogAll}}
+		Retry: int(f.Retry), DelayBeforeRetry: f.DelayBeforeRetry, Warmup: f.Warmup, Alpha: f.Alpha, Rise: int(f.Rise), LogAll: k.LogAll || f.LogAll}}
 	own := probe(f, &spec.Settings)
 	spec.Probe = own
 	if router, ok := c.actors.Routes.(check.Router); ok && k.DR != nil {

@@ -49,6 +49,9 @@ func change(before, after bool) event {
 // From up, a bad attempt with Retry = 0 leads to down at once. A check counts
 // as up in untried, up and trying.
 //
+// With Rise the good attempt that leads from down to up is the last of so many in a row; a bad
+// one among them begins the row anew.
+//
 // With Steps the picture is of a round: good stands for its last step, and the steps
 // before change nothing but what comes next. A step whose failure led to down is asked
 // until it is good; then a round starts at the first one. In untried the first bad attempt counts at
@@ -59,6 +62,7 @@ type checker struct {
 	up       bool
 	proven   bool // there was a good attempt
 	failures int  // bad attempts since the last good one, while up
+	rises    int  // good ones since the last bad one, while down
 	step     int  // the next one of the round, less than Settings.Steps
 	stuck    bool // step has failed and is asked until it is good
 }
@@ -90,7 +94,12 @@ func (c *checker) next(o Outcome, now time.Duration) (event, time.Duration) {
 	case o == Good && !c.lastStep():
 		c.failures = 0
 	case o == Good:
-		c.up, c.proven, c.failures = true, true, 0
+		if c.rises++; c.up || c.rises >= c.settings.Rise {
+			c.up, c.rises = true, 0
+		}
+		c.proven, c.failures = true, 0
+	case o == Bad && !c.up:
+		c.rises = 0
 	case o == Bad && c.up:
 		c.failures++
 		if !c.proven || c.failures > c.settings.Retry {

@@ -34,6 +34,9 @@ type Settings struct {
 	// Warmup spreads the first attempts: each comes at a random time in
 	// [0, Warmup]; warmup, default DelayLoop, 0 is off.
 	Warmup time.Duration
+	// Rise is how many good attempts in a row, or rounds, bring a check up that is
+	// down, >= 0; 0 is 1, as with keepalived; lvsdr_rise, default 1.
+	Rise int
 	// Alpha lets the check start down; alpha, default off.
 	Alpha bool
 	// LogAll logs every bad attempt and not only the changes;
@@ -59,6 +62,8 @@ func (s Settings) validate() error {
 		return fmt.Errorf("retry %d: must not be negative", s.Retry)
 	case s.DelayBeforeRetry < 0:
 		return fmt.Errorf("delay_before_retry %s: must not be negative", s.DelayBeforeRetry)
+	case s.Rise < 0:
+		return fmt.Errorf("lvsdr_rise %d: must not be negative", s.Rise)
 	case s.Steps < 0:
 		return fmt.Errorf("%d steps: must not be negative", s.Steps)
 	case s.Warmup < 0:

@@ -45,5 +45,9 @@ func (s Service) Live(live int64) Service {
 	return s
 }
 
+// Panics reports whether so few of all servers are up that health is to be ignored: less
+// than threshold percent; 0: never.
+func Panics(threshold, up, all int) bool { return 100*up < threshold*all }
+
 // Up reports whether the service has its quorum.
 func (s Service) Up() bool { return !s.down }

@@ -96,14 +96,17 @@ type VirtualServer struct {
 	Weight           uint32 // likewise, 1 to 2147483647
 	InhibitOnFailure bool   // likewise
 
-	Omega       bool          // run the down scripts at the end
-	QuorumUp    Command       // run when the quorum is regained
-	QuorumDown  Command       // run when it is lost
-	Quorum      uint32        // weight that must be up, at least 1
-	Hysteresis  uint32        // less than Quorum
-	SorryServer SorryServer   // its Addr is invalid when there is none
-	RealServers []*RealServer // the services of a group may share them
-	Pos         Pos
+	Omega      bool    // run the down scripts at the end
+	QuorumUp   Command // run when the quorum is regained
+	QuorumDown Command // run when it is lost
+	// PanicThreshold is the share of the real servers in percent (lvsdr_panic_threshold): while
+	// fewer are up, all serve. 0: never.
+	PanicThreshold uint32
+	Quorum         uint32        // weight that must be up, at least 1
+	Hysteresis     uint32        // less than Quorum
+	SorryServer    SorryServer   // its Addr is invalid when there is none
+	RealServers    []*RealServer // the services of a group may share them
+	Pos            Pos
 }
 
 // Name is the service as logs and FIFOs write it: [ADDR]:proto:PORT, or FWM MARK.
@@ -123,6 +126,9 @@ type Timing struct {
 	Warmup           time.Duration // the first check comes at a random time in it
 	// Alpha says that a server is down until a check says otherwise.
 	Alpha bool
+	// Rise is how many good checks in a row bring a server up that is down (lvsdr_rise),
+	// at least 1.
+	Rise uint32
 }
 
 // A Command is a program to run when something happens; the zero Command is none.

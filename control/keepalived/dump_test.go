@@ -31,6 +31,7 @@ func drawTiming(t *rapid.T, minRetry uint32) Timing {
 		DelayBeforeRetry: drawTimer(t, "delay_before_retry", 0, maxTimer),
 		Warmup:           drawTimer(t, "warmup", 0, maxTimer),
 		Alpha:            rapid.Bool().Draw(t, "alpha"),
+		Rise:             rapid.Uint32Range(1, 3).Draw(t, "rise"),
 	}
 }
 
@@ -78,6 +79,9 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 			if h.TLS {
 				c.Kind = SSLGet
 			}
+		}
+		if c.Rise = r.Rise; c.Kind == FileCheck {
+			c.Rise = 1
 		}
 		r.Checks = append(r.Checks, c)
 	}
@@ -171,6 +175,7 @@ func drawConfig(t *rapid.T) *Config {
 				c.Global.Marks = append(c.Global.Marks, m)
 			}
 		}
+		v.PanicThreshold = rapid.Uint32Range(0, 100).Draw(t, "panic")
 		v.OPS = (v.Mark != 0 || v.Protocol == frame.ProtoUDP) && rapid.Bool().Draw(t, "ops")
 		if rapid.Bool().Draw(t, "granular") {
 			v.Granularity = prefixMask(rapid.IntRange(1, 127).Draw(t, "prefix"))

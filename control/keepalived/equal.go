@@ -12,7 +12,7 @@ func (v *VirtualServer) Equal(o *VirtualServer) bool {
 		v.Scheduler == o.Scheduler && v.Method == o.Method && v.SchedFlags == o.SchedFlags && v.OPS == o.OPS &&
 		v.Persistence == o.Persistence && v.Granularity == o.Granularity &&
 		v.Timing == o.Timing && v.Weight == o.Weight && v.InhibitOnFailure == o.InhibitOnFailure && v.Omega == o.Omega && v.QuorumUp == o.QuorumUp && v.QuorumDown == o.QuorumDown &&
-		v.Quorum == o.Quorum && v.Hysteresis == o.Hysteresis && v.SorryServer == o.SorryServer &&
+		v.PanicThreshold == o.PanicThreshold && v.Quorum == o.Quorum && v.Hysteresis == o.Hysteresis && v.SorryServer == o.SorryServer &&
 		slices.EqualFunc(v.RealServers, o.RealServers, (*RealServer).Equal)
 }
 

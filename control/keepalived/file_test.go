@@ -63,7 +63,7 @@ func TestFileCheck(t *testing.T) {
 // A file is read at once, whatever warmup says, and its first number counts.
 func TestTheTimesOfAFileCheck(t *testing.T) {
 	cfg, _ := load(t, aFile+service("delay_loop 7\nretry 3\nwarmup 5\nalpha\nconnect_timeout 9\nreal_server 10.0.0.2 80 {\nFILE_CHECK {\ntrack_file f\n}\n}"), nil)
-	want := Timing{DelayLoop: 7 * time.Second, ConnectTimeout: 5 * time.Second, Alpha: true}
+	want := Timing{DelayLoop: 7 * time.Second, ConnectTimeout: 5 * time.Second, Alpha: true, Rise: 1}
 	if got := cfg.VirtualServers[0].RealServers[0].Checks[0].Timing; got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

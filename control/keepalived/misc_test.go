@@ -95,7 +95,7 @@ func TestScriptUserIsForProgramsWithoutAUser(t *testing.T) {
 }
 
 func TestDefaultsOfTheTimesOfAMiscCheck(t *testing.T) {
-	usual := Timing{DelayLoop: 7 * time.Second, Warmup: 7 * time.Second, ConnectTimeout: 5 * time.Second, DelayBeforeRetry: time.Second}
+	usual := Timing{DelayLoop: 7 * time.Second, Warmup: 7 * time.Second, ConnectTimeout: 5 * time.Second, DelayBeforeRetry: time.Second, Rise: 1}
 	with := func(change func(*Timing)) Timing { w := usual; change(&w); return w }
 	for text, want := range map[string]struct {
 		timing  Timing

@@ -58,7 +58,7 @@ func TestDefaultsOfTheTimesOfADNSCheck(t *testing.T) {
 	} {
 		cfg, ds := load(t, service(text), nil)
 		k := cfg.VirtualServers[0].RealServers[0].Checks[0]
-		want.Warmup, want.ConnectTimeout = want.DelayLoop, 5*time.Second
+		want.Warmup, want.ConnectTimeout, want.Rise = want.DelayLoop, 5*time.Second, 1
 		if k.Timing != want || ds.ExitCode() != ExitOK {
 			t.Errorf("%s: %+v, want %+v; %v", text, k.Timing, want, ds)
 		}

@@ -127,6 +127,7 @@ func (v *VirtualServer) node() *Node {
 	l.addIf(v.Omega, "omega")
 	v.QuorumUp.addTo(&l, "quorum_up")
 	v.QuorumDown.addTo(&l, "quorum_down")
+	l.addIf(v.PanicThreshold != 0, "lvsdr_panic_threshold", v.PanicThreshold)
 	l.addIf(v.Quorum != 1, "quorum", v.Quorum)
 	l.addIf(v.Hysteresis != 0, "hysteresis", v.Hysteresis)
 	if s := v.SorryServer; s.Addr.IsValid() {
@@ -306,6 +307,10 @@ func (t Timing) linesBeside(l *lines, parent tuning, inferred Timing) tuning {
 	if t.Retry != inferred.Retry {
 		said.retry = &t.Retry
 		l.addIf(true, "retry", t.Retry)
+	}
+	if t.Rise != inferred.Rise {
+		said.rise = &t.Rise
+		l.addIf(true, "lvsdr_rise", t.Rise)
 	}
 	if t.Alpha != inferred.Alpha {
 		said.alpha = &t.Alpha

@@ -31,6 +31,7 @@ func (t tuning) over(parent tuning) tuning {
 		alpha:            first(t.alpha, parent.alpha),
 		inhibit:          first(t.inhibit, parent.inhibit),
 		slowStart:        first(t.slowStart, parent.slowStart),
+		rise:             first(t.rise, parent.rise),
 		weight:           first(t.weight, parent.weight),
 	}
 }
@@ -60,6 +61,7 @@ func (t tuning) timing() Timing {
 		DelayBeforeRetry: or(t.delayBeforeRetry, defaultDelayBeforeRetry),
 		Warmup:           or(t.warmup, loop),
 		Alpha:            or(t.alpha, false),
+		Rise:             or(t.rise, 1),
 	}
 }
 

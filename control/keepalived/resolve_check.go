@@ -32,7 +32,7 @@ func (r *reader) resolveCheck(d *serviceDraft, s *serverDraft, c *checkDraft, t 
 		c.c.Ask = h
 	}
 	if c.c.Kind == FileCheck { // it is read at once, and when it changes
-		c.c.Timing = Timing{DelayLoop: c.c.DelayLoop, ConnectTimeout: defaultConnectTimeout, Alpha: c.c.Alpha}
+		c.c.Timing = Timing{DelayLoop: c.c.DelayLoop, ConnectTimeout: defaultConnectTimeout, Alpha: c.c.Alpha, Rise: 1}
 	}
 	if c.c.Kind.Ported() {
 		r.resolveConnectPort(d, s, c, portless)

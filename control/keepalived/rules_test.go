@@ -37,7 +37,7 @@ func TestMinimalServiceLoadsAsItStands(t *testing.T) {
 		VirtualServers: []*VirtualServer{{
 			Addr: netip.MustParseAddr("192.168.1.100"), Port: 8080, Protocol: frame.ProtoTCP, Scheduler: "wrr", Method: "DR",
 			Persistence: Persistence{Timeout: 120, FromDefault: true},
-			Timing:      Timing{DelayLoop: 6 * time.Second, ConnectTimeout: 5 * time.Second, Retry: 1, DelayBeforeRetry: time.Second, Warmup: 6 * time.Second},
+			Timing:      Timing{DelayLoop: 6 * time.Second, ConnectTimeout: 5 * time.Second, Retry: 1, DelayBeforeRetry: time.Second, Warmup: 6 * time.Second, Rise: 1},
 			Weight:      1, Quorum: 1, Pos: Pos{"testdata/minimal.conf", 1},
 		}},
 	}
@@ -393,9 +393,9 @@ func TestInheritance(t *testing.T) {
 		}
 	}
 	want := []check{
-		{Timing{10 * s, 2 * s, 4, s, 10 * s, true}, "10.0.0.2", 80},
-		{Timing{30 * s, s / 2, 0, s, 30 * s, true}, "10.0.0.9", 81},
-		{Timing{20 * s, s / 2, 4, s, 0, false}, "10.0.0.3", 80},
+		{Timing{10 * s, 2 * s, 4, s, 10 * s, true, 1}, "10.0.0.2", 80},
+		{Timing{30 * s, s / 2, 0, s, 30 * s, true, 1}, "10.0.0.9", 81},
+		{Timing{20 * s, s / 2, 4, s, 0, false, 1}, "10.0.0.3", 80},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -67,6 +67,7 @@ func serverWords() []word {
 		tuningWords(1),
 		inhibitWord(),
 		slowStartWord(),
+		riseWord(),
 		[]word{
 			runs("notify_up", func(r *reader) *Command { return &r.rs.s.NotifyUp }),
 			runs("notify_down", func(r *reader) *Command { return &r.rs.s.NotifyDown }),

@@ -65,6 +65,12 @@ func serviceWords() []word {
 		},
 		schedulerFlagWords(),
 		slowStartWord(),
+		riseWord(),
+		[]word{{name: "lvsdr_panic_threshold", min: 1, max: 1, set: func(r *reader, n *Node) {
+			if v, ok := r.numberArg(n, 0, 100); ok {
+				r.vs.v.PanicThreshold = v
+			}
+		}}},
 		timingWords(1),
 		[]word{
 			runs("quorum_up", func(r *reader) *Command { return &r.vs.v.QuorumUp }),
@@ -239,6 +245,7 @@ type tuning struct {
 	inhibit   *bool          // not for checks
 	slowStart *time.Duration // likewise
 	weight    *uint32        // likewise
+	rise      *uint32        // likewise
 }
 
 // tuningWords are the words about how servers are checked; retry is at least
@@ -278,6 +285,11 @@ func pointer[T any](v T) *T { return &v }
 // slowStartWord is a word of our own, of services and real servers.
 func slowStartWord() []word {
 	return []word{{name: "lvsdr_slow_start", min: 1, max: 1, set: timer(0, maxTimer, func(t *tuning) **time.Duration { return &t.slowStart })}}
+}
+
+// riseWord is likewise.
+func riseWord() []word {
+	return []word{{name: "lvsdr_rise", min: 1, max: 1, set: number(1, 1000, func(r *reader) **uint32 { return &r.tuning.rise })}}
 }
 
 func inhibitWord() []word {

@@ -27,7 +27,7 @@ func Compare(old, new *State) Changes {
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
 		Own: vips, Guards: vips, VIPs: vips || links, NICs: vips || places, Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
-		Timeouts: old.timeouts != new.timeouts, Problems: links || vips || places || plan || layout || len(old.refused) != len(new.refused),
+		Timeouts: old.timeouts != new.timeouts, Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),
 	}
 }
 

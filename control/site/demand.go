@@ -16,6 +16,7 @@ type demand struct {
 	file   *fileService
 	health health.Service
 	wish   *Service
+	panics bool // health is ignored, because too few servers are up
 }
 
 type demands = tree.Map[key, demand]
@@ -26,8 +27,13 @@ func (s *State) demand(f *fileService, before demand) demand {
 	servers := make([]dataplane.ServerConfig, 0, len(f.servers)+1)
 	stay := make([]bool, 0, len(f.servers)) // with weight 0 where they are not to serve
 	var live int64
+	panics := f.source.PanicThreshold > 0 && s.panics(f)
 	for i := range f.servers {
-		switch c, st := s.standing(&f.servers[i]); st {
+		c, st := s.standing(&f.servers[i])
+		if panics && s.placed(f.servers[i].source.Addr) {
+			c, st = f.servers[i].config, serving
+		}
+		switch st {
 		case serving:
 			live += int64(c.Weight)
 			fallthrough
@@ -35,7 +41,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 			servers, stay = append(servers, c), append(stay, f.servers[i].source.InhibitOnFailure)
 		}
 	}
-	d := demand{file: f, health: before.health}
+	d := demand{file: f, health: before.health, panics: panics}
 	quorum := health.Quorum{Weight: int64(f.source.Quorum), Hysteresis: int64(f.source.Hysteresis)}
 	if before.wish == nil {
 		d.health = health.NewService(quorum, live)
@@ -47,6 +53,22 @@ func (s *State) demand(f *fileService, before demand) demand {
 	}
 	d.wish = wish(before.wish, f.config, servers)
 	return d
+}
+
+// panics reports whether the health of f's servers is to be ignored. Servers that cannot be
+// reached do not count.
+func (s *State) panics(f *fileService) bool {
+	up, all := 0, 0
+	for i := range f.servers {
+		r := &f.servers[i]
+		if !s.placed(r.source.Addr) {
+			continue
+		}
+		if all++; r.probed == unchecked || s.healthOf(r.probed).Up() {
+			up++
+		}
+	}
+	return health.Panics(int(f.source.PanicThreshold), up, all)
 }
 
 // A standing is the effect of a server's health on its service.

@@ -19,6 +19,9 @@ const (
 // demandNow changes the table as the demand for f is another one now.
 func (s *State) demandNow(f *fileService, before demand, why cause) []Notice {
 	d := s.demand(f, before)
+	if d.panics != before.panics {
+		s.panicked++
+	}
 	d.wish = s.impose(before.wish, d.wish, why)
 	s.demands = s.demands.Put(f.key(), d)
 	switch {

@@ -37,6 +37,8 @@ type State struct {
 	health tree.Map[index, *health.Server]
 	// growing are those of them whose weight grows by itself.
 	growing tree.Map[index, bool]
+	// panicked counts how often a service began or ended to ignore health.
+	panicked uint64
 
 	table    *Table
 	refused  []string // what the table refused of the file

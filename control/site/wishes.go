@@ -223,7 +223,20 @@ func (s *State) Problems() []string {
 	for _, text := range slices.Sorted(maps.Keys(down)) {
 		all = append(all, fmt.Sprintf("%s; virtual addresses that wait for it: %d, real servers: %d", text, down[text][0], down[text][1]))
 	}
-	return append(append(append(all, rest...), s.unmarked()...), s.refused...)
+	return append(append(append(all, rest...), s.unmarked()...), append(s.ignoring(), s.refused...)...)
+}
+
+// ignoring are the services that ignore health, a line each.
+func (s *State) ignoring() (all []string) {
+	if s.panicked == 0 {
+		return nil
+	}
+	for _, f := range s.plan.services {
+		if d, _ := s.demands.Get(f.key()); d.panics {
+			all = append(all, fmt.Sprintf("%s: less than %d %% of the real servers are up, so all are used (lvsdr_panic_threshold)", f.source.Name(), f.source.PanicThreshold))
+		}
+	}
+	return all
 }
 
 // mentionVIP says where a virtual address comes from.
