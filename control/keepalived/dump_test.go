@@ -200,6 +200,9 @@ func drawConfig(t *rapid.T) *Config {
 			v.RealServers = append(v.RealServers, drawServer(t, addr, v.Port))
 			sum += v.RealServers[len(v.RealServers)-1].Weight
 		}
+		if n := len(v.RealServers); n > 0 && sum == 0 { // which is reported
+			v.RealServers[n-1].Weight, sum = 1, 1
+		}
 		v.Quorum = rapid.Uint32Range(1, max(sum, 1)).Draw(t, "quorum")
 		v.Hysteresis = rapid.Uint32Range(0, v.Quorum-1).Draw(t, "hysteresis")
 		c.VirtualServers = append(c.VirtualServers, v)

@@ -162,8 +162,8 @@ func parseRange(s string) (first, last netip.Addr, err error) {
 func parseRangeEnd(first netip.Addr, s string) (last netip.Addr, err error) {
 	if strings.ContainsAny(s, ".:") {
 		last, err = parseAddr(s)
-	} else {
-		last, err = withLastPart(first, s)
+	} else if last, err = withLastPart(first, s); s == "" {
+		err = fmt.Errorf("%q %w", s, errNoNumber)
 	}
 	switch {
 	case err != nil:

@@ -21,7 +21,8 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	}
 	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{},
 		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.Addr]bool{}, files: map[string]*trackFile{}}
-	r.vrrp = vrrp{instances: map[string]bool{}, routers: map[string]bool{}, grouped: map[string]bool{}, tracked: map[string]map[string]bool{}}
+	r.vrrp = vrrp{instances: map[string]bool{}, routers: map[string]bool{}, grouped: map[string]bool{}, tracked: map[string]map[string]bool{},
+		tracks: map[string][]use{}, weighs: map[string]bool{}}
 	r.global = Global{DRCheck: true, PersistenceDefault: opt.PersistenceDefault}
 	r.walk(definitionsFirst(nodes), r.root)
 	r.noteIdleGroups()
@@ -153,7 +154,7 @@ func (r *reader) countArgs(n *Node, w *word, b *block) bool {
 			what = fmt.Sprintf("%d values are needed", w.min)
 		}
 		counts := AsMissing
-		if w.soft || n.torn {
+		if w.soft || n.torn || r.skipping() {
 			counts = BySeverity
 		}
 		r.report(n, Error, counts, "%s; the line is left out", what)
@@ -249,6 +250,21 @@ func (r *reader) report(n *Node, sev Severity, counts Counts, format string, arg
 func (r *reader) leaveOut(n *Node, bad *bool, format string, args ...any) {
 	*bad = true
 	r.leftOut(n, Error, format, args...)
+}
+
+// badEndpoint reports an address or a port for which the block of n is left out.
+// Where a brace in quotes stands for the port keepalived finds that it is missing.
+func (r *reader) badEndpoint(n *Node, format string, err error) {
+	counts := BySeverity
+	if len(n.Args) > 1 && n.Args[1] == "{" {
+		counts = AsMissing
+	}
+	r.diags.put(Diagnostic{Pos: n.Pos, Severity: Error, Keyword: n.Keyword, Text: fmt.Sprintf(format, err), LeftOut: true, Counts: counts})
+}
+
+// skipping reports whether keepalived skips the block that is being read.
+func (r *reader) skipping() bool {
+	return r.vs != nil && r.vs.skipped || r.rs != nil && r.rs.skipped
 }
 
 // leftOut reports why something that n says is not served.

@@ -456,6 +456,9 @@ func (r *reader) resolveQuorum(d *serviceDraft) {
 	for _, s := range d.servers {
 		sum += uint64(s.s.Weight)
 	}
+	if len(d.servers) > 0 && sum == 0 {
+		r.add(d.node, Warning, "%s: all weights together are 0, which no quorum can be; its clients are refused", d.name())
+	}
 	if len(d.servers) > 0 && uint64(v.Quorum) > max(sum, 1) {
 		r.add(d.quorum, Warning, "%s: %d is more than all weights together; it is %d", d.name(), v.Quorum, max(sum, 1))
 		v.Quorum = uint32(max(sum, 1))

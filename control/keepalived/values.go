@@ -21,6 +21,7 @@ var errNoNumber = errors.New("is not a whole number")
 
 // parseNumber reads a decimal number from lo to hi.
 func parseNumber(s string, lo, hi uint32) (uint32, error) {
+	s = asC(s)
 	v, err := strconv.ParseUint(unsigned(s), 10, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
 		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
@@ -33,6 +34,15 @@ func parseNumber(s string, lo, hi uint32) (uint32, error) {
 	return uint32(v), nil
 }
 
+// asC is the number s without the blanks before it, and 0 where nothing else is in
+// the quotes: keepalived reads numbers with strtoul and strtod of C.
+func asC(s string) string {
+	if s = strings.TrimLeft(s, " \t"); s == "" {
+		return "0"
+	}
+	return s
+}
+
 // unsigned is the number s without the "+" it may have.
 func unsigned(s string) string {
 	if len(s) > 1 && s[0] == '+' && '0' <= s[1] && s[1] <= '9' {
@@ -43,6 +53,7 @@ func unsigned(s string) string {
 
 // parseTimer reads seconds with at most six decimals.
 func parseTimer(s string, lo, hi time.Duration) (time.Duration, error) {
+	s = asC(s)
 	whole, frac, dotted := strings.Cut(unsigned(s), ".")
 	if whole == "" && frac == "" || !digits(whole) || !digits(frac) {
 		return 0, fmt.Errorf("%q is not a number of seconds", s)
@@ -105,8 +116,11 @@ func parseAddr(s string) (netip.Addr, error) {
 
 // parseSwitchable reads seconds of persistence, or off, which is 0.
 func parseSwitchable(s string) (uint32, error) {
-	if strings.EqualFold(s, "off") {
+	switch {
+	case strings.EqualFold(s, "off"):
 		return 0, nil
+	case s == "": // no persistence is 0 or off, said by somebody who means it
+		return 0, fmt.Errorf("%q %w of seconds, nor off", s, errNoNumber)
 	}
 	v, err := parseNumber(s, 0, maxSeconds)
 	switch {

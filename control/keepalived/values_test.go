@@ -13,12 +13,13 @@ func TestParseTimer(t *testing.T) {
 	for in, want := range map[string]time.Duration{
 		"0": 0, "6": 6 * time.Second, "0.000001": time.Microsecond, "2.71828": 2718280 * time.Microsecond, ".5": time.Second / 2,
 		"5.": 5 * time.Second, "+5": 5 * time.Second, "00000000000000001": time.Second, "1000000000": maxTimer,
+		"": 0, " 5": 5 * time.Second, "  ": 0,
 	} {
 		if got, err := parseTimer(in, 0, maxTimer); err != nil || got != want {
 			t.Errorf("%q is %v, %v; want %v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", ".", "-1", "+", "++1", "+.5", "1s", "1e3", "1.0000001", "1..2", "1000000000.000001", "99999999999999999999", "٣"} {
+	for _, in := range []string{".", "5 ", "-1", "+", "++1", "+.5", "1s", "1e3", "1.0000001", "1..2", "1000000000.000001", "99999999999999999999", "٣"} {
 		if got, err := parseTimer(in, 0, maxTimer); err == nil {
 			t.Errorf("%q is taken as %v", in, got)
 		}

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,6 +20,10 @@ type vrrp struct {
 	tracked map[string]map[string]bool
 	uses    []use
 	groups  []*Node
+	// tracks are the uses of each instance, and its lines of track_interface, by which
+	// its priority may change. weighs are the vrrp_scripts with a weight.
+	tracks map[string][]use
+	weighs map[string]bool
 }
 
 // A use is a line that refers to a name.
@@ -94,6 +99,11 @@ func (r *reader) endInstance(n *Node) {
 	for _, word := range []string{"track_script", "track_file", "track_bfd"} {
 		for _, line := range n.lines(word) {
 			r.vrrp.uses = append(r.vrrp.uses, use{word, line})
+		}
+	}
+	for _, word := range []string{"track_script", "track_file", "track_bfd", "track_interface"} {
+		for _, line := range n.lines(word) {
+			r.vrrp.tracks[name] = append(r.vrrp.tracks[name], use{word, line})
 		}
 	}
 	r.checkTwice(n)
@@ -255,9 +265,42 @@ func (r *reader) reportSyncGroup(g *Node) {
 			members++
 		}
 	}
+	r.reportGroupWeights(g)
 	if members < 2 {
 		r.add(g, Warning, "needs two instances or more, and has %d", members)
 	}
+}
+
+// reportGroupWeights reports what would change the priority of one member of a group:
+// keepalived ignores it, unless the group has sync_group_tracking_weight.
+func (r *reader) reportGroupWeights(g *Node) {
+	if len(g.all("global_tracking")) > 0 {
+		r.add(g, Warning, "global_tracking is deprecated; track in the group itself")
+	}
+	if len(g.all("sync_group_tracking_weight")) > 0 {
+		return
+	}
+	for _, line := range g.lines("group") {
+		for _, name := range line.fields() {
+			for _, u := range r.vrrp.tracks[name] {
+				if u.weighs(r.vrrp.weighs) {
+					r.add(u.line, Warning, "%s: keepalived ignores its weight, since %s is in a vrrp_sync_group", u.word, name)
+				}
+			}
+		}
+	}
+}
+
+// weighs reports whether what a line tracks changes a priority: the weight of a line
+// without one is that of its script, and 1 of a file.
+func (u use) weighs(scripts map[string]bool) bool {
+	for i, word := range u.line.Args {
+		if word == "weight" && i+1 < len(u.line.Args) {
+			w, err := strconv.Atoi(u.line.Args[i+1])
+			return err == nil && w != 0
+		}
+	}
+	return u.word == "track_file" || u.word == "track_script" && scripts[u.line.Keyword]
 }
 
 // setVRRPVersion notes the version of instances that do not say theirs.

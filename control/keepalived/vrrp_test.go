@@ -108,6 +108,20 @@ func TestTrackedNamesAndGroupsAreJudgedAsKeepalivedDoes(t *testing.T) {
 	verdicts(t, ExitConfig, []string{"g h", ""}, func(name string) string {
 		return strings.Replace(group("site\ntwo"), "vrrp_sync_group g", "vrrp_sync_group "+name, 1)
 	})
+	tracking := func(weight, more string) func(string) string {
+		return func(line string) string {
+			word, rest, _ := strings.Cut(line, " ")
+			return strings.Replace(defined, "script /usr/bin/there\n", "script /usr/bin/there\n"+weight, 1) + instance(word+" {\n"+rest+"\n}", "10.0.0.9") + second() +
+				"vrrp_sync_group g {\ngroup {\nsite\ntwo\n}\n" + more + "}\n"
+		}
+	}
+	weighed := []string{"track_interface eth1 weight 5", "track_script s weight 5", "track_script s weight 5 reverse", "track_file f", "track_file f weight 2", "track_bfd b weight 5"}
+	verdicts(t, ExitConfig, weighed, tracking("", ""))
+	verdicts(t, ExitOK, weighed, tracking("", "sync_group_tracking_weight\n"))
+	verdicts(t, ExitOK, []string{"track_interface eth1", "track_interface eth1 weight 0", "track_script s", "track_bfd b"}, tracking("", ""))
+	verdicts(t, ExitConfig, []string{"track_script s"}, tracking("weight 5\n", ""))
+	verdicts(t, ExitOK, []string{"track_script s weight 0"}, tracking("weight 5\n", ""))
+	verdicts(t, ExitConfig, []string{"track_script s"}, tracking("", "global_tracking\n"))
 	verdicts(t, ExitConfig, []string{"vrrp_sync_group g {\n}\n"}, func(text string) string { return instance("", "10.0.0.9") + text })
 }
 

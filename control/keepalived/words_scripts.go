@@ -129,6 +129,9 @@ func (r *reader) endTrackScript(n *Node) {
 		r.add(n, Warning, "has no script, and keepalived leaves the block out")
 		return
 	}
+	if w := n.value("weight"); w != "" && w != "0" {
+		r.vrrp.weighs[n.Args[0]] = true
+	}
 	script := n.last("script")
 	switch {
 	case strings.HasPrefix(strings.ReplaceAll(name, " ", ""), "</"): // a file that is opened

@@ -11,12 +11,14 @@ import (
 
 // A serverDraft is a real server before inheritance and checks.
 type serverDraft struct {
-	s      RealServer
-	node   *Node
-	bad    bool // it is left out
-	tuning tuning
-	checks []*checkDraft
-	method *Node // nil when absent
+	s    RealServer
+	node *Node
+	bad  bool // it is left out
+	// skipped says that keepalived does not look into the block.
+	skipped bool
+	tuning  tuning
+	checks  []*checkDraft
+	method  *Node // nil when absent
 	// written is the port in the file, which checks use; 0 when it is absent.
 	written uint16
 	// follows says that a check connects to the port of the service, whatever
@@ -113,7 +115,8 @@ func (r *reader) beginServer(n *Node) {
 	r.rs, r.tuning = d, &d.tuning
 	var err error
 	if d.s.Addr, d.s.Port, err = r.endpoint(n); err != nil {
-		r.leaveOut(n, &d.bad, "%v; the real server is left out", err)
+		d.bad, d.skipped = true, true
+		r.badEndpoint(n, "%v; the real server is left out", err)
 		return
 	}
 	d.written = d.s.Port

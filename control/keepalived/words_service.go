@@ -15,6 +15,7 @@ type serviceDraft struct {
 	v       VirtualServer
 	node    *Node
 	bad     bool // it is left out
+	skipped bool // keepalived does not look into the block
 	tuning  tuning
 	servers []*serverDraft
 
@@ -123,7 +124,8 @@ func (r *reader) beginService(n *Node) {
 	}
 	var err error
 	if d.v.Addr, d.v.Port, err = r.endpoint(n); err != nil {
-		r.leaveOut(n, &d.bad, "%v; the service is left out", err)
+		d.bad, d.skipped = true, true
+		r.badEndpoint(n, "%v; the service is left out", err)
 		return
 	}
 	if d.v.Addr.Is6() && !r.opt.IPv6 {
