@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"lvsdr/arp"
 	"lvsdr/control/api"
@@ -64,8 +65,34 @@ func (l *loop) tellEdits(edits []site.Edit, errs []error) {
 // tellPrograms has the administrator's programs told of a notice.
 func (l *loop) tellPrograms(n *site.Notice) {
 	if to := l.converge.actors.Notifier; to != nil {
-		to.Tell(notify.Message{Subject: n.Name, Line: n.Line(), Command: n.Command})
+		m := notify.Message{Subject: n.Name, Line: n.Line(), Command: n.Command}
+		if n.Alert {
+			m.Title, m.Text = mail(l.state.Config().Global.RouterID, n)
+		}
+		to.Tell(m)
 	}
+}
+
+// mail is the subject and the text of a mail about n, as keepalived words them.
+func mail(router string, n *site.Notice) (title, text string) {
+	if router != "" {
+		title = "[" + router + "] "
+	}
+	switch n.Kind {
+	case site.ServerUp, site.ServerDown:
+		title += "Realserver " + strings.Replace(n.Name, " of VS ", " of virtual server ", 1)
+	default:
+		title += "Virtualserver " + n.Name
+	}
+	switch n.Kind {
+	case site.ServerUp:
+		return title + " - UP", "=> all its checks are good <="
+	case site.ServerDown:
+		return title + " - DOWN", "=> " + n.Reason + " <="
+	case site.ServiceUp:
+		return title + " - UP", "=> it has its quorum <="
+	}
+	return title + " - DOWN", "=> it has lost its quorum <="
 }
 
 // farewell tells what goes down with the director.

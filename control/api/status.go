@@ -32,6 +32,8 @@ type Notifications struct {
 	Dropped   uint64 `json:"dropped"`    // commands that were not run, for want of room in the queue
 	Lines     uint64 `json:"lines"`      // written to FIFOs
 	LostLines uint64 `json:"lost_lines"` // for which a FIFO had no room
+	Mails     uint64 `json:"mails"`      // that the mail server took
+	LostMails uint64 `json:"lost_mails"` // that it did not take, or that had no room in the queue
 }
 
 // LocalServed is the Local of a Status where clients on this host are served.

@@ -40,6 +40,9 @@ func (st *Status) WriteScreen(out io.Writer, width int) error {
 	if n := &st.Notify; *n != (Notifications{}) {
 		fmt.Fprintf(w, "notifications: %d commands run, %d of them failed, %d dropped; %d lines to FIFOs, %d lost\n", n.Run, n.Failed, n.Dropped, n.Lines, n.LostLines)
 	}
+	if n := st.Notify; n.Mails+n.LostMails > 0 {
+		fmt.Fprintf(w, "mails: %d sent, %d lost\n", n.Mails, n.LostMails)
+	}
 	fmt.Fprint(w, "\nINTERFACE\tRECEIVED\tMISSED\tMISSED SYN\tTRUNCATED\tSENT\tBY XDP\tSEND FULL\tSEND ERROR\n")
 	for _, name := range slices.Sorted(maps.Keys(st.Ports)) {
 		p := st.Ports[name]

@@ -199,5 +199,5 @@ func wireCheck(c *check.State) api.Check {
 
 // notifications are a Notifier's counters as they go over the wire.
 func notifications(s notify.Stats) api.Notifications {
-	return api.Notifications{Run: s.Run, Failed: s.Failed, Dropped: s.Dropped, Lines: s.Lines, LostLines: s.LostLine}
+	return api.Notifications{Run: s.Run, Failed: s.Failed, Dropped: s.Dropped, Lines: s.Lines, LostLines: s.LostLine, Mails: s.Mails, LostMails: s.LostMail}
 }

@@ -25,6 +25,8 @@ type Global struct {
 	Timeouts Timeouts
 	// PersistenceDefault holds for services without persistence_timeout.
 	PersistenceDefault PersistenceDefault
+	// Mail says where mails about changes go.
+	Mail Mail
 	// SSL is the SSL block; zero where there is none, or its files cannot be read.
 	SSL SSL
 	// Marks give packets firewall marks, in the order of the file. No two are about the
@@ -97,6 +99,7 @@ type VirtualServer struct {
 	InhibitOnFailure bool   // likewise
 
 	Omega      bool    // run the down scripts at the end
+	Alert      bool    // mails are sent about its quorum
 	QuorumUp   Command // run when the quorum is regained
 	QuorumDown Command // run when it is lost
 	// PanicThreshold is the share of the real servers in percent (lvsdr_panic_threshold): while
@@ -186,6 +189,7 @@ type RealServer struct {
 	// or neighbour discovery.
 	MAC              frame.MAC
 	InhibitOnFailure bool // a failed server stays, with weight 0
+	Alert            bool // mails are sent about its changes
 	NotifyUp         Command
 	NotifyDown       Command
 	// SlowStart is how long the weight grows after the server came back

@@ -48,6 +48,7 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 	if rapid.Bool().Draw(t, "MAC given") {
 		r.MAC = frame.MAC{2, 0, 0, 0, 0x55, 1}
 	}
+	r.Alert = rapid.Bool().Draw(t, "alert")
 	r.SlowStart = drawTimer(t, "slow start", 0, maxTimer)
 	r.NotifyUp, r.NotifyDown = drawCommand(t), drawCommand(t)
 	r.Lower = rapid.Uint32Range(0, r.Upper).Draw(t, "lower")
@@ -148,6 +149,7 @@ func drawHTTP(t *rapid.T) *ask.HTTP {
 // drawConfig makes any configuration that Load could make.
 func drawConfig(t *rapid.T) *Config {
 	c := &Config{Global: Global{
+		Mail:     Mail{Timeout: time.Duration(rapid.IntRange(1, 4294).Draw(t, "mail timeout")) * time.Second, To: []string{"a@example.org"}, From: "b@example.org", Server: "mail.example.org:25"},
 		RouterID: rapid.StringMatching(`[ #-~é∇'\\]*`).Draw(t, "router_id"), DRCheck: rapid.Bool().Draw(t, "dr_check"), LogAllFailures: rapid.Bool().Draw(t, "log"),
 		Timeouts:           Timeouts{UDP: rapid.Uint32Range(0, maxSeconds).Draw(t, "udp"), TCP: rapid.Uint32Range(0, 1).Draw(t, "tcp")},
 		PersistenceDefault: PersistenceDefault{Set: rapid.Bool().Draw(t, "set")},
@@ -166,7 +168,7 @@ func drawConfig(t *rapid.T) *Config {
 			SchedFlags:  scheduler.Flags(rapid.Uint8Range(0, 7).Draw(t, "flags") << 3),
 			Persistence: Persistence{Timeout: rapid.Uint32Range(0, maxSeconds).Draw(t, "timeout")},
 			Timing:      drawTiming(t, 1), Weight: rapid.Uint32Range(1, maxWeight).Draw(t, "weight"), Quorum: 1,
-			InhibitOnFailure: rapid.Bool().Draw(t, "inhibit"), Omega: rapid.Bool().Draw(t, "omega"),
+			InhibitOnFailure: rapid.Bool().Draw(t, "inhibit"), Omega: rapid.Bool().Draw(t, "omega"), Alert: rapid.Bool().Draw(t, "alert"),
 		}
 		if rapid.Bool().Draw(t, "by mark") {
 			v.Mark, v.IPv6, v.Addr, v.Port, v.Protocol = uint32(i+1), addr.Is6(), netip.Addr{}, 0, 0

@@ -48,16 +48,18 @@ type reader struct {
 	groupOrder []string
 	grouped    int
 
-	global   Global
-	groups   map[string]*group
-	services []*VirtualServer
-	claims   map[serviceKey]claim
-	made     map[serviceKey]*VirtualServer // services by their keys
-	late     Diagnostics                   // about whole services
-	macs     givenMACs
-	marked   map[markedPlace][]Mark // global.Marks
-	ssl      map[string]*Node       // the words of the SSL block
-	identity *ask.Identity          // what SSL_GET shows servers; nil: nothing
+	global                 Global
+	groups                 map[string]*group
+	services               []*VirtualServer
+	claims                 map[serviceKey]claim
+	made                   map[serviceKey]*VirtualServer // services by their keys
+	late                   Diagnostics                   // about whole services
+	macs                   givenMACs
+	marked                 map[markedPlace][]Mark // global.Marks
+	alerts, alertsOfChecks *bool                  // smtp_alert and smtp_alert_checker of global_defs; nil: absent
+
+	ssl      map[string]*Node // the words of the SSL block
+	identity *ask.Identity    // what SSL_GET shows servers; nil: nothing
 
 	vs     *serviceDraft // the one being read; nil outside
 	rs     *serverDraft

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -91,6 +92,19 @@ func (g Global) nodes() []*Node {
 		l.addIf(true, markWord, m.Mark, m.Addr, m.Ports(), m.Protocol)
 	}
 	l.addIf(!g.DRCheck, "dr_check", formatBool(g.DRCheck))
+	if m := g.Mail; len(m.To) > 0 {
+		to := &Node{Keyword: "notification_email", HasBlock: true}
+		for _, a := range m.To {
+			to.Children = append(to.Children, &Node{Keyword: a})
+		}
+		l = append(l, to)
+	}
+	l.addIf(g.Mail.From != "", "notification_email_from", g.Mail.From)
+	if host, port, err := net.SplitHostPort(g.Mail.Server); err == nil {
+		l.addIf(true, "smtp_server", host, port)
+	}
+	l.addIf(g.Mail.Helo != "", "smtp_helo_name", g.Mail.Helo)
+	l.addIf(g.Mail.Timeout != 0, "smtp_connect_timeout", int(g.Mail.Timeout/time.Second))
 	if g.ScriptUser != "" {
 		l = append(l, &Node{Keyword: "script_user", Args: strings.Fields(g.ScriptUser + " " + g.ScriptGroup)})
 	}
@@ -125,6 +139,7 @@ func (v *VirtualServer) node() *Node {
 	l.addIf(v.Weight != 1, "weight", v.Weight)
 	l.addIf(v.InhibitOnFailure, "inhibit_on_failure")
 	l.addIf(v.Omega, "omega")
+	l.addIf(v.Alert, "smtp_alert", "on")
 	v.QuorumUp.addTo(&l, "quorum_up")
 	v.QuorumDown.addTo(&l, "quorum_down")
 	l.addIf(v.PanicThreshold != 0, "lvsdr_panic_threshold", v.PanicThreshold)
@@ -162,6 +177,7 @@ func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
 	l.addIf(r.MAC != (frame.MAC{}), "lvsdr_mac", r.MAC)
 	l.addIf(r.InhibitOnFailure != v.InhibitOnFailure, "inhibit_on_failure", formatBool(r.InhibitOnFailure))
 	l.addIf(r.SlowStart != 0, "lvsdr_slow_start", formatTimer(r.SlowStart))
+	l.addIf(!r.Alert, "smtp_alert", "off")
 	r.NotifyUp.addTo(&l, "notify_up")
 	r.NotifyDown.addTo(&l, "notify_down")
 	said := r.Timing.lines(&l, parent)

@@ -110,7 +110,7 @@ func (r *reader) resolve(d *serviceDraft) {
 	r.resolvePersistence(d)
 	d.v.Timing = d.tuning.timing()
 	d.v.Weight = or(d.tuning.weight, 1)
-	d.v.InhibitOnFailure = or(d.tuning.inhibit, false)
+	d.v.InhibitOnFailure, d.v.Alert = or(d.tuning.inhibit, false), r.alert(d.tuning, false)
 	r.resolveServers(d)
 	r.resolveQuorum(d)
 	r.resolveSorryServer(d)
@@ -441,7 +441,7 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	t := s.tuning.over(d.tuning)
 	s.s.Timing = t.timing()
 	s.s.Weight = or(t.weight, 1)
-	s.s.InhibitOnFailure = or(t.inhibit, false)
+	s.s.InhibitOnFailure, s.s.Alert = or(t.inhibit, false), r.alert(s.tuning, true)
 	s.s.SlowStart = or(t.slowStart, 0)
 	for _, c := range s.checks {
 		r.resolveCheck(d, s, c, t, portless)

@@ -198,7 +198,7 @@ func TestRules(t *testing.T) {
 		{"weight of a server out of range", service("real_server 10.0.0.2 80 {\nweight 2147483648\n}"), 5, "f:7: error: weight: 2147483648 is not between 0 and 2147483647", 1, 1},
 		{"a weight with a sign", service("real_server 10.0.0.2 80 {\nweight +3\n}"), 0, "", 1, 1},
 		{"a name that is missing", service("virtualhost\n" + rs), 5, "f:6: warning: virtualhost: a value is missing, and keepalived leaves the line out", 1, 1},
-		{"an alert that is neither on nor off", service("smtp_alert maybe\n" + rs), 5, `f:6: warning: smtp_alert: "maybe" is neither on`, 1, 1},
+		{"an alert that is neither on nor off", service("smtp_alert maybe\n" + rs), 5, `f:6: error: smtp_alert: "maybe" is neither on`, 1, 1},
 		{"negative weight", service("real_server 10.0.0.2 80 {\nweight -1\n}"), 5, "f:7: error: weight: -1 is not between 0 and 2147483647", 1, 1},
 		{"weight 0 of a service", service("weight 0"), 5, "f:6: error: weight: 0 is not between 1 and", 1, 0},
 		{"ops", service("protocol UDP\nops"), 0, "", 1, 0},

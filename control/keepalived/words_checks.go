@@ -41,7 +41,6 @@ func labelWords() []word {
 		return nil
 	}
 	return []word{
-		{name: "smtp_alert", status: later, max: anyArgs, set: valid(isBool)},
 		{name: "snmp_name", status: later, max: anyArgs, set: valid(needed)},
 	}
 }

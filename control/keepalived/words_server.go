@@ -75,6 +75,7 @@ func serverWords() []word {
 			runs("notify_down", func(r *reader) *Command { return &r.rs.s.NotifyDown }),
 		},
 		labelWords(),
+		alertWord(),
 		[]word{hostWord(func(r *reader) *string { return &r.rs.host })},
 	)
 }

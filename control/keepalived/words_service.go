@@ -80,6 +80,7 @@ func serviceWords() []word {
 		[]word{{name: "ip_family", min: 1, max: 1, set: (*reader).setFamily}},
 		withValue("persistence_engine", names(later, "persistence_engine")),
 		labelWords(),
+		alertWord(),
 		because("a VIP need not be on this host: its servers are checked as long as it is served", []word{
 			{name: "ha_suspend", status: noEffect, max: anyArgs, set: func(r *reader, n *Node) { r.vs.suspend = n }}}),
 		[]word{hostWord(func(r *reader) *string { return &r.vs.host })},
@@ -245,6 +246,7 @@ type tuning struct {
 	retry     *uint32
 	alpha     *bool
 	inhibit   *bool          // not for checks
+	alert     *bool          // likewise, and not inherited
 	slowStart *time.Duration // likewise
 	weight    *uint32        // likewise
 	rise      *uint32        // likewise

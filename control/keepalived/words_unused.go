@@ -153,13 +153,7 @@ func staticBlocks() []word {
 // unusedGlobals are the words of global_defs that are not used.
 func unusedGlobals() []word {
 	ws := slices.Concat(
-		[]word{{name: "notification_email", status: later, max: anyArgs, block: &block{name: "notification_email", data: true}, set: func(r *reader, n *Node) {
-			if len(n.Children) == 0 {
-				r.add(n, Warning, "has no address in it")
-			}
-		}}},
-		names(later, `notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp smtp_alert_checker
-			lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop rs_init_notifies no_checker_emails no_email_faults
+		names(later, `smtp_alert_vrrp lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop rs_init_notifies no_email_faults
 			set_supplementary_groups vrrp_notify_fifo fifo_write_vrrp_states_on_reload startup_script_timeout
 			shutdown_script_timeout json_version include_check
 			reload_time_file reload_repeat reload_file data_use_instance`),

@@ -179,11 +179,9 @@ func testedGlobals(ws []word) []word {
 	positive, natural := integers(1, math.MaxUint32), integers(0, math.MaxUint32)
 	interval := seconds(time.Microsecond, math.MaxUint32*time.Microsecond)
 	return tested(ws, []rule{
-		{"notification_email_from vrrp_notify_fifo dbus_service_name tmp_config_directory", isText},
+		{"vrrp_notify_fifo dbus_service_name tmp_config_directory", isText},
 		{"reload_time_file snmp_socket", isOneText},
-		{"smtp_server", isMailServer},
-		{"smtp_connect_timeout", integers(1, 4294)},
-		{`smtp_alert smtp_alert_vrrp smtp_alert_checker rs_init_notifies no_checker_emails data_use_instance vrrp_min_garp
+		{`smtp_alert_vrrp rs_init_notifies data_use_instance vrrp_min_garp
 			vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert vrrp_notify_priority_changes vrrp_netlink_cmd_rcv_bufs_force
 			vrrp_netlink_monitor_rcv_bufs_force lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs_force process_monitor_rcv_bufs_force`, isBool},
 		{"lvs_flush_on_stop lvs_flush_onstop", optional(oneOf("VS"))},

@@ -16,6 +16,8 @@ type Message struct {
 	Subject string             // the server or service, by name
 	Line    string             // for FIFOs, without the end of the line
 	Command keepalived.Command // to be run; zero: none
+	// Title and Text are those of a mail; an empty Title: none is sent.
+	Title, Text string
 }
 
 // Settings are those of a configuration file.
@@ -23,11 +25,13 @@ type Settings struct {
 	User, Group string   // of commands that name no user; empty: those of this process
 	Secure      bool     // commands that others can change are not run as root
 	FIFOs       []string // paths
+	Mail        Mail
 }
 
 // SettingsOf are the settings of a file.
 func SettingsOf(g *keepalived.Global) Settings {
-	s := Settings{User: g.ScriptUser, Group: g.ScriptGroup, Secure: g.ScriptSecurity}
+	s := Settings{User: g.ScriptUser, Group: g.ScriptGroup, Secure: g.ScriptSecurity,
+		Mail: Mail{Server: g.Mail.Server, Helo: g.Mail.Helo, Timeout: g.Mail.Timeout, From: g.Mail.From, To: g.Mail.To}}
 	for _, path := range g.FIFOs {
 		if path != "" {
 			s.FIFOs = append(s.FIFOs, path)
@@ -56,6 +60,8 @@ type Stats struct {
 	Dropped  uint64 // commands for want of room in the queue
 	Lines    uint64 // written to FIFOs
 	LostLine uint64 // lines that a FIFO had no room for
+	Mails    uint64 // taken by the server
+	LostMail uint64 // mails for want of room in the queue, or that the server did not take
 }
 
 // A Notifier runs commands and writes to FIFOs. It is safe for concurrent use.
@@ -75,6 +81,7 @@ type Notifier struct {
 	failures map[string]string // the last failure of a command line; logged
 	full     bool              // the queue was full, and that is logged
 	stats    Stats
+	mails    *mailer
 }
 
 // A job is a command to run.
@@ -92,6 +99,7 @@ func New(c Config) *Notifier {
 	}
 	n := &Notifier{c: c, fifos: map[string]*fifo{}, busy: map[string]bool{}, failures: map[string]string{}}
 	n.idle = sync.NewCond(&n.mu)
+	n.mails = newMailer(c.Log)
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	return n
 }
@@ -114,6 +122,9 @@ func (n *Notifier) Tell(m Message) {
 	}
 	for _, path := range n.settings.FIFOs {
 		n.write(path, m.Line)
+	}
+	if m.Title != "" {
+		n.mails.post(n.settings.Mail, m.Title, m.Text)
 	}
 	if m.Command.Line == "" {
 		return
@@ -204,11 +215,13 @@ func (n *Notifier) ended(line, failure string) {
 func (n *Notifier) Stats() Stats {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.stats
+	s := n.stats
+	s.Mails, s.LostMail = n.mails.counts()
+	return s
 }
 
-// Close waits until all commands have ended, for patience at most; those that have not
-// are killed. Then it closes the FIFOs, and removes those that it made. Tell does
+// Close waits until all commands have ended and all mails are sent, for patience at most each; commands that
+// have not are killed, and mails that are not are lost. Then it closes the FIFOs, and removes those that it made. Tell does
 // nothing from then on.
 func (n *Notifier) Close(patience time.Duration) {
 	n.mu.Lock()
@@ -226,5 +239,6 @@ func (n *Notifier) Close(patience time.Duration) {
 	}
 	late.Stop()
 	n.stop()
+	n.mails.close(patience)
 	n.setFIFOs(nil)
 }

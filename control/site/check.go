@@ -130,7 +130,7 @@ func (s *State) outReason(p *probed, i int) string {
 
 // notices tell that p serves, or does no more, for this reason.
 func (p *probed) notices(was, is bool, reason string) []Notice {
-	n := Notice{Kind: ServerDown, Service: p.service, Server: p.config, Name: p.name, Reason: reason, Command: p.source.NotifyDown}
+	n := Notice{Kind: ServerDown, Service: p.service, Server: p.config, Name: p.name, Reason: reason, Alert: p.source.Alert, Command: p.source.NotifyDown}
 	switch {
 	case was == is:
 		return nil

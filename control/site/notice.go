@@ -39,6 +39,7 @@ type Notice struct {
 	// server [ADDR]:proto:PORT of VS [ADDR]:proto:PORT.
 	Name   string
 	Reason string // why a server is down
+	Alert  bool   // a mail is to be sent
 	// Command is to be run, for the file asks for that; zero: nothing is.
 	Command keepalived.Command
 }
@@ -58,7 +59,7 @@ func (n *Notice) Line() string {
 
 // serviceNotice tells that f has its quorum, or not.
 func serviceNotice(f *fileService, up bool) Notice {
-	n := Notice{Kind: ServiceDown, Service: f.config.Key, Name: f.source.Name(), Command: f.source.QuorumDown}
+	n := Notice{Kind: ServiceDown, Service: f.config.Key, Name: f.source.Name(), Alert: f.source.Alert, Command: f.source.QuorumDown}
 	if up {
 		n.Kind, n.Command = ServiceUp, f.source.QuorumUp
 	}
