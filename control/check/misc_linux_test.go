@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +19,12 @@ import (
 func shell(t *testing.T, text string, mode os.FileMode) Misc {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "check")
-	must(t, os.WriteFile(name, []byte("#!/bin/sh\n"+text+"\n"), 0o600))
+	// A process that another test starts meanwhile would have the file open for writing
+	// until it executes its program, and the kernel runs no such file.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(name, []byte("#!/bin/sh\n"+text+"\n"), 0o600)
+	syscall.ForkLock.RUnlock()
+	must(t, err)
 	must(t, os.Chmod(name, mode))
 	return Misc{&ask.Program{Line: name, Timeout: time.Minute}}
 }
