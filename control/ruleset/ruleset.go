@@ -97,10 +97,10 @@ type rule struct {
 	ends   bool   // it sets no mark and lets some packets pass by the rules after it
 }
 
-// refuse notes why a line cannot say r; the first reason counts.
-func (r *rule) refuse(format string, args ...any) {
-	if r.cannot == "" {
-		r.cannot = fmt.Sprintf(format, args...)
+// refuse notes why a line cannot say u; the first reason counts.
+func (u *rule) refuse(format string, args ...any) {
+	if u.cannot == "" {
+		u.cannot = fmt.Sprintf(format, args...)
 	}
 }
 
