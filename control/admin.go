@@ -97,6 +97,10 @@ func tableEdit(e *api.Edit) (out site.Edit, ok bool, err error) {
 		out.Op = site.EditServer
 	case api.DelServer:
 		out.Op = site.DelServer
+	case api.DrainServer:
+		out.Op = site.Drain
+	case api.UndrainServer:
+		out.Op = site.Undrain
 	default:
 		return out, false, nil
 	}

@@ -127,6 +127,8 @@ func TestDescriptionsOfEditsSayWhatIsDone(t *testing.T) {
 		{site.AddServer, "add 192.168.1.11:80 to tcp 192.168.1.100:80, weight 3"},
 		{site.EditServer, "change 192.168.1.11:80 of tcp 192.168.1.100:80, weight 3"},
 		{site.DelServer, "remove 192.168.1.11:80 from tcp 192.168.1.100:80"},
+		{site.Drain, "drain 192.168.1.11:80 of tcp 192.168.1.100:80"},
+		{site.Undrain, "undo the draining of 192.168.1.11:80 of tcp 192.168.1.100:80"},
 		{site.Flush, "flush"},
 	} {
 		e := site.Edit{Op: c.op, Service: s, Server: server(rs1, 3)}

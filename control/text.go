@@ -20,7 +20,7 @@ type subject struct {
 func subjectOf(e *site.Edit) subject {
 	s := subject{service: e.Service.Key}
 	switch e.Op {
-	case site.AddServer, site.EditServer, site.DelServer:
+	case site.AddServer, site.EditServer, site.DelServer, site.Drain, site.Undrain:
 		s.server, s.port = e.Server.Addr, e.Server.Port
 	}
 	return s
@@ -41,6 +41,10 @@ func describe(e *site.Edit) string {
 		return fmt.Sprintf("add %s to %s, weight %d", server, service, e.Server.Weight)
 	case site.EditServer:
 		return fmt.Sprintf("change %s of %s, weight %d", server, service, e.Server.Weight)
+	case site.Drain:
+		return fmt.Sprintf("drain %s of %s", server, service)
+	case site.Undrain:
+		return fmt.Sprintf("undo the draining of %s of %s", server, service)
 	case site.DelServer:
 		return fmt.Sprintf("remove %s from %s", server, service)
 	}

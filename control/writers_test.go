@@ -286,3 +286,45 @@ func TestEditsAndReloadsAreEvents(t *testing.T) {
 		}
 	})
 }
+
+// Draining goes through the API, and the engine has weight 0 through a flap and a reload.
+func TestADrainByTheAPI(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, checkedServer(rs1), rs2))
+		s := wireService(vip)
+		edit := func(op api.EditOp) error {
+			return asked(r, api.Edit{Op: op, Service: s, Server: wireServer(rs1, 0)})[0]
+		}
+		want := func(when, servers string) {
+			t.Helper()
+			if got := r.content(); len(got) != 1 || got[0] != vip+": "+servers {
+				t.Errorf("%s: %q, want %s", when, got, servers)
+			}
+		}
+		if err := edit(api.UndrainServer); err == nil || !strings.Contains(err.Error(), "not drained") {
+			t.Errorf("undone before: %v", err)
+		}
+		if err := edit(api.DrainServer); err != nil {
+			t.Fatal(err)
+		}
+		want("drained", rs2+"*1 "+rs1+"*0")
+		r.check(rs1, false)
+		want("down", rs2+"*1")
+		r.check(rs1, true)
+		want("up again", rs1+"*0 "+rs2+"*1")
+		if _, err := r.reload(service(vip, checkedServer(rs1)+" ; weight 5", rs2)); err != nil {
+			t.Fatal(err)
+		}
+		want("after a reload", rs1+"*0 "+rs2+"*1")
+		if err := edit(api.DelServer); err != nil {
+			t.Fatal(err)
+		}
+		r.check(rs1, false)
+		r.check(rs1, true)
+		want("removed", rs2+"*1")
+		if err := edit(api.UndrainServer); err != nil {
+			t.Fatal(err)
+		}
+		want("undone", rs1+"*5 "+rs2+"*1")
+	})
+}

@@ -53,6 +53,11 @@ func (c *Client) Services(ctx context.Context, keys ...ServiceKey) iter.Seq2[Ser
 	}
 }
 
+// Service is one service, with the health of its servers.
+func (c *Client) Service(ctx context.Context, k ServiceKey) (*Service, error) {
+	return get[Service](ctx, c, "/v1/services/"+k.PathName(), nil)
+}
+
 // Conns are the connections and templates; see Admin.
 func (c *Client) Conns(ctx context.Context) iter.Seq2[Conn, error] {
 	return func(yield func(Conn, error) bool) { list(ctx, c, "/v1/connections", nil, yield) }

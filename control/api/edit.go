@@ -18,8 +18,12 @@ const (
 	AddServer   EditOp = "add-server"
 	EditServer  EditOp = "edit-server"
 	DelServer   EditOp = "del-server"
-	Zero        EditOp = "zero" // the counters of a service; without a key of all
-	SetTimeouts EditOp = "set-timeouts"
+	// A drained server has weight 0 whatever its checks and reloads bring, and once
+	// it is removed it stays so, until that is undone or the server is edited.
+	DrainServer   EditOp = "drain-server"
+	UndrainServer EditOp = "undrain-server"
+	Zero          EditOp = "zero" // the counters of a service; without a key of all
+	SetTimeouts   EditOp = "set-timeouts"
 )
 
 // An Edit is a change of what the director does.

@@ -52,6 +52,8 @@ func (s *Server) state() (word, why string) {
 	switch {
 	case s.Removed && s.Active+s.Inactive > 0:
 		return StateRemoved, "packets of its connections are dropped"
+	case s.Removed && s.Drained:
+		return StateRemoved, "drained"
 	case s.Removed:
 		return StateRemoved, "from the service"
 	case s.Problem != "":
@@ -65,6 +67,8 @@ func (s *Server) state() (word, why string) {
 		return StateFull, fmt.Sprintf("upper threshold %d", s.Upper)
 	case s.Standby:
 		return StateStandby, "the service has not enough servers"
+	case s.Effective == 0 && s.Drained:
+		return StateQuiesced, "drained"
 	case s.Effective == 0:
 		return StateQuiesced, "weight 0"
 	case s.Check == "none":

@@ -102,6 +102,7 @@ type Server struct {
 	Checks       []Check `json:"checks,omitempty"`
 	Problem      string  `json:"problem,omitempty"`    // why this host cannot reach it
 	Removed      bool    `json:"removed,omitempty"`    // from the service, by an edit; or it was in a former file and has connections
+	Drained      bool    `json:"drained,omitempty"`    // it gets no new connections until that is undone
 	Standby      bool    `json:"standby,omitempty"`    // not in the service while that has not its quorum
 	MAC          string  `json:"mac"`                  // empty: not known, it gets no frames
 	Interface    string  `json:"interface"`            // by which it is reached

@@ -107,7 +107,7 @@ func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus, l
 	for j := range s.Servers {
 		r := &s.Servers[j]
 		sv := api.Server{ServerConfig: director.WireServerConfig(&r.Config), Effective: r.Effective, Up: r.Up,
-			Checks: i.checks(r.Checks), Interface: r.Place.Link.Name, Problem: r.Problem}
+			Checks: i.checks(r.Checks), Interface: r.Place.Link.Name, Problem: r.Problem, Drained: r.Drained}
 		sv.Removed, sv.Standby = r.Up && !r.In && r.Problem == "" && s.Up, r.Up && !r.In && r.Problem == "" && !s.Up
 		sv.Check = checkText(r, i.unmade(r.Checks))
 		if r.MAC != (frame.MAC{}) {

@@ -10,11 +10,14 @@ func (e Admin) apply(s *State) ([]Notice, error) {
 	var notices []Notice
 	refusals, refused := make(Refusals, len(e.Edits)), false
 	for i, edit := range e.Edits {
-		old := s.table
-		if refusals[i] = s.admit(edit); refusals[i] != nil {
-			refused = true
+		before := *s
+		told, err := s.admit(edit)
+		if err != nil {
+			*s, refusals[i], refused = before, err, true
 			continue
 		}
+		old := before.table
+		notices = append(notices, told...)
 		if edit.Op != EditService && edit.Op != EditServer {
 			s.layout++
 		}
@@ -26,9 +29,31 @@ func (e Admin) apply(s *State) ([]Notice, error) {
 	return notices, nil
 }
 
-// admit makes an edit of ipvsadm's. Besides what a director refuses, it refuses
-// what has no place on this host.
-func (s *State) admit(e Edit) error {
+// admit makes an edit of ipvsadm's. Where it is refused s is not to be used any more.
+func (s *State) admit(e Edit) (notices []Notice, err error) {
+	switch e.Op {
+	case Drain:
+		return s.drain(&e)
+	case Undrain:
+		return s.undrain(&e)
+	case DelServer:
+		if told, ok := s.removeDrained(&e); ok {
+			return told, nil
+		}
+	case AddServer, EditServer:
+		if notices, err = s.endDraining(&e); err != nil {
+			return nil, err
+		}
+	}
+	if err = s.admitPlain(e); err == nil && s.drains.Len() > 0 {
+		s.forgetDrains()
+	}
+	return notices, err
+}
+
+// admitPlain makes an edit that is not about draining. Besides what a director
+// refuses, it refuses what has no place on this host.
+func (s *State) admitPlain(e Edit) error {
 	next, err := s.table.Do(e, Runtime)
 	if err != nil {
 		return err

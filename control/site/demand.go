@@ -33,12 +33,13 @@ func (s *State) demand(f *fileService, before demand) demand {
 		if panics && s.placed(f.servers[i].source.Addr) {
 			c, st = f.servers[i].config, serving
 		}
+		c, st, isDrained := s.drainedStanding(f, c, st)
 		switch st {
 		case serving:
 			live += int64(c.Weight)
 			fallthrough
 		case inhibited:
-			servers, stay = append(servers, c), append(stay, f.servers[i].source.InhibitOnFailure)
+			servers, stay = append(servers, c), append(stay, f.servers[i].source.InhibitOnFailure || isDrained)
 		}
 	}
 	d := demand{file: f, health: before.health, panics: panics}

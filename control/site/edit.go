@@ -15,11 +15,13 @@ const (
 	AddServer             // at the head of the service's list
 	EditServer            // weight and thresholds
 	DelServer
-	Flush // every service goes
+	Flush   // every service goes
+	Drain   // the server has weight 0, until that is undone
+	Undrain // undoes Drain
 )
 
 var opNames = [...]string{"add service", "edit service", "delete service",
-	"add server", "edit server", "delete server", "flush"}
+	"add server", "edit server", "delete server", "flush", "drain server", "undo the draining of server"}
 
 // String is the kind in words, such as "add server".
 func (o Op) String() string {
@@ -36,8 +38,8 @@ type Edit struct {
 	// Service is the service; for all but AddService and EditService its Key
 	// alone counts.
 	Service dataplane.ServiceConfig
-	// Server is the real server of AddServer, EditServer and DelServer, which
-	// names it by address and port.
+	// Server is the real server of AddServer, EditServer, DelServer, Drain and Undrain;
+	// the last three name it by address and port.
 	Server dataplane.ServerConfig
 }
 

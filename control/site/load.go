@@ -30,6 +30,9 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	notices = append(notices, s.follow(old.table)...)
 	notices = append(notices, s.settleMarks(&old)...)
 	s.seeLinks()
+	if s.drains.Len() > 0 {
+		s.forgetDrains()
+	}
 	return notices, nil
 }
 

@@ -40,6 +40,8 @@ type State struct {
 	// panicked counts how often a service began or ended to ignore health.
 	panicked uint64
 
+	drains drains // servers that get no new connections
+
 	table    *Table
 	refused  []string // what the table refused of the file
 	vips     tree.Map[netip.Addr, vip]

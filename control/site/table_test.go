@@ -221,7 +221,12 @@ func TestWhatIsNoEditIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const none = Flush + 1
+	for _, op := range []Op{Drain, Undrain} { // those of a State
+		if _, err := table.Do(Edit{Op: op, Service: dataplane.ServiceConfig{Key: k}}, File); err == nil {
+			t.Errorf("%v is done", op)
+		}
+	}
+	const none = Undrain + 1
 	if _, err := table.Do(Edit{Op: none, Service: dataplane.ServiceConfig{Key: k}}, File); err == nil || none.String() != "edit?" {
 		t.Errorf("%v is done", none)
 	}

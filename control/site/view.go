@@ -36,6 +36,7 @@ type ServerView struct {
 	Effective int  // its weight there, 0 where it is not in it
 	Up        bool // its checks are good, or it has none
 	Reason    string
+	Drained   bool          // it gets no new connections until that is undone
 	Checks    []string      // their IDs
 	Place     hostnet.Place // zero: none
 	MAC       frame.MAC     // zero: not known
@@ -101,6 +102,7 @@ func (s *State) serverView(service *Service, c dataplane.ServerConfig) ServerVie
 	if i := service.find(c); i >= 0 {
 		v.In, v.Owner, v.Effective = true, service.Servers[i].Owner, service.Servers[i].Config.Weight
 	}
+	_, v.Drained = s.drains.Get(drainKey{key(service.Config.Key), idOf(c)})
 	if at := s.place(c.Addr.IP()); at != nil {
 		v.Place, v.Problem, v.MAC = at.Place, at.err, s.hop(c.Addr.IP()).MAC
 	}
