@@ -262,7 +262,7 @@ func (d *daemon) close() error {
 		d.listener.Close()
 	}
 	if d.remote != nil {
-		d.remote.Close()
+		_ = d.remote.Close() // its task ends with it
 	}
 	if d.tasks != nil {
 		d.tasks.group.Wait()
