@@ -18,6 +18,10 @@ import (
 
 // tell logs a notice and passes it on to those who have subscribed.
 func (l *loop) tell(n *site.Notice) {
+	if n.ByFile {
+		l.tellPrograms(n)
+		return
+	}
 	e := api.Event{Time: l.wall(), Service: director.WireKey(n.Service).String(), Text: n.Reason}
 	switch n.Kind {
 	case site.ServerUp, site.ServerDown:
@@ -90,7 +94,13 @@ func mail(router string, n *site.Notice) (title, text string) {
 	case site.ServerDown:
 		return title + " - DOWN", "=> " + n.Reason + " <="
 	case site.ServiceUp:
+		if n.ByFile {
+			return title + " - UP", "=> it starts with its quorum <="
+		}
 		return title + " - UP", "=> it has its quorum <="
+	}
+	if n.Reason != "" {
+		return title + " - DOWN", "=> " + n.Reason + " <="
 	}
 	return title + " - DOWN", "=> it has lost its quorum <="
 }

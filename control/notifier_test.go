@@ -27,7 +27,7 @@ func TestTheNotifierHearsOfTheFileAndOfAllChanges(t *testing.T) {
 			got = append(got, strings.TrimSpace(m.Line+" "+m.Command.Line))
 		}
 		rs, vs := "RS [192.168.1.11]:tcp:80 [192.168.1.100]:tcp:80 ", "VS [192.168.1.100]:tcp:80 "
-		if want := []string{rs + "DOWN down", vs + "DOWN lost", rs + "UP", vs + "UP gained", rs + "DOWN down", vs + "DOWN lost"}; !slices.Equal(got, want) {
+		if want := []string{vs + "UP gained", rs + "DOWN down", vs + "DOWN lost", rs + "UP", vs + "UP gained", rs + "DOWN down", vs + "DOWN lost"}; !slices.Equal(got, want) {
 			t.Errorf("it was told %q, want %q", got, want)
 		}
 	})

@@ -188,7 +188,7 @@ func TestAServerThatComesBackStartsSlowly(t *testing.T) {
 }
 
 // The director has given its privileges back when it runs commands. One hangs, which holds
-// nothing up.
+// nothing up. The first line says that the service starts with its quorum.
 func TestCommandsAndFIFOsAreToldOfChanges(t *testing.T) {
 	t.Parallel()
 	q := newQuorumLab(t)
@@ -196,7 +196,7 @@ func TestCommandsAndFIFOsAreToldOfChanges(t *testing.T) {
 	told, fifo := filepath.Join(dir, "told"), filepath.Join(dir, "fifo")
 	say := func(what string) string { return fmt.Sprintf("\"/bin/sh -c 'echo %s >> %s'\"", what, told) }
 	config := "global_defs {\nenable_script_security\nnotify_fifo " + fifo + "\n}\n" +
-		q.config("quorum 2\nomega\nquorum_up \"/bin/sleep 1000\"\nquorum_down "+say("lost"), "notify_up "+say("up")+"\nnotify_down "+say("down"))
+		q.config("quorum 2\nomega\nquorum_up \"/bin/sh -c 'test -e "+told+".up && exec sleep 1000; touch "+told+".up'\"\nquorum_down "+say("lost"), "notify_up "+say("up")+"\nnotify_down "+say("down"))
 	d := direct(t, q.network, config)
 	lines, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -217,6 +217,7 @@ func TestCommandsAndFIFOsAreToldOfChanges(t *testing.T) {
 	if err := lines.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
+	want("VS " + vs + "UP")
 	q.fail(t, 0)
 	want(rs(0) + "DOWN")
 	q.fail(t, 1)

@@ -43,6 +43,8 @@ type Global struct {
 	// FIFOs are the paths of notify_fifo and lvs_notify_fifo, in this order; empty:
 	// there is none.
 	FIFOs [2]string
+	// InitNotifies says that servers that start up are told of (rs_init_notifies).
+	InitNotifies bool
 	// LogAllFailures says that every failed check is logged, not only the
 	// change from up to down.
 	LogAllFailures bool

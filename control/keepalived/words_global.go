@@ -12,6 +12,7 @@ func globalWords() []word {
 		{name: "default_interface", min: 1, max: 1, text: true, soft: true, set: func(r *reader, n *Node) { r.global.DefaultInterface = strings.Clone(n.Args[0]) }},
 		{name: "lvs_timeouts", min: 1, soft: true, max: anyArgs, set: (*reader).setTimeouts},
 		{name: "checker_log_all_failures", max: 1, set: boolean(func(r *reader) *bool { return &r.global.LogAllFailures })},
+		{name: "rs_init_notifies", max: 1, set: boolean(func(r *reader) *bool { return &r.global.InitNotifies })},
 		{name: "persistence_default", min: 1, max: 1, soft: true, set: (*reader).setPersistenceDefault},
 		{name: markWord, min: 4, max: 4, set: (*reader).setMark},
 		{name: "dr_check", max: 1, set: boolean(func(r *reader) *bool { return &r.global.DRCheck })},

@@ -42,7 +42,7 @@ func TestCommandsAreReadWithTheirUsersAndGroups(t *testing.T) {
 		{`"/bin/a b 'c d'" nobody`, Command{"/bin/a b 'c d'", "nobody", ""}},
 		{"'/bin/a b'", Command{Line: "/bin/a b"}},
 	} {
-		text := "global_defs {\nscript_user daemon adm\nenable_script_security\nnotify_fifo /run/a\nlvs_notify_fifo /run/b\n}\n" +
+		text := "global_defs {\nscript_user daemon adm\nenable_script_security\nnotify_fifo /run/a\nlvs_notify_fifo /run/b\nrs_init_notifies\n}\n" +
 			"virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\npersistence_timeout 9\nquorum_up " + c.text + "\nquorum_down " + c.text + "\n" +
 			"real_server 10.0.0.2 80 {\nnotify_up " + c.text + "\nnotify_down " + c.text + "\n}\n}\n"
 		cfg, found, err := Load("f", Options{Files: Files{Open: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}})
@@ -56,7 +56,7 @@ func TestCommandsAreReadWithTheirUsersAndGroups(t *testing.T) {
 				t.Errorf("%s is read as %+v, want %+v", c.text, got, c.want)
 			}
 		}
-		if g := cfg.Global; g.ScriptUser != "daemon" || g.ScriptGroup != "adm" || !g.ScriptSecurity || g.FIFOs != [2]string{"/run/a", "/run/b"} {
+		if g := cfg.Global; g.ScriptUser != "daemon" || g.ScriptGroup != "adm" || !g.ScriptSecurity || !g.InitNotifies || g.FIFOs != [2]string{"/run/a", "/run/b"} {
 			t.Errorf("global_defs are %+v", g)
 		}
 	}

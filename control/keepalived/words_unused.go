@@ -153,7 +153,7 @@ func staticBlocks() []word {
 // unusedGlobals are the words of global_defs that are not used.
 func unusedGlobals() []word {
 	ws := slices.Concat(
-		names(later, `smtp_alert_vrrp lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop rs_init_notifies no_email_faults
+		names(later, `smtp_alert_vrrp lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop no_email_faults
 			set_supplementary_groups vrrp_notify_fifo fifo_write_vrrp_states_on_reload startup_script_timeout
 			shutdown_script_timeout json_version include_check
 			reload_time_file reload_repeat reload_file data_use_instance`),

@@ -181,7 +181,7 @@ func testedGlobals(ws []word) []word {
 	return tested(ws, []rule{
 		{"vrrp_notify_fifo dbus_service_name tmp_config_directory", isText},
 		{"reload_time_file snmp_socket", isOneText},
-		{`smtp_alert_vrrp rs_init_notifies data_use_instance vrrp_min_garp
+		{`smtp_alert_vrrp data_use_instance vrrp_min_garp
 			vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert vrrp_notify_priority_changes vrrp_netlink_cmd_rcv_bufs_force
 			vrrp_netlink_monitor_rcv_bufs_force lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs_force process_monitor_rcv_bufs_force`, isBool},
 		{"lvs_flush_on_stop lvs_flush_onstop", optional(oneOf("VS"))},

@@ -187,7 +187,8 @@ func TestNoticesTellWhatChangedOnce(t *testing.T) {
 			sc.do(Loaded{Config: sc.s.Config(), Host: network()})
 			sc.notices = slices.DeleteFunc(sc.notices, func(n Notice) bool { return n.Kind == ServiceUp || n.Name != name })
 		}, "server-up " + name + " "},
-		{"a service that is new", func() { sc.load(web("11 "+tcpCheck) + vs("192.168.1.101 80", "", "192.168.1.11 80")) }, ""},
+		{"a service that is new, and a server that is gone", func() { sc.load(web("11 "+tcpCheck) + vs("192.168.1.101 80", "", "192.168.1.11 80")) },
+			"server-down [192.168.1.12]:tcp:80 of VS [192.168.1.100]:tcp:80 it is not in the file any more; service-up [192.168.1.101]:tcp:80 "},
 	} {
 		if c.do(); about() != c.want {
 			t.Errorf("%s: %q, want %q", c.law, about(), c.want)

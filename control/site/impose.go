@@ -25,10 +25,11 @@ func (s *State) demandNow(f *fileService, before demand, why cause) []Notice {
 	d.wish = s.impose(before.wish, d.wish, why)
 	s.demands = s.demands.Put(f.key(), d)
 	switch {
+	case before.wish == nil && (d.wish == nil || !d.health.Up() && f.sorry == nil):
+		return nil // as keepalived, which tells that a service starts up, or that its sorry server serves
+	case before.wish == nil && d.health.Up():
+		return fromFile([]Notice{serviceNotice(f, true)})
 	case before.wish == nil:
-		if d.health.Up() || f.sorry == nil {
-			return nil // as it starts; but that a sorry server serves is told, as keepalived does
-		}
 	case before.health.Up() == d.health.Up():
 		return nil
 	}

@@ -25,7 +25,10 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	} else {
 		s.placeServers(s.host == old.host)
 		s.placeVIPs()
-		notices = append(s.carry(&old), s.demandAll(&old)...)
+		notices = s.departed(&old)
+		notices = append(notices, s.carry(&old)...)
+		notices = append(notices, s.arrived(&old)...)
+		notices = append(notices, s.demandAll(&old)...)
 	}
 	notices = append(notices, s.follow(old.table)...)
 	notices = append(notices, s.settleMarks(&old)...)

@@ -40,6 +40,9 @@ type Notice struct {
 	Name   string
 	Reason string // why a server is down
 	Alert  bool   // a mail is to be sent
+	// ByFile says that a start or a reload has brought or removed the subject. Programs are told;
+	// in the log and among the events that is the reload itself.
+	ByFile bool
 	// Command is to be run, for the file asks for that; zero: nothing is.
 	Command keepalived.Command
 }

@@ -41,7 +41,7 @@ func TestNoticesAreWrittenAsKeepalivedDoesAndSayWhatToRun(t *testing.T) {
 	}
 }
 
-// keepalived tells at the start that a quorum is lost only where a sorry server comes in.
+// keepalived tells at the start that a quorum is there, and that it is lost where a sorry server comes in.
 func TestAStartWithASorryServerIsTold(t *testing.T) {
 	for _, c := range []struct {
 		law, lines string
@@ -49,7 +49,7 @@ func TestAStartWithASorryServerIsTold(t *testing.T) {
 	}{
 		{"a sorry server that serves", "alpha;sorry_server 192.168.1.99 80", []string{"VS [192.168.1.100]:tcp:80 DOWN lost"}},
 		{"none", "alpha", nil},
-		{"one that does not serve", "sorry_server 192.168.1.99 80", nil},
+		{"one that does not serve", "sorry_server 192.168.1.99 80", []string{"VS [192.168.1.100]:tcp:80 UP gained"}},
 	} {
 		sc := newScene(t)
 		file := vs("192.168.1.100 80", c.lines+serviceCommands, "192.168.1.11 80 "+tcpCheck)
