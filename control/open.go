@@ -242,6 +242,7 @@ func (d *daemon) everySecond() func() {
 		if slept := d.clock.Refresh(); slept > 0 {
 			d.o.Log.Info("this host was suspended", "for", slept.Round(time.Second).String())
 		}
+		d.loop.tellSYNs(d.director.Service)
 		if now := d.clock.Now(); now >= next {
 			d.admin.Tick()
 			next = now + director.Interval - int64(time.Second)/2

@@ -23,6 +23,9 @@ type dest struct {
 	local  bool
 	hop    *hop // as published
 	totals Traffic
+	// repeated counts SYNs that clients sent again, of connections of which nothing but
+	// SYNs came. Director.mu guards it.
+	repeated uint64
 }
 
 // setNeighbour notes whether frames can be sent to d.

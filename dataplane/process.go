@@ -213,6 +213,9 @@ func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	if ds == nil || ds.in == nil {
 		return ServerRemoved
 	}
+	if repeatsSYN(e, &p.header) {
+		ds.repeated++
+	}
 	return d.pass(t, s, p, ds, e, Hit, now)
 }
 

@@ -22,7 +22,7 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 	if !syn {
 		return false
 	}
-	if t.tunables.RescheduleSYN && halfOpen(e) && h.Flags&(frame.SYN|frame.ACK|frame.RST) == frame.SYN {
+	if t.tunables.RescheduleSYN && repeatsSYN(e, h) {
 		if ds := d.destOf(e); ds == nil || ds.in == nil {
 			return true
 		}
@@ -37,6 +37,12 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 		return t.tunables.ConnReuseMode&2 != 0
 	}
 	return false
+}
+
+// repeatsSYN reports whether h, of connection e, is a SYN that the client sends again,
+// because no answer has come.
+func repeatsSYN(e *conntrack.Entry, h *frame.Header) bool {
+	return h.Proto == frame.ProtoTCP && h.Flags&(frame.SYN|frame.ACK|frame.RST) == frame.SYN && halfOpen(e)
 }
 
 // halfOpen reports whether nothing but SYNs came of the TCP connection e.

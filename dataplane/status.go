@@ -25,6 +25,9 @@ type ServerStatus struct {
 	Overloaded bool
 	MAC        frame.MAC // zero: not known
 	Traffic    Traffic
+	// Repeated counts the SYNs that clients sent again to connections without an answer
+	// of theirs to the server's; Zero does not change it.
+	Repeated uint64
 }
 
 // Service is the state of the service k; false: there is none.
@@ -98,7 +101,7 @@ func (d *dest) status() ServerStatus {
 	return ServerStatus{
 		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Method: d.method, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
 		Active: d.Active, Inactive: d.Inactive, Persistent: d.templates,
-		Overloaded: d.Overloaded, MAC: d.mac, Traffic: d.totals,
+		Overloaded: d.Overloaded, MAC: d.mac, Traffic: d.totals, Repeated: d.repeated,
 	}
 }
 

@@ -14,6 +14,8 @@ type Policy struct {
 	// SlowStart is how long the weight grows from 1 to what it is to be after
 	// the server has come back; 0: not at all.
 	SlowStart time.Duration
+	// Passive says when the server has failed by what its clients do.
+	Passive Passive
 }
 
 // A Result is the news of one check.
@@ -79,7 +81,7 @@ func (c Check) after(r Result, p Policy) Check {
 }
 
 // A Server is the health of one real server, which is up when all its checks
-// are; without checks it always is.
+// are and nothing else keeps it down for a time; without checks they are.
 //
 //	      one check down              all checks up
 //	up ──────────────────▶ down ─────────────────────▶ growing ──▶ up
@@ -97,6 +99,7 @@ type Server struct {
 	// weight until since + SlowStart.
 	growing bool
 	since   time.Duration
+	failure hold // by what clients do
 }
 
 // NewServer is a server with checks in these states, which it keeps.
@@ -107,6 +110,9 @@ func NewServer(p Policy, checks []Check) Server { return Server{policy: p, check
 func (s Server) Renew(p Policy, checks []Check, now time.Duration) Server {
 	next := s
 	next.policy, next.checks = p, checks
+	if p.Passive != s.policy.Passive {
+		next.failure = hold{}
+	}
 	return next.settled(s, now)
 }
 
@@ -131,7 +137,7 @@ func (s Server) settled(before Server, now time.Duration) Server {
 
 // Equal reports whether s and o are in the same state.
 func (s Server) Equal(o Server) bool {
-	return s.policy == o.policy && s.growing == o.growing && s.since == o.since && slices.Equal(s.checks, o.checks)
+	return s.policy == o.policy && s.growing == o.growing && s.since == o.since && s.failure == o.failure && slices.Equal(s.checks, o.checks)
 }
 
 // Check is the state of check number i.
@@ -139,18 +145,18 @@ func (s Server) Check(i int) Check { return s.checks[i] }
 
 // Up reports whether the server is up.
 func (s Server) Up() bool {
-	return !slices.ContainsFunc(s.checks, func(c Check) bool { return c.down })
+	return s.failure == hold{} && !slices.ContainsFunc(s.checks, func(c Check) bool { return c.down })
 }
 
-// Reason says why the server is down, in the words of the first check that is;
-// empty: it is up.
+// Reason says why the server is down, in the words of the first check that is, or of what
+// keeps it down for a time; empty: it is up.
 func (s Server) Reason() string {
 	for _, c := range s.checks {
 		if c.down {
 			return c.reason
 		}
 	}
-	return ""
+	return s.failure.reason
 }
 
 // rampSteps is the number of steps in which the weight of a server that came
@@ -184,8 +190,12 @@ func (s Server) step(now time.Duration) int64 {
 // stepTime is how long a step takes, at least 1 ns.
 func (s Server) stepTime() time.Duration { return max(s.policy.SlowStart/rampSteps, 1) }
 
-// Next is when the weight grows next after now; ok is false where it does not.
+// Next is when the weight grows next after now, or what keeps the server down is over; ok is
+// false where neither is to come.
 func (s Server) Next(now time.Duration) (at time.Duration, ok bool) {
+	if s.failure.reason != "" {
+		return s.failure.until, true
+	}
 	step := s.step(now)
 	if step >= rampSteps {
 		return 0, false

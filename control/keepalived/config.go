@@ -181,6 +181,14 @@ func (c *Config) Points() []Point {
 	return all
 }
 
+// A Passive says when repeated SYNs of clients take a server out (lvsdr_passive_failure); the
+// zero Passive: never.
+type Passive struct {
+	Percent     uint32        // of all its SYNs in 4 seconds must be exceeded, 1 to 99
+	Connections uint32        // must have begun in them
+	Hold        time.Duration // the server is out for this long
+}
+
 // A RealServer is one server behind a service. It has the port of the service.
 type RealServer struct {
 	Addr         netip.Addr
@@ -197,6 +205,7 @@ type RealServer struct {
 	// SlowStart is how long the weight grows after the server came back
 	// (lvsdr_slow_start); 0: not at all.
 	SlowStart time.Duration
+	Passive   Passive
 	Timing    // for checks that say nothing else
 	// Checks must all be good for the server to be up; without any it always is.
 	// Where one real_server block stands behind several services, of a group, and

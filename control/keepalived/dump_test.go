@@ -50,6 +50,9 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 	}
 	r.Alert = rapid.Bool().Draw(t, "alert")
 	r.SlowStart = drawTimer(t, "slow start", 0, maxTimer)
+	if rapid.Bool().Draw(t, "passive") {
+		r.Passive = Passive{rapid.Uint32Range(1, 99).Draw(t, "percent"), rapid.Uint32Range(1, 100).Draw(t, "connections"), drawTimer(t, "hold", time.Second, maxTimer)}
+	}
 	r.NotifyUp, r.NotifyDown = drawCommand(t), drawCommand(t)
 	r.Lower = rapid.Uint32Range(0, r.Upper).Draw(t, "lower")
 	for range rapid.IntRange(0, 2).Draw(t, "checks") {

@@ -69,6 +69,7 @@ func serverWords() []word {
 		tuningWords(1),
 		inhibitWord(),
 		slowStartWord(),
+		passiveWord(),
 		riseWord(),
 		[]word{
 			runs("notify_up", func(r *reader) *Command { return &r.rs.s.NotifyUp }),

@@ -66,6 +66,7 @@ func serviceWords() []word {
 		},
 		schedulerFlagWords(),
 		slowStartWord(),
+		passiveWord(),
 		riseWord(),
 		[]word{{name: "lvsdr_panic_threshold", min: 1, max: 1, set: func(r *reader, n *Node) {
 			if v, ok := r.numberArg(n, 0, 100); ok {
@@ -248,6 +249,7 @@ type tuning struct {
 	inhibit   *bool          // not for checks
 	alert     *bool          // likewise, and not inherited
 	slowStart *time.Duration // likewise
+	passive   *Passive       // likewise
 	weight    *uint32        // likewise
 	rise      *uint32        // likewise
 }

@@ -36,8 +36,11 @@ func (e Tick) apply(s *State) ([]Notice, error) {
 	s.passed(e.Now)
 	var notices []Notice
 	for i := range s.growing.All() {
-		s.setHealth(int(i), s.healthOf(int(i)))
-		notices = append(notices, s.demandOf(s.plan.probed[i])...)
+		p, was := s.plan.probed[i], s.healthOf(int(i))
+		h := was.At(s.now)
+		s.setHealth(int(i), h)
+		notices = append(notices, p.notices(was.Up(), h.Up(), h.Reason())...)
+		notices = append(notices, s.demandOf(p)...)
 	}
 	return notices, nil
 }

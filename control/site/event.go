@@ -7,6 +7,7 @@ import (
 
 	"lvsdr/control/health"
 	"lvsdr/control/keepalived"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
@@ -32,6 +33,20 @@ type Checked struct {
 	ID     string
 	Result health.Result
 	Now    time.Duration
+}
+
+// Counted says what servers were sent, as counted since some moment: of those services that
+// State.Watched gives. One that it does not name was sent nothing.
+type Counted struct {
+	SYNs map[ServerOf]health.SYNs
+	Now  time.Duration
+}
+
+// A ServerOf names a real server of a service.
+type ServerOf struct {
+	Service dataplane.ServiceKey
+	Addr    frame.Addr
+	Port    uint16
 }
 
 // Admin asks for edits on behalf of ipvsadm, in order. One that is refused changes

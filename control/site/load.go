@@ -15,7 +15,7 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	old := *s
 	s.passed(e.At)
 	s.plan, s.host = s.plan.next(e.Config), hostOrNone(e.Host)
-	s.refused = nil
+	s.refused, s.windows = nil, nil
 	if t := s.plan.timeouts(); t != old.plan.timeouts() {
 		s.timeouts = t
 	}

@@ -21,6 +21,7 @@ type plan struct {
 	sources  []*keepalived.VirtualServer // of services, in config
 	services []*fileService              // in the order of the file
 	probed   []*probed                   // the servers with checks
+	watches  bool                        // some of them are watched for what their clients do
 }
 
 // An outline is which services, servers and checks a file has, by name and in its
@@ -110,6 +111,7 @@ func newPlan(cfg *keepalived.Config) *plan {
 		vips: map[netip.Addr]int{}, macs: map[netip.Addr]frame.MAC{}, servers: make(map[netip.Addr]mention, n), marks: newMarkTable(cfg.Global.Marks)}}
 	first := make(map[*keepalived.Check]int, n) // in probed, by its first check
 	seen := map[dataplane.ServiceKey]bool{}
+	p.watches = watches(cfg)
 	for _, vs := range cfg.VirtualServers {
 		if k := keyOf(vs); !seen[k] { // Load leaves others out
 			seen[k] = true
@@ -207,7 +209,7 @@ func (p *plan) probe(rs *keepalived.RealServer, name string, at int) *probed {
 // with is p with the settings of rs, whose name and checks' names it has.
 func (p *probed) with(rs *keepalived.RealServer, service dataplane.ServiceKey, c dataplane.ServerConfig) *probed {
 	next := *p
-	next.service, next.config, next.source, next.policy = service, c, rs, health.Policy{SlowStart: rs.SlowStart}
+	next.service, next.config, next.source, next.policy = service, c, rs, policyOf(rs)
 	next.checks = make([]fileCheck, len(rs.Checks))
 	start := make([]health.Check, len(rs.Checks))
 	for i, c := range rs.Checks {

@@ -15,7 +15,7 @@ func (p *plan) next(cfg *keepalived.Config) *plan {
 	if !ok {
 		return newPlan(cfg)
 	}
-	n := &plan{outline: p.outline, config: cfg, sources: cfg.VirtualServers, services: p.services, probed: p.probed}
+	n := &plan{outline: p.outline, config: cfg, sources: cfg.VirtualServers, services: p.services, probed: p.probed, watches: watches(cfg)}
 	if len(changed) == 0 {
 		return n
 	}

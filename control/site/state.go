@@ -35,8 +35,12 @@ type State struct {
 	// health is that of the probed servers whose health is not as at the start,
 	// by their index in plan.probed.
 	health tree.Map[index, *health.Server]
-	// growing are those of them whose weight grows by itself.
+	// growing are those of them that change by the time alone: whose weight grows, or that are
+	// kept down for a time.
 	growing tree.Map[index, bool]
+	// windows hold the SYNs that clients sent to the servers which are watched, by index as
+	// health; the map is not changed.
+	windows map[int]health.Window
 	// panicked counts how often a service began or ended to ignore health.
 	panicked uint64
 

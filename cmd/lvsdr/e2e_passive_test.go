@@ -1,0 +1,91 @@
+package main_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
+)
+
+// blackhole drops TCP to a port on the host, until the function that it returns is called.
+func blackhole(t *testing.T, h *netns.Host, port uint16) (end func()) {
+	t.Helper()
+	edit := func(f func(*nftables.Conn)) {
+		must(t, h.Do(func() error {
+			c, err := nftables.New()
+			if err != nil {
+				return err
+			}
+			f(c)
+			return c.Flush()
+		}))
+	}
+	table := &nftables.Table{Family: nftables.TableFamilyIPv4, Name: "blackhole"}
+	edit(func(c *nftables.Conn) {
+		c.AddTable(table)
+		input := c.AddChain(&nftables.Chain{Table: table, Name: "input", Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+		c.AddRule(&nftables.Rule{Table: table, Chain: input, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2}, // the destination port
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{byte(port >> 8), byte(port)}},
+			&expr.Verdict{Kind: expr.VerdictDrop},
+		}})
+	})
+	return func() { edit(func(c *nftables.Conn) { c.DelTable(table) }) }
+}
+
+// A server whose port is a black hole, while its check of another port is good, is taken out
+// because its clients repeat their SYNs, and is back after the hold.
+func TestAServerThatDoesNotAnswerItsClientsIsTakenOut(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
+	for _, s := range lab.Servers {
+		t.Cleanup(startTCP(t, s.Host, 9100))
+	}
+	s := rotating()
+	s.More = "lvsdr_passive_failure 20 5 3"
+	s.Server = "delay_loop 1\nwarmup 0\nTCP_CHECK {\nconnect_port 9100\n}"
+	d := direct(t, lab, lab.Config(s))
+	awaitServer(t, d, 0, "up", isUp)
+	wantServed(t, lab, "rs1", "rs2")
+
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() { // clients that do not care how they fare
+		defer close(done)
+		client := lab.Clients[0].HTTPClient(netns.HTTPOptions{Fresh: true, Timeout: patience})
+		for pace := time.NewTicker(200 * time.Millisecond); ctx.Err() == nil; <-pace.C {
+			go netlab.Get(ctx, client, url(lab), 6, 6)
+		}
+	}()
+	stop := func() { cancel(); <-done }
+	t.Cleanup(stop)
+
+	end := blackhole(t, lab.Servers[0].Host, port)
+	down := awaitServer(t, d, 0, "down", isDown)
+	if !strings.HasPrefix(down.Check, "passive: ") || !strings.Contains(down.Check, "repeated") {
+		t.Errorf("the status says of a server that does not answer: %q", down.Check)
+	}
+	for _, c := range down.Checks {
+		if !c.Up {
+			t.Errorf("its check is bad: %+v", c)
+		}
+	}
+	wantServed(t, lab, "rs2")
+	end()
+	awaitServer(t, d, 0, "up again", isUp)
+	stop()
+	wantServed(t, lab, "rs1", "rs2")
+	if log := d.Log.String(); !strings.Contains(log, "passive: ") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
