@@ -96,6 +96,6 @@ func (s Server) Fail(reason string, now time.Duration) Server {
 // At is s at now, when what kept it down for a time may be over.
 func (s Server) At(now time.Duration) Server {
 	next := s
-	next.failure = s.failure.at(now)
+	next.failure, next.damped = s.failure.at(now), s.damped.at(now)
 	return next.settled(s, now)
 }

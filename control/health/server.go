@@ -16,6 +16,8 @@ type Policy struct {
 	SlowStart time.Duration
 	// Passive says when the server has failed by what its clients do.
 	Passive Passive
+	// Damping keeps a server down for longer that fails again and again.
+	Damping Damping
 }
 
 // A Result is the news of one check.
@@ -100,6 +102,8 @@ type Server struct {
 	growing bool
 	since   time.Duration
 	failure hold // by what clients do
+	damped  hold // because it has failed too often
+	penalty penalty
 }
 
 // NewServer is a server with checks in these states, which it keeps.
@@ -113,6 +117,9 @@ func (s Server) Renew(p Policy, checks []Check, now time.Duration) Server {
 	if p.Passive != s.policy.Passive {
 		next.failure = hold{}
 	}
+	if p.Damping != s.policy.Damping {
+		next.damped, next.penalty = hold{}, penalty{}
+	}
 	return next.settled(s, now)
 }
 
@@ -124,8 +131,11 @@ func (s Server) Result(i int, r Result, now time.Duration) Server {
 	return next.settled(s, now)
 }
 
-// settled is s with its growth noted; before is what it was.
+// settled is s with its failure and its growth noted; before is what it was.
 func (s Server) settled(before Server, now time.Duration) Server {
+	if s.policy.Damping.HalfLife > 0 && before.sound() && !s.sound() {
+		s = s.flapped(now)
+	}
 	switch {
 	case !s.Up() || s.policy.SlowStart <= 0:
 		s.growing, s.since = false, 0
@@ -137,7 +147,8 @@ func (s Server) settled(before Server, now time.Duration) Server {
 
 // Equal reports whether s and o are in the same state.
 func (s Server) Equal(o Server) bool {
-	return s.policy == o.policy && s.growing == o.growing && s.since == o.since && s.failure == o.failure && slices.Equal(s.checks, o.checks)
+	return s.policy == o.policy && s.growing == o.growing && s.since == o.since && s.failure == o.failure && s.damped == o.damped && s.penalty == o.penalty &&
+		slices.Equal(s.checks, o.checks)
 }
 
 // Check is the state of check number i.
@@ -145,12 +156,29 @@ func (s Server) Check(i int) Check { return s.checks[i] }
 
 // Up reports whether the server is up.
 func (s Server) Up() bool {
+	return s.damped == hold{} && s.sound()
+}
+
+// sound reports whether s would be up but for its earlier failures.
+func (s Server) sound() bool {
 	return s.failure == hold{} && !slices.ContainsFunc(s.checks, func(c Check) bool { return c.down })
 }
 
 // Reason says why the server is down, in the words of the first check that is, or of what
 // keeps it down for a time; empty: it is up.
 func (s Server) Reason() string {
+	switch now := s.cause(); {
+	case s.damped.reason == "":
+		return now
+	case now == "":
+		return s.damped.reason
+	default:
+		return now + "; " + s.damped.reason
+	}
+}
+
+// cause is Reason but for earlier failures.
+func (s Server) cause() string {
 	for _, c := range s.checks {
 		if c.down {
 			return c.reason
@@ -193,8 +221,13 @@ func (s Server) stepTime() time.Duration { return max(s.policy.SlowStart/rampSte
 // Next is when the weight grows next after now, or what keeps the server down is over; ok is
 // false where neither is to come.
 func (s Server) Next(now time.Duration) (at time.Duration, ok bool) {
-	if s.failure.reason != "" {
-		return s.failure.until, true
+	for _, h := range [...]hold{s.failure, s.damped} {
+		if h.reason != "" && (!ok || h.until < at) {
+			at, ok = h.until, true
+		}
+	}
+	if ok {
+		return at, true
 	}
 	step := s.step(now)
 	if step >= rampSteps {

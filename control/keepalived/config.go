@@ -189,6 +189,14 @@ type Passive struct {
 	Hold        time.Duration // the server is out for this long
 }
 
+// A Damping says how failures keep a server out for longer (lvsdr_flap_damping); the zero Damping:
+// not at all. Each failure adds 1 to a penalty.
+type Damping struct {
+	HalfLife time.Duration // of the penalty
+	Suppress uint32        // a greater penalty takes the server out
+	Reuse    uint32        // until it has decayed to this, 1 to Suppress
+}
+
 // A RealServer is one server behind a service. It has the port of the service.
 type RealServer struct {
 	Addr         netip.Addr
@@ -206,6 +214,7 @@ type RealServer struct {
 	// (lvsdr_slow_start); 0: not at all.
 	SlowStart time.Duration
 	Passive   Passive
+	Damping   Damping
 	Timing    // for checks that say nothing else
 	// Checks must all be good for the server to be up; without any it always is.
 	// Where one real_server block stands behind several services, of a group, and

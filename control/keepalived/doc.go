@@ -15,6 +15,6 @@
 // after a mistake, so does Load; what cannot be served at all is left out, and
 // its Diagnostic says so.
 //
-// These words are not keepalived's: lvsdr_mac in real_server, lvsdr_slow_start, lvsdr_rise and lvsdr_passive_failure there and in virtual_server, lvsdr_panic_threshold in virtual_server, persistence_default and dr_check, both in
+// These words are not keepalived's: lvsdr_mac in real_server, lvsdr_slow_start, lvsdr_rise, lvsdr_passive_failure and lvsdr_flap_damping there and in virtual_server, lvsdr_panic_threshold in virtual_server, persistence_default and dr_check, both in
 // global_defs.
 package keepalived

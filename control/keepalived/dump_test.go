@@ -50,6 +50,10 @@ func drawServer(t *rapid.T, addr netip.Addr, port uint16) *RealServer {
 	}
 	r.Alert = rapid.Bool().Draw(t, "alert")
 	r.SlowStart = drawTimer(t, "slow start", 0, maxTimer)
+	if rapid.Bool().Draw(t, "damped") {
+		suppress := rapid.Uint32Range(1, 1000).Draw(t, "suppress")
+		r.Damping = Damping{drawTimer(t, "half-life", time.Second, maxTimer), suppress, rapid.Uint32Range(1, suppress).Draw(t, "reuse")}
+	}
 	if rapid.Bool().Draw(t, "passive") {
 		r.Passive = Passive{rapid.Uint32Range(1, 99).Draw(t, "percent"), rapid.Uint32Range(1, 100).Draw(t, "connections"), drawTimer(t, "hold", time.Second, maxTimer)}
 	}

@@ -179,6 +179,7 @@ func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
 	l.addIf(r.InhibitOnFailure != v.InhibitOnFailure, "inhibit_on_failure", formatBool(r.InhibitOnFailure))
 	l.addIf(r.SlowStart != 0, "lvsdr_slow_start", formatTimer(r.SlowStart))
 	l.addIf(r.Passive != (Passive{}), "lvsdr_passive_failure", r.Passive.Percent, r.Passive.Connections, formatTimer(r.Passive.Hold))
+	l.addIf(r.Damping != (Damping{}), "lvsdr_flap_damping", formatTimer(r.Damping.HalfLife), r.Damping.Suppress, r.Damping.Reuse)
 	l.addIf(!r.Alert, "smtp_alert", "off")
 	r.NotifyUp.addTo(&l, "notify_up")
 	r.NotifyDown.addTo(&l, "notify_down")

@@ -32,6 +32,7 @@ func (t tuning) over(parent tuning) tuning {
 		inhibit:          first(t.inhibit, parent.inhibit),
 		slowStart:        first(t.slowStart, parent.slowStart),
 		passive:          first(t.passive, parent.passive),
+		damping:          first(t.damping, parent.damping),
 		rise:             first(t.rise, parent.rise),
 		weight:           first(t.weight, parent.weight),
 	}
@@ -443,7 +444,7 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	s.s.Timing = t.timing()
 	s.s.Weight = or(t.weight, 1)
 	s.s.InhibitOnFailure, s.s.Alert = or(t.inhibit, false), r.alert(s.tuning, true)
-	s.s.SlowStart, s.s.Passive = or(t.slowStart, 0), or(t.passive, Passive{})
+	s.s.SlowStart, s.s.Passive, s.s.Damping = or(t.slowStart, 0), or(t.passive, Passive{}), or(t.damping, Damping{})
 	for _, c := range s.checks {
 		r.resolveCheck(d, s, c, t, portless)
 	}

@@ -70,6 +70,7 @@ func serverWords() []word {
 		inhibitWord(),
 		slowStartWord(),
 		passiveWord(),
+		dampingWord(),
 		riseWord(),
 		[]word{
 			runs("notify_up", func(r *reader) *Command { return &r.rs.s.NotifyUp }),

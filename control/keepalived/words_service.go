@@ -67,6 +67,7 @@ func serviceWords() []word {
 		schedulerFlagWords(),
 		slowStartWord(),
 		passiveWord(),
+		dampingWord(),
 		riseWord(),
 		[]word{{name: "lvsdr_panic_threshold", min: 1, max: 1, set: func(r *reader, n *Node) {
 			if v, ok := r.numberArg(n, 0, 100); ok {
@@ -250,6 +251,7 @@ type tuning struct {
 	alert     *bool          // likewise, and not inherited
 	slowStart *time.Duration // likewise
 	passive   *Passive       // likewise
+	damping   *Damping       // likewise
 	weight    *uint32        // likewise
 	rise      *uint32        // likewise
 }

@@ -11,7 +11,8 @@ import (
 // policyOf is the policy that rs asks for.
 func policyOf(rs *keepalived.RealServer) health.Policy {
 	return health.Policy{SlowStart: rs.SlowStart,
-		Passive: health.Passive{Percent: int(rs.Passive.Percent), Connections: int(rs.Passive.Connections), Hold: rs.Passive.Hold}}
+		Passive: health.Passive{Percent: int(rs.Passive.Percent), Connections: int(rs.Passive.Connections), Hold: rs.Passive.Hold},
+		Damping: health.Damping{HalfLife: rs.Damping.HalfLife, Suppress: float64(rs.Damping.Suppress), Reuse: float64(rs.Damping.Reuse)}}
 }
 
 // watches reports whether cfg asks for failures that clients show.
