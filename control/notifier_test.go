@@ -8,10 +8,10 @@ import (
 
 func TestTheNotifierHearsOfTheFileAndOfAllChanges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		file := "global_defs {\nscript_user daemon\nnotify_fifo /run/fifo\n}\n" +
+		file := "global_defs {\nscript_user daemon\nnotify_fifo /run/fifo\nnotify_fifo_script \"/bin/reader x\"\n}\n" +
 			strings.Replace(service("192.168.1.100", checkedServer("192.168.1.11")+";notify_down down"), "lb_kind", "omega\nquorum_up gained\nquorum_down lost\nlb_kind", 1)
 		r := running(t, file)
-		if s := r.Settings; s.User != "daemon" || !slices.Equal(s.FIFOs, []string{"/run/fifo"}) {
+		if s := r.Settings; s.User != "daemon" || len(s.FIFOs) != 1 || s.FIFOs[0].Path != "/run/fifo" || !slices.Equal(s.FIFOs[0].Reader.Argv, []string{"/bin/reader", "x"}) || s.FIFOs[0].Reader.User != "daemon" {
 			t.Errorf("it is set up as %+v", s)
 		}
 		r.check("192.168.1.11", false)

@@ -17,6 +17,11 @@ func (c *Config) Commands() iter.Seq[Command] {
 			}
 			return k.Line == "" || yield(k)
 		}
+		for i, k := range c.Global.FIFOScripts {
+			if c.Global.FIFOs[i] != "" && !give(k) {
+				return
+			}
+		}
 		for _, v := range c.VirtualServers {
 			if !give(v.QuorumUp) || !give(v.QuorumDown) {
 				return

@@ -43,6 +43,8 @@ type Global struct {
 	// FIFOs are the paths of notify_fifo and lvs_notify_fifo, in this order; empty:
 	// there is none.
 	FIFOs [2]string
+	// FIFOScripts read them: notify_fifo_script and lvs_notify_fifo_script.
+	FIFOScripts [2]Command
 	// InitNotifies says that servers that start up are told of (rs_init_notifies).
 	InitNotifies bool
 	// LogAllFailures says that every failed check is logged, not only the

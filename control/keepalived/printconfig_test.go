@@ -111,6 +111,8 @@ func (g Global) nodes() []*Node {
 	l.addIf(g.ScriptSecurity, "enable_script_security")
 	l.addIf(g.FIFOs[0] != "", "notify_fifo", g.FIFOs[0])
 	l.addIf(g.FIFOs[1] != "", "lvs_notify_fifo", g.FIFOs[1])
+	g.FIFOScripts[0].addTo(&l, "notify_fifo_script")
+	g.FIFOScripts[1].addTo(&l, "lvs_notify_fifo_script")
 	l.addIf(g.InitNotifies, "rs_init_notifies", formatBool(g.InitNotifies))
 	l.addIf(g.LogAllFailures, "checker_log_all_failures", formatBool(g.LogAllFailures))
 	return l

@@ -51,5 +51,20 @@ func fifoWords() []word {
 	return []word{
 		{name: "notify_fifo", min: 1, max: 1, text: true, soft: true, set: fifo(0)},
 		{name: "lvs_notify_fifo", min: 1, max: 1, text: true, soft: true, set: fifo(1)},
+		fifoScript("notify_fifo_script", 0),
+		fifoScript("lvs_notify_fifo_script", 1),
 	}
+}
+
+// fifoScript is a word with the program that reads FIFO number i. keepalived takes one that names none.
+func fifoScript(name string, i int) word {
+	w := runs(name, func(r *reader) *Command { return &r.global.FIFOScripts[i] })
+	set := w.set
+	w.min, w.set = 0, func(r *reader, n *Node) {
+		valid(isText)(r, n)
+		if len(n.Args) > 0 && strings.TrimSpace(n.Args[0]) != "" {
+			set(r, n)
+		}
+	}
+	return w
 }

@@ -42,7 +42,7 @@ func TestCommandsAreReadWithTheirUsersAndGroups(t *testing.T) {
 		{`"/bin/a b 'c d'" nobody`, Command{"/bin/a b 'c d'", "nobody", ""}},
 		{"'/bin/a b'", Command{Line: "/bin/a b"}},
 	} {
-		text := "global_defs {\nscript_user daemon adm\nenable_script_security\nnotify_fifo /run/a\nlvs_notify_fifo /run/b\nrs_init_notifies\n}\n" +
+		text := "global_defs {\nscript_user daemon adm\nenable_script_security\nnotify_fifo /run/a\nlvs_notify_fifo /run/b\nrs_init_notifies\nnotify_fifo_script " + c.text + "\nlvs_notify_fifo_script " + c.text + "\n}\n" +
 			"virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\npersistence_timeout 9\nquorum_up " + c.text + "\nquorum_down " + c.text + "\n" +
 			"real_server 10.0.0.2 80 {\nnotify_up " + c.text + "\nnotify_down " + c.text + "\n}\n}\n"
 		cfg, found, err := Load("f", Options{Files: Files{Open: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}})
@@ -51,7 +51,7 @@ func TestCommandsAreReadWithTheirUsersAndGroups(t *testing.T) {
 			continue
 		}
 		v := cfg.VirtualServers[0]
-		for _, got := range []Command{v.QuorumUp, v.QuorumDown, v.RealServers[0].NotifyUp, v.RealServers[0].NotifyDown} {
+		for _, got := range []Command{v.QuorumUp, v.QuorumDown, v.RealServers[0].NotifyUp, v.RealServers[0].NotifyDown, cfg.Global.FIFOScripts[0], cfg.Global.FIFOScripts[1]} {
 			if got != c.want {
 				t.Errorf("%s is read as %+v, want %+v", c.text, got, c.want)
 			}

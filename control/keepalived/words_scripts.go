@@ -34,7 +34,6 @@ func commandWords(list string, set func(*reader, *Node)) []word {
 func globalCommands() []word {
 	return slices.Concat(
 		commandWords("startup_script shutdown_script", (*reader).setStartCommand),
-		commandWords("notify_fifo_script lvs_notify_fifo_script", needsText((*reader).setCommand)),
 		commandWords("vrrp_notify_fifo_script", needsText((*reader).setVRRPCommand)),
 		[]word{{name: "script_user", max: anyArgs, text: true, set: func(r *reader, n *Node) {
 			r.checkUser(n)

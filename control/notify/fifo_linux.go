@@ -3,8 +3,8 @@ package notify
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,47 +37,21 @@ func openFIFO(path string) (*fifo, error) {
 	return f, nil
 }
 
-// setFIFOs has these FIFOs open, and no others.
-func (n *Notifier) setFIFOs(paths []string) {
-	for path, f := range n.fifos {
-		if slices.Contains(paths, path) {
-			continue
-		}
-		_ = unix.Close(f.fd) // nothing was written
-		if f.made {
-			_ = os.Remove(path) // an administrator may have done so
-		}
-		delete(n.fifos, path)
-	}
-	for _, path := range paths {
-		if n.fifos[path] != nil {
-			continue
-		}
-		f, err := openFIFO(path)
-		if err != nil {
-			n.c.Log.Error("a notification FIFO cannot be used", "error", err)
-			continue
-		}
-		n.fifos[path] = f
+// close closes f, which is at path, and removes it if it was made.
+func (f *fifo) close(path string) {
+	_ = unix.Close(f.fd) // nothing was written
+	if f.made {
+		_ = os.Remove(path) // an administrator may have done so
 	}
 }
 
-// write writes a line to the FIFO at path. A line is far shorter than PIPE_BUF, so it is
-// written as a whole or not at all.
-func (n *Notifier) write(path, line string) {
-	f := n.fifos[path]
-	if f == nil {
-		return
-	}
+// write writes a line to f, which is at path, and reports whether it had room. A line is far shorter than
+// PIPE_BUF, so it is written as a whole or not at all.
+func (f *fifo) write(log *slog.Logger, path, line string) bool {
 	_, err := unix.Write(f.fd, []byte(line+"\n"))
-	if err == nil {
-		n.stats.Lines++
-		f.lost = false
-		return
+	if err != nil && !f.lost {
+		log.Warn("a notification FIFO is full; lines are lost until a program reads it", "fifo", path, "error", err)
 	}
-	n.stats.LostLine++
-	if !f.lost {
-		n.c.Log.Warn("a notification FIFO is full; lines are lost until a program reads it", "fifo", path, "error", err)
-	}
-	f.lost = true
+	f.lost = err != nil
+	return err == nil
 }

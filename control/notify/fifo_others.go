@@ -2,11 +2,17 @@
 
 package notify
 
+import (
+	"errors"
+	"log/slog"
+)
+
 // A fifo is not there.
 type fifo struct{}
 
-// setFIFOs does nothing.
-func (n *Notifier) setFIFOs([]string) {}
+// openFIFO says that there are none.
+func openFIFO(string) (*fifo, error) { return nil, errors.ErrUnsupported }
 
-// write loses the line.
-func (n *Notifier) write(string, string) { n.stats.LostLine++ }
+func (*fifo) close(string) {}
+
+func (*fifo) write(*slog.Logger, string, string) bool { return false }

@@ -22,9 +22,9 @@ type Message struct {
 
 // Settings are those of a configuration file.
 type Settings struct {
-	User, Group string   // of commands that name no user; empty: those of this process
-	Secure      bool     // commands that others can change are not run as root
-	FIFOs       []string // paths
+	User, Group string // of commands that name no user; empty: those of this process
+	Secure      bool   // commands that others can change are not run as root
+	FIFOs       []FIFO
 	Mail        Mail
 }
 
@@ -32,19 +32,39 @@ type Settings struct {
 func SettingsOf(g *keepalived.Global) Settings {
 	s := Settings{User: g.ScriptUser, Group: g.ScriptGroup, Secure: g.ScriptSecurity,
 		Mail: Mail{Server: g.Mail.Server, Helo: g.Mail.Helo, Timeout: g.Mail.Timeout, From: g.Mail.From, To: g.Mail.To}}
-	for _, path := range g.FIFOs {
-		if path != "" {
-			s.FIFOs = append(s.FIFOs, path)
+	for i, path := range g.FIFOs {
+		if path == "" {
+			continue
 		}
+		f := FIFO{Path: path}
+		if c := g.FIFOScripts[i]; c.Line != "" {
+			if cmd, err := s.command(c); err == nil { // keepalived.Load has read it so
+				f.Reader = cmd
+			}
+		}
+		s.FIFOs = append(s.FIFOs, f)
 	}
 	return s
+}
+
+// command is c as these settings have it run.
+func (s *Settings) command(c keepalived.Command) (script.Command, error) {
+	argv, err := script.Split(c.Line)
+	if err != nil {
+		return script.Command{}, err
+	}
+	cmd := script.Command{Argv: argv, User: c.User, Group: c.Group, Secure: s.Secure}
+	if cmd.User == "" {
+		cmd.User, cmd.Group = s.User, s.Group
+	}
+	return cmd, nil
 }
 
 // Config says how a Notifier works. Zero values mean the defaults.
 type Config struct {
 	Log *slog.Logger
 	// Run runs a command; nil: script.Run.
-	Run func(context.Context, script.Command) (script.Outcome, error)
+	Run runner
 	// Timeout is how long a command may run; 0: 30 s. Its process group is killed then.
 	Timeout time.Duration
 	// AtOnce is how many commands run at the same time; 0: 4.
@@ -72,7 +92,6 @@ type Notifier struct {
 
 	mu       sync.Mutex
 	settings Settings
-	fifos    map[string]*fifo
 	waiting  []job
 	busy     map[string]bool // subjects whose command runs
 	running  int
@@ -82,6 +101,7 @@ type Notifier struct {
 	full     bool              // the queue was full, and that is logged
 	stats    Stats
 	mails    *mailer
+	lines    *lineWriter
 }
 
 // A job is a command to run.
@@ -97,20 +117,22 @@ func New(c Config) *Notifier {
 	if c.Run == nil {
 		c.Run = script.Run
 	}
-	n := &Notifier{c: c, fifos: map[string]*fifo{}, busy: map[string]bool{}, failures: map[string]string{}}
+	n := &Notifier{c: c, busy: map[string]bool{}, failures: map[string]string{}}
 	n.idle = sync.NewCond(&n.mu)
 	n.mails = newMailer(c.Log)
+	n.lines = newLineWriter(c.Log, c.Run)
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	return n
 }
 
 // Configure puts settings in force: those of a new file. FIFOs that are not there are
-// made, and those that it made before and are not wanted any more are removed.
+// made, and those that it made before and are not wanted any more are removed; their programs run. That is
+// done beside the caller, before the lines that follow.
 func (n *Notifier) Configure(s Settings) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.settings = s
-	n.setFIFOs(s.FIFOs)
+	n.lines.set(s.FIFOs)
 }
 
 // Tell tells of a change.
@@ -120,9 +142,7 @@ func (n *Notifier) Tell(m Message) {
 	if n.closed {
 		return
 	}
-	for _, path := range n.settings.FIFOs {
-		n.write(path, m.Line)
-	}
+	n.lines.tell(m.Line)
 	if m.Title != "" {
 		n.mails.post(n.settings.Mail, m.Title, m.Text)
 	}
@@ -148,14 +168,11 @@ func (n *Notifier) Tell(m Message) {
 
 // job is the command of m.
 func (n *Notifier) job(m Message) (job, error) {
-	argv, err := script.Split(m.Command.Line)
+	c, err := n.settings.command(m.Command)
 	if err != nil {
 		return job{}, err
 	}
-	c := script.Command{Argv: argv, User: m.Command.User, Group: m.Command.Group, Timeout: n.c.Timeout, Grace: time.Second, Secure: n.settings.Secure, Detached: true}
-	if c.User == "" {
-		c.User, c.Group = n.settings.User, n.settings.Group
-	}
+	c.Timeout, c.Grace, c.Detached = n.c.Timeout, grace, true
 	return job{m.Subject, m.Command.Line, c}, nil
 }
 
@@ -217,11 +234,12 @@ func (n *Notifier) Stats() Stats {
 	defer n.mu.Unlock()
 	s := n.stats
 	s.Mails, s.LostMail = n.mails.counts()
+	s.Lines, s.LostLine = n.lines.counts()
 	return s
 }
 
 // Close waits until all commands have ended and all mails are sent, for patience at most each; commands that
-// have not are killed, and mails that are not are lost. Then it closes the FIFOs, and removes those that it made. Tell does
+// have not are killed, and mails that are not are lost. Then it ends the programs that read FIFOs, closes these, and removes those that it made. Tell does
 // nothing from then on.
 func (n *Notifier) Close(patience time.Duration) {
 	n.mu.Lock()
@@ -240,5 +258,5 @@ func (n *Notifier) Close(patience time.Duration) {
 	late.Stop()
 	n.stop()
 	n.mails.close(patience)
-	n.setFIFOs(nil)
+	n.lines.close(patience)
 }

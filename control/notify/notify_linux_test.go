@@ -200,6 +200,7 @@ func TestFIFOsGetALineForEachMessage(t *testing.T) {
 	n.Configure(SettingsOf(&keepalived.Global{FIFOs: [2]string{made, there}}))
 	n.Tell(Message{Line: "VS [192.0.2.1]:tcp:80 UP"})
 	n.Tell(Message{Line: "VS [192.0.2.1]:tcp:80 DOWN"})
+	n.lines.wait()
 	for _, path := range []string{made, there} {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -211,8 +212,9 @@ func TestFIFOsGetALineForEachMessage(t *testing.T) {
 			t.Errorf("%s has %q, %v", path, buf[:max(k, 0)], err)
 		}
 	}
-	n.Configure(Settings{FIFOs: []string{bad, filepath.Join(dir, "none", "x"), there}})
+	n.Configure(Settings{FIFOs: []FIFO{{Path: bad}, {Path: filepath.Join(dir, "none", "x")}, {Path: there}}})
 	n.Tell(Message{Line: "x"})
+	n.lines.wait()
 	for _, s := range []string{"file of another kind", "no such file"} {
 		if !strings.Contains(log(), s) {
 			t.Errorf("the log does not say %q:\n%s", s, log())
@@ -233,11 +235,12 @@ func TestFIFOsGetALineForEachMessage(t *testing.T) {
 func TestAFIFOThatIsNotReadLosesLinesAndBlocksNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	n, log := newNotifier(t, Config{})
-	n.Configure(Settings{FIFOs: []string{path}})
+	n.Configure(Settings{FIFOs: []FIFO{{Path: path}}})
 	line := strings.Repeat("x", 1023)
 	for range 100 {
 		n.Tell(Message{Line: line})
 	}
+	n.lines.wait()
 	if got := n.Stats(); got.Lines != 64 || got.LostLine != 36 || strings.Count(log(), "lines are lost") != 1 {
 		t.Errorf("%+v\n%s", got, log())
 	}
