@@ -127,7 +127,7 @@ func TestEachKindOfCheckTakesItsServerOutAndBack(t *testing.T) {
 		{"SMTP_CHECK {|connect_port PORT|", startMail, "connection refused"},
 		{"DNS_CHECK {|connect_port PORT|connect_timeout 1|", startNames, "connection refused"},
 		{"UDP_CHECK {|connect_port PORT|payload 0102|require_reply 0102|", startEcho, "connection refused"},
-		{"MISC_CHECK {|" + code.check(""), func(t *testing.T, _ *netns.Host, _ int) func() {
+		{"MISC_CHECK {|" + code.check("misc_timeout 10\n"), func(t *testing.T, _ *netns.Host, _ int) func() {
 			code.set(t, 0)
 			return func() { code.set(t, 3) }
 		}, "exit code 3"},
@@ -135,7 +135,7 @@ func TestEachKindOfCheckTakesItsServerOutAndBack(t *testing.T) {
 			must(t, os.WriteFile(number, []byte("0"), 0o600))
 			return func() { must(t, os.WriteFile(number, []byte("5"), 0o600)) }
 		}, "says 5"},
-		{"PING_CHECK {|connect_timeout 0.2|", func(t *testing.T, h *netns.Host, _ int) func() {
+		{"PING_CHECK {|connect_timeout 1|", func(t *testing.T, h *netns.Host, _ int) func() {
 			must(t, h.Sysctl("net.ipv4.icmp_echo_ignore_all", "0"))
 			return func() { must(t, h.Sysctl("net.ipv4.icmp_echo_ignore_all", "1")) }
 		}, "no answer"},
