@@ -58,7 +58,9 @@ func (s *stream) get(ctx context.Context, c *netlab.Node, from netip.AddrPort, u
 	r := failure{phase: int(s.phase.Load()), from: from.String()}
 	ctx, cancel := context.WithTimeout(ctx, hangs)
 	defer cancel()
-	dial := func(ctx context.Context, proto, addr string) (net.Conn, error) { return c.DialFrom(ctx, proto, from, addr) }
+	dial := func(ctx context.Context, proto, addr string) (net.Conn, error) {
+		return c.DialFrom(ctx, proto, from, addr)
+	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	tally := netlab.Get(ctx, client, url, 1, 1)
 	if tally.Errors == 0 {
