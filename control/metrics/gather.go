@@ -124,6 +124,8 @@ func (f *families) notifications(n *api.Notifications) {
 		{"lvsdr_notify_dropped_commands_total", "Notification commands that were not run for want of room in the queue.", n.Dropped},
 		{"lvsdr_notify_fifo_lines_total", "Lines written to notification FIFOs.", n.Lines},
 		{"lvsdr_notify_lost_fifo_lines_total", "Lines for which a notification FIFO had no room.", n.LostLines},
+		{"lvsdr_notify_mails_total", "Mails about changes that the mail server took.", n.Mails},
+		{"lvsdr_notify_lost_mails_total", "Mails about changes that the mail server did not take, or that had no room in the queue.", n.LostMails},
 	} {
 		f.counter(m.name, m.help, 1).add(m.count, nil)
 	}

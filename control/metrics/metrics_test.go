@@ -46,7 +46,7 @@ func status() *api.Status {
 		Workers: 2, Local: api.LocalServed, Services: []api.Service{web, mark}, Table: api.Table{Entries: 11, Limit: 64, Evicted: 3},
 		Reasons: map[string]uint64{"hit": 9}, Verdicts: map[string]string{"hit": "forward", "too-big": "drop"}, ARP: map[string]uint64{"answered": 4},
 		Ports:  map[string]api.PortStats{"eth0": {Received: 1, Missed: 2, MissedSYN: 3, Truncated: 4, Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}},
-		Notify: api.Notifications{Run: 1, Failed: 2, Dropped: 3, Lines: 4, LostLines: 5}, Problems: []string{"one", "two"}}
+		Notify: api.Notifications{Run: 1, Failed: 2, Dropped: 3, Lines: 4, LostLines: 5, Mails: 6, LostMails: 7}, Problems: []string{"one", "two"}}
 }
 
 // table is a connection table with two TCP connections, of one being opened and one
@@ -115,6 +115,8 @@ func TestTheMetricsAreThoseOfTheStatus(t *testing.T) {
 		{"lvsdr_notify_dropped_commands_total", "counter 3"},
 		{"lvsdr_notify_fifo_lines_total", "counter 4"},
 		{"lvsdr_notify_lost_fifo_lines_total", "counter 5"},
+		{"lvsdr_notify_mails_total", "counter 6"},
+		{"lvsdr_notify_lost_mails_total", "counter 7"},
 		{"lvsdr_service_connections_total", `counter {service="tcp 192.0.2.1:80"} 4 {service="fwmark 7 IPv6"} 0`},
 		{"lvsdr_service_frames_total", `counter {service="tcp 192.0.2.1:80"} 50 {service="fwmark 7 IPv6"} 0`},
 		{"lvsdr_service_bytes_total", `counter {service="tcp 192.0.2.1:80"} 600 {service="fwmark 7 IPv6"} 0`},
