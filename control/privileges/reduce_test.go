@@ -69,7 +69,7 @@ func reduced() int {
 			}
 		}
 	}
-	fmt.Println("chroot:", unix.Chroot("/")) // of what was given back
+	fmt.Println("chroot:", unix.Chroot("/"))                 // of what was given back
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0) // of what was kept
 	fmt.Println("packet socket:", err)
 	_ = unix.Close(fd)
