@@ -105,6 +105,7 @@ func TestNoAllocations(t *testing.T) {
 			return build.UDP{Src: netip.AddrPortFrom(client6IP, 1), Dst: netip.AddrPortFrom(vip6IP, 53), IP: build.IP{DstMAC: directorMAC}}.Bytes()
 		}},
 		{"new connections by a template over IPv6", dataplane.Persistent, true, func(int) []byte { return tcp6(1, 443, "S") }},
+		{"SYNs that are sent again", dataplane.Hit, false, func(i int) []byte { return tcp6(uint16(1000+i), 80, "S") }},
 		{"resets over IPv6", dataplane.ResetNoService, false, func(int) []byte { return tcp6(1, 81, "S") }},
 		{"ICMP errors over IPv6", dataplane.UnreachableNoService, false, udpFrom(client6IP, 99)},
 		{"one packet alone", dataplane.Scheduled, false, udpFrom(clientIP, 55)},

@@ -32,7 +32,7 @@ func TestRepeatedSYNsAreCounted(t *testing.T) {
 	}
 }
 
-func TestRepeatedSYNsCostNoMemoryAndStayWhenCountersAreZeroed(t *testing.T) {
+func TestRepeatedSYNsStayWhenCountersAreZeroed(t *testing.T) {
 	l := defaultLab(t)
 	l.send(tcp(4000, 80, "S"))
 	l.send(tcp(4000, 80, "S"))

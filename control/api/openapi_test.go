@@ -96,7 +96,7 @@ func described(t *testing.T) api.Backend {
 	traffic := api.Traffic{Conns: 1, Packets: 1 << 40, Bytes: 1 << 50}
 	server := api.Server{ServerConfig: api.ServerConfig{Address: addr("10.0.0.1"), Port: 80, Method: api.Tunnel, Encap: api.Encap{Kind: "gue", Port: 7, Checksum: "csum"}, Weight: 2, Upper: 9, Lower: 8},
 		Effective: 2, Up: true, State: "up", Check: "ok", Checks: []api.Check{{Kind: "TCP_CHECK", Probe: "p", Since: time.Unix(1, 0), Reason: "r", Next: time.Unix(9, 5)}},
-		Problem: "p", Removed: true, Standby: true, MAC: "02:00:00:00:00:01", Interface: "eth0", Overloaded: true, Traffic: traffic, Listed: api.Listed{Traffic: traffic, CPS: 1}}
+		Problem: "p", Removed: true, Standby: true, MAC: "02:00:00:00:00:01", Interface: "eth0", Overloaded: true, RepeatedSYNs: 3, Traffic: traffic, Listed: api.Listed{Traffic: traffic, CPS: 1}}
 	service := api.Service{ServiceConfig: api.ServiceConfig{ServiceKey: key, Scheduler: "sh", Flags: "sh-port", Persistence: 300, Netmask: addr("255.255.255.0"), OnePacket: true},
 		PersistenceDefault: true, Owner: api.OwnedByFile, Interface: "eth0", Traffic: traffic, Servers: []api.Server{server}}
 	bare := api.Service{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{FWMark: 7, IPv6: true}, Scheduler: "rr"}}

@@ -100,16 +100,17 @@ type Server struct {
 	State        string  `json:"state"`     // whether it gets connections, and why not; the director's Handler fills it in
 	Check        string  `json:"check"`     // why it is down, or "ok", or "none", or NotMade and why
 	Checks       []Check `json:"checks,omitempty"`
-	Problem      string  `json:"problem,omitempty"`    // why this host cannot reach it
-	Removed      bool    `json:"removed,omitempty"`    // from the service, by an edit; or it was in a former file and has connections
-	Drained      bool    `json:"drained,omitempty"`    // it gets no new connections until that is undone
-	Standby      bool    `json:"standby,omitempty"`    // not in the service while that has not its quorum
-	MAC          string  `json:"mac"`                  // empty: not known, it gets no frames
-	Interface    string  `json:"interface"`            // by which it is reached
-	Active       int     `json:"active"`               // connections
-	Inactive     int     `json:"inactive"`             // connections
-	Persistent   int     `json:"persistent"`           // templates
-	Overloaded   bool    `json:"overloaded,omitempty"` // it has reached its upper threshold, and not yet fallen below the lower one
+	Problem      string  `json:"problem,omitempty"`       // why this host cannot reach it
+	Removed      bool    `json:"removed,omitempty"`       // from the service, by an edit; or it was in a former file and has connections
+	Drained      bool    `json:"drained,omitempty"`       // it gets no new connections until that is undone
+	Standby      bool    `json:"standby,omitempty"`       // not in the service while that has not its quorum
+	MAC          string  `json:"mac"`                     // empty: not known, it gets no frames
+	Interface    string  `json:"interface"`               // by which it is reached
+	Active       int     `json:"active"`                  // connections
+	Inactive     int     `json:"inactive"`                // connections
+	Persistent   int     `json:"persistent"`              // templates
+	Overloaded   bool    `json:"overloaded,omitempty"`    // it has reached its upper threshold, and not yet fallen below the lower one
+	RepeatedSYNs uint64  `json:"repeated_syns,omitempty"` // that clients sent again, as no answer had come
 	Traffic      Traffic `json:"traffic"`
 	Listed       Listed  `json:"listed"`
 }

@@ -150,7 +150,7 @@ func WireService(s *dataplane.ServiceStatus) api.Service {
 // checked.
 func WireServer(r *dataplane.ServerStatus) api.Server {
 	out := api.Server{ServerConfig: WireServerConfig(&r.Config), Effective: r.Config.Weight, Up: true, Check: "none",
-		Active: r.Active, Inactive: r.Inactive, Persistent: r.Persistent, Overloaded: r.Overloaded, Traffic: WireTraffic(r.Traffic)}
+		Active: r.Active, Inactive: r.Inactive, Persistent: r.Persistent, Overloaded: r.Overloaded, RepeatedSYNs: r.Repeated, Traffic: WireTraffic(r.Traffic)}
 	if r.MAC != (frame.MAC{}) {
 		out.MAC = r.MAC.String()
 	}

@@ -116,10 +116,10 @@ func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus, l
 		if at := find(now.Servers, r.Config); at >= 0 {
 			c, l := &now.Servers[at], &listed.Servers[at]
 			sv.Active, sv.Inactive, sv.Persistent, sv.Overloaded = c.Active, c.Inactive, c.Persistent, c.Overloaded
-			sv.Traffic, sv.Listed = l.Traffic, l.Listed
+			sv.Traffic, sv.Listed, sv.RepeatedSYNs = l.Traffic, l.Listed, c.Repeated
 		} else if at := find(left, r.Config); at >= 0 { // it is down
 			sv.Active, sv.Inactive, sv.Persistent = left[at].Active, left[at].Inactive, left[at].Persistent
-			sv.Traffic = director.WireTraffic(left[at].Traffic)
+			sv.Traffic, sv.RepeatedSYNs = director.WireTraffic(left[at].Traffic), left[at].Repeated
 			left = slices.Delete(slices.Clone(left), at, at+1)
 		}
 		out.Servers = append(out.Servers, sv)

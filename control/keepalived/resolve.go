@@ -445,6 +445,9 @@ func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	s.s.Weight = or(t.weight, 1)
 	s.s.InhibitOnFailure, s.s.Alert = or(t.inhibit, false), r.alert(s.tuning, true)
 	s.s.SlowStart, s.s.Passive, s.s.Damping = or(t.slowStart, 0), or(t.passive, Passive{}), or(t.damping, Damping{})
+	if s.s.Passive != (Passive{}) && len(s.checks) == 0 {
+		r.add(s.node, Note, "lvsdr_passive_failure has no effect: the real server %s has no check", name())
+	}
 	for _, c := range s.checks {
 		r.resolveCheck(d, s, c, t, portless)
 	}

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -27,12 +28,33 @@ func TestPassiveFailureIsSaidForAServiceOrAServer(t *testing.T) {
 		{"", "lvsdr_passive_failure", Passive{}, "lvsdr_passive_failure"},
 	} {
 		cfg, found := load(t, service(c.service+"\nreal_server 10.0.0.2 80 {\n"+c.server+"\n}"), nil)
-		if (found.Max() == Error) != (c.wrong != "") || c.wrong != "" && !strings.Contains(found[len(found)-1].String(), c.wrong) {
+		if (found.Max() == Error) != (c.wrong != "") || !strings.Contains(fmt.Sprint(found), c.wrong) {
 			t.Errorf("%q, %q: %v", c.service, c.server, found)
 			continue
 		}
 		if got := cfg.VirtualServers[0].RealServers[0].Passive; got != c.want {
 			t.Errorf("%q in the service and %q in the server: %+v, want %+v", c.service, c.server, got, c.want)
+		}
+	}
+}
+
+// It is for servers that have a check; the other ones are told of.
+func TestPassiveFailureOfAServerWithoutACheckIsTold(t *testing.T) {
+	const check = "TCP_CHECK {\n}"
+	for _, c := range []struct {
+		service, server string
+		told            bool
+	}{
+		{"lvsdr_passive_failure 30", "", true},
+		{"", "lvsdr_passive_failure 30", true},
+		{"lvsdr_passive_failure 30", check, false},
+		{"lvsdr_passive_failure 30", "lvsdr_passive_failure 0", false},
+		{"", "", false},
+	} {
+		_, found := load(t, service(c.service+"\nreal_server 10.0.0.2 80 {\n"+c.server+"\n}"), nil)
+		told := strings.Contains(fmt.Sprint(found), "lvsdr_passive_failure has no effect: the real server [10.0.0.2]:tcp:80 has no check")
+		if told != c.told || found.ExitCode() != ExitOK {
+			t.Errorf("%q, %q: %v", c.service, c.server, found)
 		}
 	}
 }
