@@ -13,6 +13,7 @@ const (
 	renamed           // of old releases, read as the word of today; its set says so
 	later             // keepalived's, not used yet
 	missing           // a check that is not made
+	declined          // keepalived takes it, and it asks for what cannot be done here
 	noEffect          // keepalived's, about its own processes
 	deprecated        // of old releases; keepalived takes it
 	refused           // of old releases; keepalived does not know it any more

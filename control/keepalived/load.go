@@ -193,6 +193,9 @@ func (r *reader) tell(n *Node, w *word, b *block) {
 	case missing:
 		r.report(n, Warning, AsGood, "not made; %s", w.why)
 		return
+	case declined:
+		r.report(n, Warning, AsGood, "left out; %s", w.why)
+		return
 	case noEffect:
 		text = "has no effect here"
 	case deprecated:

@@ -33,8 +33,8 @@ func TestSurvey(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{"each kind of word", map[string]string{"f": "global_defs {\n    router_id a\n    process_name b\n\tlvs_flush\n  router_idd c\n    lvs_id d\n}\n"},
-			"f:1:1 used: global_defs\nf:2:5 used: global_defs router_id\nf:3:5 without effect: global_defs process_name\nf:4:2 not used yet: global_defs lvs_flush\n" +
+		{"each kind of word", map[string]string{"f": "global_defs {\n    router_id a\n    process_name b\n\tlvs_sync_daemon eth0\n  router_idd c\n    lvs_id d\n}\n"},
+			"f:1:1 used: global_defs\nf:2:5 used: global_defs router_id\nf:3:5 without effect: global_defs process_name\nf:4:2 not used yet: global_defs lvs_sync_daemon\n" +
 				"f:5:3 unknown: global_defs router_idd (did you mean router_id?)\nf:6:5 without effect: global_defs lvs_id (the line should go)\n"},
 		{"words within a block that is not used", map[string]string{"f": "vrrp_instance V {\n  interface eth0\n  virtual_ipaddress {\n    10.0.0.1\n  }\n  intrface eth1\n}\n"},
 			"f:1:1 not used yet: vrrp_instance\nf:2:3 not used yet: vrrp_instance interface\nf:3:3 not used yet: vrrp_instance virtual_ipaddress\nf:6:3 unknown: vrrp_instance intrface (did you mean interface?)\n"},

@@ -32,7 +32,10 @@ func oldRetryWords() []word {
 	return because("write `retry` in its place", names(refused, "nb_get_retry nb_sock_retry"))
 }
 
-// labelWords are words of services and real servers that have no effect yet.
+// noSNMP is the reason for words about SNMP.
+const noSNMP = "there is no SNMP: `lvsdr run --metrics` and `lvsdr status --json` tell the same"
+
+// labelWords are words of services and real servers that have no effect.
 func labelWords() []word {
 	needed := func(args []string) error {
 		if len(args) == 0 {
@@ -40,9 +43,7 @@ func labelWords() []word {
 		}
 		return nil
 	}
-	return []word{
-		{name: "snmp_name", status: later, max: anyArgs, set: valid(needed)},
-	}
+	return because(noSNMP, []word{{name: "snmp_name", status: noEffect, max: anyArgs, set: valid(needed)}})
 }
 
 // because is ws with a reason for the report about them.

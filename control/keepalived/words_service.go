@@ -80,7 +80,8 @@ func serviceWords() []word {
 			runs("quorum_down", func(r *reader) *Command { return &r.vs.v.QuorumDown }),
 		},
 		[]word{{name: "ip_family", min: 1, max: 1, set: (*reader).setFamily}},
-		withValue("persistence_engine", names(later, "persistence_engine")),
+		withValue("persistence_engine", because("no packet is read for a persistence engine: clients stay with a server by their addresses",
+			names(declined, "persistence_engine"))),
 		labelWords(),
 		alertWord(),
 		because("a VIP need not be on this host: its servers are checked as long as it is served", []word{

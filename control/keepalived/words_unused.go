@@ -153,20 +153,23 @@ func staticBlocks() []word {
 // unusedGlobals are the words of global_defs that are not used.
 func unusedGlobals() []word {
 	ws := slices.Concat(
-		names(later, `smtp_alert_vrrp lvs_sync_daemon lvs_flush lvs_flush_on_stop lvs_flush_onstop no_email_faults
+		names(later, `smtp_alert_vrrp lvs_sync_daemon no_email_faults
 			set_supplementary_groups vrrp_notify_fifo fifo_write_vrrp_states_on_reload startup_script_timeout
-			shutdown_script_timeout json_version include_check
-			reload_time_file reload_repeat reload_file data_use_instance`),
+			shutdown_script_timeout include_check
+			reload_time_file reload_repeat reload_file`),
 		globalCommands(),
 		because("a reload always checks the file before", names(noEffect, "reload_check_config")),
+		because("the table begins empty with the director, and ends with it", names(noEffect, "lvs_flush lvs_flush_on_stop lvs_flush_onstop")),
+		because(noSNMP, names(noEffect, `snmp_vs_stats_update_interval snmp_rs_stats_update_interval snmp_socket enable_snmp_keepalived
+			enable_snmp_vrrp enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3 enable_traps`)),
+		names(noEffect, "json_version data_use_instance"),
 		names(later, `vrrp_mcast_group4 vrrp_mcast_group6 vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_lower_prio_delay
 			vrrp_garp_lower_prio_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat vrrp_garp_interval vrrp_gna_interval
 			vrrp_min_garp vrrp_garp_extra_if vrrp_strict vrrp_skip_check_adv_addr vrrp_check_unicast_src vrrp_lower_prio_no_advert
 			vrrp_higher_prio_send_advert vrrp_down_timer_adverts vrrp_startup_delay vrrp_delay_after_boot vrrp_notify_priority_changes vrrp_owner_ignore_adverts vrrp_vmac_garp_intvl
 			v3_checksum_as_v2 vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_counters nftables_ifindex nftables_ipvs
 			nftables_ipvs_priority nftables_ipvs_start_fwmark disable_local_igmp dynamic_interfaces log_unknown_vrids vmac_prefix vmac_addr_prefix
-			snmp_vs_stats_update_interval snmp_rs_stats_update_interval snmp_socket enable_snmp_keepalived enable_snmp_vrrp enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3
-			enable_traps enable_dbus dbus_service_name dbus_no_interface_name`),
+			enable_dbus dbus_service_name dbus_no_interface_name`),
 		names(noEffect, `tmp_config_directory config_save_dir
 			use_symlink_paths state_dump_file stats_dump_file json_dump_file state_file_location stats_file_location json_file_location
 			iproute_etc_dir iproute_usr_dir
