@@ -50,6 +50,9 @@ func (s *State) noticeOf(n namedServer, up bool, reason string) Notice {
 
 // departed tells what was up in old and is not in s' file any more, servers before their services.
 func (s *State) departed(old *State) []Notice {
+	if len(old.plan.services) == 0 {
+		return nil
+	}
 	var notices []Notice
 	still := s.plan.names()
 	old.plan.eachServer(func(n namedServer) {
