@@ -62,7 +62,7 @@ func TestAFileThatChangesIsReadAtOnce(t *testing.T) {
 	got := map[string]Change{}
 	want := func(step string, up bool, w health.Weight) {
 		t.Helper()
-		for got["weight"].Result.Weight != w || got["switch"].Up != up {
+		for len(got) < 2 || got["weight"].Result.Weight != w || got["switch"].Up != up {
 			select {
 			case c := <-changes:
 				got[c.ID] = c
