@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ type fake struct {
 	services []api.Service
 	conns    []api.Conn
 	err      error
+	mu       sync.Mutex // what is changed while another goroutine asks
 }
 
 func each[T any](all []T, err error) iter.Seq2[T, error] {
@@ -40,6 +42,8 @@ func each[T any](all []T, err error) iter.Seq2[T, error] {
 }
 
 func (f *fake) Services(context.Context, ...api.ServiceKey) iter.Seq2[api.Service, error] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return each(f.services, f.err)
 }
 
@@ -276,7 +280,9 @@ func TestRunWritesAgainAndRemovesAtTheEnd(t *testing.T) {
 		if !strings.Contains(written(t, w, services), "FWM  00000007") {
 			t.Error("nothing was written at the start")
 		}
+		f.mu.Lock()
 		f.services = f.services[:1]
+		f.mu.Unlock()
 		time.Sleep(Interval) // virtual
 		synctest.Wait()
 		if strings.Contains(written(t, w, services), "FWM  00000007") {
