@@ -10,20 +10,13 @@ import (
 	"strings"
 	"sync"
 	"time"
-)
 
-// Mail says where mails about changes go; without receivers none is sent.
-type Mail struct {
-	Server  string        // host and port of a relay, which is spoken to in the clear
-	Helo    string        // this host's name there; empty: localhost
-	Timeout time.Duration // of a whole conversation; 0: 30 s
-	From    string
-	To      []string
-}
+	"lvsdr/control/keepalived"
+)
 
 // A letter is a mail that waits, with where it goes.
 type letter struct {
-	to            Mail
+	to            keepalived.Mail
 	subject, body string
 	at            time.Time
 }
@@ -57,7 +50,7 @@ func newMailer(log *slog.Logger) *mailer {
 }
 
 // post has a mail sent. It does not wait; a mail that finds no room is lost and counted.
-func (m *mailer) post(to Mail, subject, body string) {
+func (m *mailer) post(to keepalived.Mail, subject, body string) {
 	if len(to.To) == 0 || to.Server == "" {
 		return
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lvsdr/control/keepalived"
 )
 
 // A relay is a small mail server, which keeps what it was told until it is asked.
@@ -70,8 +72,8 @@ func (r *relay) talk(c net.Conn) string {
 }
 
 // mail is where the mails of a test go.
-func (r *relay) mail() Mail {
-	return Mail{Server: r.Addr().String(), Helo: "director.example.org", From: "lvs@example.org", To: []string{"root@example.org", "ops@example.org"}, Timeout: time.Minute}
+func (r *relay) mail() keepalived.Mail {
+	return keepalived.Mail{Server: r.Addr().String(), Helo: "director.example.org", From: "lvs@example.org", To: []string{"root@example.org", "ops@example.org"}, Timeout: time.Minute}
 }
 
 func TestAMailIsSent(t *testing.T) {
@@ -110,9 +112,9 @@ func TestAMailThatIsRefusedIsLost(t *testing.T) {
 func TestNoMailWithoutReceivers(t *testing.T) {
 	n := New(Config{Log: slog.New(slog.DiscardHandler)})
 	n.Tell(Message{Title: "a"})
-	n.Configure(Settings{Mail: Mail{Server: "127.0.0.1:1"}})
+	n.Configure(Settings{Mail: keepalived.Mail{Server: "127.0.0.1:1"}})
 	n.Tell(Message{Title: "a"})
-	n.Configure(Settings{Mail: Mail{To: []string{"root@example.org"}}})
+	n.Configure(Settings{Mail: keepalived.Mail{To: []string{"root@example.org"}}})
 	n.Tell(Message{Title: "a"})
 	n.Close(0)
 	if s := n.Stats(); s != (Stats{}) {
@@ -129,7 +131,7 @@ func TestAMailServerThatHangs(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		to := Mail{Server: "a:25", To: []string{"b"}}
+		to := keepalived.Mail{Server: "a:25", To: []string{"b"}}
 		start := time.Now()
 		for range maxLetters + 10 {
 			m.post(to, "c", "")
@@ -164,7 +166,7 @@ func TestMailsAfterAFailure(t *testing.T) {
 			return nil
 		}
 		for _, s := range []string{"bad 1", "bad 2", "good 3", "bad 4"} {
-			m.post(Mail{Server: "a:25", To: []string{"b"}}, s, "")
+			m.post(keepalived.Mail{Server: "a:25", To: []string{"b"}}, s, "")
 		}
 		synctest.Wait()
 		if got := strings.Join(subjects, ", "); got != "bad 1, bad 2, good 3, bad 4" || strings.Count(log.String(), "no route") != 2 {

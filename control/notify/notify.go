@@ -25,13 +25,12 @@ type Settings struct {
 	User, Group string // of commands that name no user; empty: those of this process
 	Secure      bool   // commands that others can change are not run as root
 	FIFOs       []FIFO
-	Mail        Mail
+	Mail        keepalived.Mail // without receivers none is sent
 }
 
 // SettingsOf are the settings of a file.
 func SettingsOf(g *keepalived.Global) Settings {
-	s := Settings{User: g.ScriptUser, Group: g.ScriptGroup, Secure: g.ScriptSecurity,
-		Mail: Mail{Server: g.Mail.Server, Helo: g.Mail.Helo, Timeout: g.Mail.Timeout, From: g.Mail.From, To: g.Mail.To}}
+	s := Settings{User: g.ScriptUser, Group: g.ScriptGroup, Secure: g.ScriptSecurity, Mail: g.Mail}
 	for i, path := range g.FIFOs {
 		if path == "" {
 			continue
