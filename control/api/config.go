@@ -59,6 +59,19 @@ const (
 	Local      = "local"      // the server is the director's own host
 )
 
+// MethodColumn is a forwarding method as the kernel and ipvsadm list it.
+func MethodColumn(method string) string {
+	switch method {
+	case Tunnel:
+		return "Tunnel"
+	case Masquerade:
+		return "Masq"
+	case Local:
+		return "Local"
+	}
+	return "Route"
+}
+
 // A ServerConfig is the configuration of a real server in a service. It is
 // known by its address and port.
 type ServerConfig struct {

@@ -48,19 +48,6 @@ func plainService(l *lister, s *api.Service) string {
 	return line + "\n"
 }
 
-// methodName is a forwarding method as it is listed.
-func methodName(method string) string {
-	switch method {
-	case api.Tunnel:
-		return "Tunnel"
-	case api.Masquerade:
-		return "Masq"
-	case api.Local:
-		return "Local"
-	}
-	return "Route"
-}
-
 // encapName is a tunnel as it is listed.
 func encapName(e api.Encap) string {
 	sum := map[string]string{"": ":-c", "csum": ":+c", "remcsum": ":r+c"}[e.Checksum]
@@ -78,11 +65,11 @@ func encapName(e api.Encap) string {
 // The weight that is listed is the one in force.
 
 func plainServer(l *lister, s *api.Service, r *api.Server) string {
-	return fmt.Sprintf("%s %-7s %-6d %-10d %-10d\n", l.server(s, r), methodName(r.Method), r.Effective, r.Active, r.Inactive)
+	return fmt.Sprintf("%s %-7s %-6d %-10d %-10d\n", l.server(s, r), api.MethodColumn(r.Method), r.Effective, r.Active, r.Inactive)
 }
 
 func serverTunnel(l *lister, s *api.Service, r *api.Server) string {
-	return fmt.Sprintf("%s %-7s %-13s %-6d %-10d %-10d\n", l.server(s, r), methodName(r.Method), encapName(r.Encap), r.Effective, r.Active, r.Inactive)
+	return fmt.Sprintf("%s %-7s %-13s %-6d %-10d %-10d\n", l.server(s, r), api.MethodColumn(r.Method), encapName(r.Encap), r.Effective, r.Active, r.Inactive)
 }
 
 func serverThresholds(l *lister, s *api.Service, r *api.Server) string {

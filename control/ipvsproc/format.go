@@ -41,7 +41,7 @@ func writeService(w io.Writer, s *api.Service) {
 	fmt.Fprintln(w)
 	for i := range s.Servers {
 		r := &s.Servers[i]
-		fmt.Fprintf(w, "  -> %s      %-7s %-6d %-10d %-10d\n", hostPort(r.Address, r.Port), method(r.Method), r.Effective, r.Active, r.Inactive)
+		fmt.Fprintf(w, "  -> %s      %-7s %-6d %-10d %-10d\n", hostPort(r.Address, r.Port), api.MethodColumn(r.Method), r.Effective, r.Active, r.Inactive)
 	}
 }
 
@@ -97,19 +97,6 @@ func protocol(p string) string {
 		return "IP"
 	}
 	return strings.ToUpper(p)
-}
-
-// method is the kernel's name of a forwarding method.
-func method(m string) string {
-	switch m {
-	case api.Masquerade:
-		return "Masq"
-	case api.Tunnel:
-		return "Tunnel"
-	case api.Local:
-		return "Local"
-	}
-	return "Route"
 }
 
 // address is an address as the kernel writes it: of IPv4 as a number, of IPv6 with all
