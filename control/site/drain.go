@@ -1,8 +1,6 @@
 package site
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 
 	"lvsdr/control/site/tree"
@@ -11,17 +9,6 @@ import (
 
 // ErrNotDrained says that a server is not drained, so that nothing can be undone.
 var ErrNotDrained = errors.New("the server is not drained")
-
-// A drainKey names a drained server: its service, address and port.
-type drainKey struct {
-	service key
-	server  serverID
-}
-
-// Compare is for tree.Map.
-func (k drainKey) Compare(o drainKey) int {
-	return cmp.Or(k.service.Compare(o.service), bytes.Compare(k.server.addr[:], o.server.addr[:]), cmp.Compare(k.server.port, o.server.port))
-}
 
 // A drained is a server that gets no new connections, until that is undone. It has
 // weight 0 through changes of its health and of the file:
@@ -37,19 +24,19 @@ type drained struct {
 	out    bool                   // it was removed
 }
 
-type drains = tree.Map[drainKey, drained]
+type drains = tree.Map[ServerOf, drained]
 
-// drainKeyOf names the server of an edit.
-func drainKeyOf(e *Edit) drainKey { return drainKey{key(e.Service.Key), idOf(e.Server)} }
+// serverOf names the server of an edit.
+func serverOf(e *Edit) ServerOf { return ServerOf{e.Service.Key, e.Server.Addr, e.Server.Port} }
 
 // inFile is the service of the file that names the server of k.
-func (s *State) inFile(k drainKey) (demand, bool) {
-	d, ok := s.demands.Get(k.service)
+func (s *State) inFile(k ServerOf) (demand, bool) {
+	d, ok := s.demands.Get(key(k.Service))
 	if !ok {
 		return d, false
 	}
 	for i := range d.file.servers {
-		if idOf(d.file.servers[i].config) == k.server {
+		if idOf(d.file.servers[i].config) == (serverID{k.Addr, k.Port}) {
 			return d, true
 		}
 	}
@@ -58,7 +45,7 @@ func (s *State) inFile(k drainKey) (demand, bool) {
 
 // drain gives a server weight 0 until that is undone.
 func (s *State) drain(e *Edit) ([]Notice, error) {
-	k := drainKeyOf(e)
+	k := serverOf(e)
 	service := s.table.Service(e.Service.Key)
 	if service == nil {
 		return nil, dataplane.ErrNotDefined
@@ -96,7 +83,7 @@ func (s *State) drain(e *Edit) ([]Notice, error) {
 // undrain gives a drained server what it is due without that: the weight of the file
 // as its health has it, or that of before.
 func (s *State) undrain(e *Edit) ([]Notice, error) {
-	k := drainKeyOf(e)
+	k := serverOf(e)
 	mark, ok := s.drains.Get(k)
 	if !ok {
 		return nil, ErrNotDrained
@@ -115,7 +102,7 @@ func (s *State) undrain(e *Edit) ([]Notice, error) {
 // endDraining undoes the draining of the server that an edit adds or changes: the edit
 // says what it is to have. One that was removed is changed, as it is there again.
 func (s *State) endDraining(e *Edit) ([]Notice, error) {
-	if _, ok := s.drains.Get(drainKeyOf(e)); !ok {
+	if _, ok := s.drains.Get(serverOf(e)); !ok {
 		return nil, nil
 	}
 	if service := s.table.Service(e.Service.Key); e.Op == AddServer && service != nil && service.find(e.Server) >= 0 {
@@ -132,7 +119,7 @@ func (s *State) endDraining(e *Edit) ([]Notice, error) {
 // draining is undone, so that neither its health nor a reload brings it back. It
 // reports false where the server is none.
 func (s *State) removeDrained(e *Edit) (notices []Notice, ok bool) {
-	k := drainKeyOf(e)
+	k := serverOf(e)
 	mark, ok := s.drains.Get(k)
 	d, inFile := s.inFile(k)
 	if !ok || !inFile || mark.out {
@@ -146,9 +133,9 @@ func (s *State) removeDrained(e *Edit) (notices []Notice, ok bool) {
 // forgetDrains forgets drained servers that are neither in the table nor in the file.
 func (s *State) forgetDrains() {
 	for k := range s.drains.All() {
-		service := s.table.Service(dataplane.ServiceKey(k.service))
+		service := s.table.Service(k.Service)
 		_, inFile := s.inFile(k)
-		if service == nil || !inFile && service.find(dataplane.ServerConfig{Addr: k.server.addr, Port: k.server.port}) < 0 {
+		if service == nil || !inFile && service.find(dataplane.ServerConfig{Addr: k.Addr, Port: k.Port}) < 0 {
 			s.drains = s.drains.Delete(k)
 		}
 	}
@@ -156,7 +143,7 @@ func (s *State) forgetDrains() {
 
 // drainedStanding is the standing of a server of the file, as it is drained.
 func (s *State) drainedStanding(f *fileService, c dataplane.ServerConfig, st standing) (_ dataplane.ServerConfig, _ standing, isDrained bool) {
-	mark, ok := s.drains.Get(drainKey{f.key(), idOf(c)})
+	mark, ok := s.drains.Get(ServerOf{f.config.Key, c.Addr, c.Port})
 	switch {
 	case !ok || st == out:
 		return c, st, ok

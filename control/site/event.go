@@ -1,6 +1,8 @@
 package site
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"net/netip"
 	"time"
@@ -47,6 +49,11 @@ type ServerOf struct {
 	Service dataplane.ServiceKey
 	Addr    frame.Addr
 	Port    uint16
+}
+
+// Compare is for tree.Map.
+func (k ServerOf) Compare(o ServerOf) int {
+	return cmp.Or(key(k.Service).Compare(key(o.Service)), bytes.Compare(k.Addr[:], o.Addr[:]), cmp.Compare(k.Port, o.Port))
 }
 
 // Admin asks for edits on behalf of ipvsadm, in order. One that is refused changes

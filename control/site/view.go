@@ -102,7 +102,7 @@ func (s *State) serverView(service *Service, c dataplane.ServerConfig) ServerVie
 	if i := service.find(c); i >= 0 {
 		v.In, v.Owner, v.Effective = true, service.Servers[i].Owner, service.Servers[i].Config.Weight
 	}
-	_, v.Drained = s.drains.Get(drainKey{key(service.Config.Key), idOf(c)})
+	_, v.Drained = s.drains.Get(ServerOf{service.Config.Key, c.Addr, c.Port})
 	if at := s.place(c.Addr.IP()); at != nil {
 		v.Place, v.Problem, v.MAC = at.Place, at.err, s.hop(c.Addr.IP()).MAC
 	}
