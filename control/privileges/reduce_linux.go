@@ -30,7 +30,7 @@ const (
 func Reduce(kept Set) error {
 	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all) // without the right to it the limit stays
-	permitted, err := capabilities()
+	permitted, _, err := capabilities()
 	if err != nil {
 		return fmt.Errorf("read the capabilities of the process: %w", err)
 	}
@@ -53,14 +53,23 @@ func Reduce(kept Set) error {
 	return nil
 }
 
-// capabilities are the permitted ones of the process.
-func capabilities() (uint64, error) {
+// Held reports whether all of these capabilities are in force now.
+func (s Set) Held() (bool, error) {
+	_, effective, err := capabilities()
+	if err != nil {
+		return false, fmt.Errorf("read the capabilities of this process: %w", err)
+	}
+	return uint64(s)&^effective == 0, nil
+}
+
+// capabilities are those of the process.
+func capabilities() (permitted, effective uint64, err error) {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
+	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), uint64(data[1].Effective)<<32 | uint64(data[0].Effective), nil
 }
 
 // shrinkBounds takes all others than kept out of the bounding set.

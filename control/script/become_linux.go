@@ -2,9 +2,8 @@ package script
 
 import (
 	"errors"
-	"fmt"
 
-	"golang.org/x/sys/unix"
+	"lvsdr/control/privileges"
 )
 
 // ErrRights means that this process may not run programs as another user.
@@ -24,14 +23,8 @@ func CanBecome(user, group string) error {
 	if own, err := Own(user, group); own || err != nil {
 		return err
 	}
-	const needed = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return fmt.Errorf("read the capabilities of this process: %w", err)
+	if held, err := privileges.Users.Held(); held || err != nil {
+		return err
 	}
-	if data[0].Effective&needed != needed {
-		return ErrRights
-	}
-	return nil
+	return ErrRights
 }
