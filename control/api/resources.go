@@ -126,12 +126,20 @@ func (r resources) find(req *http.Request) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := r.viewer.Service(k)
+	s := r.now(k)
 	if s == nil {
 		return nil, ErrNoService
 	}
-	s.finish()
 	return s, nil
+}
+
+// now is a service as it is now; nil: there is none.
+func (r resources) now(k ServiceKey) *Service {
+	s := r.viewer.Service(k)
+	if s != nil {
+		s.finish()
+	}
+	return s
 }
 
 func (r resources) service(req *http.Request) (reply, error) {
@@ -142,11 +150,11 @@ func (r resources) service(req *http.Request) (reply, error) {
 // serviceIs answers with the service that c has made or changed. Where somebody has
 // removed it since, it is c, without servers: the request was carried out.
 func (r resources) serviceIs(c *ServiceConfig, added bool) (reply, error) {
-	s := r.viewer.Service(c.ServiceKey)
+	s := r.now(c.ServiceKey)
 	if s == nil {
 		s = &Service{ServiceConfig: *c, Servers: []Server{}}
+		s.finish()
 	}
-	s.finish()
 	if added {
 		return reply{http.StatusCreated, "/v1/services/" + s.PathName(), s}, nil
 	}

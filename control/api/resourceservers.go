@@ -55,8 +55,7 @@ func serverIn(req *http.Request) (k ServiceKey, c ServerConfig, err error) {
 // removed it since, it is c: the request was carried out.
 func (r resources) serverIs(k ServiceKey, c *ServerConfig, added bool) (reply, error) {
 	out := &Server{ServerConfig: *c}
-	if s := r.viewer.Service(k); s != nil {
-		s.finish()
+	if s := r.now(k); s != nil {
 		if found := s.server(c); found != nil {
 			out = found
 		}
