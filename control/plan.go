@@ -76,15 +76,17 @@ func (p *planner) plan(from planStart, cfg *keepalived.Config, found keepalived.
 	}
 	out := &api.Plan{Changes: []api.PlannedChange{}, Problems: next.Problems()}
 	edits := site.Diff(from.state.Table(), next.Table())
-	whole := map[dataplane.ServiceKey]bool{} // services that are counted with all of their servers
-	touched := map[dataplane.ServiceKey]bool{}
+	whole := map[dataplane.ServiceKey]bool{}                  // services that are counted with all of their servers
+	now := map[dataplane.ServiceKey]dataplane.ServiceStatus{} // of the services that are touched
 	for i := range edits {
 		k := edits[i].Service.Key
-		touched[k] = true
+		if _, asked := now[k]; !asked {
+			now[k], _ = p.service(k)
+		}
 		whole[k] = whole[k] || subjectOf(&edits[i]).server == frame.Addr{}
 	}
 	for i := range edits {
-		c := p.change(&edits[i], next)
+		c := change(&edits[i], now[edits[i].Service.Key].Servers, next)
 		if c.Server == "" || !whole[edits[i].Service.Key] {
 			out.Connections += c.Connections
 		}
@@ -93,19 +95,18 @@ func (p *planner) plan(from planStart, cfg *keepalived.Config, found keepalived.
 		}
 		out.Changes = append(out.Changes, c)
 	}
-	out.Changes = append(out.Changes, settings(from.state.Config(), cfg, touched)...)
+	out.Changes = append(out.Changes, settings(from.state.Config(), cfg, now)...)
 	return out, nil
 }
 
-// change is an edit with the connections that it touches, where next comes after it.
-func (p *planner) change(e *site.Edit, next *site.State) api.PlannedChange {
+// change is an edit with the connections that it touches, of those that the service's servers
+// have, where next comes after it.
+func change(e *site.Edit, about []dataplane.ServerStatus, next *site.State) api.PlannedChange {
 	s := subjectOf(e)
-	c := api.PlannedChange{Op: planOps()[e.Op], Service: director.WireKey(s.service).String(), Text: describe(e)}
-	now, _ := p.service(s.service)
+	c := api.PlannedChange{Op: string(planOp(e.Op)), Service: director.WireKey(s.service).String(), Text: describe(e)}
 	if e.Op == site.AddService {
 		return c
 	}
-	about := now.Servers
 	if s.server != (frame.Addr{}) {
 		c.Server = api.HostPort(s.server.IP(), s.port)
 		at := slices.IndexFunc(about, func(r dataplane.ServerStatus) bool { return r.Config.Addr == s.server && r.Config.Port == s.port })
@@ -127,16 +128,27 @@ func has(service *site.Service, s subject) bool {
 	return service != nil && slices.ContainsFunc(service.Servers, func(r site.Server) bool { return r.Config.Addr == s.server && r.Config.Port == s.port })
 }
 
-// planOps are the words of edits in a plan: those of the API.
-func planOps() map[site.Op]string {
-	return map[site.Op]string{site.AddService: string(api.AddService), site.EditService: string(api.EditService), site.DelService: string(api.DelService),
-		site.AddServer: string(api.AddServer), site.EditServer: string(api.EditServer), site.DelServer: string(api.DelServer)}
+// planOp is the word of an edit in a plan: that of the API.
+func planOp(op site.Op) api.EditOp {
+	switch op {
+	case site.AddService:
+		return api.AddService
+	case site.EditService:
+		return api.EditService
+	case site.DelService:
+		return api.DelService
+	case site.AddServer:
+		return api.AddServer
+	case site.EditServer:
+		return api.EditServer
+	}
+	return api.DelServer
 }
 
 // settings are the changes of services whose place in the table stays as it is: of
 // checks, programs, quorum and the like, which touch no connection. The services that
 // the table's changes have touched are left out.
-func settings(old, new *keepalived.Config, touched map[dataplane.ServiceKey]bool) []api.PlannedChange {
+func settings(old, new *keepalived.Config, touched map[dataplane.ServiceKey]dataplane.ServiceStatus) []api.PlannedChange {
 	const op = "settings"
 	var all []api.PlannedChange
 	if !reflect.DeepEqual(old.Global, new.Global) {
@@ -148,7 +160,8 @@ func settings(old, new *keepalived.Config, touched map[dataplane.ServiceKey]bool
 	}
 	for _, vs := range new.VirtualServers {
 		k := site.KeyOf(vs)
-		if before := was[k]; touched[k] || before != nil && vs.Equal(before) {
+		_, isTouched := touched[k]
+		if before := was[k]; isTouched || before != nil && vs.Equal(before) {
 			continue
 		}
 		name := director.WireKey(k).String()
