@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Global         Global
 	VirtualServers []*VirtualServer // in the order of the file
+	VRRP           VRRP
 }
 
 // Global is the content of global_defs.
