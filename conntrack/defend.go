@@ -39,14 +39,14 @@ func (t *Table) Defend(now int64, rnd func() uint64) int {
 // useless decides about one entry.
 func (t *Table) useless(e *Entry, at uint32, rnd func() uint64) bool {
 	if e.Template() {
-		return *e.controlled() == 0 && e.state != Assured
+		return *e.controlled() == 0 && e.State() != Assured
 	}
 	switch {
-	case e.proto() == frame.ProtoTCP && (e.state == SynRecv || e.state == SynAck):
+	case e.proto() == frame.ProtoTCP && (e.State() == SynRecv || e.State() == SynAck):
 		return true
-	case e.proto() == frame.ProtoTCP && e.state != Established:
+	case e.proto() == frame.ProtoTCP && e.State() != Established:
 		return false
-	case e.proto() == frame.ProtoSCTP && e.state != SCTPEstablished:
+	case e.proto() == frame.ProtoSCTP && e.State() != SCTPEstablished:
 		return false
 	}
 	idle := int32(t.timeout(e)) - int32(e.expires-at)

@@ -2,6 +2,7 @@ package conntrack
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"lvsdr/dataplane/frame"
 )
@@ -12,16 +13,14 @@ type Entry struct {
 	// addrs is, of IPv4, the client's address in the lower and the virtual one
 	// in the upper half, both read little-endian; of IPv6, the index of the
 	// addresses in Table.pairs, and in the upper half a part of the hash.
-	addrs     uint64
-	ports     uint32 // client's in the lower half, virtual in the upper
-	kindProto uint16 // protocol in the lower half, kind in the upper
-	state     State
-	// overflow belongs to the line: in its first entry, it counts the entries
-	// that hash to this line or an earlier one but are stored after it. Look-ups
-	// stop where it is 0; it is at most maxProbe lines full.
-	overflow uint8
-	expires  uint32  // tick at which it ends
-	dest     DestRef // server it goes to
+	addrs uint64
+	ports uint32 // client's in the lower half, virtual in the upper
+	// word is the kind and the protocol (see kindProto) in its lower half, then the
+	// state, then the overflow. It is the last to be written when an entry is made,
+	// and the first when one goes: see publish.
+	word    uint32
+	expires uint32  // tick at which it ends
+	dest    DestRef // server it goes to
 	// ref is, of a connection, 1 + the slot of the template that made it, or
 	// 0; of a template, the number of its connections. See templateSlot and
 	// controlled.
@@ -31,9 +30,39 @@ type Entry struct {
 	aux uint32
 }
 
+const (
+	stateShift    = 16
+	overflowShift = 24
+	overflowUnit  = 1 << overflowShift
+	stateMask     = 0xff << stateShift
+)
+
+// kindProto is the protocol of e in the lower half, its kind in the upper.
+func (e *Entry) kindProto() uint16 { return uint16(e.word) }
+
+// overflow belongs to the line: in its first entry, it counts the entries that hash
+// to this line or an earlier one but are stored after it. Look-ups stop where it is
+// 0; it is at most maxProbe lines full.
+func (e *Entry) overflow() uint8 { return uint8(e.word >> overflowShift) }
+
+// setState makes s the state of e.
+func (e *Entry) setState(s State) { e.word = e.word&^stateMask | uint32(s)<<stateShift }
+
+// publish makes e an entry of that kind and protocol in state s. All else of it was
+// written before, and comes into memory before: a process that is killed in between
+// leaves a free entry.
+func (e *Entry) publish(kindProto uint16, s State) {
+	atomic.StoreUint32(&e.word, e.word>>overflowShift<<overflowShift|uint32(s)<<stateShift|uint32(kindProto))
+}
+
+// withdraw makes e a free entry, before anything else of it is written.
+func (e *Entry) withdraw() {
+	atomic.StoreUint32(&e.word, e.word>>overflowShift<<overflowShift)
+}
+
 // Key is the key that finds e; that of an invalid template finds nothing.
 func (t *Table) Key(e *Entry) Key {
-	if e.kindProto&v6 != 0 {
+	if e.kindProto()&v6 != 0 {
 		return e.key(&t.pairs[uint32(e.addrs)])
 	}
 	return e.key(nil)
@@ -42,7 +71,7 @@ func (t *Table) Key(e *Entry) Key {
 // key is the key of e, whose addresses are p if it is one of IPv6.
 func (e *Entry) key(p *Pair) Key {
 	k := Key{ClientPort: uint16(e.ports), VirtualPort: uint16(e.ports >> 16), Proto: e.proto(), Template: e.Template()}
-	if e.kindProto&v6 != 0 {
+	if e.kindProto()&v6 != 0 {
 		k.Client, k.Virtual = p[0], p[1]
 		return k
 	}
@@ -52,13 +81,13 @@ func (e *Entry) key(p *Pair) Key {
 	return k
 }
 
-func (e *Entry) proto() frame.Proto { return frame.Proto(e.kindProto) }
+func (e *Entry) proto() frame.Proto { return frame.Proto(e.word) }
 
 // kind is that of e, without v6.
-func (e *Entry) kind() uint16 { return e.kindProto & (kindMask &^ v6) }
+func (e *Entry) kind() uint16 { return uint16(e.word) & (kindMask &^ v6) }
 
 // become changes the kind of e.
-func (e *Entry) become(kind uint16) { e.kindProto = e.kindProto&(v6|protoMask) | kind }
+func (e *Entry) become(kind uint16) { e.word = e.word&^uint32(kindMask&^v6) | uint32(kind) }
 
 // Template reports whether e is a persistence template.
 func (e *Entry) Template() bool { return e.kind() == template || e.kind() == invalid }
@@ -70,7 +99,7 @@ func (e *Entry) Invalid() bool { return e.kind() == invalid }
 func (e *Entry) Dest() DestRef { return e.dest }
 
 // State is the state of e: of a template, None or Assured.
-func (e *Entry) State() State { return e.state }
+func (e *Entry) State() State { return State(e.word >> stateShift) }
 
 // Active reports whether e counts as an active connection of its server: a TCP
 // connection being opened or open. UDP never does.

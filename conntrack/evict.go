@@ -87,13 +87,13 @@ func (e *Entry) price(at uint32) int {
 	case e.expired(at):
 		return due
 	case e.Template():
-		if e.state == Assured {
+		if e.State() == Assured {
 			return dear
 		}
 		return cheap
 	case e.proto() == frame.ProtoUDP:
 		return fair
-	case e.proto() == frame.ProtoTCP && e.state == Established, e.proto() == frame.ProtoSCTP && e.state == SCTPEstablished:
+	case e.proto() == frame.ProtoTCP && e.State() == Established, e.proto() == frame.ProtoSCTP && e.State() == SCTPEstablished:
 		return dear
 	}
 	return cheap

@@ -41,7 +41,8 @@ func aTemplate(s State, conns uint32) maker {
 	return maker{key, func(c *clocked, k Key) *Entry {
 		e := c.insert(key(k), nil)
 		c.SetTimeout(e, time.Minute, c.now)
-		e.state, e.ref = s, conns
+		e.setState(s)
+		e.ref = conns
 		return e
 	}}
 }

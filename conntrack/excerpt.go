@@ -25,7 +25,9 @@ func FillExcerpt(tables, copies []*Table, keys []Key, now int64) {
 		}
 	}
 	for from, to := range x.made {
-		to.state, to.expires, to.aux, to.kindProto = from.state, from.expires, from.aux, from.kindProto
+		to.expires, to.aux = from.expires, from.aux
+		to.setState(from.State())
+		to.become(from.kind())
 		if from.Template() {
 			to.ref = from.ref // those of other keys count too
 		}

@@ -81,7 +81,7 @@ func (g *group) tell(event FlowEvent, slot uint32) {
 	}
 	f := &o.ring[o.next&uint64(len(o.ring)-1)]
 	f.Event, f.Slot, f.Entry = event, slot, *g.at(slot)
-	if f.Entry.overflow = 0; f.Entry.kindProto&v6 != 0 {
+	if f.Entry.word &^= 0xff << overflowShift; f.Entry.kindProto()&v6 != 0 {
 		f.pair = t.pairs[uint32(f.Entry.addrs)]
 	}
 	o.next++

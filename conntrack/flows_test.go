@@ -21,7 +21,7 @@ type gist struct {
 }
 
 func gistOf(k Key, e *Entry) gist {
-	g := gist{key: k, kind: e.kind(), state: e.state, dest: e.dest}
+	g := gist{key: k, kind: e.kind(), state: e.State(), dest: e.dest}
 	switch {
 	case e.Template():
 		g.lifetime = *e.lifetime()

@@ -40,7 +40,7 @@ func (h hasher4) hash(addrs uint64, ports uint32, kindProto uint16) uint64 {
 // hashOf is the hash of the key of e. An IPv4 entry has all of its key in the form
 // that is hashed, but for what became of it.
 func (t *Table) hashOf(e *Entry) uint64 {
-	if e.kindProto&v6 != 0 {
+	if e.kindProto()&v6 != 0 {
 		k := t.Key(e)
 		return t.hash6(&k)
 	}

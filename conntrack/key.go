@@ -100,13 +100,13 @@ func (t *Table) matches(e *Entry, k *Key, id *ID) bool {
 	if id.kindProto&v6 == 0 {
 		return e.differs(id) == 0
 	}
-	return e.kindProto == id.kindProto && e.ports == id.ports &&
+	return e.kindProto() == id.kindProto && e.ports == id.ports &&
 		e.addrs>>32 == id.addrs>>32 && t.pairs[uint32(e.addrs)] == Pair{k.Client, k.Virtual}
 }
 
 // differs is 0 if e is the entry of id, of IPv4.
 func (e *Entry) differs(id *ID) uint64 {
-	return e.addrs ^ id.addrs | uint64(e.ports^id.ports) | uint64(e.kindProto^id.kindProto)
+	return e.addrs ^ id.addrs | uint64(e.ports^id.ports) | uint64(e.kindProto()^id.kindProto)
 }
 
 // tag is the part of hash h that an IPv6 entry keeps, so that another's

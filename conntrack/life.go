@@ -16,9 +16,9 @@ func (t *Table) timeout(e *Entry) uint32 {
 	case frame.ProtoUDP:
 		return t.udp
 	case frame.ProtoSCTP:
-		return t.sctp[e.state]
+		return t.sctp[e.State()]
 	}
-	return t.timeouts[e.state]
+	return t.timeouts[e.State()]
 }
 
 // Refresh restarts the timer of connection e for a packet at now, and counts
@@ -33,15 +33,15 @@ func (t *Table) Refresh(e *Entry, now int64) {
 // SetState moves connection e to s; a connection that gets established makes
 // its template an assured one. The timer is Refresh's.
 func (t *Table) SetState(e *Entry, s State) {
-	e.state = s
+	e.setState(s)
 	established := Established
 	if e.proto() == frame.ProtoSCTP {
 		established = SCTPEstablished
 	}
 	t.changed(e)
 	if s == established && e.Controlled() {
-		if by := t.group.at(e.templateSlot()); by.state != Assured {
-			by.state = Assured
+		if by := t.group.at(e.templateSlot()); by.State() != Assured {
+			by.setState(Assured)
 			t.group.tell(FlowChanged, e.templateSlot())
 		}
 	}

@@ -171,7 +171,7 @@ func (m *model) structure() error {
 	for i := range t.lines {
 		for j := range t.lines[i] {
 			e := &t.lines[i][j]
-			if j > 0 && e.overflow != 0 {
+			if j > 0 && e.overflow() != 0 {
 				return fmt.Errorf("line %d: overflow is in entry %d", i, j)
 			}
 			if e.kind() == free {
@@ -188,8 +188,8 @@ func (m *model) structure() error {
 		}
 	}
 	for i := range t.lines {
-		if int(t.lines[i][0].overflow) != past[i] {
-			return fmt.Errorf("line %d: overflow = %d, want %d", i, t.lines[i][0].overflow, past[i])
+		if int(t.lines[i][0].overflow()) != past[i] {
+			return fmt.Errorf("line %d: overflow = %d, want %d", i, t.lines[i][0].overflow(), past[i])
 		}
 	}
 	if !slices.Equal(used, t.used) {
@@ -332,7 +332,7 @@ func TestTableIsItsDefinition(t *testing.T) {
 				}
 				m.run(t, seed, r, keys, 500*(1+c.keys/300*2), c.mostPause)
 				for _, l := range m.table.lines {
-					chains = chains || l[0].overflow > 1
+					chains = chains || l[0].overflow() > 1
 				}
 				full = full || m.table.Evicted() > 0
 				udp = udp || m.lost[fair] > 0
@@ -518,7 +518,7 @@ func pairsAccountedFor(t *Table) error {
 	}
 	var fault error
 	t.All(func(e *Entry) bool {
-		if e.kindProto&v6 != 0 {
+		if e.kindProto()&v6 != 0 {
 			if o := owner[uint32(e.addrs)]; o != "" {
 				fault = fmt.Errorf("place %d is used, and also %s", uint32(e.addrs), o)
 			}

@@ -50,24 +50,24 @@ func (s State) String() string {
 // StateName is e's state as ipvsadm -Lc prints it.
 func (e *Entry) StateName() string {
 	switch {
-	case e.Template() && e.state == Assured:
+	case e.Template() && e.State() == Assured:
 		return "ASSURED"
 	case e.Template():
 		return None.String()
 	case e.proto() == frame.ProtoUDP:
 		return "UDP"
 	case e.proto() == frame.ProtoSCTP:
-		return sctpName(e.state)
+		return sctpName(e.State())
 	}
-	return e.state.String()
+	return e.State().String()
 }
 
 // active reports whether a connection in s counts as active.
 func (e *Entry) active() bool {
 	if e.proto() == frame.ProtoSCTP {
-		return e.state == SCTPEstablished
+		return e.State() == SCTPEstablished
 	}
-	switch e.state {
+	switch e.State() {
 	case Established, SynSent, SynRecv, SynAck:
 		return true
 	}

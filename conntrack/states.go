@@ -21,7 +21,7 @@ type StateCounts struct {
 // Count adds the entries of the chunk c, of Chunks.
 func (t *Table) Count(c int, to *StateCounts) {
 	t.Chunk(c, func(e *Entry) bool {
-		sort, state := sortOf(e), e.state&(1<<5-1)
+		sort, state := sortOf(e), e.State()&(1<<5-1)
 		to.entries[sort][state]++
 		if to.entries[sort][state] == 1 {
 			to.names[sort][state] = e.StateName()

@@ -183,7 +183,7 @@ func (t *Table) after(i int) int {
 // Touch brings the place of an entry with hash h on its way from memory, so
 // that a later Find does not wait for it. The result means nothing; it has to be
 // used for the load to be made.
-func (t *Table) Touch(h uint64) uint8 { return t.lines[t.home(h)][0].overflow }
+func (t *Table) Touch(h uint64) uint8 { return t.lines[t.home(h)][0].overflow() }
 
 // Peek returns the connection of id if its time is not up, and changes nothing;
 // else nil. For an IPv6 id, k is the key.
@@ -213,7 +213,7 @@ func (t *Table) search4(id *ID) *Entry {
 		if e := &l[j]; e.differs(id) == 0 {
 			return e
 		}
-		if l[0].overflow == 0 {
+		if l[0].overflow() == 0 {
 			return nil
 		}
 		i = t.after(i)
@@ -247,7 +247,7 @@ func (t *Table) search(id *ID, k *Key) int {
 				return i*perLine + j
 			}
 		}
-		if l[0].overflow == 0 {
+		if l[0].overflow() == 0 {
 			return -1
 		}
 		i = t.after(i)
@@ -275,17 +275,15 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 		return nil
 	}
 	for i := t.home(h); i != slot/perLine; i = t.after(i) {
-		t.lines[i][0].overflow++
+		t.lines[i][0].word += overflowUnit
 	}
 	e := t.at(slot)
 	id := idOf(k, h)
-	*e = Entry{
-		addrs: id.addrs, ports: id.ports, kindProto: id.kindProto,
-		overflow: e.overflow, dest: dest, ref: ref, expires: ticks(now) + newTimeout,
-	}
 	if id.kindProto&v6 != 0 {
-		e.addrs |= uint64(t.takePair(k))
+		id.addrs |= uint64(t.takePair(k))
 	}
+	e.addrs, e.ports, e.dest, e.ref, e.aux, e.expires = id.addrs, id.ports, dest, ref, 0, ticks(now)+newTimeout
+	e.publish(id.kindProto, None)
 	t.n++
 	t.used[slot/perLine/chunkLines]++
 	if t.outbox != nil {
@@ -306,7 +304,7 @@ func (g *group) at(slot uint32) *Entry { return &g.lines[slot/perLine][slot%perL
 // placeOf finds where e lives among the lines of t, through its hash: the line
 // is within maxProbe of its home; -1: not there.
 func (t *Table) placeOf(e *Entry) int {
-	if e.kindProto&v6 != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
+	if e.kindProto()&v6 != 0 && int(uint32(e.addrs)) >= len(t.pairs) {
 		return -1
 	}
 	i := t.home(t.hashOf(e))
@@ -341,16 +339,18 @@ func (t *Table) remove(slot int) {
 	if t.outbox != nil {
 		t.group.tell(FlowRemoved, uint32(t.first+slot))
 	}
-	if e.Controlled() {
-		*t.group.at(e.templateSlot()).controlled()--
+	by := t.Template(e)
+	home, isV6 := t.home(t.hashOf(e)), e.kindProto()&v6 != 0
+	e.withdraw()
+	if by != nil {
+		*by.controlled()--
 	}
-	for i := t.home(t.hashOf(e)); i != slot/perLine; i = t.after(i) {
-		t.lines[i][0].overflow--
+	for i := home; i != slot/perLine; i = t.after(i) {
+		t.lines[i][0].word -= overflowUnit
 	}
-	if e.kindProto&v6 != 0 {
+	if isV6 {
 		t.freePairOf(e)
 	}
-	*e = Entry{overflow: e.overflow}
 	t.n--
 	t.used[slot/perLine/chunkLines]--
 }

@@ -177,7 +177,7 @@ func TestWhoMakesRoom(t *testing.T) {
 	tmpl := c.find(connKey(78))
 	c.Remove(tmpl)
 	tmpl = c.insert(templateKey(), nil)
-	tmpl.state = Assured
+	tmpl.setState(Assured)
 	if e := c.Insert(&k, c.Hash(&k), 0, nil, 0); e != nil || c.find(templateKey()) != tmpl {
 		t.Error("an assured template made room")
 	}
