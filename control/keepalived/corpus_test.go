@@ -28,7 +28,7 @@ func TestCorpus(t *testing.T) {
 		"03-check-port-as-written":             {5, "real_server 198.51.100.31 8080 { TCP_CHECK { connect_port 9090", "port 8080 is used instead of 9090"},
 		"04-alpha-omega-with-argument":         {0, "alpha on ... omega ... 198.51.100.31 ... 198.51.100.32", `alpha: is on: "1" | omega: is on: "1"`},
 		"05-apostrophe-in-a-word":              {0, "router_id op's-lb ... 198.51.100.32", ""},
-		"06-apostrophes-around-a-word":         {0, "198.51.100.31 ... 198.51.100.32", "vrrp_instance: not used yet"},
+		"06-apostrophes-around-a-word":         {0, "vrrp_instance site { ... auth_pass 'sesam' ... 198.51.100.31 ... 198.51.100.32", ""},
 		"07-backslash-in-a-word":               {0, `router_id dc1\node2 ... 198.51.100.32`, ""},
 		"08-address-with-prefix-length":        {0, "virtual_server 198.51.100.10 8080 { ... real_server 198.51.100.31 8080 {", "the prefix length /32 of 198.51.100.10 is left out"},
 		"09-extra-words-on-a-line":             {0, "virtual_server 198.51.100.10 8080 { ... weight 4 ... weight 4", `"dev" and what follows | "//" and what follows`},

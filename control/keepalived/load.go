@@ -21,19 +21,20 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	}
 	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{},
 		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.Addr]bool{}, files: map[string]*trackFile{}}
-	r.vrrp = vrrp{instances: map[string]bool{}, routers: map[string]bool{}, grouped: map[string]bool{}, tracked: map[string]map[string]bool{},
+	r.vrrp = vrrp{instances: map[string]bool{}, routers: map[string]bool{}, grouped: map[string]*Node{}, tracked: map[string]map[string]bool{},
 		tracks: map[string][]use{}, weighs: map[string]bool{}}
 	r.global = Global{DRCheck: true, PersistenceDefault: opt.PersistenceDefault}
 	r.walk(definitionsFirst(nodes), r.root)
 	r.noteIdleGroups()
 	r.noteMarks()
 	r.reportNames()
+	routers := r.resolveVRRP(nodes)
 	r.reportCommand()
 	r.resolvePrograms()
 	for _, d := range r.late {
 		r.diags.put(d)
 	}
-	return &Config{Global: r.global, VirtualServers: r.services}, r.diags, nil
+	return &Config{Global: r.global, VirtualServers: r.services, VRRP: routers}, r.diags, nil
 }
 
 // A reader walks the tree along the grammar and collects what the words say.

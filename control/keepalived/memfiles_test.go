@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -76,6 +77,7 @@ func withoutPos(nodes []*Node) []*Node {
 
 // placeless removes the places from c.
 func placeless(c *Config) *Config {
+	withoutPlaces(reflect.ValueOf(&c.VRRP))
 	for i := range c.Global.Marks {
 		c.Global.Marks[i].Pos = Pos{}
 	}

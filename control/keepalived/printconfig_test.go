@@ -31,6 +31,7 @@ func printConfig(w io.Writer, c *Config) error {
 		l.addIf(s.Key != "", "key", s.Key)
 		nodes = append(nodes, &Node{Keyword: "SSL", Children: l, HasBlock: true})
 	}
+	nodes = append(nodes, c.VRRP.nodes()...)
 	named := map[string]bool{}
 	for _, v := range c.VirtualServers {
 		for _, r := range v.RealServers {

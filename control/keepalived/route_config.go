@@ -30,7 +30,7 @@ type Hop struct {
 	OnLink    bool
 }
 
-// RouteKind is what becomes of a packet, by the number that rtnetlink has for it.
+// RouteKind is the number that rtnetlink has for the fate of a packet.
 type RouteKind uint8
 
 // The kinds of routes; see rtnetlink(7).
@@ -62,7 +62,7 @@ type Rule struct {
 	Pos        Pos
 }
 
-// RuleAction is what a rule without a table does.
+// RuleAction is the effect of a rule.
 type RuleAction uint8
 
 // The actions, by the numbers of <linux/fib_rules.h>.

@@ -8,14 +8,14 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// VRRP is what a configuration says about VRRP, with inheritance and defaults resolved.
+// VRRP is the part of a configuration about virtual routers, with inheritance and defaults resolved.
 type VRRP struct {
 	Global    VRRPGlobal
 	Instances []*Instance     // in the order of the file
 	Groups    []*SyncGroup    // likewise; of two instances at least
 	Scripts   []*TrackScript  // those that can run
 	Processes []*TrackProcess // likewise
-	Files     []*TrackFile    // every track_file, of FILE_CHECK too
+	Files     []*TrackFile    // those that a Track names
 	// StaticAddresses, StaticRoutes and StaticRules are there in every role.
 	StaticAddresses []VirtualAddress
 	StaticRoutes    []Route
@@ -174,7 +174,7 @@ type VirtualAddress struct {
 	Pos               Pos
 }
 
-// TrackKind is what a Track looks at.
+// TrackKind is the kind of thing that a Track looks at.
 type TrackKind uint8
 
 // The kinds that are looked at.
@@ -205,7 +205,7 @@ func (k TrackKind) String() string {
 
 // A Track is something whose state counts for an instance or a group. Weight 0 puts it in fault while that is
 // down, a positive one is added to the priority while that is up, a negative one while it is down; Reverse has
-// up for down. Of a file the weight is a factor of its number.
+// up for down. For a file the weight is a factor of its number.
 type Track struct {
 	Kind    TrackKind
 	Name    string

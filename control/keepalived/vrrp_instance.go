@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// vrrp holds the names in the blocks of VRRP, which are not used, and the lines
-// that refer to them.
+// vrrp holds the names in the blocks of VRRP, the lines that refer to them, and what
+// is made of the blocks.
 type vrrp struct {
 	version   string // of global_defs; empty if it is absent
 	instances map[string]bool
-	routers   map[string]bool // virtual router ID, interface and family
-	grouped   map[string]bool // instances that are in a vrrp_sync_group
+	routers   map[string]bool  // virtual router ID, interface and family
+	grouped   map[string]*Node // the vrrp_sync_group of each instance that is in one
 	// tracked are the names that vrrp_script, track_file and bfd_instance define, by
 	// the word that refers to them.
 	tracked map[string]map[string]bool
@@ -24,6 +24,8 @@ type vrrp struct {
 	// its priority may change. weighs are the vrrp_scripts with a weight.
 	tracks map[string][]use
 	weighs map[string]bool
+	drafts []instanceDraft
+	made   VRRP
 }
 
 // A use is a line that refers to a name.
@@ -76,23 +78,29 @@ func (r *reader) endInstance(n *Node) {
 		r.add(n, Warning, "has no virtual_router_id, and keepalived leaves the block out")
 		return
 	}
+	bad := false
 	if len(n.Args) > 1 {
+		bad = true
 		r.add(n, Warning, "has %d names, and keepalived leaves the block out", len(n.Args))
 	}
 	if n.value("interface") == "" && len(n.all("vrf")) == 0 {
+		bad = true
 		r.add(n, Warning, "has no interface, and keepalived leaves the block out")
 	}
 	name := n.Args[0]
 	if r.vrrp.instances[name] {
+		bad = true
 		r.add(n, Warning, "%s is defined already, and keepalived leaves the second out", name)
 	}
 	r.vrrp.instances[name] = true
 	is6, any := r.checkFamily(n)
 	if !any {
 		r.add(n, Warning, "%s has no address that keepalived can take", name)
+		bad = bad || len(n.all("no_virtual_ipaddress")) == 0
 	}
 	router := fmt.Sprint(n.value("virtual_router_id"), " ", n.value("interface"), " ", is6)
 	if r.vrrp.routers[router] {
+		bad = true
 		r.add(n, Warning, "has the virtual_router_id of another instance on %s", n.value("interface"))
 	}
 	r.vrrp.routers[router] = true
@@ -110,6 +118,9 @@ func (r *reader) endInstance(n *Node) {
 	r.checkPreemption(n)
 	r.checkUnicast(n)
 	r.checkVersion(n, is6)
+	if !bad && n.good("virtual_router_id", numbers(1, 255)) != nil && n.text("interface") != "" {
+		r.vrrp.drafts = append(r.vrrp.drafts, instanceDraft{n, is6})
+	}
 }
 
 // checkFamily reports addresses that are not of n's family; any says that there
@@ -207,11 +218,13 @@ func (r *reader) checkVersion(n *Node, is6 bool) {
 	}
 }
 
+// maxPassword is how many bytes of a password an advert has.
+const maxPassword = 8
+
 // isPassword tests auth_pass, of which keepalived takes eight characters.
 func isPassword(args []string) error {
-	const longest = 8
-	if len(args[0]) > longest {
-		return fmt.Errorf("is longer than %d characters", longest)
+	if len(args[0]) > maxPassword {
+		return fmt.Errorf("is longer than %d characters", maxPassword)
 	}
 	return nil
 }
@@ -257,11 +270,11 @@ func (r *reader) reportSyncGroup(g *Node) {
 			case !r.vrrp.instances[name]:
 				r.add(line, Warning, "there is no vrrp_instance %s", name)
 				continue
-			case r.vrrp.grouped[name]:
+			case r.vrrp.grouped[name] != nil:
 				r.add(line, Warning, "%s is in a vrrp_sync_group already", name)
 				continue
 			}
-			r.vrrp.grouped[name] = true
+			r.vrrp.grouped[name] = g
 			members++
 		}
 	}

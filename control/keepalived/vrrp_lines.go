@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The lines of data blocks that are not used: addresses, peers and what is
+// The lines of data blocks: addresses, peers and what is
 // tracked. keepalived leaves out a line that it does not understand.
 
 // lineBlocks makes words that open blocks of such lines; line judges one.
@@ -163,12 +163,10 @@ func tracked(most int64, reverse bool) valueTest {
 
 // trackBlocks are the blocks of what an instance or a group of them tracks.
 func trackBlocks() []word {
-	const most = 253
-	return slices.Concat(
-		lineBlocks("track_interface", lineTest(tracked(most, true))),
-		lineBlocks("track_script", lineTest(tracked(most, true))),
-		lineBlocks("track_file", lineTest(tracked(most+1, true))),
-		lineBlocks("track_process", lineTest(tracked(most+1, true))),
-		lineBlocks("track_bfd", lineTest(tracked(most, true))),
-	)
+	return append(inUse(slices.Concat(
+		lineBlocks("track_interface", lineTest(tracked(maxTrackWeight, true))),
+		lineBlocks("track_script", lineTest(tracked(maxTrackWeight, true))),
+		lineBlocks("track_file", lineTest(tracked(maxTrackWeight+1, true))),
+		lineBlocks("track_process", lineTest(tracked(maxTrackWeight+1, true))),
+	)), lineBlocks("track_bfd", lineTest(tracked(maxTrackWeight, true)))...)
 }

@@ -81,6 +81,7 @@ func (r *reader) endTrackFile(n *Node) {
 	}
 	defines("track_file")(r, n)
 	r.files[r.file.name] = r.file
+	r.vrrp.made.Files = append(r.vrrp.made.Files, &TrackFile{Name: r.file.name, File: r.file.ask, Pos: n.Pos})
 }
 
 // fileChecker is FILE_CHECK.

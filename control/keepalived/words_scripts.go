@@ -23,9 +23,9 @@ type security struct {
 func vrrpCommands(list string) []word { return commandWords(list, (*reader).setVRRPCommand) }
 
 func commandWords(list string, set func(*reader, *Node)) []word {
-	ws := names(later, list)
+	ws := names(used, list)
 	for i := range ws {
-		ws[i].set = set
+		ws[i].set, ws[i].text = set, true
 	}
 	return ws
 }
@@ -33,7 +33,7 @@ func commandWords(list string, set func(*reader, *Node)) []word {
 // globalCommands are the words about commands in global_defs.
 func globalCommands() []word {
 	return slices.Concat(
-		commandWords("startup_script shutdown_script", (*reader).setStartCommand),
+		notYet(commandWords("startup_script shutdown_script", (*reader).setStartCommand)),
 		commandWords("vrrp_notify_fifo_script", needsText((*reader).setVRRPCommand)),
 		[]word{{name: "script_user", max: anyArgs, text: true, set: func(r *reader, n *Node) {
 			r.checkUser(n)
@@ -142,6 +142,9 @@ func (r *reader) endTrackScript(n *Node) {
 		return
 	}
 	defines("track_script")(r, n)
+	if r.isThere(script) {
+		r.addScript(n)
+	}
 }
 
 // reportCommand reports that a command runs without the protection that the word

@@ -1,6 +1,6 @@
 package vrrp
 
-// A Role is what an instance, or a group of instances, is now.
+// A Role is the part that an instance, or a group of instances, plays.
 type Role uint8
 
 // The roles. Only a Master has the addresses.

@@ -92,7 +92,7 @@ type Track struct {
 	Factor  bool // a track_file
 }
 
-// Tracked is what a tracker says now. A tracker that has said nothing yet is up.
+// Tracked is the news of a tracker. A tracker that has said nothing yet is up.
 type Tracked struct {
 	Tracker
 	Up    bool
