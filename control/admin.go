@@ -58,7 +58,7 @@ func (a *admin) Edit(ctx context.Context, edits []api.Edit) ([]error, error) {
 		if err := flush(); err != nil {
 			return nil, err
 		}
-		if err := a.other(ctx, edits[i:i+1], refused[i:i+1]); err != nil {
+		if err := a.other(ctx, &edits[i], &refused[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -66,15 +66,43 @@ func (a *admin) Edit(ctx context.Context, edits []api.Edit) ([]error, error) {
 }
 
 // other makes an edit that is not one of the table.
-func (a *admin) other(ctx context.Context, edits []api.Edit, refused []error) error {
-	if t := edits[0].Timeouts; edits[0].Op == api.SetTimeouts {
-		errs, err := a.loop.ask(ctx, editRequest{event: site.TimeoutsSet{Timeouts: site.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}}})
-		copy(refused, errs)
-		return err
+func (a *admin) other(ctx context.Context, e *api.Edit, refused *error) error {
+	event, err := eventOf(e)
+	if err != nil {
+		*refused = err
+		return nil
 	}
-	errs, err := a.Director.Edit(ctx, edits)
-	copy(refused, errs)
+	var errs []error
+	if event != nil {
+		errs, err = a.loop.ask(ctx, editRequest{event: event})
+	} else {
+		errs, err = a.Director.Edit(ctx, []api.Edit{*e})
+	}
+	if err == nil {
+		*refused = director.Refusal(errs[0])
+	}
 	return err
+}
+
+// eventOf is the event of an edit that is not one of the table; nil: it is no event, but
+// for the engine alone.
+func eventOf(e *api.Edit) (site.Event, error) {
+	switch t := e.Timeouts; e.Op {
+	case api.SetTimeouts:
+		return site.TimeoutsSet{Timeouts: site.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}}, nil
+	case api.StartDaemon:
+		role, c, err := director.DaemonConfig(&e.Daemon)
+		return site.DaemonStarted{Role: role, Config: c}, err
+	case api.StopDaemon:
+		role, _, err := director.DaemonConfig(&e.Daemon)
+		return site.DaemonStopped{Role: role}, err
+	}
+	return nil, nil
+}
+
+// Daemons implements api.Admin: they are those of the State.
+func (a *admin) Daemons(context.Context) ([]api.Daemon, error) {
+	return director.WireDaemons(a.loop.view.Load().State.Daemons()), nil
 }
 
 // tableEdit is an edit of the table; false: e is another one.

@@ -43,7 +43,7 @@ type converger struct {
 	now    func() time.Duration
 	links  check.Links // of the checks
 
-	engine, guard, nics, targets, routes, checks, redirect, vips part
+	engine, guard, nics, targets, routes, checks, redirect, vips, sync part
 
 	table      *site.Table            // what the engine has
 	refused    map[subject]error      // edits the engine refuses
@@ -79,6 +79,7 @@ func (c *converger) parts() map[*part]string {
 	return map[*part]string{
 		&c.engine: "director", &c.guard: "shield", &c.nics: "interfaces", &c.targets: "ARP for real servers",
 		&c.routes: "routes of checks", &c.checks: "health checks", &c.redirect: "clients on this host", &c.vips: "ARP for VIPs",
+		&c.sync: "connection sync",
 	}
 }
 
@@ -88,6 +89,7 @@ func (c *converger) note(ch *site.Changes) {
 	for p, changed := range map[*part]bool{
 		&c.engine: len(ch.Edits) > 0 || ch.Own, &c.guard: ch.Guards, &c.nics: ch.NICs || ch.Guards, &c.targets: ch.Targets,
 		&c.routes: ch.Checks, &c.checks: ch.Checks, &c.redirect: ch.Local || ch.NICs, &c.vips: ch.VIPs || ch.NICs || ch.Guards,
+		&c.sync: ch.Sync,
 	} {
 		if changed {
 			p.want()
@@ -110,6 +112,14 @@ func (c *converger) converge(s *site.State, ch *site.Changes) {
 	c.setRedirect()
 	c.announce(s)
 	c.lowerGuards(s)
+	c.setSync(s)
+}
+
+// setSync has the daemons of connection sync run that s wishes.
+func (c *converger) setSync(s *site.State) {
+	if c.actors.Sync != nil && c.sync.ready(c.now()) {
+		c.sync.done(c.actors.Sync.Set(s.Sync()), c.now())
+	}
 }
 
 // checkGuards has the guards looked after: somebody may have removed some.

@@ -37,7 +37,7 @@ type Op struct {
 	Source   json.RawMessage `json:"source,omitempty"`
 	Frames   json.RawMessage `json:"frames,omitempty"`
 	Forward  bool            `json:"forward,omitempty"` // the director routes; without meaning for Direct Routing
-	Sync     bool            `json:"sync,omitempty"`    // there is a sync network; there is no sync daemon yet
+	Sync     bool            `json:"sync,omitempty"`    // there is a network for connection sync, at the interface s0
 
 	// sysctl, timeouts, sleep
 	Key    string `json:"key,omitempty"`

@@ -76,6 +76,7 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	}
 	p := &player{d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
 	p.director = director.New(d, func() int64 { return p.now })
+	p.director.Devices = syncNetwork(ops[0])
 	p.adm = ipvsadm.Interpreter{Admin: through(p.director), Name: "/sbin/ipvsadm"}
 	p.named = p.adm
 	p.named.Names = machineNames()
@@ -91,6 +92,17 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 		}
 	}
 	return nil
+}
+
+// syncNetwork are the interfaces for daemons of connection sync: s0, where a scenario has
+// it.
+func syncNetwork(header *Op) func(name string) (mtu int) {
+	return func(name string) int {
+		if header.Sync && name == "s0" {
+			return 1500
+		}
+		return 0
+	}
 }
 
 // An OpError is an operation that cannot be played.

@@ -14,16 +14,27 @@ import (
 	"lvsdr/control/ipvsadm"
 )
 
-// everywhere is the network of a host on whose one link all addresses are.
+// recordedLink is the link of everywhere: the machine of the recordings has no eth0.
+const recordedLink = "lan0"
+
+// everywhere is the network of a host on whose one link all addresses are. It also has
+// the interface s0, for sync daemons.
 func everywhere(t *testing.T) *network {
 	t.Helper()
 	h, peer := netns.NewTestHost(t, "director", netns.HostConfig{IPv6: true}), netns.NewTestHost(t, "peer", netns.HostConfig{IPv6: true})
-	at := netns.Cable{Addrs: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8:ffff::1/64")}}
+	at := netns.Cable{Ifname: recordedLink, Addrs: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8:ffff::1/64")}}
 	if err := netns.Lay(t.Context(), h, at, peer, netns.Cable{}); err != nil {
 		t.Fatal(err)
 	}
-	link, err := h.Netlink().LinkByName(netlab.Ifname)
+	link, err := h.Netlink().LinkByName(recordedLink)
 	if err != nil {
+		t.Fatal(err)
+	}
+	s0 := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "s0", MTU: 1500}, PeerName: "s1"}
+	if err := h.Netlink().LinkAdd(s0); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Netlink().LinkSetUp(s0); err != nil {
 		t.Fatal(err)
 	}
 	for _, all := range []string{"0.0.0.0/0", "::/0"} {
@@ -36,15 +47,15 @@ func everywhere(t *testing.T) *network {
 
 // The recorded sessions of ipvsadm, through the control socket of a director that
 // runs without a file: exit code and text are those of the kernel, but for what
-// needs other methods than Direct Routing, the sync daemon, packets, or a director
-// that is its own real server.
+// needs other methods than Direct Routing, packets, or a director that is its own real
+// server.
 func TestRecordedSessionsOnARunningDirector(t *testing.T) {
 	t.Parallel()
 	sessions, err := sessiontest.Sessions("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := launchWith(t, everywhere(t), shortDir(t), "--no-config", "--interface", netlab.Ifname)
+	p := launchWith(t, everywhere(t), shortDir(t), "--no-config", "--interface", recordedLink)
 	c := api.NewClient(p.socket)
 	defer c.Close()
 	anew := ipvsadm.Interpreter{Admin: c}

@@ -5,6 +5,7 @@ import (
 
 	"lvsdr/arp"
 	"lvsdr/control/check"
+	"lvsdr/control/connsync/daemon"
 	"lvsdr/control/drroute"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/localclient"
@@ -82,6 +83,14 @@ type Redirect interface {
 	Close() error
 }
 
+// A Sync shares connections with other directors; see syncnet.
+type Sync interface {
+	// Set starts and stops daemons. Its error is about those that could not be
+	// started; the others run.
+	Set(daemon.Wish) error
+	Close() error
+}
+
 // A Host is where the director runs; see hostnet.
 type Host interface {
 	Read() (site.Host, error)
@@ -107,4 +116,5 @@ type All struct {
 	Redirect Redirect // nil: clients on this host are not served
 	Host     Host
 	Notifier Notifier // nil: no program is told
+	Sync     Sync     // nil: connections are not shared
 }

@@ -23,6 +23,9 @@ func (a *All) Close(keep bool) error {
 	if a.ARP != nil {
 		end("the announcements", a.ARP.SetVIPs(nil))
 	}
+	if a.Sync != nil {
+		end("connection sync", a.Sync.Close())
+	}
 	if a.Redirect != nil {
 		end("the way of clients on this host", a.Redirect.Close())
 	}

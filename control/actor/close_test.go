@@ -14,7 +14,7 @@ import (
 // What was promised last is taken back first, and one that fails keeps no other
 // from ending. The commands of notifications have time when all else is done.
 func TestTheEndTakesBackWhatWasPromisedLastFirst(t *testing.T) {
-	want := []string{"ARP.SetVIPs", "redirect.Close", "checks.Close", "interfaces.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
+	want := []string{"ARP.SetVIPs", "sync.Close", "redirect.Close", "checks.Close", "interfaces.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
 	for _, fails := range append([]string{""}, want...) {
 		f := actortest.New(nil)
 		f.Fail = func(call string) error {

@@ -33,6 +33,12 @@ func collect[T any](all iter.Seq2[T, error]) (out []T, err error) {
 	return out, nil
 }
 
+// everyDaemon has every field set somewhere.
+var everyDaemon = []api.Daemon{
+	{Role: api.SyncMaster, Interface: "s0", SyncID: 255, MaxLen: 65507, Group: addr("ff02::81"), Port: 65535, TTL: 255},
+	{Role: api.SyncBackup, Interface: "s1", Group: addr("224.0.0.81"), Port: 8848, TTL: 1},
+}
+
 // everyEdit has every field set somewhere.
 var everyEdit = []api.Edit{
 	{Op: api.AddService, Service: api.ServiceConfig{ServiceKey: api.ServiceKey{Protocol: "udp", Address: addr("fd00::1"), Port: 53}, Scheduler: "sh",
@@ -42,6 +48,7 @@ var everyEdit = []api.Edit{
 		Method: api.Masquerade, Weight: 1<<31 - 1, Upper: 10, Lower: 5}},
 	{Op: api.DelServer}, {Op: api.Zero}, {Op: api.Flush},
 	{Op: api.SetTimeouts, Timeouts: api.Timeouts{TCP: 1, TCPFin: 2, UDP: 3}},
+	{Op: api.StartDaemon, Daemon: everyDaemon[0]}, {Op: api.StopDaemon, Daemon: api.Daemon{Role: api.SyncBackup}},
 }
 
 func TestEditsArriveAsSentAndEachHasItsOwnRefusal(t *testing.T) {
@@ -58,7 +65,7 @@ func TestEditsArriveAsSentAndEachHasItsOwnRefusal(t *testing.T) {
 	for _, r := range refused {
 		texts = append(texts, fmt.Sprint(r))
 	}
-	want := "<nil>|Service already exists|add: Destination already exists|plain|<nil>|tunnelling is not supported|<nil>"
+	want := "<nil>|Service already exists|add: Destination already exists|plain|<nil>|tunnelling is not supported|<nil>|<nil>|<nil>"
 	if got := strings.Join(texts, "|"); got != want {
 		t.Errorf("refusals %s, want %s", got, want)
 	}
@@ -67,6 +74,15 @@ func TestEditsArriveAsSentAndEachHasItsOwnRefusal(t *testing.T) {
 	}
 	if errors.Is(refused[3], api.ErrServerExists) || errors.Is(refused[3], &api.Refusal{Text: "plain"}) {
 		t.Errorf("an error without a code is like others: %#v", refused[3])
+	}
+}
+
+func TestDaemonsArriveAsTheyRun(t *testing.T) {
+	for _, want := range [][]api.Daemon{{}, everyDaemon} {
+		got, err := client(t, serve(t, api.Backend{Admin: &admin{daemons: want}})).Daemons(t.Context())
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
 	}
 }
 

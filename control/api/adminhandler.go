@@ -89,6 +89,14 @@ func (h adminHandler) timeouts(w http.ResponseWriter, r *http.Request) {
 	answer(w, t, err)
 }
 
+func (h adminHandler) daemons(w http.ResponseWriter, r *http.Request) {
+	all, err := h.admin.Daemons(r.Context())
+	if all == nil {
+		all = []Daemon{}
+	}
+	answer(w, all, err)
+}
+
 // streamAll writes values, a line each. After an error in their midst the answer
 // breaks off, so that the client does not take it for the whole.
 func streamAll[T any](w http.ResponseWriter, all iter.Seq2[T, error]) {

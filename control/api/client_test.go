@@ -120,6 +120,8 @@ func TestWhatIsNotAnsweredSaysWhy(t *testing.T) {
 		{"a number out of range", `snaplen "-1": not a number from 0 to 131072`, nil, second(full.Trace(t.Context(), api.TraceQuestion{SnapLen: -1}))},
 		{"a refused reload", "line 7: no such word", nil, second(full.Reload(t.Context()))},
 		{"edits that fail as a whole", errBroken.Error(), nil, second(full.Edit(t.Context(), []api.Edit{{Op: api.Flush}}))},
+		{"daemons", errBroken.Error(), nil, second(full.Daemons(t.Context()))},
+		{"daemons of a director without them", "/v1/daemons is not supported", api.ErrUnsupported, second(none.Daemons(t.Context()))},
 		{"timeouts", errBroken.Error(), nil, second(full.Timeouts(t.Context()))},
 		{"a service that is not there", "No such service", api.ErrNoService, second(collect(full.Services(t.Context(), api.ServiceKey{FWMark: 1})))},
 		{"an older director", "does not know /v1/sticky: it is older", nil, second(old.Persistence(t.Context(), q))},

@@ -24,6 +24,9 @@ const (
 	UndrainServer EditOp = "undrain-server"
 	Zero          EditOp = "zero" // the counters of a service; without a key of all
 	SetTimeouts   EditOp = "set-timeouts"
+	// A daemon is started as Daemon says, and stopped by its role.
+	StartDaemon EditOp = "start-daemon"
+	StopDaemon  EditOp = "stop-daemon"
 )
 
 // An Edit is a change of what the director does.
@@ -32,6 +35,7 @@ type Edit struct {
 	Service  ServiceConfig `json:"service,omitzero"`
 	Server   ServerConfig  `json:"server,omitzero"`
 	Timeouts Timeouts      `json:"timeouts,omitzero"`
+	Daemon   Daemon        `json:"daemon,omitzero"`
 }
 
 // Admin is the part of a director that ipvsadm uses. Its methods may be called from
@@ -54,4 +58,7 @@ type Admin interface {
 
 	// Timeouts are those in force.
 	Timeouts(ctx context.Context) (Timeouts, error)
+
+	// Daemons are the daemons of connection sync that run, the master first.
+	Daemons(ctx context.Context) ([]Daemon, error)
 }

@@ -57,7 +57,7 @@ func (u *unroutedWriter) Write(b []byte) (int, error) { return len(b), nil }
 func routes(b Backend, readers int) map[string]http.HandlerFunc {
 	all := map[string]http.HandlerFunc{
 		"GET /v1/status": nil, "GET /v1/explain": nil, "GET /v1/sticky": nil, "GET /v1/trace": nil, "GET /v1/events": nil,
-		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
+		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "GET /v1/daemons": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
 		"POST /v1/plan":        nil,
 		"GET /v1/openapi.yaml": description,
 	}
@@ -78,7 +78,7 @@ func routes(b Backend, readers int) map[string]http.HandlerFunc {
 	}
 	if b.Admin != nil {
 		h := adminHandler{b.Admin}
-		all["GET /v1/services"], all["GET /v1/connections"], all["GET /v1/timeouts"], all["POST /v1/edits"] = h.services, h.conns, h.timeouts, h.edit
+		all["GET /v1/services"], all["GET /v1/connections"], all["GET /v1/timeouts"], all["GET /v1/daemons"], all["POST /v1/edits"] = h.services, h.conns, h.timeouts, h.daemons, h.edit
 	}
 	if b.Planner != nil {
 		all["POST /v1/plan"] = answering(planHandler{b.Planner}.plan)
@@ -174,8 +174,8 @@ func statusOf(err error) int {
 		refusal *Refusal
 		code    int
 	}{
-		{ErrBusy, http.StatusConflict}, {ErrServiceExists, http.StatusConflict}, {ErrServerExists, http.StatusConflict},
-		{ErrNoService, http.StatusNotFound}, {ErrNoServer, http.StatusNotFound}, {ErrNotDefined, http.StatusNotFound},
+		{ErrBusy, http.StatusConflict}, {ErrServiceExists, http.StatusConflict}, {ErrServerExists, http.StatusConflict}, {ErrDaemonRuns, http.StatusConflict},
+		{ErrNoService, http.StatusNotFound}, {ErrNoServer, http.StatusNotFound}, {ErrNotDefined, http.StatusNotFound}, {ErrNoDaemon, http.StatusNotFound},
 		{ErrMemory, http.StatusInsufficientStorage}, {ErrStreams, http.StatusServiceUnavailable}, {ErrUnsupported, http.StatusNotImplemented}, {ErrUnavailable, http.StatusServiceUnavailable},
 	} {
 		if errors.Is(err, s.refusal) {

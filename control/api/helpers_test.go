@@ -115,7 +115,10 @@ type admin struct {
 	services []api.Service
 	broken   error // after the services and connections
 	conns    []api.Conn
+	daemons  []api.Daemon
 }
+
+func (a *admin) Daemons(context.Context) ([]api.Daemon, error) { return a.daemons, a.failure }
 
 func (a *admin) Edit(_ context.Context, edits []api.Edit) ([]error, error) {
 	a.heard = append(a.heard, edits...)

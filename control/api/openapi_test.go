@@ -40,7 +40,7 @@ func TestTheSchemasHaveTheMembersOfTheTypes(t *testing.T) {
 	s := spec(t)
 	types := map[string]any{
 		"Refusal": api.Refusal{}, "ServiceConfig": api.ServiceConfig{}, "ServerConfig": api.ServerConfig{}, "ServerSettings": api.ServerConfig{},
-		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
+		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Daemon": api.Daemon{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
 		"Service": api.Service{}, "Server": api.Server{}, "Check": api.Check{}, "Conn": api.Conn{}, "Event": api.Event{}, "Status": api.Status{},
 		"Table": api.Table{}, "Notifications": api.Notifications{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
 		"ServicePersistence": api.ServicePersistence{}, "TraceLine": api.TraceLine{},
@@ -108,7 +108,7 @@ func described(t *testing.T) api.Backend {
 	close(lines.lines)
 	st := viewer{Services: []api.Service{service, bare}, Version: "1", ConfigErr: "e", Reasons: map[string]uint64{"hit": 1}, Verdicts: map[string]string{"hit": "forward"},
 		Ports: map[string]api.PortStats{"eth0": {Received: 1}}, ARP: map[string]uint64{"a": 1}, Problems: []string{"p"}}
-	return api.Backend{Viewer: &st, Admin: &admin{services: st.Services, conns: []api.Conn{conn, {}}}, Reloader: reloader{done: &api.Reloaded{Changes: []string{"c"}}},
+	return api.Backend{Viewer: &st, Admin: &admin{services: st.Services, conns: []api.Conn{conn, {}}, daemons: everyDaemon}, Reloader: reloader{done: &api.Reloaded{Changes: []string{"c"}}},
 		Planner: planner{plan: &api.Plan{Connections: 2, Ended: 1, Problems: []string{"p"},
 			Changes: []api.PlannedChange{{Op: "del-server", Service: "s", Server: "r", Text: "t", Connections: 2, Templates: 1, Ends: true}}}},
 		Inspector: inspector{
@@ -149,6 +149,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{full, "GET /v1/connections", "", 200, false},
 		{full, "GET /v1/connections?client=x", "", 400, false},
 		{full, "GET /v1/timeouts", "", 200, false},
+		{full, "GET /v1/daemons", "", 200, false},
+		{broken, "GET /v1/daemons", "", 400, false},
+		{full, "POST /v1/edits", `[{"op":"start-daemon","daemon":{"role":"master","interface":"eth0","sync_id":7}},{"op":"stop-daemon","daemon":{"role":"backup"}}]`, 200, false},
+		{full, "POST /v1/edits", `[{"op":"start-daemon","daemon":{"role":"both"}}]`, 200, true},
 		{full, "PUT /v1/timeouts", `{"tcp":9}`, 200, false},
 		{broken, "PUT /v1/timeouts", `{"tcp":9}`, 503, false},
 		{full, "POST /v1/edits", `[{"op":"flush"},{"op":"zero"}]`, 200, false},

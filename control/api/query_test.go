@@ -154,7 +154,7 @@ func TestRefusalsKeepTheirCodeOnTheWire(t *testing.T) {
 		{errors.New("what"), &Refusal{Text: "what"}},
 		{ErrNoService, ErrNoService},
 		{fmt.Errorf("service 3: %w", ErrNoService), &Refusal{"no-service", "service 3: No such service"}},
-		{Unsupported("the sync daemon"), &Refusal{"unsupported", "the sync daemon is not supported"}},
+		{Unsupported("the trick"), &Refusal{"unsupported", "the trick is not supported"}},
 	} {
 		got := refusalOf(c.err)
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
@@ -187,7 +187,7 @@ func TestEachRequestNeedsItsPart(t *testing.T) {
 		}
 		n++
 	}
-	if n != 21 {
+	if n != 22 {
 		t.Errorf("%d requests", n)
 	}
 	for _, c := range []struct {

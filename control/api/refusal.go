@@ -30,6 +30,9 @@ var (
 	ErrMemory        = &Refusal{"memory", "Memory allocation problem"}
 	ErrAddress       = &Refusal{"address", "Invalid operation.  Possibly wrong module version, address not unicast, ..."}
 	ErrScheduler     = &Refusal{"scheduler", "Scheduler or persistence engine not found"}
+	ErrDaemonRuns    = &Refusal{"daemon-runs", "Daemon has already run"}
+	ErrNoDaemon      = &Refusal{"no-daemon", "No daemon is running"}
+	ErrNoDevice      = &Refusal{"no-device", "No such device"}
 )
 
 // ErrBusy says that the request is for one client at a time, and another client has it.

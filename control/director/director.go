@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"lvsdr/conntrack"
 	"lvsdr/control/api"
+	"lvsdr/control/connsync/daemon"
 	"lvsdr/dataplane"
 )
 
@@ -20,6 +22,11 @@ type Director struct {
 	engine *dataplane.Director
 	now    func() int64
 	sums   estimator
+
+	// Devices is the MTU of an interface, for daemons of connection sync that are
+	// started; 0: there is none of this name. nil: there are no interfaces.
+	Devices func(name string) (mtu int)
+	daemons atomic.Pointer[daemon.Set]
 }
 
 var _ api.Admin = (*Director)(nil)
@@ -62,6 +69,8 @@ func (d *Director) direct(e *api.Edit) func() error {
 		return d.flush
 	case api.SetTimeouts:
 		return func() error { return d.setTimeouts(e.Timeouts) }
+	case api.StartDaemon, api.StopDaemon:
+		return func() error { return d.editDaemon(e) }
 	case api.Zero:
 		return func() error { return d.zero(e.Service.ServiceKey) }
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lvsdr/control/api"
+	"lvsdr/control/connsync/daemon"
 	"lvsdr/dataplane"
 )
 
@@ -21,7 +22,8 @@ func Refusal(err error) error {
 		{dataplane.ErrNotDefined, api.ErrNotDefined}, {dataplane.ErrServerExists, api.ErrServerExists},
 		{dataplane.ErrNoServer, api.ErrNoServer}, {dataplane.ErrThresholds, api.ErrRange},
 		{dataplane.ErrTooManyServers, api.ErrMemory}, {dataplane.ErrAddress, api.ErrAddress},
-		{dataplane.ErrScheduler, api.ErrScheduler},
+		{dataplane.ErrScheduler, api.ErrScheduler}, {daemon.ErrRuns, api.ErrDaemonRuns},
+		{daemon.ErrNone, api.ErrNoDaemon}, {daemon.ErrNoDevice, api.ErrNoDevice},
 	} {
 		if errors.Is(err, r.engine) {
 			return r.wire

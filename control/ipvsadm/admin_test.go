@@ -36,6 +36,8 @@ func (a *admin) Conns(context.Context) iter.Seq2[api.Conn, error] { return behin
 
 func (a *admin) Timeouts(context.Context) (api.Timeouts, error) { return api.Timeouts{}, a.fail }
 
+func (a *admin) Daemons(context.Context) ([]api.Daemon, error) { return nil, a.fail }
+
 // behind are values, and an error behind them if there is one.
 func behind[T any](all []T, err error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -53,12 +55,12 @@ func behind[T any](all []T, err error) iter.Seq2[T, error] {
 func TestADirectorThatFailsEndsEachCommand(t *testing.T) {
 	gone := errors.New("no director answers at /run/lvsdr.sock")
 	i := &ipvsadm.Interpreter{Admin: &admin{fail: gone}}
-	for _, line := range []string{"", "-Ln", "-L -t 10.0.0.1:80", "-Lnc", "-L --timeout", "-S", "-A -t 10.0.0.1:80", "-C", "-Z", "--set 1 2 3", "-d -t 10.0.0.1:80 -r 10.2.0.1"} {
+	for _, line := range []string{"", "-Ln", "-L -t 10.0.0.1:80", "-Lnc", "-L --timeout", "-L --daemon", "--start-daemon master", "-S", "-A -t 10.0.0.1:80", "-C", "-Z", "--set 1 2 3", "-d -t 10.0.0.1:80 -r 10.2.0.1"} {
 		if r := run(i, line); r.Exit != ipvsadm.ExitRefused || r.Err != gone.Error()+"\n" || strings.Contains(r.Out, "10.0.0.1") {
 			t.Errorf("%q: exit code %d, %q, %q", line, r.Exit, r.Err, r.Out)
 		}
 	}
-	for _, line := range []string{"-h", "-v", "-L --daemon"} { // what needs no director
+	for _, line := range []string{"-h", "-v"} { // what needs no director
 		if r := run(i, line); r.Exit != 0 || r.Err != "" {
 			t.Errorf("%q: exit code %d, %q", line, r.Exit, r.Err)
 		}

@@ -13,7 +13,7 @@
 // Where it differs from ipvsadm on a kernel, on purpose:
 //
 //   - Servers of -i and -m are refused with exit code 255 until the director can
-//     reach them, and so is the sync daemon. There are no persistence engines.
+//     reach them. There are no persistence engines.
 //   - The order of what the kernel keeps in hash tables is our own: -L -c sorts,
 //     and --nosort lists services in the order of their keys. Servers are as in
 //     the kernel, newest first.

@@ -1,6 +1,13 @@
 package ipvsadm
 
-import "lvsdr/control/api"
+import (
+	"cmp"
+
+	"lvsdr/control/api"
+)
+
+// defaultInterface is that of a sync daemon for which none is given.
+const defaultInterface = "eth0"
 
 // edit is the edit that a legal request asks for; nil: it asks for none.
 func (q *request) edit() (*api.Edit, error) {
@@ -23,7 +30,11 @@ func (q *request) edit() (*api.Edit, error) {
 	case set:
 		e.Op, e.Timeouts = api.SetTimeouts, api.Timeouts{TCP: q.timeouts[0], TCPFin: q.timeouts[1], UDP: q.timeouts[2]}
 	case startDaemon, stopDaemon:
-		return nil, api.Unsupported("the sync daemon")
+		e.Op, e.Daemon = api.StopDaemon, api.Daemon{Role: q.daemon.Role}
+		if q.command == startDaemon {
+			e.Op, e.Daemon = api.StartDaemon, q.daemon
+			e.Daemon.Interface = cmp.Or(q.daemon.Interface, defaultInterface)
+		}
 	default:
 		return nil, nil
 	}

@@ -36,7 +36,7 @@ func (i *Interpreter) list(ctx context.Context, out *strings.Builder, q *request
 		}
 		return err
 	case q.given[daemon]:
-		return nil // there is none
+		return i.listDaemons(ctx, out)
 	}
 	services, err := i.services(ctx, q)
 	if err != nil {
@@ -56,6 +56,16 @@ func (i *Interpreter) list(ctx context.Context, out *strings.Builder, q *request
 		}
 	}
 	return nil
+}
+
+// listDaemons prints the daemons of connection sync that run.
+func (i *Interpreter) listDaemons(ctx context.Context, out *strings.Builder) error {
+	all, err := i.Admin.Daemons(ctx)
+	for _, d := range all {
+		fmt.Fprintf(out, "%s sync daemon (mcast=%s, syncid=%d, maxlen=%d, group=%s, port=%d, ttl=%d)\n",
+			d.Role, d.Interface, d.SyncID, d.MaxLen, d.Group, d.Port, d.TTL)
+	}
+	return err
 }
 
 // services are the services that a listing is of, with their servers; with

@@ -67,7 +67,7 @@ TCP  10.0.0.1:80 wrr
 FWM  17 IPv6                             0        0        0        0        0
 `,
 		"-Lc":         "IPVS connection entries\npro expire state       source             virtual            destination\n",
-		"-L --daemon": "",
+		"-L --daemon": "", // none was started
 	} {
 		if r := run(i, line); r.Exit != 0 || r.Err != "" {
 			t.Errorf("%s: exit code %d, %q", line, r.Exit, r.Err)

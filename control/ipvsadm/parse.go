@@ -17,6 +17,7 @@ type request struct {
 	flags     string // as given
 	server    api.ServerConfig
 	timeouts  [3]int
+	daemon    api.Daemon
 	leftovers []string // words that are no options
 }
 
@@ -104,7 +105,7 @@ func (q *request) readCommand(word string, w *words) (rest string, err error) {
 				value = w.take()
 			}
 			q.command = c.command
-			return "", daemonState(c.command, value)
+			return "", q.daemonState(value)
 		case len(word) > 1 && word[0] == '-' && strings.IndexByte(c.short, word[1]) >= 0:
 			if rest = word[2:]; !strings.HasPrefix(rest, "=") {
 				q.command = c.command

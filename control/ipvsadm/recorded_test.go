@@ -145,7 +145,7 @@ func TestOddCommandsAreAnsweredAsRecorded(t *testing.T) {
 	}
 }
 
-// The sessions, but for what needs packets or the sync daemon.
+// The sessions, but for what needs packets.
 func TestSessionsAreAnsweredAsRecorded(t *testing.T) {
 	files, err := filepath.Glob("testdata/sessions/*.jsonl")
 	if err != nil {
@@ -157,7 +157,7 @@ func TestSessionsAreAnsweredAsRecorded(t *testing.T) {
 		all += len(session)
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			commands += replay(t, session, func(c *recorded) bool {
-				return counts(file, c) || aboutDaemon(c)
+				return counts(file, c)
 			})
 		})
 	}
@@ -171,11 +171,4 @@ func TestSessionsAreAnsweredAsRecorded(t *testing.T) {
 func counts(file string, c *recorded) bool {
 	packets := slices.Contains([]string{"lists-connections.jsonl", "stats.jsonl", "names.jsonl"}, filepath.Base(file))
 	return packets && c.Exit == 0 && strings.HasPrefix(*c.Cmd, "-L")
-}
-
-// aboutDaemon reports whether a command has to do with a sync daemon that there
-// is, or was to be: there is none yet.
-func aboutDaemon(c *recorded) bool {
-	asked := strings.HasPrefix(*c.Cmd, "--start-daemon") || strings.HasPrefix(*c.Cmd, "--stop-daemon")
-	return asked && (c.Exit == 0 || c.Exit == 255 && !strings.HasPrefix(c.Stderr, "Try")) || strings.Contains(c.Stdout, "sync daemon")
 }

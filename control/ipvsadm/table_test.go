@@ -1,6 +1,7 @@
 package ipvsadm_test
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"net/netip"
@@ -16,9 +17,12 @@ import (
 type table struct {
 	services []api.Service
 	timeouts api.Timeouts
+	daemons  map[string]api.Daemon // by role
 }
 
-func newTable() *table { return &table{timeouts: api.Timeouts{TCP: 900, TCPFin: 120, UDP: 300}} }
+func newTable() *table {
+	return &table{timeouts: api.Timeouts{TCP: 900, TCPFin: 120, UDP: 300}, daemons: map[string]api.Daemon{}}
+}
 
 func (t *table) Edit(_ context.Context, edits []api.Edit) ([]error, error) {
 	refused := make([]error, len(edits))
@@ -39,6 +43,8 @@ func (t *table) edit(e *api.Edit) *api.Refusal {
 			return api.ErrNotDefined
 		}
 		return editServer(&t.services[at], e)
+	case api.StartDaemon, api.StopDaemon:
+		return t.editDaemon(e)
 	case api.Flush:
 		t.services = nil
 	case api.SetTimeouts:
@@ -120,6 +126,41 @@ func (t *table) Services(_ context.Context, keys ...api.ServiceKey) iter.Seq2[ap
 
 func (t *table) Conns(context.Context) iter.Seq2[api.Conn, error] {
 	return func(func(api.Conn, error) bool) {}
+}
+
+// editDaemon knows the interface s0 alone, and says in full how IPVS starts a daemon for
+// which only that is given.
+func (t *table) editDaemon(e *api.Edit) *api.Refusal {
+	d := e.Daemon
+	_, runs := t.daemons[d.Role]
+	switch {
+	case e.Op == api.StopDaemon && !runs:
+		return api.ErrNoDaemon
+	case e.Op == api.StopDaemon:
+		delete(t.daemons, d.Role)
+		return nil
+	case d.Interface != "s0":
+		return api.ErrNoDevice
+	case runs:
+		return api.ErrDaemonRuns
+	case !d.Group.IsValid():
+		d.Group = netip.MustParseAddr("224.0.0.81")
+	}
+	if d.MaxLen == 0 {
+		d.MaxLen = map[bool]int{true: 1472, false: 1452}[d.Group.Is4()]
+	}
+	d.Port, d.TTL = cmp.Or(d.Port, 8848), cmp.Or(d.TTL, 1)
+	t.daemons[d.Role] = d
+	return nil
+}
+
+func (t *table) Daemons(context.Context) (all []api.Daemon, _ error) {
+	for _, role := range []string{api.SyncMaster, api.SyncBackup} {
+		if d, ok := t.daemons[role]; ok {
+			all = append(all, d)
+		}
+	}
+	return all, nil
 }
 
 func (t *table) Timeouts(context.Context) (api.Timeouts, error) { return t.timeouts, nil }

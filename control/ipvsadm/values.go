@@ -22,8 +22,6 @@ func number(s string, least, most int64) (int, bool) {
 
 func badTimeout(s string) error { return misuse("invalid timeout value `" + s + "' specified") }
 
-func ignore(*request, string) error { return nil }
-
 func (q *request) tcpService(s string) error  { return q.serviceOf("tcp", s) }
 func (q *request) udpService(s string) error  { return q.serviceOf("udp", s) }
 func (q *request) sctpService(s string) error { return q.serviceOf("sctp", s) }
@@ -181,27 +179,53 @@ func (q *request) tunnelPort(s string) error {
 	return nil
 }
 
-// What follows is read in order to be refused for the right reason.
-
-func daemonState(c command, s string) error {
+// daemonState reads the role behind --start-daemon and --stop-daemon.
+func (q *request) daemonState(s string) error {
 	switch {
-	case s == "master" || s == "backup":
+	case s == api.SyncMaster || s == api.SyncBackup:
+		q.daemon.Role = s
 		return nil
-	case c == startDaemon:
+	case q.command == startDaemon:
 		return misuse("illegal start-daemon parameter specified")
 	}
 	return misuse("illegal start_daemon specified")
 }
 
-func (q *request) syncID(s string) error     { return ranged(s, 0, math.MaxUint8, "syncid") }
-func (q *request) syncMaxLen(s string) error { return ranged(s, 1, math.MaxUint16, "sync-maxlen") }
-func (q *request) mcastPort(s string) error  { return ranged(s, 1, math.MaxUint16, "mcast-port") }
-func (q *request) mcastTTL(s string) error   { return ranged(s, 1, math.MaxUint8, "mcast-ttl") }
+// maxName is how many bytes of an interface's name ipvsadm takes over; the kernel has no
+// longer names.
+const maxName = 15
 
-func ranged(s string, least, most int64, what string) error {
-	if _, ok := number(s, least, most); !ok {
-		return misuse("illegal " + what + " specified")
+func (q *request) mcastInterface(s string) error {
+	q.daemon.Interface = s[:min(len(s), maxName)]
+	return nil
+}
+
+func (q *request) syncID(s string) error {
+	return ranged(&q.daemon.SyncID, s, 0, math.MaxUint8, "syncid")
+}
+
+func (q *request) syncMaxLen(s string) error {
+	return ranged(&q.daemon.MaxLen, s, 1, math.MaxUint16, "sync-maxlen")
+}
+
+func (q *request) mcastPort(s string) error {
+	var n int
+	err := ranged(&n, s, 1, math.MaxUint16, "mcast-port")
+	q.daemon.Port = uint16(n)
+	return err
+}
+
+func (q *request) mcastTTL(s string) error {
+	return ranged(&q.daemon.TTL, s, 1, math.MaxUint8, "mcast-ttl")
+}
+
+// ranged reads a number from least to most.
+func ranged(to *int, s string, least, most int64, name string) error {
+	n, ok := number(s, least, most)
+	if !ok {
+		return misuse("illegal " + name + " specified")
 	}
+	*to = n
 	return nil
 }
 
@@ -213,5 +237,6 @@ func (q *request) mcastGroup(s string) error {
 	if !a.IsMulticast() {
 		return misuse("invalid IPv4 mcast-group `" + s + "'")
 	}
+	q.daemon.Group = a
 	return nil
 }

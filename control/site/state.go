@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"lvsdr/control/connsync/daemon"
 	"lvsdr/control/health"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/site/tree"
@@ -55,6 +56,7 @@ type State struct {
 	missing  int                             // places whose MAC address is not known
 	layout   uint64                          // changes with what is configured, not with health
 	timeouts Timeouts
+	daemons  daemon.Set     // of connection sync
 	links    map[int]string // why links of VIPs and servers are down, by index; never changed
 }
 

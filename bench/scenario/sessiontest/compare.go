@@ -64,7 +64,7 @@ func (o *others) compare(want, got *scenario.Op) (left bool, diff string) {
 	for line := range strings.Lines(text) {
 		left = o.note(strings.Fields(line)) || left
 	}
-	if left || aboutDaemon(&w) {
+	if left {
 		if w.Exit == exitUsage && w != g {
 			diff = fmt.Sprintf("%s: %+v, recorded %+v", w.Cmd, g, w)
 		}
@@ -120,11 +120,4 @@ var (
 // services and servers.
 func withoutCounts(text string) string {
 	return counts.ReplaceAllString(connection.ReplaceAllString(text, ""), "")
-}
-
-// aboutDaemon reports whether a command has to do with a sync daemon that there
-// is, or was to be.
-func aboutDaemon(s *scenario.Session) bool {
-	asked := strings.HasPrefix(s.Cmd, "--start-daemon") || strings.HasPrefix(s.Cmd, "--stop-daemon")
-	return asked && (s.Exit == 0 || s.Exit == 255 && !strings.HasPrefix(s.Stderr, "Try")) || strings.Contains(s.Stdout, "sync daemon")
 }

@@ -1,5 +1,4 @@
 // Package sessiontest compares sessions of ipvsadm that were played with those
-// that were recorded with a kernel. That kernel also masquerades, tunnels and
-// runs sync daemons; lines that have to do with those are left out of the
-// comparison.
+// that were recorded with a kernel. That kernel also masquerades and
+// tunnels; lines that have to do with those are left out of the comparison.
 package sessiontest

@@ -11,6 +11,7 @@ import (
 	"lvsdr/arp"
 	"lvsdr/control/actor"
 	"lvsdr/control/check"
+	"lvsdr/control/connsync/daemon"
 	"lvsdr/control/drroute"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/localclient"
@@ -42,6 +43,7 @@ type Fakes struct {
 	Snapshot  site.Host // that Read gives
 	Settings  notify.Settings
 	Messages  []notify.Message // that the notifier was told, all so far
+	Sync      daemon.Wish
 
 	// Calls are all calls so far, such as "shield.Set".
 	Calls []string
@@ -63,7 +65,7 @@ func New(host site.Host) *Fakes {
 
 // Actors are the actors.
 func (f *Fakes) Actors() actor.All {
-	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}}
+	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}, Sync: syncer{f}}
 }
 
 // Hang has the next calls with this name wait until release is called.
@@ -326,3 +328,20 @@ func (f notifier) Configure(s notify.Settings) { f.Settings = s }
 func (f notifier) Tell(m notify.Message) { f.Messages = append(f.Messages, m) }
 
 func (f notifier) Close(time.Duration) { _ = f.call("notifier.Close", false) }
+
+type syncer struct{ *Fakes }
+
+// Set is part of actor.Sync.
+func (f syncer) Set(w daemon.Wish) error {
+	if err := f.call("sync.Set", true); err != nil {
+		return err
+	}
+	f.Fakes.Sync = w
+	return nil
+}
+
+// Close is part of actor.Sync.
+func (f syncer) Close() error {
+	f.Fakes.Sync = daemon.Wish{}
+	return f.call("sync.Close", true)
+}

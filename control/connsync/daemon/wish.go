@@ -1,0 +1,30 @@
+package daemon
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// A Wish is the daemons that are to run, with all that they need to know.
+type Wish struct {
+	Set
+	// Links are the indexes of the daemons' interfaces by role; 0: there is no such
+	// interface now.
+	Links [len(Roles)]int
+	Peering
+}
+
+// A Peering says what directors of this kind do beyond IPVS.
+type Peering struct {
+	// Secret authenticates messages and connections; empty: they are not. With a
+	// secret nothing is taken that does not prove to know it.
+	Secret string
+	// Peers are asked for their tables, and may ask for this one's; none: those that
+	// are heard on the network of the daemons.
+	Peers []netip.AddrPort
+}
+
+// Equal reports whether w and o are the same.
+func (w *Wish) Equal(o *Wish) bool {
+	return w.Set == o.Set && w.Links == o.Links && w.Secret == o.Secret && slices.Equal(w.Peers, o.Peers)
+}

@@ -1,0 +1,74 @@
+package site
+
+import (
+	"lvsdr/control/connsync/daemon"
+	"lvsdr/control/hostnet"
+)
+
+// DaemonStarted starts a daemon of connection sync, as ipvsadm --start-daemon does. It is
+// refused with the errors of daemon.Set.
+type DaemonStarted struct {
+	Role   daemon.Role
+	Config daemon.Config
+}
+
+// DaemonStopped stops one.
+type DaemonStopped struct{ Role daemon.Role }
+
+// A Named is a Host that knows its links by name.
+type Named interface {
+	Host
+	LinkByName(name string) (hostnet.Link, bool)
+}
+
+// linkNamed is the link with this name; false: the host is not known to have it.
+func (s *State) linkNamed(name string) (hostnet.Link, bool) {
+	if h, ok := s.host.(Named); ok {
+		return h.LinkByName(name)
+	}
+	return hostnet.Link{}, false
+}
+
+// mtu is that of an interface; 0: the host is not known to have it.
+func (s *State) mtu(ifname string) int {
+	if l, ok := s.linkNamed(ifname); ok {
+		return max(l.MTU, 1)
+	}
+	return 0
+}
+
+func (e DaemonStarted) apply(s *State) ([]Notice, error) {
+	next, err := s.daemons.Start(e.Role, e.Config, s.mtu(e.Config.Interface))
+	s.daemons = next
+	return nil, err
+}
+
+func (e DaemonStopped) apply(s *State) ([]Notice, error) {
+	next, err := s.daemons.Stop(e.Role)
+	s.daemons = next
+	return nil, err
+}
+
+// Daemons are the daemons of connection sync that are to run.
+func (s *State) Daemons() daemon.Set { return s.daemons }
+
+// Sync is how connections are to be synchronised with other directors.
+func (s *State) Sync() daemon.Wish {
+	w := daemon.Wish{Set: s.daemons}
+	for _, r := range daemon.Roles {
+		if c := w.Of(r); c.Runs() {
+			l, _ := s.linkNamed(c.Interface)
+			w.Links[r] = l.Index
+		}
+	}
+	return w
+}
+
+// syncChanged reports whether new synchronises connections otherwise than old.
+func syncChanged(old, new *State) bool {
+	if old.daemons == new.daemons && old.host == new.host && old.plan == new.plan {
+		return false
+	}
+	before, after := old.Sync(), new.Sync()
+	return !before.Equal(&after)
+}
