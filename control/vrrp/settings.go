@@ -34,14 +34,16 @@ type Instance struct {
 	TTL       uint8      // of adverts to Peers; 0: 255
 	PeersOnly bool       // adverts of others than Peers are refused
 	Checksum  Checksum
-	Password  string // of version 2; empty: no authentication
+	// KeepChecksum does not change to GroupHeader where a peer is heard with it (old_unicast_checksum never).
+	KeepChecksum bool
+	Password     string // of version 2; empty: no authentication
 	// MAC is where adverts come from, and the MAC of the addresses (use_vmac); zero: the interface's.
 	MAC frame.MAC
 
 	Addresses []netip.Addr // in the adverts, in this order
 	// SkipAddresses does not compare the addresses of a second advert of the same master.
 	SkipAddresses bool
-	// Strict refuses adverts whose addresses are others than Addresses.
+	// Strict refuses adverts of version 2 with other addresses, unless their sender owns them: RFC 3768 section 7.1.
 	Strict bool
 
 	Preempt      bool
@@ -82,9 +84,9 @@ type Tracker struct {
 	Name string
 }
 
-// A Track is a Tracker as it counts for an instance or a group. Weight 0 means fault while it is down, a positive
-// weight is added to the priority while it is up, a negative one while it is down. With Factor the weight is
-// multiplied by the tracker's Value. Reverse has up for down, and a negative product for a positive one.
+// A Track is a Tracker as it counts for an instance or a group. Weight 0 means fault while it is down, or with Reverse
+// while it is up. A positive weight is added to the priority while it is up, a negative one while it is down; Reverse
+// takes it away instead. With Factor the weight is multiplied by the tracker's Value, and -254 and less is a fault.
 type Track struct {
 	Tracker
 	Weight  int
