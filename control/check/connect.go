@@ -17,11 +17,12 @@ type socketOptions struct {
 	iface string // SO_BINDTODEVICE
 	mark  uint32 // SO_MARK
 	ttl   int    // IP_TTL or IPV6_UNICAST_HOPS
+	quiet bool   // TCP: a connection that is closed at once is SYN, SYN+ACK and RST
 }
 
-// connect makes a TCP connection to addr and closes it. Errors begin with
-// what.
+// connect makes a TCP connection to addr and ends it, as TCP says. Errors begin with what.
 func connect(ctx context.Context, what string, addr netip.AddrPort, o socketOptions) error {
+	o.quiet = true
 	c, err := dial(ctx, "tcp", what, addr, o)
 	if err == nil {
 		c.Close()

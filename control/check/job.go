@@ -10,7 +10,7 @@ import (
 
 // A job is one check that runs. Runner.mu guards it.
 //
-//	waiting, in the agenda ──due, and a place is free──▶ running, cancel is set
+//	waiting, in the agenda ──due, and a place is free──▶ running
 //	      ▲                                                   │
 //	      └────────────────────the attempt ends───────────────┘
 //
@@ -24,7 +24,9 @@ type job struct {
 	state   State // but what view fills in
 	due     time.Duration
 	i       int                // index in the agenda
-	cancel  context.CancelFunc // of the attempt under way; nil: none is
+	running bool               // an attempt is under way
+	cancel  context.CancelFunc // of it; nil: none is, or direct is used
+	direct  *connection        // of its attempts, if the system can; nil: they have goroutines
 	gone    bool
 	again   bool // what it looks at changed during the attempt under way
 
@@ -50,27 +52,33 @@ func (j *job) view() State {
 // news is that part as it is now.
 func (j *job) news() told { return told{j.checker.up, j.state.Made, j.state.Weight} }
 
-// An agenda is a heap.Interface of jobs by the time they are due.
-type agenda []*job
+// An agenda is a heap.Interface of jobs by the time they are due, which stands beside each
+// so that a comparison does not fetch the jobs.
+type agenda []entry
+
+type entry struct {
+	due time.Duration
+	job *job
+}
 
 func (a agenda) Len() int           { return len(a) }
 func (a agenda) Less(x, y int) bool { return a[x].due < a[y].due }
 
 func (a agenda) Swap(x, y int) {
 	a[x], a[y] = a[y], a[x]
-	a[x].i, a[y].i = x, y
+	a[x].job.i, a[y].job.i = x, y
 }
 
 func (a *agenda) Push(x any) {
 	j := x.(*job)
 	j.i = len(*a)
-	*a = append(*a, j)
+	*a = append(*a, entry{j.due, j})
 }
 
 func (a *agenda) Pop() any {
 	last := len(*a) - 1
-	j := (*a)[last]
-	(*a)[last] = nil
+	j := (*a)[last].job
+	(*a)[last] = entry{}
 	*a = (*a)[:last]
 	return j
 }
@@ -79,6 +87,9 @@ func (a *agenda) Pop() any {
 func (r *Runner) plan(j *job, due time.Duration) {
 	j.due, j.state.Next = due, r.start.Add(due)
 	heap.Push(&r.agenda[j.lane], j)
+	if due < r.wakes {
+		signal(r.kick)
+	}
 }
 
 // hasten makes the checks that look at this file due.
@@ -86,7 +97,7 @@ func (r *Runner) hasten(path string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for j := range r.byFile[path] {
-		if j.cancel != nil {
+		if j.running {
 			j.again = true
 			continue
 		}
@@ -104,9 +115,12 @@ func (r *Runner) drop(j *job) {
 			delete(r.byFile, path)
 		}
 	}
-	if j.cancel != nil {
-		j.cancel()
-	} else {
+	switch {
+	case !j.running:
 		heap.Remove(&r.agenda[j.lane], j.i)
+	case j.cancel != nil:
+		j.cancel()
+	case r.connects.cancel(j.direct):
+		r.running[j.lane]--
 	}
 }

@@ -3,7 +3,6 @@ package check
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -135,27 +134,19 @@ func (h host) forward(vip, to netip.Addr, redirects string) {
 	}
 }
 
-// A visit is a connection a server has seen, up to its end.
-type visit struct {
-	local, remote netip.AddrPort
-	end           error // of reading
-}
-
 // serve listens in the host's namespace until the test ends or stop is called.
 func (h host) serve(at netip.AddrPort) (visits <-chan visit, stop func()) {
 	h.t.Helper()
+	seen := h.watch(at.Port())
 	l, err := h.Listen("tcp", at.String())
 	must(h.t, err)
 	h.t.Cleanup(func() { l.Close() })
-	seen := make(chan visit, 100)
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			_, err = c.Read(make([]byte, 1))
-			seen <- visit{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr()), err}
 			c.Close()
 		}
 	}()
@@ -175,11 +166,6 @@ func onThread(f func()) {
 
 func addr(a netip.Addr, bits int) *netlink.Addr {
 	return &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(bits, a.BitLen())}, Flags: unix.IFA_F_NODAD}
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	p := a.(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
 
 // routing lists all rules, and all routes but the kernel's own, as text.
@@ -207,9 +193,6 @@ func routing(t *testing.T) []string {
 	slices.Sort(all)
 	return all
 }
-
-// isEOF says how a visit ended: with FIN, or not.
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
 // prefix is a/bits in the form netlink wants.
 func prefix(a netip.Addr, bits int) *net.IPNet {

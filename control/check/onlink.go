@@ -26,7 +26,10 @@ type OnLink struct {
 	Links   Links
 }
 
-var _ Stepped = OnLink{}
+var (
+	_ Stepped    = OnLink{}
+	_ connecting = OnLink{}
+)
 
 func (p OnLink) lane() lane { return laneOf(p.Probe) }
 
@@ -39,7 +42,27 @@ func (p OnLink) Check(ctx context.Context) Result { return p.CheckStep(ctx, 0) }
 func (p OnLink) CheckStep(ctx context.Context, step int) Result {
 	start := time.Now()
 	res := attempt(ctx, p.Probe, step)
-	if res.Err == nil || ctx.Err() == context.Canceled {
+	if ctx.Err() == context.Canceled {
+		return res
+	}
+	return p.excuse(res, start)
+}
+
+// target is that of the probe inside.
+func (p OnLink) target() (target, bool) {
+	if c, ok := p.Probe.(connecting); ok {
+		return c.target()
+	}
+	return target{}, false
+}
+
+func (p OnLink) verdict(err error, begun time.Time) Result {
+	return p.excuse(p.Probe.(connecting).verdict(err, begun), begun)
+}
+
+// excuse is res, unless the interface was down since the attempt's start.
+func (p OnLink) excuse(res Result, start time.Time) Result {
+	if res.Err == nil {
 		return res
 	}
 	if why := p.Links.Down(p.Ifindex, start); why != "" {

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +45,8 @@ type Config struct {
 
 // A Runner runs checks, each on its own schedule. Its methods may be called
 // concurrently. One goroutine starts the attempts, each of which is one while it
-// lasts, and one more makes the reports; all end with Close.
+// lasts, and one more makes the reports; all end with Close. Attempts that do nothing but
+// connect have no goroutines: they are made in batches, see connector.
 type Runner struct {
 	cfg   Config
 	start time.Time     // the checkers' times count from here
@@ -57,12 +57,19 @@ type Runner struct {
 	wg    sync.WaitGroup
 	asked struct{ run, report atomic.Bool } // and not answered yet
 	files *watcher
+	// connects is made with the first attempt that can use it; nil: there was none yet, or the
+	// system has no such thing.
+	connects   *connector
+	noConnects bool          // it has not
+	batch      []*connection // of attempts that are due
 
 	mu      sync.Mutex // guards what follows and all jobs; nothing is waited for under it
 	closed  bool
 	jobs    map[string]*job
 	agenda  [lanes]agenda
 	running [lanes]int
+	wakes   time.Duration            // when run wakes up by itself; while it does not sleep it need not be woken
+	full    bool                     // attempts are due and wait for a place
 	byFile  map[string]map[*job]bool // those that look at a file
 	news    []*job                   // to be reported
 	// latencies are how long attempts took.
@@ -183,6 +190,7 @@ func (r *Runner) launch(s Spec, name string, before *job) *job {
 	} else {
 		j.told = j.news()
 	}
+	j.direct = connectionOf(j)
 	if path := watchedBy(s.Probe); path != "" {
 		if r.byFile[path] == nil {
 			r.byFile[path] = map[*job]bool{}
@@ -193,46 +201,14 @@ func (r *Runner) launch(s Spec, name string, before *job) *job {
 	return j
 }
 
-// run starts the attempts that are due, until Close.
-func (r *Runner) run() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-r.root.Done():
-			return
-		case <-timer.C:
-		case <-r.kick:
-		}
-		if wait, ok := r.startDue(); ok {
-			timer.Reset(wait)
-		}
-		r.asked.run.Store(false)
-	}
-}
-
-// startDue starts the attempts that are due, as many as there are places, and
-// returns how long none will be; false: until it is kicked.
-func (r *Runner) startDue() (wait time.Duration, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for l := range lanes {
-		for a := &r.agenda[l]; r.running[l] < l.places(r.cfg.Parallel) && len(*a) > 0; {
-			if next := (*a)[0].due - r.now(); next > 0 {
-				if !ok || next < wait {
-					wait, ok = next, true
-				}
-				break
-			}
-			r.attempt(heap.Pop(a).(*job))
-		}
-	}
-	return wait, ok
-}
-
-// attempt starts an attempt of j.
+// attempt starts an attempt of j, or has it wait in r.batch.
 func (r *Runner) attempt(j *job) {
 	r.running[j.lane]++
+	j.running = true
+	if j.direct != nil && r.canConnect() {
+		r.batch = append(r.batch, j.direct)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.root, j.spec.Settings.ConnectTimeout)
 	j.cancel = cancel
 	probe, step := j.spec.Probe, j.checker.step
@@ -249,9 +225,7 @@ func (r *Runner) attempt(j *job) {
 
 // finish takes the result of an attempt of j, and how long that took.
 func (r *Runner) finish(j *job, res Result, took time.Duration) {
-	line := r.judge(j, res, took)
-	signal(r.kick)
-	if line != nil {
+	if line := r.judge(j, res, took); line != nil {
 		line()
 	}
 }
@@ -262,10 +236,13 @@ func (r *Runner) judge(j *job, res Result, took time.Duration) func() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running[j.lane]--
+	if r.full {
+		signal(r.kick)
+	}
 	if j.gone || r.closed {
 		return nil
 	}
-	j.cancel = nil
+	j.running, j.cancel = false, nil
 	outcome := res.Outcome()
 	event, next := j.checker.next(outcome, r.now())
 	line := r.line(j, event, outcome, res.Err)
@@ -326,8 +303,12 @@ func (r *Runner) line(j *job, event event, outcome Outcome, err error) func() {
 func (r *Runner) Close() {
 	r.mu.Lock()
 	r.closed = true
+	connects := r.connects
 	r.mu.Unlock()
 	r.stop()
 	r.files.close()
+	if connects != nil {
+		connects.close()
+	}
 	r.wg.Wait()
 }

@@ -14,6 +14,11 @@ func setOptions(fd int, v6, icmp bool, o socketOptions) error {
 			return fmt.Errorf("filter messages of ICMP: %w", err)
 		}
 	}
+	if o.quiet {
+		if err := quieten(fd); err != nil {
+			return err
+		}
+	}
 	if o.iface != "" {
 		if err := unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, o.iface); err != nil {
 			return fmt.Errorf("bind to interface %s: %w", o.iface, err)
@@ -33,6 +38,18 @@ func setOptions(fd int, v6, icmp bool, o socketOptions) error {
 	}
 	if err := unix.SetsockoptInt(fd, level, option, o.ttl); err != nil {
 		return fmt.Errorf("set TTL %d: %w", o.ttl, err)
+	}
+	return nil
+}
+
+// quieten has a connection that is closed at once send SYN and RST, and nothing else: the
+// acknowledgement of the other end's SYN is delayed, and comes too late.
+func quieten(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0); err != nil {
+		return fmt.Errorf("delay acknowledgements: %w", err)
+	}
+	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
+		return fmt.Errorf("end by reset: %w", err)
 	}
 	return nil
 }
