@@ -51,7 +51,7 @@ func localityLife(ticks int) int64 {
 
 func newLBLC(dests []*Dest) *localityLeastConn {
 	number(dests)
-	return &localityLeastConn{memory: newMemory[*Dest](localityLimit), all: newLeastLoad(weightedLeastConn{}, dests)}
+	return &localityLeastConn{memory: newMemory[*Dest](localityLimit), all: newCountingLoad(weightedLeastConn{}, dests)}
 }
 
 // Pick keeps also a server that is overloaded by its thresholds, but not one
@@ -62,7 +62,7 @@ func (l *localityLeastConn) Pick(dests []*Dest, f *Flow) int {
 		*known = nil
 	}
 	if known != nil {
-		if d := *known; d != nil && d.listed(dests) && d.Weight > 0 && !d.Unreachable && !d.crowded(dests) {
+		if d := *known; d != nil && d.listed(dests) && d.Weight > 0 && !d.Unreachable && !l.all.crowded(d, dests) {
 			return d.pos
 		}
 	}
@@ -92,21 +92,6 @@ func (l *localityLeastConn) Update(dests []*Dest, c Change, i int) {
 
 // same reports whether d and o are the same server of their service.
 func (d *Dest) same(o *Dest) bool { return d.Addr == o.Addr && d.Port == o.Port }
-
-// crowded reports whether d has more active connections than its weight while
-// another server has less than half of its own, fit or not; an unreachable one,
-// which does not get what d is spared, does not count.
-func (d *Dest) crowded(dests []*Dest) bool {
-	if d.Active <= d.Weight {
-		return false
-	}
-	for _, o := range dests {
-		if o.Active*2 < o.Weight && !o.Unreachable {
-			return true
-		}
-	}
-	return false
-}
 
 // Clone remembers the copies of the servers.
 func (l *localityLeastConn) Clone(dests []*Dest) Scheduler {

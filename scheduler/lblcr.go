@@ -38,7 +38,7 @@ type member struct {
 func newLBLCR(dests []*Dest) *localityReplicated {
 	number(dests)
 	return &localityReplicated{memory: newMemory[serverSet](localityLimit), members: make([]member, 1, memberLimit+1),
-		all: newLeastLoad(weightedLeastConn{}, dests)}
+		all: newCountingLoad(weightedLeastConn{}, dests)}
 }
 
 // Pick chooses before the set loses a server, so that the one lost may be the
@@ -54,7 +54,7 @@ func (l *localityReplicated) Pick(dests []*Dest, f *Flow) int {
 		if f.Now-set.changed > life {
 			l.shrink(set, f.Now)
 		}
-		if d != nil && !d.crowded(dests) {
+		if d != nil && !l.all.crowded(d, dests) {
 			return d.pos
 		}
 	}

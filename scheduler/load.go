@@ -44,8 +44,43 @@ func (l *leastLoad) Clone(dests []*Dest) Scheduler {
 	for _, d := range dests {
 		d.leave()
 	}
-	return &leastLoad{ranking: l.ranking, rankOf: l.rankOf}
+	return &leastLoad{ranking: l.ranking, rankOf: l.rankOf, tournament: tournament{counts: l.tournament.counts}}
 }
+
+// newCountingLoad is newLeastLoad for those that ask crowded.
+func newCountingLoad(r ranking, dests []*Dest) *leastLoad {
+	l := newLeastLoad(r, dests)
+	l.tournament.counts = true
+	return l
+}
+
+// crowded reports whether d has more active connections than its weight while
+// another server has room to spare. Among few servers it looks at each; of many a
+// tournament keeps count.
+func (l *leastLoad) crowded(d *Dest, dests []*Dest) bool {
+	switch {
+	case d.Active <= d.Weight:
+		return false
+	case l.tournament.members == nil:
+		return anySpares(dests)
+	}
+	l.tournament.settle(l.rankOf)
+	return l.tournament.spare > 0
+}
+
+// anySpares reports whether one of dests has room to spare.
+func anySpares(dests []*Dest) bool {
+	for _, d := range dests {
+		if d.spares() {
+			return true
+		}
+	}
+	return false
+}
+
+// spares reports whether d has less active connections than half of its weight, fit or not; an
+// unreachable one, which does not get what another is spared, does not count.
+func (d *Dest) spares() bool { return d.Active*2 < d.Weight && !d.Unreachable }
 
 // Describe says what it goes by.
 func (l *leastLoad) Describe([]*Dest, *Flow) string { return l.words() }

@@ -37,6 +37,7 @@ type Dest struct {
 
 	tournament *tournament // in which it plays; nil: none
 	noted      bool        // that its load changed
+	spare      bool        // that it is counted in tournament.spare
 }
 
 // Fit reports whether d may get new connections.

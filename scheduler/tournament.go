@@ -36,6 +36,8 @@ type tournament struct {
 	winners     []int32      // places, by game; the second half is the places themselves
 	changed     []int32      // the places of the members that changed since
 	stale       bool         // all of them may have
+	counts      bool         // keep spare; lblc and lblcr ask for it
+	spare       int          // how many of members have room to spare
 }
 
 // update keeps up with an edit of dests.
@@ -91,11 +93,20 @@ func (t *tournament) dissolve() {
 	for _, d := range t.members {
 		d.leave()
 	}
-	*t = tournament{}
+	*t = tournament{counts: t.counts}
 }
 
 // first is the place of the lightest server; -1: none is fit. rank says what counts.
 func (t *tournament) first(rank func(*Dest) contestant) int {
+	t.settle(rank)
+	if i := t.winners[1]; t.contestants[i].weight > 0 {
+		return int(i)
+	}
+	return -1
+}
+
+// settle has the members that changed play again.
+func (t *tournament) settle(rank func(*Dest) contestant) {
 	if t.stale {
 		t.renew(rank)
 	}
@@ -103,6 +114,7 @@ func (t *tournament) first(rank func(*Dest) contestant) int {
 	for _, at := range t.changed {
 		d := t.members[at]
 		d.noted = false
+		t.count(d)
 		if t.contestants[at] = rank(d); few {
 			t.play(at)
 		}
@@ -111,17 +123,30 @@ func (t *tournament) first(rank func(*Dest) contestant) int {
 		t.playAll()
 	}
 	t.changed = t.changed[:0]
-	if i := t.winners[1]; t.contestants[i].weight > 0 {
-		return int(i)
+}
+
+// count keeps spare right about d.
+func (t *tournament) count(d *Dest) {
+	if !t.counts {
+		return
 	}
-	return -1
+	switch now := d.spares(); {
+	case now == d.spare:
+	case now:
+		t.spare++
+	default:
+		t.spare--
+	}
+	d.spare = d.spares()
 }
 
 // renew begins anew with all members.
 func (t *tournament) renew(rank func(*Dest) contestant) {
+	t.spare = 0
 	for i, d := range t.members {
-		d.pos, d.noted = i, false
+		d.pos, d.noted, d.spare = i, false, false
 		t.contestants[i] = rank(d)
+		t.count(d)
 	}
 	for i := len(t.members); i < len(t.contestants); i++ {
 		t.contestants[i] = unfit
