@@ -94,7 +94,9 @@ func sentences() []sentence {
 			inServer("weight 1")+inServer("weight 2"), inService("real_server 192.0.2.11 80 {\n}\nreal_server 192.0.2.11 80 {\n}"), inService("real_server 192.0.2.11 81 {\n}"),
 			inService("real_server 192.0.2.11 80 \"{\"\nweight 1\n}"), inService("real_server 192.0.2.11 80\nweight 1\n}"), inServer("TCP_CHECK { connect_timeout 3 }"), inServer("TCP_CHECK {}"),
 			inService("real_server 192.0.2.11 80{\n}"), inServer("TCP_CHECK {\n} weight 1"), inService("real_server x 80 {\nweight\n}"),
-			"virtual_server x 80 {\nprotocol\n}\n"+inServer(""), "virtual_server 192.0.2.1 \"{\" {\n}\n"),
+			"virtual_server x 80 {\nprotocol\n}\n"+inServer(""), "virtual_server 192.0.2.1 \"{\" {\n}\n",
+			"virtual_server 192.0.2.1 80\ndelay_loop\n}\n"+inServer(""), inServer("HTTP_GET\nurl\npath\n}"), inServer("TCP_CHECK\nconnect_timeout\n}"),
+			"global_defs\nrouter_id\n}\n"+inServer(""), "virtual_server 192.0.2.1 80\nreal_server 192.0.2.11 80\nTCP_CHECK\nconnect_port\n}\n}\n}\n"),
 	)
 	return append(all,
 		sentence{"a group that is not there", "virtual_server group nosuch {\nlb_algo rr\nlb_kind DR\nprotocol TCP\nreal_server 192.0.2.11 80 {\n}\n}\n"},

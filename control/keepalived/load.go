@@ -89,14 +89,36 @@ func (r *reader) walk(nodes []*Node, b *block) {
 		}
 		return
 	}
+	var open []*block // blocks without braces
 	for _, n := range nodes {
 		w := b.find(n.Keyword)
 		if w == nil {
-			r.unknown(n, b)
-			continue
+			w = r.unbraced(n, b, open)
+		} else {
+			r.read(n, w, b)
 		}
-		r.read(n, w, b)
+		if w != nil && w.block != nil && !n.HasBlock {
+			open = append(open, w.block)
+		}
 	}
+}
+
+// unbraced reports a word that is not legal in b, and gives what it means if it is legal in a
+// block before it that has no braces; else nil. keepalived reads on as if the braces were
+// there: a value that is missing ends its reading.
+func (r *reader) unbraced(n *Node, b *block, open []*block) *word {
+	for _, o := range slices.Backward(open) {
+		if w := o.find(n.Keyword); w != nil {
+			if len(n.Args) >= w.min {
+				r.unknown(n, b)
+			} else {
+				r.countArgs(n, w, o) // which reports it
+			}
+			return w
+		}
+	}
+	r.unknown(n, b)
+	return nil
 }
 
 func (r *reader) read(n *Node, w *word, b *block) {
