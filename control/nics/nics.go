@@ -25,6 +25,8 @@ type Port interface {
 	SetVisible(bool)
 	// XDPError is why the port cannot send by AF_XDP; nil: it can.
 	XDPError() error
+	// Sockets is how many packet sockets the port has on its interface.
+	Sockets() int
 }
 
 // A Wish is an interface that ports are wanted on.

@@ -48,6 +48,7 @@ func (p *port) SetVIPs(vips []netip.Addr) error {
 
 func (p *port) SetVisible(on bool) { p.visible = on }
 func (p *port) XDPError() error    { return p.host.xdp }
+func (p *port) Sockets() int       { return afpacket.SocketsPerNIC }
 
 func (p *port) Recv(b *dataplane.Batch) error {
 	err := p.NIC.Recv(b)

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/control/procnet"
-	"lvsdr/dataplane/afpacket"
 )
 
 // A Host says who looks at the frames that leave.
@@ -73,7 +72,9 @@ func (n *NICs) wouldMiss() string {
 func tapped(taps []procnet.Tap, groups map[int]*group) string {
 	ours := map[int]int{}
 	for i, g := range groups {
-		ours[i] = afpacket.SocketsPerNIC * len(g.ports)
+		for _, p := range g.ports {
+			ours[i] += p.Sockets()
+		}
 	}
 	for _, t := range taps {
 		n, port := ours[t.Ifindex]

@@ -118,7 +118,7 @@ func BenchmarkVethNIC(b *testing.B) {
 // a frame at a time, one frame an operation.
 func BenchmarkVethNaive(b *testing.B) {
 	l := newLab(b)
-	filter, _, err := newFilters([]netip.Addr{labVIP}, false)
+	filter, err := mainFilter([]netip.Addr{labVIP}, false)
 	if err != nil {
 		b.Fatal(err)
 	}

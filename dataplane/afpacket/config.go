@@ -63,7 +63,8 @@ type Config struct {
 
 	// SYNSlots is how many SYNs wait besides, in a ring of their own whose slots take
 	// 256 bytes. Default 16384, in 4 MiB: a burst of 10 000 in 7 ms finds room also
-	// while the worker does not run.
+	// while the worker does not run. Under a heavy load without a flood SYNs wait
+	// in the other ring.
 	SYNSlots int
 
 	// SlotFrame is the longest frame that comes by the ring, in bytes from the

@@ -1,7 +1,7 @@
 // Package afpacket is the live [dataplane.NIC] on Linux: AF_PACKET sockets
-// with TPACKET_V2 receive rings, one for SYNs and one for all else, classic BPF
-// filters in the kernel and batched sends, virtio_net_hdr before every frame in
-// both directions.
+// with TPACKET_V2 receive rings, one for SYNs (but see hookrule.go) and one for
+// all else, classic BPF filters in the kernel and batched sends, virtio_net_hdr
+// before every frame in both directions.
 //
 // How a frame travels:
 //

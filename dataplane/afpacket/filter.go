@@ -31,27 +31,39 @@ const leafAddrs = 16
 // rejectAll is the filter of a socket that is not ready yet.
 var rejectAll = []bpf.Instruction{bpf.RetConstant{Val: 0}}
 
-// newFilters makes the programs of a NIC's two sockets. Together they hand out ARP, and
+// filters are the programs of a NIC's sockets.
+type filters struct {
+	others, syns, all, none []bpf.RawInstruction
+}
+
+// newFilters makes the programs of a NIC's two sockets. What they let in is ARP, and
 // IP frames to one of vips, if they were sent to this host, to a group or to all; not
 // what is meant for another host (a promiscuous interface) nor what this host sends.
-// With an IPv6 address among vips, or neighbours, they hand out neighbour discovery as
-// well. The SYNs among all that (see selectSYN) are for syns, the rest for others.
+// With an IPv6 address among vips, or neighbours, they let in neighbour discovery as
+// well. The SYNs among all that (see selectSYN) are let in by syns, the rest by others.
 //
 // About 3000 addresses fit, IPv4 or IPv6 with a common prefix; of IPv6
 // addresses that have nothing in common, 400.
-func newFilters(vips []netip.Addr, neighbours bool) (others, syns []bpf.RawInstruction, err error) {
+func newFilters(vips []netip.Addr, neighbours bool) (f filters, err error) {
 	addrs, err := addressFilter(vips, neighbours)
 	if err != nil {
-		return nil, nil, err
+		return filters{}, err
 	}
 	reject := bpf.RetConstant{Val: 0}
-	if others, err = assemble(selectSYN([]bpf.Instruction{reject}), addrs); err == nil {
-		syns, err = assemble(selectSYN([]bpf.Instruction{bpf.Jump{Skip: 1}, reject}), addrs)
+	for _, c := range []struct {
+		prog  *[]bpf.RawInstruction
+		parts [][]bpf.Instruction
+	}{
+		{&f.others, [][]bpf.Instruction{selectSYN([]bpf.Instruction{reject}), addrs}},
+		{&f.syns, [][]bpf.Instruction{selectSYN([]bpf.Instruction{bpf.Jump{Skip: 1}, reject}), addrs}},
+		{&f.all, [][]bpf.Instruction{addrs}},
+		{&f.none, [][]bpf.Instruction{rejectAll}},
+	} {
+		if *c.prog, err = assemble(c.parts...); err != nil {
+			return filters{}, fmt.Errorf("filter for %d addresses: %w", len(vips), err)
+		}
 	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("filter for %d addresses: %w", len(vips), err)
-	}
-	return others, syns, nil
+	return f, nil
 }
 
 // assemble makes a program that looks at how a frame came, and then runs through parts.

@@ -90,7 +90,7 @@ func TestFilterOfIPv6AgreesWithItsDefinition(t *testing.T) {
 				for _, neighbours := range []bool{false, true} {
 					checkNear(t, r, vips, neighbours)
 				}
-				if raw, _, err := newFilters(vips, false); err != nil || len(raw) > maxInstructions {
+				if raw, err := mainFilter(vips, false); err != nil || len(raw) > maxInstructions {
 					t.Fatalf("%d addresses: %d instructions, %v", n, len(raw), err)
 				} else if most := longestWay(addressPart(raw)); most > 58 {
 					t.Fatalf("a frame takes up to %d instructions with %d addresses", most, n)
@@ -152,11 +152,11 @@ func checkNear(t *testing.T, r *rand.Rand, vips []netip.Addr, neighbours bool) {
 
 func TestAnAddressGivenTwiceCostsNothing(t *testing.T) {
 	for _, a := range []netip.Addr{client6, netip.MustParseAddr("10.0.0.1")} {
-		once, _, err := newFilters([]netip.Addr{a}, false)
+		once, err := mainFilter([]netip.Addr{a}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if often, _, err := newFilters(slices.Repeat([]netip.Addr{a}, 5000), false); err != nil || !slices.Equal(often, once) {
+		if often, err := mainFilter(slices.Repeat([]netip.Addr{a}, 5000), false); err != nil || !slices.Equal(often, once) {
 			t.Errorf("%s 5000 times: %d instructions, once %d; %v", a, len(often), len(once), err)
 		}
 	}

@@ -41,6 +41,12 @@ func passes(vips []netip.Addr, neighbours bool, frame []byte) bool {
 	return false
 }
 
+// mainFilter is the program of the socket for all but SYNs.
+func mainFilter(vips []netip.Addr, neighbours bool) ([]bpf.RawInstruction, error) {
+	f, err := newFilters(vips, neighbours)
+	return f.others, err
+}
+
 func addressVM(t testing.TB, vips []netip.Addr, neighbours bool) *bpf.VM {
 	t.Helper()
 	prog, err := addressFilter(vips, neighbours)
@@ -115,7 +121,7 @@ func TestFilterAgreesWithItsDefinition(t *testing.T) {
 		for _, f := range [][]byte{arp, ipv6, arp[:14], arp[:13], ipv6[:33], {}} {
 			checkFrame(t, vm, vips, false, f)
 		}
-		if raw, _, err := newFilters(vips, false); err != nil || len(raw) > maxInstructions {
+		if raw, err := mainFilter(vips, false); err != nil || len(raw) > maxInstructions {
 			t.Fatalf("%d addresses: %d instructions, %v", n, len(raw), err)
 		}
 	}
@@ -128,7 +134,7 @@ func TestFilterComparesFewAddressesOfMany(t *testing.T) {
 		vips[i] = a
 		a = a.Next()
 	}
-	raw, _, err := newFilters(vips, false)
+	raw, err := mainFilter(vips, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +168,7 @@ func longestWay(raw []bpf.RawInstruction) int {
 
 func TestFilterNamesWhatItCannotDo(t *testing.T) {
 	for name, a := range map[string]netip.Addr{"fe80::1%eth0": netip.MustParseAddr("fe80::1%eth0"), "invalid IP": {}} {
-		if _, _, err := newFilters([]netip.Addr{a}, false); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := mainFilter([]netip.Addr{a}, false); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -172,18 +178,18 @@ func TestFilterNamesWhatItCannotDo(t *testing.T) {
 		for i := range many {
 			many[i], a = a, a.Next()
 		}
-		if _, _, err := newFilters(many, false); err == nil || !strings.Contains(err.Error(), "4096 addresses") ||
+		if _, err := mainFilter(many, false); err == nil || !strings.Contains(err.Error(), "4096 addresses") ||
 			!strings.Contains(err.Error(), "kernel takes 4096") {
 			t.Errorf("4096 addresses from %s on: %v", first, err)
 		}
 	}
-	if _, _, err := newFilters([]netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}, false); err != nil {
+	if _, err := mainFilter([]netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}, false); err != nil {
 		t.Errorf("a mapped IPv4 address: %v", err)
 	}
 }
 
 func TestFilterLooksAtThePacketTypeFirst(t *testing.T) {
-	raw, _, err := newFilters(nil, false)
+	raw, err := mainFilter(nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

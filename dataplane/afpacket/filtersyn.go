@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"golang.org/x/net/bpf"
@@ -73,4 +74,32 @@ func selectSYN(ends []bpf.Instruction) []bpf.Instruction {
 		}
 	}
 	return append(prog, ends...)
+}
+
+// isSYN reports what selectSYN tells, of a frame that may have got its VLAN tag back.
+func isSYN(f []byte) bool {
+	at := frame.EtherLen
+	if len(f) < synMin4 {
+		return false
+	}
+	if typ := binary.BigEndian.Uint16(f[frame.OffEtherType:]); typ == frame.EtherTypeVLAN || typ == frame.EtherTypeQinQ {
+		at += frame.TagLen
+	}
+	typ, ip := binary.BigEndian.Uint16(f[at-2:]), f[at:]
+	l4 := frame.IPv4Len
+	switch {
+	case len(ip) > synMax-frame.EtherLen:
+		return false
+	case typ == frame.EtherTypeIPv4:
+		if ip[0] != firstByte4 || ip[frame.Off4Proto] != uint8(frame.ProtoTCP) || binary.BigEndian.Uint16(ip[frame.Off4Frag:])&anyFragment != 0 {
+			return false
+		}
+	case typ == frame.EtherTypeIPv6:
+		if l4 = frame.IPv6Len; ip[frame.Off6Next] != uint8(frame.ProtoTCP) {
+			return false
+		}
+	default:
+		return false
+	}
+	return len(ip) >= l4+frame.TCPLen && ip[l4+offTCPFlags]&synFlags == frame.SYN
 }

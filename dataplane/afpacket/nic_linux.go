@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"lvsdr/dataplane"
@@ -32,6 +31,7 @@ type NIC struct {
 	// The worker's own.
 	ring    ring
 	syns    syns
+	hook    hook
 	queue   queue
 	spin    spinner
 	spinFor time.Duration
@@ -62,10 +62,14 @@ type NIC struct {
 
 	mu      sync.Mutex // held where sockets and wake are used beside the worker
 	closed  bool
-	once    [8]byte              // what signal writes; a local one would be allocated
-	groups  []group              // joined; sorted
-	reports listeners            // of the groups
-	filter  []bpf.RawInstruction // of fd; nil: it lets nothing in yet
+	once    [8]byte   // what signal writes; a local one would be allocated
+	groups  []group   // joined; sorted
+	reports listeners // of the groups
+	filters filters   // others is nil: they let nothing in yet
+	// The socket for SYNs that is in the kernel's list, if synHooked, or will be next;
+	// leaving: the one before it still is.
+	synFD              int
+	synHooked, leaving bool
 }
 
 // What NIC.polled has.
@@ -135,6 +139,9 @@ func openAll(cfg Config, n int, nics *[]*NIC) error {
 			return err
 		}
 	}
+	if n == 1 && cfg.Fanout == 0 {
+		(*nics)[0].startHook(cfg)
+	}
 	return nil
 }
 
@@ -147,7 +154,8 @@ func mapRings(nics []*NIC, cfg Config) error {
 		l := cfg.layout(growQueue(p.fd))
 		p.queue.init(p.fd, l.slots(), cfg.MaxFrame)
 		all.Go(func() { errs[SocketsPerNIC*i] = p.mapRing(cfg, l) })
-		all.Go(func() { errs[SocketsPerNIC*i+1] = p.syns.mapRing(cfg, l.slots()+queueRoom) })
+		p.hook.base = l.slots() + queueRoom
+		all.Go(func() { errs[SocketsPerNIC*i+1] = p.syns.mapRing(cfg, p.hook.base) })
 	}
 	all.Wait()
 	return cmp.Or(errs...)
@@ -217,12 +225,13 @@ func newNIC(cfg Config) (*NIC, error) {
 
 // open opens the descriptors of a NIC.
 func (p *NIC) open(ifi *net.Interface) (err error) {
-	if p.fd, err = openSocket(ifi); err != nil {
+	if p.fd, err = openSocket(ifi, unix.ETH_P_ALL); err != nil {
 		return err
 	}
-	if p.syns.fd, err = openSocket(ifi); err != nil {
+	if p.syns.fd, err = openSocket(ifi, unix.ETH_P_ALL); err != nil {
 		return err
 	}
+	p.synFD, p.synHooked = p.syns.fd, true
 	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("open NIC %s: %w", p.name, os.NewSyscallError("eventfd", err))
 	}
@@ -234,7 +243,7 @@ func (p *NIC) open(ifi *net.Interface) (err error) {
 // joined before, those of addresses that go are left after. On an error nothing
 // has changed.
 func (p *NIC) SetVIPs(vips []netip.Addr) error {
-	others, syns, err := newFilters(vips, p.neighbours)
+	f, err := newFilters(vips, p.neighbours)
 	if err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
@@ -248,7 +257,7 @@ func (p *NIC) SetVIPs(vips []netip.Addr) error {
 	if err := joinGroups(p.fd, p.index, fresh); err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
-	if err := p.attach(others, syns); err != nil {
+	if err := p.attach(f); err != nil {
 		leaveGroups(p.fd, p.index, fresh)
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}
@@ -260,18 +269,25 @@ func (p *NIC) SetVIPs(vips []netip.Addr) error {
 	return nil
 }
 
-// attach swaps the filters: both, or with an error none. The caller holds p.mu.
-func (p *NIC) attach(others, syns []bpf.RawInstruction) error {
-	if err := attach(p.fd, others); err != nil {
+// attach swaps the filters: all, or with an error none. The caller holds p.mu.
+func (p *NIC) attach(f filters) error {
+	if p.hook.wide.Load() {
+		if err := attach(p.fd, f.all); err != nil {
+			return err
+		}
+		p.filters = f
+		return nil
+	}
+	if err := attach(p.fd, f.others); err != nil {
 		return err
 	}
-	if err := attach(p.syns.fd, syns); err != nil {
-		if p.filter != nil {
-			err = errors.Join(err, attach(p.fd, p.filter))
+	if err := attach(p.synFD, f.syns); err != nil {
+		if p.filters.others != nil {
+			err = errors.Join(err, attach(p.fd, p.filters.others))
 		}
 		return err
 	}
-	p.filter = others
+	p.filters = f
 	return nil
 }
 
@@ -285,15 +301,17 @@ const statsEvery = 1 << 16
 // was deleted is an error.
 func (p *NIC) Recv(b *dataplane.Batch) error {
 	p.release()
+	p.takeOver()
 	b.Packets, b.Replies, b.In = b.Packets[:0], b.Replies[:0], int32(p.index)
 	if p.batches++; p.batches%statsEvery == 0 {
-		p.readMissed()
+		p.readMissed(p.syns.fd)
 	}
 	watched := false
 	for !p.stopped.Load() {
 		room := b.Packets[:min(cap(b.Packets), dataplane.MaxBatch)]
 		if b.Packets = room[:p.take(room)]; len(b.Packets) > 0 {
 			p.received.Add(uint64(len(b.Packets)))
+			p.observe(b.Packets)
 			// A look ahead in the ring costs a cache miss: only a full batch is worth it.
 			p.down, b.Pressed = false, len(b.Packets) == dataplane.MaxBatch && p.ring.pressed()
 			return nil
@@ -475,29 +493,31 @@ func (p *NIC) signal() {
 // valid. A second call does nothing.
 func (p *NIC) Close() error {
 	p.stopped.Store(true)
+	p.hook.stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil
 	}
-	p.readMissed()
+	p.missed.Add(readDrops(p.fd))
 	p.closed = true
 	p.reports.close()
 	for _, x := range p.xdps {
 		p.sendFull.Add(uint64(x.pending))
 		x.close()
 	}
-	errs := []error{release(p.fd, p.mem), release(p.syns.fd, p.syns.mem), release(p.wake, nil)}
+	errs := []error{release(p.fd, p.mem), p.releaseSYNs(), release(p.wake, nil)}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close NIC %s: %w", p.name, err)
 	}
 	return nil
 }
 
-// readMissed moves the kernel's drop counters, which reading resets, to ours.
-func (p *NIC) readMissed() {
+// readMissed moves the kernel's drop counters, which reading resets, to ours, with those
+// of the socket syns.
+func (p *NIC) readMissed(syns int) {
 	p.missed.Add(readDrops(p.fd))
-	p.missedSYN.Add(readDrops(p.syns.fd))
+	p.missedSYN.Add(readDrops(syns))
 }
 
 // readDrops is how many frames found no room in the ring of the socket since the last
@@ -515,7 +535,7 @@ func readDrops(fd int) uint64 {
 func (p *NIC) Stats() dataplane.NICStats {
 	p.mu.Lock()
 	if !p.closed {
-		p.readMissed()
+		p.readMissed(p.synFD)
 	}
 	p.mu.Unlock()
 	return dataplane.NICStats{

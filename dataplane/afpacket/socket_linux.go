@@ -11,19 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openSocket opens a packet socket on the interface that receives nothing yet.
+// openSocket opens a packet socket on the interface that receives nothing yet. For
+// protocol 0 it is not in the kernel's list: no frame takes time for it.
 //
 // The socket is opened and bound through packet.Listen, the filter attached
 // before the bind, so that no frame is ever queued unfiltered. Then the
 // descriptor is duplicated and the connection closed, which takes the socket
 // out of Go's network poller: the worker polls by itself, and waking the poller
 // for frames would be of no use.
-func openSocket(ifi *net.Interface) (int, error) {
+func openSocket(ifi *net.Interface, protocol int) (int, error) {
 	closed, err := bpf.Assemble(rejectAll)
 	if err != nil {
 		return -1, fmt.Errorf("assemble filter: %w", err)
 	}
-	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, &packet.Config{Filter: closed})
+	conn, err := packet.Listen(ifi, packet.Raw, protocol, &packet.Config{Filter: closed})
 	if err != nil {
 		return -1, fmt.Errorf("open packet socket on %s: %w", ifi.Name, err)
 	}

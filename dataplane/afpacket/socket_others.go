@@ -42,6 +42,9 @@ func ProbeXDP() error { return errors.ErrUnsupported }
 // XDPError is nil.
 func (*NIC) XDPError() error { return nil }
 
+// Sockets is 0.
+func (*NIC) Sockets() int { return 0 }
+
 // Recv is not implemented on this system.
 func (*NIC) Recv(*dataplane.Batch) error { return errors.ErrUnsupported }
 

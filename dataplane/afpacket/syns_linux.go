@@ -2,8 +2,8 @@ package afpacket
 
 import "lvsdr/dataplane"
 
-// SocketsPerNIC is how many packet sockets a NIC has that receive: one for SYNs (see
-// selectSYN), one for all other frames.
+// SocketsPerNIC is how many packet sockets a NIC has that receive, as it is opened: one
+// for SYNs (see selectSYN), one for all other frames. See also [NIC.Sockets].
 const SocketsPerNIC = 2
 
 // synShare is how many SYNs a batch takes: other frames that come in the meantime wait
@@ -12,7 +12,8 @@ const synShare = dataplane.MaxBatch / 4
 
 // The syns of a NIC are the SYNs that wait. They have a socket and a ring of their own,
 // so that a flood of them cannot take the room of frames of open connections, nor more
-// of the worker's time than synShare.
+// of the worker's time than synShare. While there is no flood, but a heavy load, they
+// come by the main ring, see hook.
 //
 // Order: frames come out in the order in which they came, told by the kernel's
 // timestamps, until more SYNs wait than synShare. From then on a SYN comes out later
@@ -47,6 +48,7 @@ func (p *NIC) takeOne(pkts []dataplane.Packet) int {
 	if lost := t.cut + t.queued; lost > 0 {
 		p.truncated.Add(uint64(lost))
 	}
+	p.hook.load.syns += t.n
 	return t.n - t.queued
 }
 

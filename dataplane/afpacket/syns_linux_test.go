@@ -392,10 +392,11 @@ func TestBothSocketsOrNoneHaveNewAddresses(t *testing.T) {
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
-	none, _, err := newFilters(nil, false)
+	none, err := newFilters(nil, false)
 	must(t, err)
+	none.syns = []bpf.RawInstruction{{Op: 0xffff}}
 	p.mu.Lock()
-	err = p.attach(none, []bpf.RawInstruction{{Op: 0xffff}})
+	err = p.attach(none)
 	p.mu.Unlock()
 	if err == nil {
 		t.Fatal("the kernel took a filter that is none")
