@@ -272,5 +272,27 @@ func (m *Machine) States() []State {
 	return all
 }
 
+// Trusted are the routers that are known on one family of an interface: peers, and the masters of backups. It is empty
+// where an instance knows none, since then any router may be a better one.
+func (m *Machine) Trusted(iface string, is6 bool) []netip.Addr {
+	var all []netip.Addr
+	for _, i := range m.instances {
+		if i.s.Interface != iface || i.s.IPv6 != is6 {
+			continue
+		}
+		known := len(all)
+		for _, p := range i.s.Peers {
+			all = append(all, p.Addr)
+		}
+		if i.role == Backup && i.master.IsValid() && i.master != i.source {
+			all = append(all, i.master)
+		}
+		if len(all) == known {
+			return nil
+		}
+	}
+	return all
+}
+
 // Unknown counts the packets that no instance was found for, by reason.
 func (m *Machine) Unknown() [Reasons]uint64 { return m.unknown }

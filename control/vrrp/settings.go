@@ -37,6 +37,8 @@ type Instance struct {
 	// KeepChecksum does not change to GroupHeader where a peer is heard with it (old_unicast_checksum never).
 	KeepChecksum bool
 	Password     string // of version 2; empty: no authentication
+	// ReceiveBuffer is the size of the socket's in bytes (kernel_rx_buf_size); 0: as the host has it.
+	ReceiveBuffer int
 	// MAC is where adverts come from, and the MAC of the addresses (use_vmac); zero: the interface's.
 	MAC frame.MAC
 
