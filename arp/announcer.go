@@ -132,10 +132,13 @@ func (v VIP) forms() []announcement {
 // One that is announced stays so. When another host uses it, it is announced again
 // 1, 2, 4, 8, 8 … s later, with a check, until one of these turns finds the other
 // silent.
+//
+// A VIP that VRRP has given to this host is spoken at once and stays so, see Elected.
 type announcer struct {
 	times AnnounceTimes
 	vips  map[place]*announcing
 	due   agenda[*announcing]
+	slots map[int32]time.Duration // of the next announcement of an elected VIP, by interface
 	// quiet are the active VIPs that are not answered for: looking and held.
 	quiet  map[place]bool
 	events []Event // since takeEvents
@@ -165,6 +168,7 @@ const (
 type announcing struct {
 	VIP
 	task
+	campaign // of elected VIPs
 	phase    announcePhase
 	looked   int           // checks sent in looking
 	rounds   int           // rounds of the burst that are left
@@ -173,6 +177,7 @@ type announcing struct {
 
 	other      frame.MAC     // host that used the VIP last; zero: none has yet
 	otherHeard time.Duration // when
+	otherSince time.Duration // from when on it has; of elected VIPs
 	again      time.Duration // from the next repeated announcement to the one after it; 0: none is due
 
 	defended   bool
@@ -181,7 +186,7 @@ type announcing struct {
 
 // newAnnouncer makes an announcer without VIPs.
 func newAnnouncer(t AnnounceTimes) *announcer {
-	return &announcer{times: t.withDefaults()}
+	return &announcer{times: t.withDefaults(), slots: make(map[int32]time.Duration)}
 }
 
 // set replaces the VIPs at now. One that is as it was goes on as it was; one that
@@ -193,10 +198,11 @@ func (a *announcer) set(vips []VIP, now time.Duration) {
 	for _, v := range vips {
 		at := v.place()
 		e := before[at]
-		if e == nil || e.VIP != v {
+		if e == nil || !e.same(v) {
 			e = &announcing{VIP: v, task: task{at: at}}
 			a.start(e, now)
 		}
+		e.VIP = v
 		a.vips[at] = e
 	}
 	a.due = agenda[*announcing]{}
@@ -208,12 +214,21 @@ func (a *announcer) set(vips []VIP, now time.Duration) {
 	}
 }
 
+// same reports whether v goes on where it is, as the VIP n: other times of the
+// announcements hold from the next ones on.
+func (v *announcing) same(n VIP) bool {
+	if v.Elected.on() && n.Elected.on() {
+		n.Elected = v.Elected
+	}
+	return v.VIP == n
+}
+
 // start puts v at the beginning of its way, or to rest.
 func (a *announcer) start(v *announcing, now time.Duration) {
 	v.announce, v.check = never, never
 	switch {
 	case !v.Active:
-	case a.times.Look < 0:
+	case a.times.Look < 0 || v.Elected.on():
 		a.speak(v, now)
 	default:
 		v.phase, v.check = looking, now
@@ -226,6 +241,9 @@ func (a *announcer) speak(v *announcing, now time.Duration) {
 	v.phase, v.rounds, v.announce, v.check = spoken, a.times.Rounds, now, never
 	if a.times.CheckEvery > 0 {
 		v.check = now
+	}
+	if v.Elected.on() {
+		a.elect(v, now)
 	}
 	delete(a.quiet, v.at)
 }
@@ -274,7 +292,9 @@ func (a *announcer) look(v *announcing, now time.Duration, isServer func(VIP, fr
 // round takes what is due of a VIP that is announced.
 func (a *announcer) round(v *announcing, now time.Duration) []announcement {
 	var out []announcement
-	if v.announce <= now {
+	if v.Elected.on() {
+		out = a.campaign(v, now)
+	} else if v.announce <= now {
 		out = append(out, v.forms()...)
 		if v.rounds > 0 {
 			v.rounds--
@@ -317,7 +337,7 @@ func (a *announcer) used(p place, mac frame.MAC, now time.Duration) {
 		return
 	}
 	v.other, v.otherHeard = mac, now
-	if v.phase == spoken && v.again == 0 {
+	if v.phase == spoken && v.again == 0 && !v.Elected.on() {
 		v.again = againFirst
 		v.announce = min(v.announce, now+v.again)
 		v.due = min(v.announce, v.check)
@@ -354,7 +374,7 @@ func (a *announcer) next() (time.Duration, bool) { return a.due.next() }
 // not flood the network.
 func (a *announcer) defend(vip VIP, now time.Duration) (announcement, bool) {
 	v := a.vips[vip.place()]
-	if v == nil || v.VIP != vip || v.phase != spoken || v.defended && now-v.defendedAt < defendInterval {
+	if v == nil || v.VIP != vip || v.phase != spoken || v.Elected.on() || v.defended && now-v.defendedAt < defendInterval {
 		return announcement{}, false
 	}
 	v.defended, v.defendedAt = true, now

@@ -19,6 +19,9 @@ type VIP struct {
 	// interface and answers for it there. While a VIP is not active, another
 	// host may have it, and nothing about it is answered or reported.
 	Active bool
+	// Elected says that VRRP has given the VIP to this host, and how it is
+	// announced; zero: VRRP does not decide about it.
+	Elected Elected
 }
 
 func (v VIP) place() place { return place{v.Ifindex, v.Addr} }

@@ -338,6 +338,9 @@ func (s *Service) handle(b []byte, ifindex int32, now time.Duration) reason {
 		}
 	}
 	a := decide(s.view, &input{ifindex, p})
+	if a.event.Kind == Conflict && a.vip.Elected.on() && !s.announcer.lasts(a.vip.place(), p.SenderMAC, now) {
+		a.event = Event{} // one of the two does not know of the election yet
+	}
 	s.tell(a.event, now)
 	if a.answer != nil {
 		s.say(ifindex, *a.answer, answersSent)
