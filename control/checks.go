@@ -43,7 +43,7 @@ func (c *converger) setChecks(s *site.State) {
 
 // sameCheck reports whether a and b are made in the same way.
 func sameCheck(a, b site.Check) bool {
-	return a.ID == b.ID && a.Ifindex == b.Ifindex && a.Spec.Equal(b.Spec) && a.LogAll == b.LogAll && (a.DR == b.DR || a.DR != nil && b.DR != nil && *a.DR == *b.DR)
+	return a.ID == b.ID && a.Ifindex == b.Ifindex && a.Spec.Equal(b.Spec) && a.LogAll == b.LogAll && a.Suspended == b.Suspended && (a.DR == b.DR || a.DR != nil && b.DR != nil && *a.DR == *b.DR)
 }
 
 // setRoutes makes the routes of checks by Direct Routing those of all. Without
@@ -71,7 +71,7 @@ func path(p *site.DRPath) drroute.Path {
 // spec is how the check is made.
 func (c *converger) spec(k *site.Check) check.Spec {
 	f := k.Spec
-	spec := check.Spec{ID: k.ID, Settings: check.Settings{DelayLoop: f.DelayLoop, ConnectTimeout: f.ConnectTimeout,
+	spec := check.Spec{ID: k.ID, Suspended: k.Suspended, Settings: check.Settings{DelayLoop: f.DelayLoop, ConnectTimeout: f.ConnectTimeout,
 		Retry: int(f.Retry), DelayBeforeRetry: f.DelayBeforeRetry, Warmup: f.Warmup, Alpha: f.Alpha, Rise: int(f.Rise), LogAll: k.LogAll || f.LogAll}}
 	own := probe(f, &spec.Settings)
 	spec.Probe = own

@@ -248,7 +248,7 @@ func (l *loop) await() {
 	was := l.waiting
 	l.waiting = map[netip.Addr]time.Duration{}
 	for _, v := range l.state.VIPs() {
-		if v.Active {
+		if v.Ready {
 			continue
 		}
 		end, ok := was[v.Addr]

@@ -57,7 +57,7 @@ func TestAFileThatChangesIsReadAtOnce(t *testing.T) {
 	defer r.Close()
 	must(t, os.WriteFile(path, []byte("1"), 0o600))
 	long := Settings{DelayLoop: time.Hour, ConnectTimeout: time.Minute}
-	specs := []Spec{{"weight", long, File{&ask.File{Path: path, Weight: 1}}}, {"switch", long, OnLink{Probe: File{&ask.File{Path: path}}, Links: allUp{}}}}
+	specs := []Spec{{ID: "weight", Settings: long, Probe: File{&ask.File{Path: path, Weight: 1}}}, {ID: "switch", Settings: long, Probe: OnLink{Probe: File{&ask.File{Path: path}}, Links: allUp{}}}}
 	must(t, r.Set(specs))
 	got := map[string]Change{}
 	want := func(step string, up bool, w health.Weight) {

@@ -46,11 +46,11 @@ func TestOneLaneDoesNotHoldUpAnother(t *testing.T) {
 		for l := silent; l < lanes; l++ {
 			for i := range sleepers {
 				p := sleeper{strconv.Itoa(int(l)) + "/" + strconv.Itoa(i), l, &now[l], &peak[l], &begun}
-				specs = append(specs, Spec{p.name, Settings{DelayLoop: sec, ConnectTimeout: 60 * sec}, p})
+				specs = append(specs, Spec{ID: p.name, Settings: Settings{DelayLoop: sec, ConnectTimeout: 60 * sec}, Probe: p})
 			}
 		}
 		m := &metronome{name: "swift", takes: time.Millisecond, loop: 6 * sec, all: &metronomes{}}
-		specs = append(specs, Spec{"swift", Settings{DelayLoop: m.loop, ConnectTimeout: sec}, m})
+		specs = append(specs, Spec{ID: "swift", Settings: Settings{DelayLoop: m.loop, ConnectTimeout: sec}, Probe: m})
 		must(t, r.Set(specs))
 		time.Sleep(600 * sec)
 		if late := time.Duration(m.all.latest.Load()); late > 0 || m.all.attempts.Load() < 99 {
@@ -69,7 +69,7 @@ func TestACheckLeavesItsLane(t *testing.T) {
 		defer r.Close()
 		var now, peak, begun atomic.Int64
 		spec := func(name string) Spec {
-			return Spec{name, Settings{DelayLoop: sec, ConnectTimeout: 60 * sec}, sleeper{name, program, &now, &peak, &begun}}
+			return Spec{ID: name, Settings: Settings{DelayLoop: sec, ConnectTimeout: 60 * sec}, Probe: sleeper{name, program, &now, &peak, &begun}}
 		}
 		must(t, r.Set([]Spec{spec("a"), spec("b"), spec("c")}))
 		time.Sleep(sec)

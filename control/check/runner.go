@@ -20,6 +20,8 @@ type Spec struct {
 	// Settings say when; Probe says what.
 	Settings Settings
 	Probe    Probe
+	// Suspended makes no attempts: the state stays as it is.
+	Suspended bool
 }
 
 // Config has the settings of a Runner. The zero Config works.
@@ -143,8 +145,13 @@ func (r *Runner) Set(specs []Spec) error {
 	for i, s := range specs {
 		before := old[s.ID]
 		if before != nil && before.spec.Settings == s.Settings && before.name == names[i] {
+			wakes := before.spec.Suspended && !s.Suspended && before.cancel == nil
 			before.spec = s
 			r.jobs[s.ID] = before
+			if wakes {
+				heap.Remove(&r.agenda[before.lane], before.i)
+				r.plan(before, r.now())
+			}
 			delete(old, s.ID)
 			continue
 		}
@@ -203,6 +210,10 @@ func (r *Runner) launch(s Spec, name string, before *job) *job {
 
 // attempt starts an attempt of j, or has it wait in r.batch.
 func (r *Runner) attempt(j *job) {
+	if j.spec.Suspended {
+		r.plan(j, r.now()+j.spec.Settings.DelayLoop)
+		return
+	}
 	r.running[j.lane]++
 	j.running = true
 	if j.direct != nil && r.canConnect() {

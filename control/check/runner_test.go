@@ -715,3 +715,52 @@ func plain(w io.Writer) *slog.Logger {
 		return a
 	}}))
 }
+
+// A check that waits keeps its state, and is made at once when it may be.
+func TestASuspendedCheckStaysAsItIs(t *testing.T) {
+	for _, up := range []bool{true, false} {
+		t.Run(fmt.Sprint("up ", up), func(t *testing.T) {
+			bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
+				p := &fake{name: "p"}
+				var told []string
+				if !up {
+					p.set(errRefused, 0)
+					told = append(told, "0s rs up=false err=connection refused")
+				}
+				spec := Spec{ID: "rs", Settings: quick(), Probe: p}
+				must(t, r.Set([]Spec{spec}))
+				time.Sleep(sec)
+				spec.Suspended = true
+				must(t, r.Set([]Spec{spec}))
+				p.set(map[bool]error{true: errRefused}[up], 0)
+				time.Sleep(3600 * sec)
+				d.expect(t, told...)
+				if s, ok := r.State("rs"); !ok || s.Up != up || s.Attempts != 1 {
+					t.Errorf("after an hour: %+v", s)
+				}
+				spec.Suspended = false
+				must(t, r.Set([]Spec{spec}))
+				synctest.Wait()
+				if s, _ := r.State("rs"); s.Attempts != 2 {
+					t.Errorf("it is not made at once: %+v", s)
+				}
+				time.Sleep(10 * sec)
+				if s, _ := r.State("rs"); s.Up == up {
+					t.Errorf("its state does not change any more: %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestACheckMayStartSuspended(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, r *Runner, d *diary) {
+		p := &fake{name: "p", err: errRefused}
+		must(t, r.Set([]Spec{{ID: "rs", Settings: quick(), Probe: p, Suspended: true}}))
+		time.Sleep(100 * sec)
+		d.expect(t)
+		if len(p.times(d.t0)) != 0 {
+			t.Error("it was made")
+		}
+	})
+}

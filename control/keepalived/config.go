@@ -104,6 +104,7 @@ type VirtualServer struct {
 	InhibitOnFailure bool   // likewise
 
 	Omega      bool    // run the down scripts at the end
+	HASuspend  bool    // its checks wait while VRRP has Addr elsewhere
 	Alert      bool    // mails are sent about its quorum
 	QuorumUp   Command // run when the quorum is regained
 	QuorumDown Command // run when it is lost

@@ -186,6 +186,7 @@ func drawConfig(t *rapid.T) *Config {
 				c.Global.Marks = append(c.Global.Marks, m)
 			}
 		}
+		v.HASuspend = v.Mark == 0 && rapid.Bool().Draw(t, "suspend")
 		v.PanicThreshold = rapid.Uint32Range(0, 100).Draw(t, "panic")
 		v.OPS = (v.Mark != 0 || v.Protocol == frame.ProtoUDP) && rapid.Bool().Draw(t, "ops")
 		if rapid.Bool().Draw(t, "granular") {

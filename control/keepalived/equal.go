@@ -11,7 +11,7 @@ func (v *VirtualServer) Equal(o *VirtualServer) bool {
 	return v == o || v.Addr == o.Addr && v.Port == o.Port && v.Protocol == o.Protocol && v.Mark == o.Mark && v.IPv6 == o.IPv6 &&
 		v.Scheduler == o.Scheduler && v.Method == o.Method && v.SchedFlags == o.SchedFlags && v.OPS == o.OPS &&
 		v.Persistence == o.Persistence && v.Granularity == o.Granularity &&
-		v.Timing == o.Timing && v.Weight == o.Weight && v.InhibitOnFailure == o.InhibitOnFailure && v.Omega == o.Omega && v.Alert == o.Alert && v.QuorumUp == o.QuorumUp && v.QuorumDown == o.QuorumDown &&
+		v.Timing == o.Timing && v.Weight == o.Weight && v.InhibitOnFailure == o.InhibitOnFailure && v.Omega == o.Omega && v.HASuspend == o.HASuspend && v.Alert == o.Alert && v.QuorumUp == o.QuorumUp && v.QuorumDown == o.QuorumDown &&
 		v.PanicThreshold == o.PanicThreshold && v.Quorum == o.Quorum && v.Hysteresis == o.Hysteresis && v.SorryServer == o.SorryServer &&
 		slices.EqualFunc(v.RealServers, o.RealServers, (*RealServer).Equal)
 }

@@ -143,6 +143,7 @@ func (v *VirtualServer) node() *Node {
 	l.addIf(v.Weight != 1, "weight", v.Weight)
 	l.addIf(v.InhibitOnFailure, "inhibit_on_failure")
 	l.addIf(v.Omega, "omega")
+	l.addIf(v.HASuspend, "ha_suspend")
 	l.addIf(v.Alert, "smtp_alert", "on")
 	v.QuorumUp.addTo(&l, "quorum_up")
 	v.QuorumDown.addTo(&l, "quorum_down")

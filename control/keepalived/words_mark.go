@@ -220,6 +220,7 @@ func (r *reader) resolveMarks(d *serviceDraft) {
 	}
 	if d.suspend != nil {
 		r.add(d.suspend, Warning, "%s: a mark has no address that could be missing; the line is left out", d.name())
+		d.v.HASuspend = false
 	}
 	if mask := d.v.Granularity; mask.IsValid() && familyOf(mask) != d.family {
 		r.add(d.granularity, Error, "%v is no mask of the service's family, %v; the line is left out", mask, d.family)

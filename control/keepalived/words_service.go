@@ -84,8 +84,7 @@ func serviceWords() []word {
 			names(declined, "persistence_engine"))),
 		labelWords(),
 		alertWord(),
-		because("a VIP need not be on this host: its servers are checked as long as it is served", []word{
-			{name: "ha_suspend", status: noEffect, max: anyArgs, set: func(r *reader, n *Node) { r.vs.suspend = n }}}),
+		[]word{{name: "ha_suspend", max: anyArgs, set: func(r *reader, n *Node) { r.vs.suspend, r.vs.v.HASuspend = n, true }}},
 		[]word{hostWord(func(r *reader) *string { return &r.vs.host })},
 		because("the line should go", names(refused, "nat_mask script lvs_sync_daemon_interface")),
 	)

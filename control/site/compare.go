@@ -22,10 +22,11 @@ func Compare(old, new *State) Changes {
 	vips, places := !old.vips.Same(new.vips), !old.places.Same(new.places)
 	plan, layout := old.plan != new.plan, old.layout != new.layout
 	links := !maps.Equal(old.links, new.links)
+	routers := old.plan.routers != new.plan.routers || !maps.Equal(old.roles, new.roles)
 	checks := plan && (vips || places || !sameChecks(old.plan, new.plan))
 	return Changes{
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
-		Own: vips, Guards: vips, VIPs: vips || links, NICs: vips || places, Targets: places || links,
+		Own: vips, Guards: vips, VIPs: vips || links || routers, NICs: vips || places, Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
 		Timeouts: old.timeouts != new.timeouts, Sync: syncChanged(old, new), Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),
 	}
@@ -57,7 +58,9 @@ func sameChecks(a, b *plan) bool {
 	return x.DRCheck == y.DRCheck && x.LogAllFailures == y.LogAllFailures &&
 		slices.EqualFunc(a.probed, b.probed, func(p, q *probed) bool {
 			return p == q && a.outline == b.outline || p.name == q.name && p.addr == q.addr && slices.EqualFunc(p.checks, q.checks, sameCheck) &&
-				slices.EqualFunc(p.of, q.of, func(i, k int) bool { return a.services[i].config.Key == b.services[k].config.Key })
+				slices.EqualFunc(p.of, q.of, func(i, k int) bool {
+					return a.services[i].config.Key == b.services[k].config.Key && a.services[i].source.HASuspend == b.services[k].source.HASuspend
+				})
 		})
 }
 
@@ -75,7 +78,7 @@ func checksMoved(old, new *State) bool {
 		}
 	}
 	for addr, c := range tree.Diff(old.vips, new.vips) {
-		if new.plan.inFile(addr) && c.Old.provesDR() != c.New.provesDR() {
+		if new.plan.inFile(addr) && (c.Old.provesDR() != c.New.provesDR() || c.Old.away != c.New.away) {
 			return true
 		}
 	}

@@ -32,6 +32,7 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	}
 	notices = append(notices, s.follow(old.table)...)
 	notices = append(notices, s.settleMarks(&old)...)
+	s.settleRouters(&old)
 	s.seeLinks()
 	if s.drains.Len() > 0 {
 		s.forgetDrains()

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -23,7 +24,11 @@ type vip struct {
 	place hostnet.Place
 	lack
 	active bool
+	away   bool // VRRP has it elsewhere: it does not count that it is active
 }
+
+// here reports whether v is active, and VRRP does not have it elsewhere.
+func (v vip) here() bool { return v.active && !v.away }
 
 // A lack is the reason why an address has no place; the zero lack: it has one.
 type lack struct {
@@ -119,12 +124,13 @@ func (s *State) placeVIPs() {
 // placeVIP finds the place of the virtual address addr.
 func (s *State) placeVIP(addr netip.Addr) {
 	v, _ := s.vips.Get(addr)
-	at, err := s.host.VIP(addr, s.ifname())
+	at, err := s.host.VIP(addr, cmp.Or(s.options.Interface, s.plan.routers.interfaceOf(addr), s.ifname()))
 	if err != nil && !s.keeps(v.place) {
 		v = vip{lack: lackOf(err)}
 	} else if err == nil {
 		v.place, v.lack = at, lack{}
 	}
+	v.away = s.away(addr)
 	s.vips = s.vips.Put(addr, v)
 	s.seeLink(v.place.Link)
 }

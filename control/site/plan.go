@@ -21,7 +21,8 @@ type plan struct {
 	sources  []*keepalived.VirtualServer // of services, in config
 	services []*fileService              // in the order of the file
 	probed   []*probed                   // the servers with checks
-	watches  bool                        // some of them are watched for what their clients do
+	routers  *routers
+	watches  bool // some of them are watched for what their clients do
 }
 
 // An outline is which services, servers and checks a file has, by name and in its
@@ -111,7 +112,7 @@ func newPlan(cfg *keepalived.Config) *plan {
 		vips: map[netip.Addr]int{}, macs: map[netip.Addr]frame.MAC{}, servers: make(map[netip.Addr]mention, n), marks: newMarkTable(cfg.Global.Marks)}}
 	first := make(map[*keepalived.Check]int, n) // in probed, by its first check
 	seen := map[dataplane.ServiceKey]bool{}
-	p.watches = watches(cfg)
+	p.watches, p.routers = watches(cfg), newRouters(cfg.VRRP.Instances)
 	for _, vs := range cfg.VirtualServers {
 		if k := keyOf(vs); !seen[k] { // Load leaves others out
 			seen[k] = true

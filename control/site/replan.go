@@ -2,6 +2,7 @@ package site
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"lvsdr/control/keepalived"
@@ -15,7 +16,10 @@ func (p *plan) next(cfg *keepalived.Config) *plan {
 	if !ok {
 		return newPlan(cfg)
 	}
-	n := &plan{outline: p.outline, config: cfg, sources: cfg.VirtualServers, services: p.services, probed: p.probed, watches: watches(cfg)}
+	n := &plan{outline: p.outline, config: cfg, sources: cfg.VirtualServers, services: p.services, probed: p.probed, watches: watches(cfg), routers: p.routers}
+	if !reflect.DeepEqual(p.config.VRRP.Instances, cfg.VRRP.Instances) {
+		n.routers = newRouters(cfg.VRRP.Instances)
+	}
 	if len(changed) == 0 {
 		return n
 	}
@@ -84,7 +88,7 @@ func (p *plan) replace(i int) {
 // adjusts reports whether s, which has a new plan and host, differs from old in
 // nothing but settings of its services and servers: no address is elsewhere.
 func (s *State) adjusts(old *State) bool {
-	return s.plan.outline == old.plan.outline && s.host == old.host && s.ifname() == old.ifname() && len(old.refused) == 0
+	return s.plan.outline == old.plan.outline && s.host == old.host && s.ifname() == old.ifname() && s.plan.routers == old.plan.routers && len(old.refused) == 0
 }
 
 // adjust does what Loaded does, where s adjusts old: it looks only at what is not

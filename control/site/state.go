@@ -10,6 +10,7 @@ import (
 	"lvsdr/control/health"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/site/tree"
+	"lvsdr/control/vrrp"
 )
 
 // Options say what a site is like, apart from its file.
@@ -45,7 +46,8 @@ type State struct {
 	// panicked counts how often a service began or ended to ignore health.
 	panicked uint64
 
-	drains drains // servers that get no new connections
+	roles  map[string]vrrp.Role // of the VRRP instances, by name; never changed
+	drains drains               // servers that get no new connections
 
 	table    *Table
 	refused  []string // what the table refused of the file

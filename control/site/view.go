@@ -74,7 +74,7 @@ func (s *State) view(service *Service) ServiceView {
 	v := ServiceView{Config: service.Config, Owner: service.Owner, Name: serviceName(k), Up: true}
 	for i, addr := range s.addressesOf(k) {
 		if at, ok := s.vips.Get(addr); ok && (i == 0 || v.Problem == "" && at.err != "") {
-			v.Place, v.Active, v.Problem = at.place, at.active, at.err
+			v.Place, v.Active, v.Problem = at.place, at.here(), at.err
 		}
 	}
 	v.Marks = slices.Collect(s.plan.marks.of(k))

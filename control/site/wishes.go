@@ -21,8 +21,10 @@ import (
 type VIP struct {
 	Addr   netip.Addr
 	Place  hostnet.Place
-	Active bool // it is answered for, and its packets are taken
-	Down   bool // its link is down: it is not answered for
+	Active bool                 // it is answered for, and its packets are taken
+	Ready  bool                 // it is, or VRRP has it elsewhere
+	Router *keepalived.Instance // see State.Router
+	Down   bool                 // its link is down: it is not answered for
 }
 
 // VIPs are the virtual addresses that have a place.
@@ -33,7 +35,7 @@ func (s *State) VIPs() []VIP {
 func (s *State) placedVIPs() iter.Seq[VIP] {
 	return func(yield func(VIP) bool) {
 		for addr, v := range s.vips.All() {
-			if v.err == "" && !yield(VIP{addr, v.place, v.active, s.links[v.place.Link.Index] != ""}) {
+			if v.err == "" && !yield(VIP{Addr: addr, Place: v.place, Active: v.here(), Ready: v.active, Router: s.Router(addr), Down: s.links[v.place.Link.Index] != ""}) {
 				return
 			}
 		}
@@ -59,6 +61,9 @@ type Guard struct {
 func (s *State) Guards() []Guard {
 	var all []Guard
 	for v := range s.placedVIPs() {
+		if v.Router != nil && s.away(v.Addr) {
+			continue // this host may be a real server of the master
+		}
 		all = append(all, Guard{v.Addr, v.Place.Link.Name})
 		if s.options.LocalInterface != "" {
 			all = append(all, Guard{v.Addr, s.options.LocalInterface})
@@ -151,6 +156,9 @@ type Check struct {
 	DR      *DRPath
 	Ifindex int  // of the interface by which the server is reached
 	LogAll  bool // every failure is logged
+	// Suspended says that the check waits, because VRRP has the addresses of its services
+	// elsewhere.
+	Suspended bool
 }
 
 // A DRPath is a connection to a virtual service by way of one real server.
@@ -172,7 +180,7 @@ func (s *State) Checks() []Check {
 			continue
 		}
 		for _, c := range p.checks {
-			check := Check{ID: c.id, Server: p.name, Spec: c.source, Ifindex: at.Link.Index, LogAll: global.LogAllFailures}
+			check := Check{ID: c.id, Server: p.name, Spec: c.source, Ifindex: at.Link.Index, LogAll: global.LogAllFailures, Suspended: s.suspended(p)}
 			if s.options.DRChecks && global.DRCheck {
 				check.DR = s.drPath(p, c.source, at.Link.Index)
 			}
