@@ -43,7 +43,7 @@ type converger struct {
 	now    func() time.Duration
 	links  check.Links // of the checks
 
-	engine, guard, nics, targets, routes, checks, redirect, vips, sync part
+	engine, guard, nics, targets, routes, checks, redirect, vips, sync, router part
 
 	table      *site.Table            // what the engine has
 	refused    map[subject]error      // edits the engine refuses
@@ -60,6 +60,7 @@ type converger struct {
 	checksSet  bool // the checks have been told since the loop looked
 	local      local
 	wishes     wishes
+	elections  elections
 }
 
 // newConverger makes a converger of actors that have nothing yet.
@@ -79,7 +80,7 @@ func (c *converger) parts() map[*part]string {
 	return map[*part]string{
 		&c.engine: "director", &c.guard: "shield", &c.nics: "interfaces", &c.targets: "ARP for real servers",
 		&c.routes: "routes of checks", &c.checks: "health checks", &c.redirect: "clients on this host", &c.vips: "ARP for VIPs",
-		&c.sync: "connection sync",
+		&c.sync: "connection sync", &c.router: "VRRP",
 	}
 }
 
@@ -113,6 +114,8 @@ func (c *converger) converge(s *site.State, ch *site.Changes) {
 	c.announce(s)
 	c.lowerGuards(s)
 	c.setSync(s)
+	c.trackLinks(s)
+	c.elect(s)
 }
 
 // setSync has the daemons of connection sync run that s wishes.
@@ -368,7 +371,7 @@ func (c *converger) wantedVIPs(s *site.State) map[netip.Addr]arp.VIP {
 	all := map[netip.Addr]arp.VIP{}
 	for _, v := range s.VIPs() {
 		if i, ok := c.taken[v.Addr]; v.Active && !v.Down && ok && i == v.Place.Link.Index {
-			all[v.Addr] = arp.VIP{Addr: v.Addr, Ifindex: int32(i), MAC: v.Place.Link.MAC, Active: true}
+			all[v.Addr] = electedVIP(s, &v, arp.VIP{Addr: v.Addr, Ifindex: int32(i), MAC: v.Place.Link.MAC, Active: true})
 		}
 	}
 	return all
@@ -431,7 +434,7 @@ func (c *converger) logAnnounced(s *site.State, before map[netip.Addr]arp.VIP) {
 			continue // the line about its link says enough
 		}
 		if n++; n <= maxLines {
-			c.log.Info("announcing", "vip", v.Addr.String(), "interface", v.Place.Link.Name, "mac", v.Place.Link.MAC.String())
+			c.log.Info("announcing", "vip", v.Addr.String(), "interface", v.Place.Link.Name, "mac", now.MAC.String())
 		}
 	}
 	if n > maxLines {

@@ -15,6 +15,7 @@ import (
 	"lvsdr/control/localclient"
 	"lvsdr/control/neighbour"
 	"lvsdr/control/site"
+	"lvsdr/control/vrrp"
 )
 
 // neighbourPatience is how long a VIP waits for the real servers' MAC addresses
@@ -52,20 +53,21 @@ type loop struct {
 	held     []arp.Holder                 // of VIPs that are not announced because of them
 	ready    bool                         // READY=1 was sent
 	reloads  reloads
-	noticed  []noticed    // to be logged
-	answers  []func()     // to be given when the actors have followed
-	unmet    []string     // what was not served when the view was published
-	line     statusLine   // for the service manager
-	owes     atomic.Bool  // an answer to wake
-	base     inspect.View // what of a view does not come from the State
+	roles    map[string]roleTold // by instance, or "group NAME"
+	noticed  []noticed           // to be logged
+	answers  []func()            // to be given when the actors have followed
+	unmet    []string            // what was not served when the view was published
+	line     statusLine          // for the service manager
+	owes     atomic.Bool         // an answer to wake
+	base     inspect.View        // what of a view does not come from the State
 }
 
 // newLoop makes a loop without actors.
 func newLoop(o *Options, now func() time.Duration) *loop {
 	return &loop{log: o.Log, now: now, wall: time.Now, load: o.Load, notify: o.Notify,
 		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}),
-		reloads: reloads{filled: map[string]bool{}},
-		base:    inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
+		reloads: reloads{filled: map[string]bool{}}, roles: map[string]roleTold{},
+		base: inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
 }
 
 // use gives the loop its actors.
@@ -145,6 +147,8 @@ func (l *loop) handle(m any) {
 		_ = l.apply(m) // those that can be refused come with a request
 	case arp.Event:
 		l.noticed = append(l.noticed, noticedARP(&m))
+	case vrrp.Change:
+		l.changed(m)
 	case neighbour.Event:
 		l.noticed = append(l.noticed, noticedEntry(&m))
 	case hostChanged:
@@ -196,6 +200,9 @@ func (l *loop) turn() {
 		ch = site.Compare(l.compared, l.state)
 	}
 	l.compared = l.state
+	if len(l.waiting) == 0 {
+		l.converge.openElections()
+	}
 	l.converge.converge(l.state, &ch)
 	l.compareChecks()
 	l.looked, l.held = l.converge.actors.ARP.Unannounced()

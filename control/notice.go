@@ -69,7 +69,7 @@ func (l *loop) tellEdits(edits []site.Edit, errs []error) {
 // tellPrograms has the administrator's programs told of a notice.
 func (l *loop) tellPrograms(n *site.Notice) {
 	if to := l.converge.actors.Notifier; to != nil {
-		m := notify.Message{Subject: n.Name, Line: n.Line(), Command: n.Command}
+		m := notify.Message{Topic: notify.LVS, Subject: n.Name, Line: n.Line(), Command: n.Command}
 		if n.Alert {
 			m.Title, m.Text = mail(l.state.Config().Global.RouterID, n)
 		}
@@ -111,6 +111,7 @@ func (l *loop) farewell() {
 	for i := range all {
 		l.tellPrograms(&all[i])
 	}
+	l.tellStopped()
 }
 
 // publish makes the view, and tells which problems are new and which are gone.

@@ -254,7 +254,7 @@ func (d *daemon) everySecond() func() {
 func (d *daemon) close() error {
 	var errs []error
 	if d.loop != nil {
-		errs = append(errs, d.actors.Close(d.tasks == nil || d.o.KeepShield))
+		errs = append(errs, d.actors.Close(d.tasks == nil || d.o.KeepShield, d.loop.linger()))
 	}
 	if d.stop != nil {
 		d.stop()

@@ -123,14 +123,16 @@ func (l *loop) putInForce(m loaded) error {
 	l.reading.want()
 	l.readNow()
 	if to := l.converge.actors.Notifier; to != nil {
-		to.Configure(notify.SettingsOf(&m.cfg.Global))
+		to.Configure(notify.SettingsOf(m.cfg))
 	}
 	for _, err := range initFiles(m.cfg, l.reloads.filled) {
 		l.log.Error("a file that is tracked cannot be written", "error", err)
 	}
+	before := l.state.Config()
 	if err := l.apply(site.Loaded{Config: m.cfg, Host: l.snap, At: l.now()}); err != nil {
 		return err
 	}
+	l.tellDeleted(&before.VRRP)
 	l.reloads.found, l.reloads.servers = m.found, len(m.cfg.VirtualServers)
 	l.noteUsers(m.cfg)
 	l.base.ConfigTime = l.wall()

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"net/netip"
 	"time"
 
 	"lvsdr/arp"
@@ -13,6 +14,7 @@ import (
 	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
+	"lvsdr/control/vrrp"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -60,6 +62,17 @@ type ARP interface {
 	SetTargets([]arp.Target) error
 	SetVIPs([]arp.VIP) error
 	Unannounced() (looked int, held []arp.Holder)
+	// Repeat announces VIPs again that VRRP has given to this host.
+	Repeat(ifindex int32, vips []netip.Addr, rounds int, delay time.Duration)
+}
+
+// VRRP decides with other routers who is the master of an instance; see vrrp.
+type VRRP interface {
+	Set(vrrp.Settings) error
+	// Track does not wait.
+	Track(vrrp.Tracked)
+	// Close gives up what this host is the master of.
+	Close() error
 }
 
 // Checks are the health checks; see check.
@@ -117,4 +130,5 @@ type All struct {
 	Host     Host
 	Notifier Notifier // nil: no program is told
 	Sync     Sync     // nil: connections are not shared
+	VRRP     VRRP     // nil: no instance takes part
 }

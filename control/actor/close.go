@@ -13,7 +13,12 @@ const farewell = 5 * time.Second
 // promised last is taken back first. One that fails keeps no other from ending.
 // keep leaves the guards where they are, for the next start: after a failure
 // before this one has served anything.
-func (a *All) Close(keep bool) error {
+//
+// The VIPs that VRRP gave to this host go to another one. First they are not answered for
+// any more, so that never two hosts answer; then VRRP says that this one gives up, so that
+// another one begins its last wait; and the ports stay open for linger, the longest such
+// wait: until the other host announces itself, clients send to this one, and lose nothing.
+func (a *All) Close(keep bool, linger time.Duration) error {
 	var errs []error
 	end := func(name string, err error) {
 		if err != nil {
@@ -23,8 +28,11 @@ func (a *All) Close(keep bool) error {
 	if a.ARP != nil {
 		end("the announcements", a.ARP.SetVIPs(nil))
 	}
-	if a.Sync != nil {
-		end("connection sync", a.Sync.Close())
+	given := time.NewTimer(linger)
+	defer given.Stop()
+	if a.VRRP != nil {
+		end("VRRP", a.VRRP.Close())
+		given.Reset(linger)
 	}
 	if a.Redirect != nil {
 		end("the way of clients on this host", a.Redirect.Close())
@@ -32,8 +40,14 @@ func (a *All) Close(keep bool) error {
 	if a.Checks != nil {
 		a.Checks.Close()
 	}
+	if linger > 0 {
+		<-given.C
+	}
 	if a.NICs != nil {
 		end("the ports", a.NICs.Close())
+	}
+	if a.Sync != nil {
+		end("connection sync", a.Sync.Close()) // what the ports did last is told, too
 	}
 	if a.Routes != nil {
 		end("the routes of checks", a.Routes.Close())

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"lvsdr/control/actor"
 	"lvsdr/control/actor/actortest"
@@ -14,7 +16,7 @@ import (
 // What was promised last is taken back first, and one that fails keeps no other
 // from ending. The commands of notifications have time when all else is done.
 func TestTheEndTakesBackWhatWasPromisedLastFirst(t *testing.T) {
-	want := []string{"ARP.SetVIPs", "sync.Close", "redirect.Close", "checks.Close", "interfaces.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
+	want := []string{"ARP.SetVIPs", "VRRP.Close", "redirect.Close", "checks.Close", "interfaces.Close", "sync.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
 	for _, fails := range append([]string{""}, want...) {
 		f := actortest.New(nil)
 		f.Fail = func(call string) error {
@@ -24,7 +26,7 @@ func TestTheEndTakesBackWhatWasPromisedLastFirst(t *testing.T) {
 			return nil
 		}
 		all := f.Actors()
-		err := all.Close(false)
+		err := all.Close(false, 0)
 		if !slices.Equal(f.Calls, want) {
 			t.Errorf("%q fails: calls %v", fails, f.Calls)
 		}
@@ -37,10 +39,34 @@ func TestTheEndTakesBackWhatWasPromisedLastFirst(t *testing.T) {
 func TestAnEndBeforeTheStartLeavesTheHostAlone(t *testing.T) {
 	f := actortest.New(nil)
 	all := f.Actors()
-	if err := all.Close(true); err != nil || !slices.Contains(f.Calls, "shield.Close(true)") {
+	if err := all.Close(true, 0); err != nil || !slices.Contains(f.Calls, "shield.Close(true)") {
 		t.Errorf("calls %v, error %v", f.Calls, err)
 	}
-	if err := new(actor.All).Close(true); err != nil {
+	if err := new(actor.All).Close(true, 0); err != nil {
 		t.Error(fmt.Errorf("without actors: %w", err))
+	}
+}
+
+// What VRRP gave up is still forwarded until another host has it: the ports stay open for
+// the longest wait of a backup, and nothing is answered for meanwhile.
+func TestThePortsOutliveWhatVRRPGaveUp(t *testing.T) {
+	for _, linger := range []time.Duration{0, 300 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			f := actortest.New(nil)
+			start, at := time.Now(), map[string]time.Duration{}
+			f.Fail = func(call string) error {
+				at[call] = time.Since(start)
+				return nil
+			}
+			all := f.Actors()
+			if err := all.Close(false, linger); err != nil {
+				t.Fatal(err)
+			}
+			for call, want := range map[string]time.Duration{"ARP.SetVIPs": 0, "VRRP.Close": 0, "interfaces.Close": linger, "shield.Close(false)": linger} {
+				if at[call] != want {
+					t.Errorf("linger %v: %s is called at %v, want %v", linger, call, at[call], want)
+				}
+			}
+		})
 	}
 }

@@ -33,7 +33,7 @@ func (p File) watched() string { return p.Ask.Path }
 
 // Check reads. Errors read "/run/down says 1".
 func (p File) Check(context.Context) Result {
-	n, err := readNumber(p.Ask.Path)
+	n, err := ReadNumber(p.Ask.Path)
 	if err != nil {
 		return Result{Err: fmt.Errorf("%w: %w", ErrNotMade, err)}
 	}
@@ -44,8 +44,8 @@ func (p File) Check(context.Context) Result {
 	return Result{Weight: health.Weight{Kind: health.AddWeight, N: int(add)}}
 }
 
-// readNumber reads the number in the file at path, which is 0 if there is no file.
-func readNumber(path string) (int32, error) {
+// ReadNumber reads the number in the file at path, which is 0 if there is no file.
+func ReadNumber(path string) (int32, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO has no number, and may not be waited for
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return 0, nil

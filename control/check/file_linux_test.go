@@ -97,15 +97,15 @@ func TestAFileThatChangesIsReadAtOnce(t *testing.T) {
 // A folder that goes is watched again when it is back, from the next attempt on.
 func TestAFolderThatComesBackIsWatchedAgain(t *testing.T) {
 	told := make(chan string, 10)
-	w := newWatcher(func(path string) { told <- path })
-	defer w.close()
+	w := NewWatcher(func(path string) { told <- path })
+	defer w.Close()
 	dir := filepath.Join(t.TempDir(), "folder")
 	path := filepath.Join(dir, "f")
-	w.ensure(path) // there is none
+	w.Ensure(path) // there is none
 	for range 2 {
 		must(t, os.Mkdir(dir, 0o700))
-		w.ensure(path)
-		w.ensure(path)
+		w.Ensure(path)
+		w.Ensure(path)
 		must(t, os.WriteFile(path, nil, 0o600))
 		if got := <-told; got != path {
 			t.Errorf("told %s", got)
@@ -121,6 +121,6 @@ func TestAFolderThatComesBackIsWatchedAgain(t *testing.T) {
 			w.mu.Unlock()
 		}
 	}
-	w.close()
-	w.ensure(path) // nothing happens
+	w.Close()
+	w.Ensure(path) // nothing happens
 }

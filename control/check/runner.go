@@ -1,6 +1,7 @@
 package check
 
 import (
+	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ type Runner struct {
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 	asked struct{ run, report atomic.Bool } // and not answered yet
-	files *watcher
+	files *Watcher
 	// connects is made with the first attempt that can use it; nil: there was none yet, or the
 	// system has no such thing.
 	connects   *connector
@@ -100,7 +101,7 @@ func New(cfg Config) *Runner {
 
 		latencies: make(map[latencyKey]*Latency),
 	}
-	r.files = newWatcher(r.hasten)
+	r.files = NewWatcher(r.hasten)
 	r.root, r.stop = context.WithCancel(context.Background())
 	r.wg.Go(r.run)
 	r.wg.Go(r.report)
@@ -145,7 +146,7 @@ func (r *Runner) Set(specs []Spec) error {
 	for i, s := range specs {
 		before := old[s.ID]
 		if before != nil && before.spec.Settings == s.Settings && before.name == names[i] {
-			wakes := before.spec.Suspended && !s.Suspended && before.cancel == nil
+			wakes := before.spec.Suspended && !s.Suspended && !before.running
 			before.spec = s
 			r.jobs[s.ID] = before
 			if wakes {
@@ -226,7 +227,7 @@ func (r *Runner) attempt(j *job) {
 	r.wg.Go(func() {
 		defer cancel()
 		if path := watchedBy(probe); path != "" {
-			r.files.ensure(path)
+			r.files.Ensure(path)
 		}
 		start := r.now()
 		res := attempt(ctx, probe, step)
@@ -317,7 +318,7 @@ func (r *Runner) Close() {
 	connects := r.connects
 	r.mu.Unlock()
 	r.stop()
-	r.files.close()
+	r.files.Close()
 	if connects != nil {
 		connects.close()
 	}

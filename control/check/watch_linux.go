@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A watcher tells which files change, by inotify(7) on the folders around them: so it sees
+// A Watcher tells which files change, by inotify(7) on the folders around them: so it sees
 // files that come and go, too. It is safe for concurrent use.
-type watcher struct {
+type Watcher struct {
 	changed func(path string) // called by one goroutine
 
 	mu      sync.Mutex
@@ -22,13 +22,14 @@ type watcher struct {
 	of      map[string]int32
 }
 
-func newWatcher(changed func(path string)) *watcher {
-	return &watcher{changed: changed, folders: map[int32]string{}, of: map[string]int32{}}
+// NewWatcher makes a Watcher that calls changed, from one goroutine.
+func NewWatcher(changed func(path string)) *Watcher {
+	return &Watcher{changed: changed, folders: map[int32]string{}, of: map[string]int32{}}
 }
 
-// ensure has path watched, if its folder is there. Folders stay watched until close. Where
+// Ensure has path watched, if its folder is there. Folders stay watched until Close. Where
 // it fails, changes are not told.
-func (w *watcher) ensure(path string) {
+func (w *Watcher) Ensure(path string) {
 	dir := filepath.Dir(path)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,7 +57,7 @@ func (w *watcher) ensure(path string) {
 }
 
 // read takes events until f is closed.
-func (w *watcher) read(f *os.File) {
+func (w *Watcher) read(f *os.File) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := f.Read(buf)
@@ -73,7 +74,7 @@ func (w *watcher) read(f *os.File) {
 }
 
 // event takes an event of the folder with this watch descriptor.
-func (w *watcher) event(wd int32, mask uint32, name string) {
+func (w *Watcher) event(wd int32, mask uint32, name string) {
 	w.mu.Lock()
 	dir, ok := w.folders[wd]
 	if gone := mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF) != 0; ok && gone {
@@ -86,8 +87,8 @@ func (w *watcher) event(wd int32, mask uint32, name string) {
 	}
 }
 
-// close ends it.
-func (w *watcher) close() {
+// Close ends it.
+func (w *Watcher) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed = true; w.file != nil {

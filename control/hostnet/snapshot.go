@@ -246,3 +246,8 @@ func (s *Snapshot) LinkByName(name string) (Link, bool) {
 	}
 	return Link{}, false
 }
+
+// Has reports whether the host has an address.
+func (s *Snapshot) Has(a netip.Addr) bool {
+	return slices.ContainsFunc(s.Addrs, func(x Addr) bool { return x.Prefix.Addr() == a })
+}

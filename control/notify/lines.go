@@ -11,7 +11,8 @@ import (
 
 // A FIFO is one that gets a line for each message.
 type FIFO struct {
-	Path string
+	Path  string
+	Topic Topic // of its lines
 	// Reader is a program that is kept running while the FIFO is wanted, with Path as its last argument;
 	// an empty Argv: there is none.
 	Reader script.Command
@@ -20,7 +21,7 @@ type FIFO struct {
 // equal reports whether f and o are the same, with the same program.
 func (f *FIFO) equal(o *FIFO) bool {
 	a, b := f.Reader, o.Reader
-	return f.Path == o.Path && slices.Equal(a.Argv, b.Argv) && a.User == b.User && a.Group == b.Group && a.Secure == b.Secure
+	return f.Path == o.Path && f.Topic == o.Topic && slices.Equal(a.Argv, b.Argv) && a.User == b.User && a.Group == b.Group && a.Secure == b.Secure
 }
 
 // maxQueue is how many lines wait at most while a FIFO is opened.
@@ -41,12 +42,14 @@ type lineWriter struct {
 	// The goroutine that works owns the rest.
 	fifos   map[string]*fifo
 	readers map[string]*reader
-	paths   []string // in the order of the settings
+	paths   []string         // in the order of the settings
+	topics  map[string]Topic // of them
 }
 
 // A lineJob is a line to write, or the FIFOs to have from now on.
 type lineJob struct {
 	line  string
+	topic Topic
 	set   bool
 	fifos []FIFO
 }
@@ -60,8 +63,8 @@ func newLineWriter(log *slog.Logger, run runner) *lineWriter {
 // set has these FIFOs get the lines that follow, and no others.
 func (w *lineWriter) set(fifos []FIFO) { w.add(lineJob{set: true, fifos: fifos}) }
 
-// tell has a line written.
-func (w *lineWriter) tell(line string) { w.add(lineJob{line: line}) }
+// tell has a line written about a topic.
+func (w *lineWriter) tell(about Topic, line string) { w.add(lineJob{line: line, topic: about}) }
 
 // add queues j. It does not wait.
 func (w *lineWriter) add(j lineJob) {
@@ -111,6 +114,7 @@ func (w *lineWriter) do(j *lineJob) (written, lost uint64) {
 	for _, path := range w.paths {
 		switch f := w.fifos[path]; {
 		case f == nil:
+		case w.topics[path] != All && j.topic != All && w.topics[path] != j.topic:
 		case f.write(w.log, path, j.line):
 			written++
 		default:
@@ -122,9 +126,10 @@ func (w *lineWriter) do(j *lineJob) (written, lost uint64) {
 
 // setFIFOs has these FIFOs open, and no others.
 func (w *lineWriter) setFIFOs(want []FIFO) {
-	w.paths = w.paths[:0]
+	w.paths, w.topics = w.paths[:0], map[string]Topic{}
 	for i := range want {
 		w.paths = append(w.paths, want[i].Path)
+		w.topics[want[i].Path] = want[i].Topic
 	}
 	for path, f := range w.fifos {
 		if !slices.Contains(w.paths, path) {

@@ -11,11 +11,23 @@ import (
 	"lvsdr/control/script"
 )
 
+// A Topic is what a message is about: some FIFOs are told of one alone.
+type Topic uint8
+
+// The topics.
+const (
+	All  Topic = iota // of a FIFO: of both
+	LVS               // servers and services
+	VRRP              // instances and groups
+)
+
 // A Message is one change.
 type Message struct {
-	Subject string             // the server or service, by name
-	Line    string             // for FIFOs, without the end of the line
+	Topic   Topic
+	Subject string             // the server, service, instance or group, by name
+	Line    string             // for FIFOs, without the end of the line; empty: none
 	Command keepalived.Command // to be run; zero: none
+	Args    []string           // that it gets behind its own
 	// Title and Text are those of a mail; an empty Title: none is sent.
 	Title, Text string
 }
@@ -29,19 +41,24 @@ type Settings struct {
 }
 
 // SettingsOf are the settings of a file.
-func SettingsOf(g *keepalived.Global) Settings {
+func SettingsOf(cfg *keepalived.Config) Settings {
+	g, v := &cfg.Global, &cfg.VRRP.Global
 	s := Settings{User: g.ScriptUser, Group: g.ScriptGroup, Secure: g.ScriptSecurity, Mail: g.Mail}
-	for i, path := range g.FIFOs {
-		if path == "" {
+	for _, f := range []struct {
+		path   string
+		topic  Topic
+		script keepalived.Command
+	}{{g.FIFOs[0], All, g.FIFOScripts[0]}, {g.FIFOs[1], LVS, g.FIFOScripts[1]}, {v.FIFO, VRRP, v.FIFOScript}} {
+		if f.path == "" {
 			continue
 		}
-		f := FIFO{Path: path}
-		if c := g.FIFOScripts[i]; c.Line != "" {
-			if cmd, err := s.command(c); err == nil { // keepalived.Load has read it so
-				f.Reader = cmd
+		out := FIFO{Path: f.path, Topic: f.topic}
+		if f.script.Line != "" {
+			if cmd, err := s.command(f.script); err == nil { // keepalived.Load has read it so
+				out.Reader = cmd
 			}
 		}
-		s.FIFOs = append(s.FIFOs, f)
+		s.FIFOs = append(s.FIFOs, out)
 	}
 	return s
 }
@@ -141,7 +158,9 @@ func (n *Notifier) Tell(m Message) {
 	if n.closed {
 		return
 	}
-	n.lines.tell(m.Line)
+	if m.Line != "" {
+		n.lines.tell(m.Topic, m.Line)
+	}
 	if m.Title != "" {
 		n.mails.post(n.settings.Mail, m.Title, m.Text)
 	}
@@ -171,6 +190,7 @@ func (n *Notifier) job(m Message) (job, error) {
 	if err != nil {
 		return job{}, err
 	}
+	c.Argv = append(c.Argv, m.Args...)
 	c.Timeout, c.Grace, c.Detached = n.c.Timeout, grace, true
 	return job{m.Subject, m.Command.Line, c}, nil
 }

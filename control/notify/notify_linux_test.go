@@ -176,7 +176,7 @@ func TestACommandRunsAsTheFileSays(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := &runs{}
 			n, _ := newNotifier(t, Config{Run: r.run})
-			n.Configure(SettingsOf(&c.g))
+			n.Configure(SettingsOf(&keepalived.Config{Global: c.g}))
 			n.Tell(Message{Subject: "s", Command: c.c})
 			n.Close(time.Hour)
 			got := r.last
@@ -197,7 +197,7 @@ func TestFIFOsGetALineForEachMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, log := newNotifier(t, Config{})
-	n.Configure(SettingsOf(&keepalived.Global{FIFOs: [2]string{made, there}}))
+	n.Configure(SettingsOf(&keepalived.Config{Global: keepalived.Global{FIFOs: [2]string{made, there}}}))
 	n.Tell(Message{Line: "VS [192.0.2.1]:tcp:80 UP"})
 	n.Tell(Message{Line: "VS [192.0.2.1]:tcp:80 DOWN"})
 	n.lines.wait()

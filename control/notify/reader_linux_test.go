@@ -20,7 +20,7 @@ import (
 
 // settingsWith are those of a file with a FIFO at path, which this program reads as user.
 func settingsWith(path, program, user string) Settings {
-	return SettingsOf(&keepalived.Global{ScriptUser: user, FIFOs: [2]string{"", path}, FIFOScripts: [2]keepalived.Command{{}, {Line: program}}})
+	return SettingsOf(&keepalived.Config{Global: keepalived.Global{ScriptUser: user, FIFOs: [2]string{"", path}, FIFOScripts: [2]keepalived.Command{{}, {Line: program}}}})
 }
 
 func TestAReaderRunsWhileItsFIFOIsWanted(t *testing.T) {

@@ -48,6 +48,25 @@ type Linked interface {
 	Down(index int) string
 }
 
+// An Addressed is a Host that knows its addresses.
+type Addressed interface {
+	Host
+	// Has reports whether the host has the address.
+	Has(netip.Addr) bool
+}
+
+// LinkUp reports whether the host has a link with this name, and frames come and go by it.
+func (s *State) LinkUp(name string) bool {
+	l, ok := s.linkNamed(name)
+	return ok && l.Up && s.down(l) == ""
+}
+
+// HasAddress reports whether the host has an address.
+func (s *State) HasAddress(a netip.Addr) bool {
+	h, ok := s.host.(Addressed)
+	return ok && h.Has(a)
+}
+
 // down is why no frame comes or goes by a link; empty: frames do.
 func (s *State) down(l hostnet.Link) string {
 	if h, ok := s.host.(Linked); ok && l.Index != 0 {

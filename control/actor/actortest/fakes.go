@@ -19,6 +19,7 @@ import (
 	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
+	"lvsdr/control/vrrp"
 	"lvsdr/dataplane/frame"
 )
 
@@ -45,6 +46,10 @@ type Fakes struct {
 	Messages  []notify.Message // that the notifier was told, all so far
 	Sync      daemon.Wish
 
+	Election vrrp.Settings // that VRRP has
+	Tracked  map[vrrp.Tracker]vrrp.Tracked
+	Repeated []string // calls of Repeat
+
 	// Calls are all calls so far, such as "shield.Set".
 	Calls []string
 	// Fail is asked at each call; what it returns is what the call returns, and
@@ -60,12 +65,12 @@ type Fakes struct {
 // New makes fakes that have nothing.
 func New(host site.Host) *Fakes {
 	return &Fakes{Snapshot: host, Hops: map[netip.Addr]site.Hop{}, Guards: map[shield.Guard]bool{}, NICs: map[int]nics.Wish{},
-		VIPs: map[netip.Addr]arp.VIP{}, hangs: map[string]chan struct{}{}}
+		VIPs: map[netip.Addr]arp.VIP{}, Tracked: map[vrrp.Tracker]vrrp.Tracked{}, hangs: map[string]chan struct{}{}}
 }
 
 // Actors are the actors.
 func (f *Fakes) Actors() actor.All {
-	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}, Sync: syncer{f}}
+	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}, Sync: syncer{f}, VRRP: router{f}}
 }
 
 // Hang has the next calls with this name wait until release is called.
@@ -206,6 +211,11 @@ func (f responder) SetTargets(all []arp.Target) error {
 // Unannounced is part of actor.ARP.
 func (f responder) Unannounced() (looked int, held []arp.Holder) { return f.Looked, f.Held }
 
+// Repeat is part of actor.ARP.
+func (f responder) Repeat(ifindex int32, vips []netip.Addr, rounds int, delay time.Duration) {
+	f.Repeated = append(f.Repeated, fmt.Sprintln(ifindex, vips, rounds, delay))
+}
+
 // SetVIPs is part of actor.ARP.
 func (f responder) SetVIPs(all []arp.VIP) error {
 	if err := f.call("ARP.SetVIPs", true); err != nil {
@@ -344,4 +354,24 @@ func (f syncer) Set(w daemon.Wish) error {
 func (f syncer) Close() error {
 	f.Fakes.Sync = daemon.Wish{}
 	return f.call("sync.Close", true)
+}
+
+type router struct{ *Fakes }
+
+// Set is part of actor.VRRP.
+func (f router) Set(s vrrp.Settings) error {
+	if err := f.call("VRRP.Set", true); err != nil {
+		return err
+	}
+	f.Election = s
+	return nil
+}
+
+// Track is part of actor.VRRP.
+func (f router) Track(t vrrp.Tracked) { f.Tracked[t.Tracker] = t }
+
+// Close is part of actor.VRRP.
+func (f router) Close() error {
+	f.Election = vrrp.Settings{}
+	return f.call("VRRP.Close", true)
 }
