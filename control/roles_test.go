@@ -26,7 +26,7 @@ func (r *rig) role(instance string, role vrrp.Role) {
 	r.put(vrrp.Change{Instance: instance, Role: role, Priority: 100})
 }
 
-// messages are what the notifier was told since the last call, as "LINE | COMMAND ARGS".
+// messages are those that the notifier got since the last call, as "LINE | COMMAND ARGS".
 func (r *rig) messages() (all []string) {
 	for _, m := range r.Messages {
 		all = append(all, strings.TrimSpace(m.Line+" | "+m.Command.Line+" "+strings.Join(m.Args, " ")))

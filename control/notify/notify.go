@@ -11,7 +11,7 @@ import (
 	"lvsdr/control/script"
 )
 
-// A Topic is what a message is about: some FIFOs are told of one alone.
+// A Topic is the subject area of a message: some FIFOs are told of one alone.
 type Topic uint8
 
 // The topics.
