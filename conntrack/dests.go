@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"lvsdr/dataplane/frame"
 )
@@ -30,8 +31,9 @@ type DestKey struct {
 type Dest struct {
 	DestKey
 	Method Method
-	state  destState
-	gen    uint16
+	// word is the state in the upper half and the generation in the lower. It is the
+	// last to be written of a new record, by publish.
+	word uint32
 	// next and prev are 1 + the slots of the neighbours in the list that the
 	// record is in, of the free ones (next alone) or of the removed ones; 0: it
 	// is the last, or the first.
@@ -39,6 +41,45 @@ type Dest struct {
 	// IdleSince is, of a removed destination, the last moment at which an entry
 	// was known to go to it; nanoseconds.
 	IdleSince int64
+	Traffic   Traffic
+	// Order is the greater, the later the destination was added to its service.
+	Order uint64
+	// Position is, of a service's record, where its scheduler stands.
+	Position uint64
+	// Counts are as of the moment at which a Kept was sealed.
+	Counts Counts
+}
+
+// Traffic counts what was forwarded: only the client's half, in Direct Routing
+// the other is never seen.
+type Traffic struct {
+	Conns   uint64 `json:"conns"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"` // IP packets, with their headers
+}
+
+// Join adds n to t.
+func (t *Traffic) Join(n Load) {
+	t.Packets += n.Packets
+	t.Bytes += n.Bytes
+}
+
+// Add counts a packet.
+func (t *Traffic) Add(bytes int) {
+	t.Packets++
+	t.Bytes += uint64(bytes)
+}
+
+// Counts are the entries that go to a destination.
+type Counts struct{ Active, Inactive, Templates uint32 }
+
+func (r *Dest) state() destState { return destState(r.word >> 16) }
+
+func (r *Dest) gen() uint16 { return uint16(r.word) & (1<<genBits - 1) }
+
+// publish gives r its state and generation when all else of it was written.
+func (r *Dest) publish(s destState, gen uint16) {
+	atomic.StoreUint32(&r.word, uint32(s)<<16|uint32(gen))
 }
 
 // destState is where a record is.
@@ -75,8 +116,8 @@ func (r DestRef) Slot() uint32 { return uint32(r >> genBits) }
 // Gen is the generation of r.
 func (r DestRef) Gen() uint16 { return uint16(r & (1<<genBits - 1)) }
 
-// destPage is how many records the registry takes memory for at a time.
-const destPage = 1 << 8
+// DestPage is how many records the registry takes memory for at a time.
+const DestPage = 1 << 8
 
 // ErrDestsFull says that there are MaxDests destinations.
 var ErrDestsFull = errors.New("too many destinations")
@@ -89,6 +130,8 @@ type Dests struct {
 	// Room, if not nil, gives memory for n more records, zeroed. Set it before
 	// the first Add.
 	Room func(n int) ([]Dest, error)
+	// Slots, if not nil, is where the number of slots that were ever used is kept.
+	Slots *uint32
 
 	pages   [][]Dest
 	index   map[DestKey]DestRef // in use, or removed
@@ -98,7 +141,7 @@ type Dests struct {
 }
 
 // at is the record of a slot that was used.
-func (d *Dests) at(slot uint32) *Dest { return &d.pages[slot/destPage][slot%destPage] }
+func (d *Dests) at(slot uint32) *Dest { return &d.pages[slot/DestPage][slot%DestPage] }
 
 // Len is how many destinations there are, removed ones included.
 func (d *Dests) Len() int { return len(d.index) }
@@ -110,7 +153,8 @@ func (d *Dests) Add(k DestKey, m Method) (ref DestRef, revived bool, err error) 
 	if ref, ok := d.index[k]; ok {
 		r := d.at(ref.Slot())
 		d.unlink(r)
-		r.state, r.Method = destInUse, m
+		r.Method = m
+		r.publish(destInUse, r.gen())
 		return ref, true, nil
 	}
 	slot, err := d.take()
@@ -118,11 +162,12 @@ func (d *Dests) Add(k DestKey, m Method) (ref DestRef, revived bool, err error) 
 		return 0, false, err
 	}
 	r := d.at(slot)
-	*r = Dest{DestKey: k, Method: m, state: destInUse, gen: r.gen}
+	*r = Dest{DestKey: k, Method: m, word: r.word} // free until it is published
+	r.publish(destInUse, r.gen())
 	if d.index == nil {
 		d.index = map[DestKey]DestRef{}
 	}
-	ref = MakeDestRef(slot, r.gen)
+	ref = MakeDestRef(slot, r.gen())
 	d.index[k] = ref
 	return ref, false, nil
 }
@@ -137,20 +182,63 @@ func (d *Dests) take() (uint32, error) {
 	if d.used == MaxDests {
 		return 0, ErrDestsFull
 	}
-	if d.used%destPage == 0 {
-		room := d.Room
-		if room == nil {
-			room = func(n int) ([]Dest, error) { return make([]Dest, n), nil }
+	if d.used%DestPage == 0 {
+		if err := d.turn(); err != nil {
+			return 0, err
 		}
-		page, err := room(destPage)
-		if err != nil {
-			return 0, fmt.Errorf("room for %d destinations: %w", d.used+destPage, err)
-		}
-		d.pages = append(d.pages, page)
 	}
-	d.used++
+	if d.used++; d.Slots != nil {
+		*d.Slots = d.used
+	}
 	return d.used - 1, nil
 }
+
+// turn takes memory for another page.
+func (d *Dests) turn() error {
+	room := d.Room
+	if room == nil {
+		room = func(n int) ([]Dest, error) { return make([]Dest, n), nil }
+	}
+	page, err := room(DestPage)
+	if err != nil {
+		return fmt.Errorf("room for %d destinations: %w", d.used+DestPage, err)
+	}
+	d.pages = append(d.pages, page)
+	return nil
+}
+
+// Recover makes d, which is empty, the registry of the records that its memory has:
+// as many as Slots says. All are removed ones now, idle since now, until they are
+// added again; found is called with each, and whether it was in use.
+func (d *Dests) Recover(now int64, found func(r DestRef, rec *Dest, inUse bool)) error {
+	d.index = map[DestKey]DestRef{}
+	for d.used < *d.Slots {
+		if d.used%DestPage == 0 {
+			if err := d.turn(); err != nil {
+				return err
+			}
+		}
+		slot := d.used
+		d.used++
+		rec := d.at(slot)
+		ref := MakeDestRef(slot, rec.gen())
+		was := rec.state()
+		_, twice := d.index[rec.DestKey]
+		if was != destInUse && was != destRemoved || twice {
+			rec.next = d.free
+			rec.publish(destFree, rec.gen())
+			d.free = slot + 1
+			continue
+		}
+		d.index[rec.DestKey] = ref
+		d.Remove(ref, now)
+		found(ref, rec, was == destInUse)
+	}
+	return nil
+}
+
+// At is the record of r, which there must be.
+func (d *Dests) At(r DestRef) *Dest { return d.at(r.Slot()) }
 
 // Dest is the destination that r names, removed or not; false: there is none.
 func (d *Dests) Dest(r DestRef) (Dest, bool) {
@@ -159,7 +247,7 @@ func (d *Dests) Dest(r DestRef) (Dest, bool) {
 		return Dest{}, false
 	}
 	rec := d.at(slot)
-	return *rec, rec.state != destFree && rec.gen == r.Gen()
+	return *rec, rec.state() != destFree && rec.gen() == r.Gen()
 }
 
 // Ref is the reference to the destination k, removed or not; false: there is
@@ -172,7 +260,8 @@ func (d *Dests) Ref(k DestKey) (DestRef, bool) {
 // Remove notes at now that the destination r, which is in use, is removed.
 func (d *Dests) Remove(r DestRef, now int64) {
 	rec := d.at(r.Slot())
-	rec.state, rec.IdleSince = destRemoved, now
+	rec.IdleSince = now
+	rec.publish(destRemoved, rec.gen())
 	rec.prev, rec.next = 0, d.removed
 	if d.removed != 0 {
 		d.at(d.removed - 1).prev = r.Slot() + 1
@@ -199,7 +288,8 @@ func (d *Dests) Forget(r DestRef) {
 	rec := d.at(r.Slot())
 	d.unlink(rec)
 	delete(d.index, rec.DestKey)
-	*rec = Dest{gen: (rec.gen + 1) & (1<<genBits - 1), next: d.free}
+	rec.next = d.free
+	rec.publish(destFree, (rec.gen()+1)&(1<<genBits-1))
 	d.free = r.Slot() + 1
 }
 
@@ -209,7 +299,7 @@ func (d *Dests) Removed() iter.Seq[DestRef] {
 	return func(yield func(DestRef) bool) {
 		for at := d.removed; at != 0; {
 			rec := d.at(at - 1)
-			ref := MakeDestRef(at-1, rec.gen)
+			ref := MakeDestRef(at-1, rec.gen())
 			if at = rec.next; !yield(ref) {
 				return
 			}

@@ -117,7 +117,7 @@ func TestDestsAreThoseOfTheirDefinition(t *testing.T) {
 // All removed destinations can be forgotten, or taken back, in one walk.
 func TestDestsForgottenDuringAWalk(t *testing.T) {
 	d := &Dests{}
-	for i := range 3 * destPage {
+	for i := range 3 * DestPage {
 		ref, _, err := d.Add(destKey(i), Direct)
 		if err != nil {
 			t.Fatal(err)
@@ -136,8 +136,8 @@ func TestDestsForgottenDuringAWalk(t *testing.T) {
 	for range d.Removed() {
 		t.Fatal("a removed destination is left")
 	}
-	if d.Len() != destPage {
-		t.Errorf("%d destinations are left, want %d", d.Len(), destPage)
+	if d.Len() != DestPage {
+		t.Errorf("%d destinations are left, want %d", d.Len(), DestPage)
 	}
 }
 
@@ -152,18 +152,18 @@ func TestDestsWithoutRoom(t *testing.T) {
 		}
 		return make([]Dest, n), nil
 	}}
-	for i := range destPage {
+	for i := range DestPage {
 		if _, _, err := d.Add(destKey(i), Direct); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 2 {
-		if _, _, err := d.Add(destKey(destPage), Direct); !errors.Is(err, full) {
+		if _, _, err := d.Add(destKey(DestPage), Direct); !errors.Is(err, full) {
 			t.Errorf("%v, want %v", err, full)
 		}
 	}
-	if d.Len() != destPage {
-		t.Errorf("%d destinations, want %d", d.Len(), destPage)
+	if d.Len() != DestPage {
+		t.Errorf("%d destinations, want %d", d.Len(), DestPage)
 	}
 }
 

@@ -95,6 +95,9 @@ func (e *Entry) Template() bool { return e.kind() == template || e.kind() == inv
 // Invalid reports whether e is a template made invalid.
 func (e *Entry) Invalid() bool { return e.kind() == invalid }
 
+// Retired reports whether e is a connection that another of the same key has replaced.
+func (e *Entry) Retired() bool { return e.kind() == retired }
+
 // Dest is the server of e.
 func (e *Entry) Dest() DestRef { return e.dest }
 

@@ -19,6 +19,9 @@ const (
 // A hasher4 is XXH64 behind its first 8 of 24 bytes, the secret ones.
 type hasher4 uint64
 
+// hasherOf is the hasher of a table's secret.
+func hasherOf(secret [16]byte) hasher4 { return newHasher4(binary.LittleEndian.Uint64(secret[:])) }
+
 func newHasher4(secret uint64) hasher4 { return hasher4(lane(prime5+24, secret)) }
 
 // lane takes up 8 bytes.

@@ -24,8 +24,10 @@ func (t *Table) takePair(k *Key) uint32 {
 	return i
 }
 
-func (t *Table) freePairOf(e *Entry) {
-	i := uint32(e.addrs)
+func (t *Table) freePairOf(e *Entry) { t.freePairAt(uint32(e.addrs)) }
+
+// freePairAt puts pair i into the list of free ones.
+func (t *Table) freePairAt(i uint32) {
 	binary.LittleEndian.PutUint32(t.pairs[i][0][:], t.freePair)
 	t.freePair = i + 1
 }

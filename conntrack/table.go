@@ -1,7 +1,6 @@
 package conntrack
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/bits"
 )
@@ -43,6 +42,8 @@ type Config struct {
 	// Room, if not nil, gives the memory, zeroed: as many lines and pairs. Nil
 	// takes it from the heap.
 	Room func(lines, pairs int) ([]Line, []Pair, error)
+	// Kept, if not nil, is the memory, with what is in it; see Open.
+	Kept *Kept
 }
 
 // A Table holds connections and templates; see the package comment.
@@ -113,8 +114,10 @@ func NewGroup(c Config, n int) ([]*Table, error) {
 	if limit < MinLimit || c.Limit > MaxLimit {
 		return nil, fmt.Errorf("connection table of %d entries for %d workers: must be %d to %d", c.Limit, n, n*MinLimit, MaxLimit)
 	}
-	// 60 % load, in whole chunks.
-	chunks := (limit*10/6/perLine + chunkLines - 1) / chunkLines
+	chunks := chunksOf(limit)
+	if k := c.Kept; k != nil {
+		c.Room = func(int, int) ([]Line, []Pair, error) { return k.Lines, k.Pairs, nil }
+	}
 	if c.Room == nil {
 		c.Room = func(lines, pairs int) ([]Line, []Pair, error) { return make([]Line, lines), make([]Pair, pairs), nil }
 	}
@@ -122,13 +125,19 @@ func NewGroup(c Config, n int) ([]*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connection table of %d entries: %w", c.Limit, err)
 	}
+	var used []uint32
+	if c.Kept != nil {
+		used = c.Kept.Used
+	} else {
+		used = make([]uint32, n*chunks)
+	}
 	g := &group{lines: lines}
 	for i := range n {
 		from := i * chunks * chunkLines
 		t := &Table{
 			lines: lines[from : from+chunks*chunkLines], first: from * perLine, pairs: pairs[i*limit : (i+1)*limit],
-			used: make([]uint32, chunks), limit: limit, removed: c.Removed, group: g,
-			secret: c.Secret, hasher4: newHasher4(binary.LittleEndian.Uint64(c.Secret[:])),
+			used: used[i*chunks : (i+1)*chunks], limit: limit, removed: c.Removed, group: g,
+			secret: c.Secret, hasher4: hasherOf(c.Secret),
 		}
 		if t.removed == nil {
 			t.removed = func(*Entry) {}

@@ -36,9 +36,9 @@ func (c *census) visit(which func() *service, f func(*service)) *service {
 	d.mu.Lock()
 	defer d.release()
 	for i, ref := range c.refs {
-		s.totals.join(c.loads[i])
+		s.totals.Join(c.loads[i])
 		if ds := d.hops.Load().dest(ref); ds != nil {
-			ds.totals.join(c.loads[i])
+			ds.totals.Join(c.loads[i])
 		}
 	}
 	f(s)
@@ -55,8 +55,8 @@ func (c *census) take() {
 			// The slot may have become another's meanwhile.
 			if to := hops.at(ref.Slot()).Load(); to != nil && to.ref == ref {
 				n := sh.load(ref.Slot())
-				c.loads[i].packets += n.packets
-				c.loads[i].bytes += n.bytes
+				c.loads[i].Packets += n.Packets
+				c.loads[i].Bytes += n.Bytes
 				*n = load{}
 			}
 		}

@@ -21,8 +21,8 @@ type dest struct {
 	mac    frame.MAC
 	link   Link
 	local  bool
-	hop    *hop // as published
-	totals Traffic
+	hop    *hop     // as published
+	totals *Traffic // in its record
 	// repeated counts SYNs that clients sent again, of connections of which nothing but
 	// SYNs came. Director.mu guards it.
 	repeated uint64

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -23,6 +24,13 @@ type Config struct {
 	// service that has servers, and no MAC address of one yet, is dropped (NoMAC) and not
 	// refused. As ResumeUntil.
 	SettleUntil int64
+	// Kept, if not nil, is memory of which the director makes its tables, of as many
+	// workers as it says, and goes on with what is in it; Conns is not looked at then,
+	// but for the secret. PID is this process, and Now the moment, in nanoseconds of the
+	// director's clock: they are noted there.
+	Kept *conntrack.Kept
+	PID  int
+	Now  int64
 }
 
 // A Director holds the services, the servers and the connections. Its methods
@@ -55,6 +63,10 @@ type Director struct {
 	mu sync.Mutex
 	state
 	dests     conntrack.Dests
+	records   conntrack.Dests // those of services, whose keys have no server
+	kept      *kept
+	began     struct{ conns, templates int }
+	order     uint64 // of the server that was added last
 	scratches []*Scratch
 	past      Counters // of workers that have ended
 	frags     *fragments
@@ -96,16 +108,35 @@ func New(c Config) (*Director, error) {
 	c.Conns.Removed = d.removed
 	d.frags = newFragments(c.Conns.Secret)
 	d.hops.Store(&hops{})
+	d.table.Store(&Table{tunables: c.Tunables})
+	if c.Kept != nil {
+		if err := d.takeOver(&c); err != nil {
+			return nil, fmt.Errorf("take the connection table over: %w", err)
+		}
+		return d, nil
+	}
+	d.makeShards(max(c.Workers, 1))
 	tables, err := conntrack.NewGroup(c.Conns, max(c.Workers, 1))
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range tables {
-		d.shards = append(d.shards, &shard{conns: t})
+	d.useTables(tables)
+	return d, nil
+}
+
+// makeShards makes n shards without tables.
+func (d *Director) makeShards(n int) {
+	for range n {
+		d.shards = append(d.shards, &shard{})
+	}
+}
+
+// useTables gives each shard its table.
+func (d *Director) useTables(tables []*conntrack.Table) {
+	for i, t := range tables {
+		d.shards[i].conns = t
 	}
 	d.hasher = tables[0]
-	d.table.Store(&Table{tunables: c.Tunables})
-	return d, nil
 }
 
 // removed keeps the servers' counts when an entry leaves the table.

@@ -175,7 +175,8 @@ func (e *excerpt) service(s *service) *service {
 	if s == nil || e.services[s] != nil {
 		return e.services[s]
 	}
-	c := &service{cfg: s.cfg}
+	totals := *s.totals
+	c := &service{cfg: s.cfg, totals: &totals}
 	e.services[s] = c
 	for _, ds := range s.dests {
 		to := e.dest(ds)
@@ -191,8 +192,9 @@ func (e *excerpt) dest(ds *dest) *dest {
 	if e.dests[ds] != nil {
 		return e.dests[ds]
 	}
-	c := new(dest)
+	c, totals := new(dest), *ds.totals
 	*c = *ds
+	c.totals = &totals
 	e.dests[ds] = c
 	e.before[c] = ds.status()
 	c.in = e.service(ds.in)
@@ -216,7 +218,7 @@ func (d *Director) serviceStatus(s *service) ServiceStatus {
 		}
 		st.Servers = append(st.Servers, ds.status())
 	}
-	st.Traffic = s.totals
+	st.Traffic = *s.totals
 	return st
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // hopPage is how many hops are together.
-const hopPage = 1 << 8
+const hopPage = conntrack.DestPage
 
 // hops are those to all servers, by slot, in pages: there can be more without
 // one that workers look at being moved.
@@ -33,12 +33,29 @@ func (d *Director) publish(ds *dest) {
 }
 
 // makeRoom prepares for a server in slot. The caller holds d.mu.
-func (d *Director) makeRoom(slot uint32) {
+func (d *Director) makeRoom(slot uint32) error {
 	was := *d.hops.Load()
 	if int(slot/hopPage) < len(was) {
-		return
+		return nil
 	}
-	d.each(func(sh *shard) { sh.traffic = append(sh.traffic, new([hopPage]load)) })
+	pages := make([]*[hopPage]load, len(d.shards))
+	for i := range pages {
+		if d.kept == nil {
+			pages[i] = new([hopPage]load)
+			continue
+		}
+		page, err := d.kept.Loads(i, len(was))
+		if err != nil {
+			return err
+		}
+		pages[i] = (*[hopPage]load)(page)
+	}
+	for i, sh := range d.shards {
+		sh.mu.Lock()
+		sh.traffic = append(sh.traffic, pages[i])
+		sh.mu.Unlock()
+	}
 	grown := append(slices.Clone(was), new([hopPage]atomic.Pointer[hop]))
 	d.hops.Store(&grown)
+	return nil
 }

@@ -255,8 +255,8 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 		s.shard.conns.Refresh(e, now)
 	}
 	n := p.length()
-	ds.totals.add(n)
-	ds.in.totals.add(n)
+	ds.totals.Add(n)
+	ds.in.totals.Add(n)
 	if ds.local {
 		return d.refuse(t, s, ds, e, p, now)
 	}

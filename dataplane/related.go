@@ -31,8 +31,8 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 		return ICMPIgnored
 	case ds.in != nil: // what a removed one gets is not counted
 		n := p.length()
-		ds.totals.add(n)
-		ds.in.totals.add(n)
+		ds.totals.Add(n)
+		ds.in.totals.Add(n)
 	}
 	return p.routeTo(ds.hop, Related)
 }

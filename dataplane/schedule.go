@@ -189,6 +189,7 @@ func (d *Director) sheds(t *Table, sh *shard) bool {
 func (s *service) pick(t *Table, p *Packet, now int64) *dest {
 	s.flow = s.flowOf(t, p, now)
 	if i := s.sched.Pick(s.picks, &s.flow); i >= 0 {
+		s.stands()
 		return s.dests[i]
 	}
 	return nil

@@ -108,21 +108,7 @@ type Link struct {
 
 // Traffic counts what was forwarded: only the client's half, in Direct Routing
 // the other is never seen.
-type Traffic struct {
-	Conns   uint64 `json:"conns"`
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"` // IP packets, with their headers
-}
-
-func (t *Traffic) add(bytes int) {
-	t.Packets++
-	t.Bytes += uint64(bytes)
-}
-
-func (t *Traffic) join(n load) {
-	t.Packets += n.packets
-	t.Bytes += n.bytes
-}
+type Traffic = conntrack.Traffic
 
 // service is a virtual service at work; Director.mu guards what changes.
 type service struct {
@@ -130,8 +116,11 @@ type service struct {
 	dests  []*dest           // newest first
 	picks  []*scheduler.Dest // the same servers, for the scheduler
 	sched  scheduler.Scheduler
-	flow   scheduler.Flow // of the last pick; a local one would be allocated
-	totals Traffic
+	flow   scheduler.Flow    // of the last pick; a local one would be allocated
+	ref    conntrack.DestRef // of record
+	record *conntrack.Dest   // what outlives a process
+	totals *Traffic          // in record
+	keeper scheduler.Keeper  // sched, if it stands somewhere; else nil
 }
 
 // matches reports whether the packet's port is the one the service is for, so

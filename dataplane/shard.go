@@ -30,7 +30,7 @@ type shard struct {
 }
 
 // A load is the packets and bytes that were sent to a server.
-type load struct{ packets, bytes uint64 }
+type load = conntrack.Load
 
 // load is that of a slot.
 func (sh *shard) load(slot uint32) *load { return &sh.traffic[slot/hopPage][slot%hopPage] }
@@ -126,8 +126,8 @@ func (sh *shard) hit(hops hops, p *Packet, now int64) Reason {
 	}
 	sh.conns.Refresh(e, now)
 	n := sh.load(slot)
-	n.packets++
-	n.bytes += uint64(p.length())
+	n.Packets++
+	n.Bytes += uint64(p.length())
 	return p.routeTo(to, Hit)
 }
 
@@ -206,9 +206,9 @@ func (d *Director) each(f func(*shard)) {
 // sh.mu.
 func (sh *shard) fold(ds *dest) {
 	n := sh.load(ds.ref.Slot())
-	ds.totals.join(*n)
+	ds.totals.Join(*n)
 	if ds.in != nil {
-		ds.in.totals.join(*n)
+		ds.in.totals.Join(*n)
 	}
 	*n = load{}
 }

@@ -61,7 +61,7 @@ func (d *Director) EachService() iter.Seq[ServiceStatus] {
 func (c *census) status(which func() *service) (st ServiceStatus, ok bool) {
 	c.servers = c.servers[:0]
 	s := c.visit(which, func(s *service) {
-		st = ServiceStatus{Config: s.cfg, Traffic: s.totals}
+		st = ServiceStatus{Config: s.cfg, Traffic: *s.totals}
 		for _, ds := range s.dests {
 			c.servers = append(c.servers, ds.status())
 		}
@@ -92,16 +92,16 @@ func (d *Director) ZeroAll() {
 
 func (s *service) zero() {
 	for _, ds := range s.dests {
-		ds.totals = Traffic{}
+		*ds.totals = Traffic{}
 	}
-	s.totals = Traffic{}
+	*s.totals = Traffic{}
 }
 
 func (d *dest) status() ServerStatus {
 	return ServerStatus{
 		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Method: d.method, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
 		Active: d.Active, Inactive: d.Inactive, Persistent: d.templates,
-		Overloaded: d.Overloaded, MAC: d.mac, Traffic: d.totals, Repeated: d.repeated,
+		Overloaded: d.Overloaded, MAC: d.mac, Traffic: *d.totals, Repeated: d.repeated,
 	}
 }
 

@@ -87,6 +87,7 @@ func (d *Director) noteIdle(now int64) {
 
 // forget forgets removed servers without references.
 func (d *Director) forget(now int64) {
+	d.forgetServices(now)
 	d.eachRemoved(func(ds *dest) {
 		if at, _ := d.dests.Dest(ds.ref); ds.refs > 0 || now-at.IdleSince < trashTime {
 			return

@@ -91,10 +91,17 @@ func (tx *Tx) AddService(c ServiceConfig) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrScheduler, err)
 	}
-	s := &service{cfg: c, sched: sched}
 	d.mu.Lock()
 	defer d.release()
+	ref, _, err := d.records.Add(conntrack.DestKey{Service: c.Key}, 0)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTooManyServers, err)
+	}
+	s := &service{cfg: c, ref: ref, record: d.records.At(ref)}
+	s.totals = &s.record.Traffic
+	s.use(sched)
 	d.services.add(s)
+	d.goOn(s)
 	return nil
 }
 
@@ -113,7 +120,8 @@ func (tx *Tx) EditService(c ServiceConfig) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrScheduler, err)
 		}
-		s.sched = sched
+		s.use(sched)
+		s.stands()
 	}
 	s.cfg = c
 	return nil
@@ -129,6 +137,7 @@ func (tx *Tx) DelService(k ServiceKey) error {
 	d.mu.Lock()
 	d.services.remove(s)
 	d.release()
+	defer d.forgetService(s, tx.now)
 	gone := slices.Clone(s.dests)
 	for len(s.dests) > 0 {
 		tx.remove(s, len(s.dests)-1)
@@ -158,12 +167,16 @@ func (tx *Tx) AddServer(k ServiceKey, c ServerConfig) error {
 		return fmt.Errorf("%w: %w", ErrTooManyServers, err)
 	}
 	ds.in, ds.method = s, c.Method
+	d.order++
+	d.dests.At(ds.ref).Order = d.order
 	d.publish(ds)
 	ds.LastWeight = 0 // also where it comes back
 	ds.configure(c, d.Tunables())
 	s.dests = slices.Insert(s.dests, 0, ds)
 	s.picks = slices.Insert(s.picks, 0, &ds.Dest)
 	s.sched.Update(s.picks, scheduler.Added, 0)
+	d.goOn(s)
+	s.stands()
 	return nil
 }
 
@@ -177,12 +190,21 @@ func (d *Director) addDest(k ServiceKey, c *ServerConfig) (*dest, error) {
 	if revived {
 		return d.hops.Load().dest(ref), nil
 	}
-	d.makeRoom(ref.Slot())
-	ds := &dest{ref: ref, listed: len(d.byAddr[c.Addr])}
-	ds.Addr, ds.Port = c.Addr, c.Port
-	ds.setNeighbour(d.neighbours[c.Addr])
-	d.byAddr[c.Addr] = append(d.byAddr[c.Addr], ds)
-	return ds, nil
+	if err := d.makeRoom(ref.Slot()); err != nil {
+		d.dests.Remove(ref, 0)
+		d.dests.Forget(ref)
+		return nil, err
+	}
+	return d.newDest(ref, c.Addr, c.Port), nil
+}
+
+// newDest makes the server of a record. The caller holds d.mu.
+func (d *Director) newDest(ref conntrack.DestRef, addr frame.Addr, port uint16) *dest {
+	ds := &dest{ref: ref, listed: len(d.byAddr[addr]), totals: &d.dests.At(ref).Traffic}
+	ds.Addr, ds.Port = addr, port
+	ds.setNeighbour(d.neighbours[addr])
+	d.byAddr[addr] = append(d.byAddr[addr], ds)
+	return ds
 }
 
 // find is the server addr:port of s; nil: it has none.
@@ -215,6 +237,7 @@ func (tx *Tx) EditServer(k ServiceKey, c ServerConfig) error {
 	defer d.release()
 	ds.configure(c, d.Tunables())
 	s.sched.Update(s.picks, scheduler.Edited, slices.Index(s.dests, ds))
+	s.stands()
 	return nil
 }
 
@@ -248,4 +271,5 @@ func (tx *Tx) remove(s *service, i int) {
 	s.dests = slices.Delete(s.dests, i, i+1)
 	s.picks = slices.Delete(s.picks, i, i+1)
 	s.sched.Update(s.picks, scheduler.Removed, i)
+	s.stands()
 }
