@@ -53,7 +53,7 @@ type Head struct {
 	Since, Sealed int64
 }
 
-// Sealed is what Seal writes of a table.
+// Sealed holds the heads of a table's lists of pairs, as of Seal.
 type Sealed struct{ newPair, freePair uint32 }
 
 // A Load is the packets and bytes that one worker has sent to a server since they

@@ -37,23 +37,27 @@ import (
 
 // A daemon is a director with everything around it. What is nil is not open.
 type daemon struct {
-	o         *Options
-	clock     *boottime.Clock
-	director  *dataplane.Director
-	admin     *admin
-	arp       *arp.Service
-	sender    *arp.PacketSender
-	keeper    *neighbour.Keeper
-	nics      *nics.NICs
-	checks    *check.Runner
-	notifier  *notify.Notifier
-	actors    actor.All
-	loop      *loop
-	inspector *inspect.Inspector
-	listener  net.Listener
-	remote    *api.RemoteListener
-	tasks     *tasks
-	stop      context.CancelFunc
+	o        *Options
+	clock    *boottime.Clock
+	director *dataplane.Director
+	table    *mapping.File // in which the director's state is; nil: in none
+	began    int64         // when the table was opened, on the clock
+	// tableProblem says why the table is in no file though it should be.
+	tableProblem string
+	admin        *admin
+	arp          *arp.Service
+	sender       *arp.PacketSender
+	keeper       *neighbour.Keeper
+	nics         *nics.NICs
+	checks       *check.Runner
+	notifier     *notify.Notifier
+	actors       actor.All
+	loop         *loop
+	inspector    *inspect.Inspector
+	listener     net.Listener
+	remote       *api.RemoteListener
+	tasks        *tasks
+	stop         context.CancelFunc
 }
 
 // open opens everything. It changes nothing on the host yet. What it has opened
@@ -67,8 +71,7 @@ func open(o *Options) (d *daemon, err error) {
 	if _, err = rand.Read(conns.Secret[:]); err != nil {
 		return d, fmt.Errorf("seed the connection table: %w", err)
 	}
-	if d.director, err = dataplane.New(dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables,
-		ResumeUntil: d.resumeUntil(), SettleUntil: d.clock.Now() + int64(settleTime)}); err != nil {
+	if err = d.openDirector(conns); err != nil {
 		return d, err
 	}
 	if d.listener, err = api.Listen(o.Socket); err != nil {
@@ -87,8 +90,23 @@ func open(o *Options) (d *daemon, err error) {
 	d.loop.use(o, d.actors)
 	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
-		NICs: d.nics, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Log: o.Log.Info}
+		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Log: o.Log.Info}
 	return d, nil
+}
+
+// openDirector makes the director, with what is in the file of its table.
+func (d *daemon) openDirector(conns conntrack.Config) (err error) {
+	o := d.o
+	d.began = d.clock.Now()
+	c := dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables,
+		ResumeUntil: d.resumeUntil(), SettleUntil: d.began + int64(settleTime)}
+	if err := d.openTable(&c); err != nil {
+		return err
+	}
+	if d.director, err = dataplane.New(c); err != nil {
+		return err
+	}
+	return d.commitTable()
 }
 
 // tableLimit is the size of the connection table: where the memory limit of the control
@@ -271,5 +289,5 @@ func (d *daemon) close() error {
 	if d.sender != nil {
 		errs = append(errs, d.sender.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.sealTable())...)
 }

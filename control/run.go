@@ -44,6 +44,9 @@ type Options struct {
 	// ConnLimit is the greatest number of connections and templates; 0 means
 	// the default of conntrack.
 	ConnLimit int
+	// Table is the file in which the connection table is, so that it outlives the process,
+	// or TableAuto or TableOff; empty: TableOff.
+	Table string
 	// LocalClients serves clients on this host too, see localclient.
 	LocalClients bool
 	// KeepShield leaves the shield where it is at the end: until the next start the host

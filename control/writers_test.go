@@ -229,7 +229,7 @@ func TestTheInspectorShowsOneServiceAsInItsStatus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := &inspect.Inspector{View: r.l.view.Load, Engine: d, Admin: director.New(d, func() int64 { return 1 }),
+		i := &inspect.Inspector{TakenOver: func() *api.TakenOver { return nil }, View: r.l.view.Load, Engine: d, Admin: director.New(d, func() int64 { return 1 }),
 			Check: func(string) (check.State, bool) { return check.State{}, false }}
 		for _, address := range []string{vip, other} {
 			k := api.ServiceKey{Protocol: "tcp", Address: ip(address), Port: 80}

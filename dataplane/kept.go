@@ -15,7 +15,7 @@ type before struct {
 	position uint64
 }
 
-// kept is what a director has of a conntrack.Kept; nil: its state ends with it.
+// kept is the conntrack.Kept of a director, and what was found in it.
 type kept struct {
 	*conntrack.Kept
 	found  conntrack.Recovered
@@ -29,7 +29,7 @@ type TakenOver struct {
 	Fresh            string // why there are none though there was a file; "": there was none, or it was good
 }
 
-// TakenOver is what d began with; false: its memory is not kept.
+// TakenOver tells of the state before; false: the memory is not kept.
 func (d *Director) TakenOver() (TakenOver, bool) {
 	if d.kept == nil {
 		return TakenOver{}, false

@@ -30,6 +30,7 @@ type runFlags struct {
 	rescheduleSYN                     bool
 	resume                            time.Duration
 	workers, connLimit                int
+	table                             string
 	spin                              string
 	tunables                          map[string]string
 	logFormat                         string
@@ -77,6 +78,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.StringVar(&f.persistence, "persistence-default", "", "persistence of services without persistence_timeout: off, or `SECONDS` (default 120, or persistence_default in global_defs)")
 	fl.IntVar(&f.workers, "workers", 1, "packet workers for each interface, at most 8 for each CPU and 256")
 	fl.IntVar(&f.connLimit, "conn-limit", 0, "greatest number of connections and templates, 53 bytes each (default 1048576)")
+	fl.StringVar(&f.table, "table", control.TableAuto, "keep the connection table in `FILE`, for the next start; auto: beside the socket, if that is in memory; off: not (docs/operations.md)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
 	fl.StringVar(&f.spin, "spin", autoSpin, "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, adaptive, or auto: 100us, but 0 on one CPU")
@@ -125,7 +127,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	defer stop()
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), Read: f.reader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Table: f.table, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
 		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, IPVSProc: f.ipvsProc, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {

@@ -58,7 +58,7 @@ func OpenFile(w Want) (*File, error) {
 	return f, nil
 }
 
-// open is OpenFile for who has the lock.
+// open is OpenFile while the lock is held.
 func open(w *Want) (*File, error) {
 	old, why, err := openOld(w)
 	if err != nil {

@@ -156,7 +156,7 @@ func TestAFileThatIsNoGoodIsReplaced(t *testing.T) {
 	}
 }
 
-// Two cannot have one file. Who releases it goes on with a memory of its own.
+// Two cannot have one file. A process that releases it goes on with a memory of its own.
 func TestAFileHasOneOwner(t *testing.T) {
 	w := wantOf(filepath.Join(t.TempDir(), "table"))
 	f, tables, _ := mustOpen(t, w)
@@ -178,12 +178,12 @@ func TestAFileHasOneOwner(t *testing.T) {
 	}
 	tables[0].Sweep(1e15, 100)
 	if tables[0].Len() != 0 {
-		t.Error("who has released it cannot go on")
+		t.Error("the process that has released it cannot go on")
 	}
 	n := 0
 	next[0].All(func(*conntrack.Entry) bool { n++; return true })
 	if n != 10 || next[0].Len() != 10 {
-		t.Errorf("who has released it still writes to it: %d entries", n)
+		t.Errorf("the process that has released it still writes to it: %d entries", n)
 	}
 }
 

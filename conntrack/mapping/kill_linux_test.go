@@ -164,7 +164,7 @@ func (o *operations) template(e *conntrack.Entry, dice int) {
 	}
 }
 
-// A seen is what can be seen of an entry.
+// A seen is an entry as the calls of the package show it.
 type seen struct {
 	dest                conntrack.DestRef
 	state               conntrack.State
@@ -218,7 +218,7 @@ func newJudge(t *testing.T, seed uint64) *judge {
 	return &judge{o: newOperations(table, seed), states: map[uint64]map[string]seen{0: {}}}
 }
 
-// after is what is there after n operations.
+// after gives the entries after n operations.
 func (j *judge) after(t *testing.T, n uint64) map[string]seen {
 	for j.done < n {
 		j.o.next()

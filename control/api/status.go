@@ -56,6 +56,21 @@ type Table struct {
 	Entries int    `json:"entries"`
 	Limit   int    `json:"limit"`
 	Evicted uint64 `json:"evicted"`
+	// TakenOver tells of the table before; nil: the table ends with the process.
+	TakenOver *TakenOver `json:"taken_over,omitempty"`
+}
+
+// TakenOver says what a director has found in the file of its connection table.
+type TakenOver struct {
+	File string `json:"file"`
+	// Empty is why the table began empty though there was a file.
+	Empty       string `json:"empty,omitempty"`
+	PID         int    `json:"pid"`         // of the process that had it before; 0: none had
+	InOrder     bool   `json:"in_order"`    // that process ended in order
+	Connections int    `json:"connections"` // taken over
+	Templates   int    `json:"templates"`   // taken over
+	Dropped     int    `json:"dropped"`     // half written, of servers not known, or without room
+	AgeMs       int64  `json:"age_ms"`      // since that process had begun with it
 }
 
 // Traffic counts what came from clients.

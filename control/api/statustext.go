@@ -37,6 +37,9 @@ func (st *Status) WriteScreen(out io.Writer, width int) error {
 		st.Services[i].writeText(w, width)
 	}
 	fmt.Fprintf(w, "\nconnection table: %d of %d entries, %d evicted\n", st.Table.Entries, st.Table.Limit, st.Table.Evicted)
+	if t := st.Table.TakenOver; t != nil {
+		t.writeText(w)
+	}
 	if n := &st.Notify; *n != (Notifications{}) {
 		fmt.Fprintf(w, "notifications: %d commands run, %d of them failed, %d dropped; %d lines to FIFOs, %d lost\n", n.Run, n.Failed, n.Dropped, n.Lines, n.LostLines)
 	}

@@ -90,7 +90,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{T: t, now: 1000 * second, scratch: d.NewScratch(0)}
-	r.Inspector = &Inspector{Engine: d, View: func() *View { return &r.view }, Now: func() int64 { return r.now },
+	r.Inspector = &Inspector{TakenOver: func() *api.TakenOver { return nil }, Engine: d, View: func() *View { return &r.view }, Now: func() int64 { return r.now },
 		Wall: func(at int64) time.Time { return time.Unix(0, at).UTC() }, NICs: ports{},
 		ARP: func() map[string]uint64 { return map[string]uint64{"answered": 4} },
 		Check: func(id string) (check.State, bool) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lvsdr/conntrack"
+	"lvsdr/control/api"
 	"lvsdr/control/check"
 	"lvsdr/control/director"
 	"lvsdr/control/hostnet"
@@ -69,7 +70,7 @@ func large(b *testing.B) *Inspector {
 		b.Fatal(err)
 	}
 	v := &View{State: state}
-	return &Inspector{Engine: d, View: func() *View { return v }, Admin: director.New(d, now), Now: now, Wall: func(int64) time.Time { return time.Now() },
+	return &Inspector{TakenOver: func() *api.TakenOver { return nil }, Engine: d, View: func() *View { return v }, Admin: director.New(d, now), Now: now, Wall: func(int64) time.Time { return time.Now() },
 		NICs: ports{}, ARP: func() map[string]uint64 { return nil },
 		Check:    func(string) (check.State, bool) { return check.State{}, true },
 		Notified: func() notify.Stats { return notify.Stats{} }, Log: func(string, ...any) {}}

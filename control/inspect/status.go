@@ -25,6 +25,7 @@ func (i *Inspector) Status() *api.Status {
 		Reasons: i.Engine.Counters().Map(), Verdicts: director.Verdicts(), Ports: map[string]api.PortStats{}, ARP: i.ARP(),
 		Notify: notifications(i.Notified())}
 	st.Table.Entries, st.Table.Limit, st.Table.Evicted = i.Engine.TableUse()
+	st.Table.TakenOver = i.TakenOver()
 	for name, s := range i.NICs.Stats() {
 		st.Ports[name] = director.WirePorts(s)
 	}
@@ -33,7 +34,11 @@ func (i *Inspector) Status() *api.Status {
 		now, _ := i.Engine.Service(s.Config.Key)
 		st.Services = append(st.Services, i.service(&s, &now, left[s.Config.Key]))
 	}
-	st.Problems = append(slices.Clone(st.Problems), notMade(st.Services, v.State.LinksDown())...)
+	st.Problems = slices.Clone(st.Problems)
+	if i.TableProblem != "" {
+		st.Problems = append(st.Problems, i.TableProblem)
+	}
+	st.Problems = append(st.Problems, notMade(st.Services, v.State.LinksDown())...)
 	return st
 }
 

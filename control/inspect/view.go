@@ -3,6 +3,7 @@ package inspect
 import (
 	"time"
 
+	"lvsdr/control/api"
 	"lvsdr/control/check"
 	"lvsdr/control/director"
 	"lvsdr/control/notify"
@@ -37,6 +38,11 @@ type Inspector struct {
 		Stats() map[string]dataplane.NICStats
 		Name(ifindex int) string
 	}
+	// TakenOver tells of the connection table before; nil: the table is in no file.
+	TakenOver func() *api.TakenOver
+	// TableProblem says why it is in none though it should be.
+	TableProblem string
+
 	ARP   func() map[string]uint64            // frames, by what became of them
 	Check func(id string) (check.State, bool) // a health check as it is now
 	// Notified counts how the administrator's programs were told of changes.

@@ -33,6 +33,9 @@ func (s *site) running() []findings.Finding {
 	for _, p := range st.Problems {
 		problem(findings.Error, "the director has left something out", p, reload)
 	}
+	if t := st.Table.TakenOver; t != nil && t.Empty != "" {
+		problem(findings.Info, "the connections of the director before were not taken over", t.File+": "+t.Empty, "")
+	}
 	for _, svc := range st.Services {
 		for _, r := range svc.Servers {
 			if !r.Up {
