@@ -266,9 +266,9 @@ func (a *Actor) look() {
 	}
 }
 
-// ports are those that instances need.
+// ports are those that instances need; not nil, which Listen takes for those it has.
 func ports(instances []Instance) []port {
-	var all []port
+	all := []port{}
 	for _, i := range instances {
 		k := slices.IndexFunc(all, func(p port) bool { return p.iface == i.Interface && p.is6 == i.IPv6 })
 		if k < 0 {

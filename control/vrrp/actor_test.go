@@ -209,6 +209,22 @@ func TestAnInterfaceThatIsNotThereIsTriedAgain(t *testing.T) {
 	}
 }
 
+// The settings lost their last instance, and its socket stayed open: no ports at all were taken for those of before.
+func TestWithoutInstancesNothingIsListenedTo(t *testing.T) {
+	c := newCable()
+	a, changes, _ := opened(t, c)
+	if err := errors.Join(a.Set(lone(Owner)), a.Set(Settings{})); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, changes, Master)
+	wait(t, changes, Stopped)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.ports) != 0 {
+		t.Errorf("ports %+v, want none", c.ports)
+	}
+}
+
 func TestRefusedAdvertsAreLoggedOnceAMinute(t *testing.T) {
 	c := newCable()
 	a, changes, log := opened(t, c)

@@ -16,7 +16,7 @@ import (
 func (r *rig) flood(p vrrp.Packet) (stop func() int64) {
 	r.t.Helper()
 	var fd int
-	err := r.ther.Do(func() (err error) {
+	err := r.far.Do(func() (err error) {
 		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, vrrp.Protocol); err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func TestAFloodDoesNotDrownTheMaster(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			i := router(0, func(i *vrrp.Instance) { i.Interval = time.Second })
-			one := r.router(r.ther, with(i, 150))
+			one := r.router(r.far, with(i, 150))
 			one.is("MASTER")
 			us := r.router(r.ours, with(i, 100))
 			us.is("BACKUP")

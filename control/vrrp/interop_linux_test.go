@@ -23,7 +23,7 @@ import (
 // A rig is two hosts on a cable: one runs a router of ours, the other keepalived or a second one of ours.
 type rig struct {
 	t          *testing.T
-	ours, ther *netns.Host
+	ours, far  *netns.Host
 	keepalived string // the program
 }
 
@@ -33,13 +33,13 @@ const patient = 60 * time.Second
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, keepalived: netns.Tool(t, "keepalived", "keepalived")}
-	r.ours, r.ther = netns.NewTestHost(t, "ours", netns.HostConfig{IPv6: true}), netns.NewTestHost(t, "theirs", netns.HostConfig{IPv6: true})
+	r.ours, r.far = netns.NewTestHost(t, "ours", netns.HostConfig{IPv6: true}), netns.NewTestHost(t, "theirs", netns.HostConfig{IPv6: true})
 	cable := func(n int) netns.Cable {
 		return netns.Cable{Ifname: segment, Addrs: []netip.Prefix{
 			netip.MustParsePrefix(fmt.Sprintf("10.9.0.%d/24", n)), netip.MustParsePrefix(fmt.Sprintf("2001:db8:9::%d/64", n)),
 		}}
 	}
-	if err := netns.Lay(t.Context(), r.ours, cable(1), r.ther, cable(2)); err != nil {
+	if err := netns.Lay(t.Context(), r.ours, cable(1), r.far, cable(2)); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -189,7 +189,7 @@ func (r *rig) theirs(instance string) *program {
 		r.t.Fatal(err)
 	}
 	log := new(strings.Builder)
-	cmd := r.ther.Command(context.WithoutCancel(r.t.Context()), r.keepalived, "-P", "-n", "-l", "-f", file, "-p", filepath.Join(dir, "k"), "-r", filepath.Join(dir, "v"))
+	cmd := r.far.Command(context.WithoutCancel(r.t.Context()), r.keepalived, "-P", "-n", "-l", "-f", file, "-p", filepath.Join(dir, "k"), "-r", filepath.Join(dir, "v"))
 	cmd.Stdout, cmd.Stderr = log, log
 	p := &program{t: r.t, name: "keepalived", cmd: cmd, news: make(chan struct{}, 1), done: make(chan struct{})}
 	if err := cmd.Start(); err != nil {
@@ -305,7 +305,7 @@ func TestTwoOfOursAgreeWhoIsMaster(t *testing.T) {
 	i := router(0, func(i *vrrp.Instance) { // keepalived 2.2.7 does not know v3_checksum_as_v2
 		i.Interval, i.Checksum = 10*time.Millisecond, vrrp.NoPseudoHeader
 	})
-	one, other := r.router(r.ours, with(i, 150)), r.router(r.ther, with(i, 100))
+	one, other := r.router(r.ours, with(i, 150)), r.router(r.far, with(i, 100))
 	one.is("MASTER")
 	other.is("BACKUP")
 	text, err := json.Marshal(with(i, 50))

@@ -97,7 +97,7 @@ func interfaceIndex(name string) (int, error) {
 	if err != nil {
 		return 0, os.NewSyscallError("socket", err)
 	}
-	defer unix.Close(fd) // nothing was written
+	defer func() { _ = unix.Close(fd) }() // nothing was written
 	r, err := unix.NewIfreq(name)
 	if err == nil {
 		err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, r)

@@ -17,7 +17,7 @@ import (
 func (r *rig) capture(kind layers.EthernetType) *packet.Conn {
 	r.t.Helper()
 	var c *packet.Conn
-	err := r.ther.Do(func() error {
+	err := r.far.Do(func() error {
 		ifi, err := net.InterfaceByName(segment)
 		if err != nil {
 			return err
