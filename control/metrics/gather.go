@@ -81,7 +81,7 @@ func (f *families) frames(st *api.Status) {
 func (f *families) interfaces(st *api.Status) {
 	n := len(st.Ports)
 	received := f.counter("lvsdr_interface_received_frames_total", "Frames handed to a worker.", n)
-	missed := f.counter("lvsdr_interface_missed_frames_total", "Frames for which the receive ring had no room; SYNs have a ring of their own.", 2*n)
+	missed := f.counter("lvsdr_interface_missed_frames_total", "Frames for which the receive ring had no room; SYNs have a ring of their own, except under a heavy load without a flood.", 2*n)
 	truncated := f.counter("lvsdr_interface_truncated_frames_total", "Frames longer than there was room for.", n)
 	sent := f.counter("lvsdr_interface_sent_frames_total", "Frames taken by the kernel.", n)
 	xdp := f.counter("lvsdr_interface_xdp_sent_frames_total", "Frames sent by AF_XDP, which are among those sent.", n)

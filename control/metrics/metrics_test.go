@@ -30,7 +30,7 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 // server is a real server that is up.
 func server(address string) api.Server {
 	return api.Server{ServerConfig: api.ServerConfig{Address: addr(address), Port: 80, Weight: 3}, Effective: 3, Up: true, MAC: "02:00:00:00:00:01",
-		Active: 5, Inactive: 6, Persistent: 7, Traffic: api.Traffic{Conns: 8, Packets: 90, Bytes: 1000},
+		Active: 5, Inactive: 6, Persistent: 7, RepeatedSYNs: 11, Traffic: api.Traffic{Conns: 8, Packets: 90, Bytes: 1000},
 		Checks: []api.Check{{Kind: "TCP_CHECK", Attempts: 10, Failures: 2, Took: 0.25}, {Kind: "TCP_CHECK", Attempts: 1, Took: 0.5}}}
 }
 
@@ -122,6 +122,7 @@ func TestTheMetricsAreThoseOfTheStatus(t *testing.T) {
 		{"lvsdr_service_bytes_total", `counter {service="tcp 192.0.2.1:80"} 600 {service="fwmark 7 IPv6"} 0`},
 		{"lvsdr_server_connections_total", "counter " + ofServers("8", "8", "8")},
 		{"lvsdr_server_frames_total", "counter " + ofServers("90", "90", "90")},
+		{"lvsdr_server_repeated_syns_total", "counter " + ofServers("11", "11", "11")},
 		{"lvsdr_server_bytes_total", "counter " + ofServers("1000", "1000", "1000")},
 		{"lvsdr_server_active_connections", "gauge " + ofServers("5", "5", "5")},
 		{"lvsdr_server_inactive_connections", "gauge " + ofServers("6", "6", "6")},

@@ -23,7 +23,7 @@ func (f *families) services(all []api.Service) {
 
 // serverFamilies are the metrics of real servers.
 type serverFamilies struct {
-	conns, frames, bytes, checks, failures                        *counter
+	conns, frames, bytes, syns, checks, failures                  *counter
 	active, inactive, templates, up, weight, set, state, duration *gauge
 }
 
@@ -40,6 +40,7 @@ func (f *families) servers(all []api.Service) {
 		conns:     f.counter("lvsdr_server_connections_total", "New connections that a real server got.", n),
 		frames:    f.counter("lvsdr_server_frames_total", "Packets of clients that were forwarded to a real server.", n),
 		bytes:     f.counter("lvsdr_server_bytes_total", "Bytes of clients' IP packets that were forwarded to a real server.", n),
+		syns:      f.counter("lvsdr_server_repeated_syns_total", "SYNs to a real server that clients sent again, as no answer had come.", n),
 		active:    f.gauge("lvsdr_server_active_connections", "Connections of a real server that are open or being opened, as ipvsadm's ActiveConn.", n),
 		inactive:  f.gauge("lvsdr_server_inactive_connections", "All other connections of a real server, as ipvsadm's InActConn.", n),
 		templates: f.gauge("lvsdr_server_templates", "Persistence templates: clients that are bound to a real server.", n),
@@ -66,6 +67,7 @@ func (m *serverFamilies) add(r *api.Server, l []*dto.LabelPair) {
 	m.conns.add(r.Traffic.Conns, l)
 	m.frames.add(r.Traffic.Packets, l)
 	m.bytes.add(r.Traffic.Bytes, l)
+	m.syns.add(r.RepeatedSYNs, l)
 	m.active.add(float64(r.Active), l)
 	m.inactive.add(float64(r.Inactive), l)
 	m.templates.add(float64(r.Persistent), l)
