@@ -16,7 +16,7 @@ type Entry struct {
 	addrs uint64
 	ports uint32 // client's in the lower half, virtual in the upper
 	// word is the kind and the protocol (see kindProto) in its lower half, then the
-	// state, then the overflow. It is the last to be written when an entry is made,
+	// state in four bits, the flags of told.go in four, and the overflow. It is the last to be written when an entry is made,
 	// and the first when one goes: see publish.
 	word    uint32
 	expires uint32  // tick at which it ends
@@ -34,7 +34,7 @@ const (
 	stateShift    = 16
 	overflowShift = 24
 	overflowUnit  = 1 << overflowShift
-	stateMask     = 0xff << stateShift
+	stateMask     = 0x0f << stateShift
 )
 
 // kindProto is the protocol of e in the lower half, its kind in the upper.
@@ -102,11 +102,12 @@ func (e *Entry) Retired() bool { return e.kind() == retired }
 func (e *Entry) Dest() DestRef { return e.dest }
 
 // State is the state of e: of a template, None or Assured.
-func (e *Entry) State() State { return State(e.word >> stateShift) }
+func (e *Entry) State() State { return State(e.word & stateMask >> stateShift) }
 
 // Active reports whether e counts as an active connection of its server: a TCP
-// connection being opened or open. UDP never does.
-func (e *Entry) Active() bool { return !e.Template() && e.active() }
+// connection being opened or open, but no UDP, unless a message told otherwise (see
+// Tell).
+func (e *Entry) Active() bool { return !e.Template() && e.active() != (e.word&flagContrary != 0) }
 
 // templateSlot is the slot of the template that made connection e, which is
 // Controlled.

@@ -10,7 +10,7 @@ import (
 const (
 	due   = iota // its time is up
 	cheap        // half-open, closing, or a template that was never assured
-	fair         // UDP: the next packet is scheduled anew
+	fair         // UDP: the next packet is scheduled anew; or made by a message
 	dear         // an open connection, or a template that is used: never lost
 )
 
@@ -93,8 +93,10 @@ func (e *Entry) price(at uint32) int {
 		return cheap
 	case e.proto() == frame.ProtoUDP:
 		return fair
-	case e.proto() == frame.ProtoTCP && e.State() == Established, e.proto() == frame.ProtoSCTP && e.State() == SCTPEstablished:
-		return dear
+	case !hasStates(e.proto()) || !open(e):
+		return cheap
+	case e.Synced():
+		return fair // the director that told of it has it, too
 	}
-	return cheap
+	return dear
 }

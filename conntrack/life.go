@@ -34,6 +34,7 @@ func (t *Table) Refresh(e *Entry, now int64) {
 // its template an assured one. The timer is Refresh's.
 func (t *Table) SetState(e *Entry, s State) {
 	e.setState(s)
+	e.word &^= flagContrary
 	established := Established
 	if e.proto() == frame.ProtoSCTP {
 		established = SCTPEstablished
@@ -104,6 +105,9 @@ func (t *Table) end(slot int, at uint32) bool {
 			e.expires += lapse
 		}
 		t.changed(e)
+		if t.sync != nil {
+			t.sync.lapsed(uint32(t.first+slot), at)
+		}
 		return false
 	}
 	if used := t.usedUntil(e); used != e.expires {

@@ -62,7 +62,8 @@ type Table struct {
 	group    *group
 	timers
 	removed func(*Entry)
-	outbox  *Outbox // nil: nobody is told of events
+	outbox  *Outbox  // nil: nobody is told of events
+	sync    *SyncLog // nil: no other director is told of connections
 	evicted uint64
 	refused []uint64 // hashes of keys an excerpt has no room for
 
@@ -297,6 +298,9 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 	t.used[slot/perLine/chunkLines]++
 	if t.outbox != nil {
 		t.group.tell(FlowNew, uint32(t.first+slot))
+	}
+	if t.sync != nil {
+		t.sync.made(slot, ticks(now))
 	}
 	return e
 }

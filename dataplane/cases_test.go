@@ -287,6 +287,11 @@ func fragments(known func(*lab)) []fate {
 			Payload: build.Quote(build.TCP{Src: at("192.0.2.1", 80), Dst: at("198.51.100.7", 4001), Flags: "A"}.Bytes(), 8)}), dataplane.ICMPIgnored, 0},
 		{"neighbour discovery", nil, data(build.ICMP{Src: netip.MustParseAddr("fe80::7"), Dst: netip.MustParseAddr("ff02::1:ff00:1"),
 			IP: build.IP{SrcMAC: clientMAC, DstMAC: frame.MAC{0x33, 0x33, 0xff, 0, 0, 1}, TTL: 255}, Type: 135, Payload: make([]byte, 16)}.Bytes()), dataplane.NDPSeen, 0},
+		{"a connection that another director told of, to a server of no service behind a tunnel", func(l *lab) {
+			x := synced(4000, 80, 7)
+			x.Method = dataplane.IPIP
+			l.d.TakeSync([]dataplane.Synced{x}, l.now)
+		}, tcpFrame(build.TCP{Flags: "A"}), dataplane.NoMethod, 0},
 		{"a new connection that drop_packet refuses", func(l *lab) {
 			l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 1 })
 		}, tcpFrame(build.TCP{Flags: "S"}), dataplane.Shed, 0},

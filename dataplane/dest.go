@@ -12,7 +12,8 @@ type dest struct {
 	scheduler.Dest
 	ref          conntrack.DestRef
 	method       Method
-	in           *service // nil: removed
+	in           *service // nil: removed, or a stranger
+	stranger     bool     // in no service: a message of another director named it
 	upper, lower int
 	templates    int
 	refs         int // entries that go to it
@@ -34,6 +35,9 @@ func (d *dest) setNeighbour(n neighbour) {
 	d.Unreachable = d.mac == frame.MAC{} && !d.local
 	d.Changed()
 }
+
+// removed reports whether d was removed from its service, or forgotten since.
+func (d *dest) removed() bool { return d == nil || d.in == nil && !d.stranger }
 
 // bind counts a new entry for d.
 func (d *dest) bind(e *conntrack.Entry) {

@@ -75,6 +75,11 @@ type Director struct {
 	// guarded by admin, what is in an outbox by mu.
 	outboxes  []*conntrack.Outbox
 	followers int
+	// feed is that of FollowSync; nil: other directors are told nothing. strangers is
+	// how many servers in no service messages have named. Both are guarded by admin and
+	// mu, as services are.
+	feed      *SyncFeed
+	strangers int
 }
 
 // state is the data that decisions about new connections depend on, besides the table.
@@ -98,6 +103,7 @@ type Table struct {
 	martians addrs
 	marks    marks
 	tunables Tunables
+	backup   bool // a backup daemon runs
 }
 
 // New makes a director without services.

@@ -65,7 +65,10 @@ func (d *Director) Tunables() Tunables { return d.table.Load().tunables }
 
 // SetTunables changes the tunables from the next batch on.
 func (d *Director) SetTunables(v Tunables) {
-	d.Edit(0, func(tx *Tx) { tx.edit().tunables = v })
+	d.Edit(0, func(tx *Tx) {
+		tx.edit().tunables = v
+		d.setSyncRule(v)
+	})
 }
 
 // SetTimeouts changes timeouts as ipvsadm --set does, in seconds; 0 keeps one.

@@ -240,7 +240,7 @@ func (d *Director) entryStatus(k conntrack.Key, e *conntrack.Entry, now int64) *
 	st := &EntryStatus{ConnStatus: d.connStatus(k, e, now), Connections: e.Connections(), Removed: true,
 		Closing: k.Proto == frame.ProtoTCP && !k.Template && !e.Active()}
 	if ds := d.destOf(e); ds != nil {
-		st.Removed = ds.in == nil
+		st.Removed = ds.removed()
 	}
 	return st
 }

@@ -20,7 +20,7 @@ func ipsecKey(client, vip frame.Addr) conntrack.Key {
 // followIPsec sends a packet of ESP or AH where its client's key exchange goes,
 // whose timer it restarts. Without one it begins nothing.
 func (d *Director) followIPsec(t *Table, s *Scratch, p *Packet, now int64) Reason {
-	if !d.services.serve(p.header.Kind == frame.IPv6) {
+	if !d.serves(t, p.header.Kind == frame.IPv6) {
 		return UnreachableProtocol
 	}
 	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
@@ -29,8 +29,11 @@ func (d *Director) followIPsec(t *Table, s *Scratch, p *Packet, now int64) Reaso
 		return UnreachableProtocol
 	}
 	ds := d.destOf(e)
-	if ds == nil || ds.in == nil {
+	if ds.removed() {
 		return ServerRemoved
+	}
+	if ds.stranger {
+		return d.passStranger(t, s, p, ds, e, now)
 	}
 	if ds.local {
 		return UnreachableProtocol

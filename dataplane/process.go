@@ -30,7 +30,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 		relieve(b)
 	}
 	b.Replies = b.Replies[:0]
-	if d.hits(s, b, now) {
+	if t.waits() || d.hits(s, b, now) {
 		d.others(t, s, b, now)
 	}
 	for i := range b.Packets {
@@ -201,6 +201,9 @@ func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) 
 
 // connect finds or makes the connection of p and says where p goes.
 func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
+	if t.waits() {
+		return d.leave(t, s, p, now)
+	}
 	if !d.services.serve(p.header.Kind == frame.IPv6) {
 		return t.unserved(p, false)
 	}
@@ -210,7 +213,10 @@ func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	}
 	defer s.shard.unlock(at)
 	ds := d.destOf(e)
-	if ds == nil || ds.in == nil {
+	if ds != nil && ds.stranger {
+		return d.passStranger(t, s, p, ds, e, now)
+	}
+	if ds.removed() {
 		return ServerRemoved
 	}
 	if repeatsSYN(e, &p.header) {
@@ -253,6 +259,7 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 	if e != nil {
 		d.setState(s, ds, e, p.next(e, acts(t.tunables.SecureTCP, s.shard.strained)))
 		s.shard.conns.Refresh(e, now)
+		s.shard.conns.Note(e, now)
 	}
 	n := p.length()
 	ds.totals.Add(n)

@@ -40,6 +40,7 @@ const (
 	NotAnswerable
 	ServerRemoved
 	NoMAC
+	NoMethod
 	TableFull
 	NotIP
 	NotOurs
@@ -102,6 +103,7 @@ var reasons = [numReasons]struct {
 	NotAnswerable:        {name: "not-answerable", text: "owed an answer, but such a frame must not be answered (RFC 1122)"},
 	ServerRemoved:        {name: "server-removed", text: "of a connection whose server was removed from the service"},
 	NoMAC:                {name: "no-mac", text: "for a server whose MAC address is not known", routed: true},
+	NoMethod:             {name: "no-method", text: "of a connection that another director told of, to a server in no service here, by a forwarding method that is not supported"},
 	TableFull:            {name: "table-full", text: "a new connection for which the connection table has no room"},
 	NotIP:                {name: "not-ip", text: "neither IP nor ARP"},
 	NotOurs:              {name: "not-ours", text: "not addressed to a VIP, or not to our MAC address"},

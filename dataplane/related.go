@@ -7,7 +7,7 @@ import "lvsdr/dataplane/frame"
 // quotes, also after that was removed from its service. Timers and states stay.
 // With ScheduleICMP one about no connection makes one.
 func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
-	if !d.services.serve(p.header.Kind == frame.IPv6) {
+	if !d.serves(t, p.header.Kind == frame.IPv6) {
 		return ICMPIgnored
 	}
 	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
@@ -27,6 +27,8 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	switch {
 	case ds == nil:
 		return ServerRemoved
+	case ds.stranger:
+		return p.routeToStranger(t, ds, Related)
 	case ds.local:
 		return ICMPIgnored
 	case ds.in != nil: // what a removed one gets is not counted

@@ -12,7 +12,7 @@ type RemovedServer struct {
 func (d *Director) Removed() []RemovedServer {
 	var all []RemovedServer
 	d.eachRemoved(func(ds *dest) {
-		if at, ok := d.dests.Dest(ds.ref); ok && ds.refs > 0 {
+		if at, ok := d.dests.Dest(ds.ref); ok && ds.refs > 0 && !ds.stranger {
 			all = append(all, RemovedServer{at.Service, ds.status()})
 		}
 	})

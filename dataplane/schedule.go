@@ -15,7 +15,7 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 	syn := h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0
 	if t.tunables.ExpireNodestConn {
 		ds := d.destOf(e)
-		if ds == nil || ds.in == nil || syn && ds.Weight == 0 {
+		if ds.removed() || syn && ds.Weight == 0 && !ds.stranger {
 			return true
 		}
 	}
@@ -23,7 +23,7 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 		return false
 	}
 	if t.tunables.RescheduleSYN && repeatsSYN(e, h) {
-		if ds := d.destOf(e); ds == nil || ds.in == nil {
+		if d.destOf(e).removed() {
 			return true
 		}
 	}
@@ -34,7 +34,7 @@ func (d *Director) begunAnew(t *Table, e *conntrack.Entry, h *frame.Header) bool
 	case conntrack.TimeWait, conntrack.Close:
 		return true
 	case conntrack.FinWait:
-		return t.tunables.ConnReuseMode&2 != 0
+		return t.tunables.ConnReuseMode&2 != 0 && !e.BothHalves()
 	}
 	return false
 }
@@ -98,7 +98,8 @@ func (t *Table) unserved(p *Packet, served bool) Reason {
 // comes with the reason; a nil entry beside a server is of one packet alone.
 func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := &p.flow.key
-	s := d.services.lookup(t.mark(p), k.Proto, k.Virtual, k.VirtualPort)
+	mark := t.mark(p)
+	s := d.services.lookup(mark, k.Proto, k.Virtual, k.VirtualPort)
 	begun := begins(p, t.tunables.SloppyTCP, t.tunables.SloppySCTP)
 	switch {
 	case s == nil || !begun && !d.resumes(w.shard, p, now):
@@ -109,6 +110,9 @@ func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, 
 		return nil, nil, Shed
 	}
 	ds, e, reason := d.assign(t, w, s, p, now)
+	if e != nil {
+		w.shard.conns.SetMark(e, mark)
+	}
 	if ds != nil && !begun {
 		reason = Resumed
 	}
@@ -241,11 +245,13 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 			return nil, nil, TableFull
 		}
 		at.conns.SetTimeout(tmpl, s.cfg.Persistence, now)
+		at.conns.SetMark(tmpl, t.mark(p))
 		reason = Scheduled
 	}
 	var e *conntrack.Entry
 	if once {
 		ds.single()
+		w.shard.conns.NoteTemplate(tmpl, now)
 	} else if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, now); e == nil {
 		return nil, nil, TableFull
 	}

@@ -125,6 +125,7 @@ func (sh *shard) hit(hops hops, p *Packet, now int64) Reason {
 		return pending
 	}
 	sh.conns.Refresh(e, now)
+	sh.conns.Note(e, now)
 	n := sh.load(slot)
 	n.Packets++
 	n.Bytes += uint64(p.length())

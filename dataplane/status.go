@@ -115,6 +115,7 @@ type ConnStatus struct {
 	State   string
 	Expires time.Duration
 	Invalid bool // a template that no new connection finds any more
+	BySync  bool // another director told of it, and it was made for that
 }
 
 // Conns is the connection table at now, in no order, each entry as it is at its
@@ -160,9 +161,11 @@ func (d *Director) readChunk(sh *shard, chunk int, f func(*conntrack.Entry)) {
 // connStatus is the status of e, whose key is k. The caller holds d.mu and the
 // lock of its shard.
 func (d *Director) connStatus(k conntrack.Key, e *conntrack.Entry, now int64) ConnStatus {
-	c := ConnStatus{Key: k, State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid()}
+	c := ConnStatus{Key: k, State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid(), BySync: e.Synced()}
 	if ds := d.destOf(e); ds != nil {
-		c.Server, c.Port = ds.Addr, ds.Port
+		if c.Server, c.Port = ds.Addr, ds.Port; c.BySync {
+			c.Port = d.portOf(&k, ds)
+		}
 	}
 	return c
 }

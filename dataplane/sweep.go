@@ -96,6 +96,9 @@ func (d *Director) forget(now int64) {
 		d.hops.Load().at(ds.ref.Slot()).Store(nil)
 		d.book(ds) // what workers sent until now
 		d.unlist(ds)
+		if ds.stranger {
+			d.strangers--
+		}
 	})
 }
 

@@ -27,6 +27,13 @@ var tunables = []struct {
 	{name: "drop_packet", number: func(t *dataplane.Tunables) *int { return &t.DropPacket }, most: 3},
 	{name: "secure_tcp", number: func(t *dataplane.Tunables) *int { return &t.SecureTCP }, most: 3},
 	{name: "am_droprate", number: func(t *dataplane.Tunables) *int { return &t.AMDropRate }, least: 1, most: 1 << 20},
+	{name: "backup_only", flag: func(t *dataplane.Tunables) *bool { return &t.BackupOnly }},
+	{name: "sync_persist_mode", flag: func(t *dataplane.Tunables) *bool { return &t.SyncPersistMode }},
+	{name: "sync_refresh_period", number: func(t *dataplane.Tunables) *int { return &t.SyncRefreshPeriod }, most: 1 << 20},
+	{name: "sync_retries", number: func(t *dataplane.Tunables) *int { return &t.SyncRetries }, most: 3},
+	{name: "sync_version", number: func(t *dataplane.Tunables) *int { return &t.SyncVersion }, most: 1},
+	{name: "sync_qlen_max", number: func(t *dataplane.Tunables) *int { return &t.SyncQueueMax }, most: 1<<31 - 1},
+	{name: "sync_sock_size", number: func(t *dataplane.Tunables) *int { return &t.SyncSockSize }, most: 1<<31 - 1},
 	{name: "lblc_expiration", number: func(t *dataplane.Tunables) *int { return &t.LBLCExpiration }, least: 1, most: 1<<31 - 1},
 	{name: "lblcr_expiration", number: func(t *dataplane.Tunables) *int { return &t.LBLCRExpiration }, least: 1, most: 1<<31 - 1},
 }
@@ -59,7 +66,7 @@ func TestSetTunables(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"", "drop_entr", "Drop_Entry", "net.ipv4.vs.drop_entry", "late_thresholds", "reschedule_syn", "backup_only", "sync_version"} {
+	for _, name := range []string{"", "drop_entr", "Drop_Entry", "net.ipv4.vs.drop_entry", "late_thresholds", "reschedule_syn", "sync_period", "sync_state"} {
 		got := dataplane.DefaultTunables()
 		if err := got.Set(name, "1"); err == nil || got != dataplane.DefaultTunables() || !strings.Contains(err.Error(), name) {
 			t.Errorf("%q: %v, %+v", name, err, got)
@@ -67,12 +74,12 @@ func TestSetTunables(t *testing.T) {
 	}
 }
 
-// The kernel's defaults: all 0, but for conn_reuse_mode, am_droprate and the
+// The kernel's defaults: all 0, but for conn_reuse_mode, am_droprate, sync_version and the
 // expirations, which are a day in ticks of 10 ms.
 func TestDefaultTunables(t *testing.T) {
 	d := dataplane.DefaultTunables()
 	for _, c := range tunables {
-		want := map[string]int{"conn_reuse_mode": 1, "am_droprate": 10, "lblc_expiration": 8640000, "lblcr_expiration": 8640000}[c.name]
+		want := map[string]int{"conn_reuse_mode": 1, "am_droprate": 10, "lblc_expiration": 8640000, "lblcr_expiration": 8640000, "sync_version": 1}[c.name]
 		if c.flag != nil && *c.flag(&d) || c.number != nil && *c.number(&d) != want {
 			t.Errorf("%s is not %d by default: %+v", c.name, want, d)
 		}
@@ -116,6 +123,47 @@ func TestExpirationsOfLocality(t *testing.T) {
 				want = 2
 			}
 			l.expect(tcp(4001, 80, "S"), dataplane.Scheduled, want)
+		}
+	}
+}
+
+// sync_threshold is two numbers, of which the second may be absent; sync_ports a power of
+// two. The kernel refuses the same.
+func TestTunablesOfSyncWithRulesOfTheirOwn(t *testing.T) {
+	for _, c := range []struct {
+		name, value       string
+		threshold, period int // 0, 0: refused
+	}{
+		{"the default", "3 50", 3, 50},
+		{"blanks", " 5\t 10 ", 5, 10},
+		{"no period", "7 0", 7, 0},
+		{"one number, which leaves the period", "4", 4, 50},
+		{"the period itself", "50 50", 0, 0},
+		{"beyond the period", "51 50", 0, 0},
+		{"none", " ", 0, 0},
+		{"three", "1 2 3", 0, 0},
+		{"negative", "-1 50", 0, 0},
+		{"a word", "3 x", 0, 0},
+		{"too great", "4294967296 0", 0, 0},
+	} {
+		got := dataplane.DefaultTunables()
+		want := got
+		err := got.Set("sync_threshold", c.value)
+		if refused := c.threshold == 0; refused != (err != nil) || err != nil && !strings.Contains(err.Error(), "sync_threshold") {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+		if err == nil {
+			want.SyncThreshold, want.SyncPeriod = c.threshold, c.period
+		}
+		if got != want {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+	for v := -1; v <= 130; v++ {
+		got := dataplane.DefaultTunables()
+		err := got.Set("sync_ports", strconv.Itoa(v))
+		if ok := v >= 1 && v <= 64 && v&(v-1) == 0; ok != (err == nil) || ok != (got.SyncPorts == v) && v != 1 {
+			t.Errorf("sync_ports %d: %v, %+v", v, err, got)
 		}
 	}
 }

@@ -61,6 +61,10 @@ type Op struct {
 	Packet
 	Result
 
+	// messages of connection sync, in hexadecimal digits: to the backup, and of the master
+	Hex  []string `json:"hex,omitempty"`
+	Msgs []string `json:"msgs,omitempty"`
+
 	// dumps
 	WithStats bool            `json:"with_stats,omitempty"`
 	Conns     []Conn          `json:"conns,omitempty"`
@@ -136,7 +140,8 @@ type Conn struct {
 	RS      string `json:"rs"`
 	RPort   uint16 `json:"rport"`
 	State   string `json:"state"`
-	Expires int64  `json:"expires"` // whole seconds, rounded down
+	Expires int64  `json:"expires"`          // whole seconds, rounded down
+	Origin  string `json:"origin,omitempty"` // in a scenario with sync: LOCAL, or SYNC if a message made it
 }
 
 // A ServiceDump is a service with its servers, in the scheduler's order.

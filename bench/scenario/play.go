@@ -53,6 +53,8 @@ type player struct {
 	adm      ipvsadm.Interpreter
 	named    ipvsadm.Interpreter // the same, for sessions: it knows the machine's names
 	ids      uint16              // of IP packets
+	sync     syncDaemons
+	origins  bool // conns say who made an entry
 }
 
 // Play plays ops from their start and fills in the results, in place of whatever
@@ -77,6 +79,7 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	p := &player{d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
 	p.director = director.New(d, func() int64 { return p.now })
 	p.director.Devices = syncNetwork(ops[0])
+	p.origins = ops[0].Sync
 	p.adm = ipvsadm.Interpreter{Admin: through(p.director), Name: "/sbin/ipvsadm"}
 	p.named = p.adm
 	p.named.Names = machineNames()
@@ -90,6 +93,7 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 		if err := p.play(op); err != nil {
 			return &OpError{i + 1, op.Op, err}
 		}
+		p.gather()
 	}
 	return nil
 }
@@ -162,6 +166,11 @@ func (p *player) play(op *Op) error {
 		r := p.command(&p.adm, strings.Fields(op.IPVSAdm), "")
 		op.Exit, op.Err = r.Exit, strings.TrimSuffix(r.Err, "\n")
 		op.Text = strings.Split(strings.TrimSuffix(r.Out, "\n"), "\n")
+		p.followDaemons()
+	case "sync-read":
+		op.Msgs, p.sync.sent = p.sync.sent, nil
+	case "sync-send":
+		return p.receive(op.Hex)
 	default:
 		return errors.New("no such operation")
 	}
@@ -210,6 +219,7 @@ func (p *player) pass(end int64) {
 		}
 		p.now = next
 		p.d.Sweep(p.now, p.d.Chunks())
+		p.gather()
 	}
 	p.now = end
 	p.d.Sweep(p.now, p.d.Chunks())
@@ -296,6 +306,12 @@ func (p *player) conns() []Conn {
 			State: c.State, Expires: int64(c.Expires)}
 		if c.Invalid {
 			out.VPort, out.RPort = 65535, 65535
+		}
+		if p.origins {
+			out.Origin = "LOCAL"
+			if c.Synced {
+				out.Origin = "SYNC"
+			}
 		}
 		all = append(all, out)
 	}

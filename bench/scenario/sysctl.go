@@ -3,13 +3,10 @@ package scenario
 import "fmt"
 
 // idle are the tunables that kernel IPVS has and that change nothing in a
-// scenario, whatever their value: they are about NAT, tunnels, the sync daemon,
-// memory and the kernel's own estimates.
+// scenario, whatever their value: they are about NAT, tunnels, memory and the kernel's own estimates.
 var idle = map[string]bool{
-	"amemthresh": true, "backup_only": true, "conntrack": true, "est_cpulist": true, "est_nice": true, "ignore_tunneled": true,
-	"nat_icmp_send": true, "pmtu_disc": true, "run_estimation": true, "snat_reroute": true, "sync_persist_mode": true,
-	"sync_ports": true, "sync_qlen_max": true, "sync_refresh_period": true, "sync_retries": true, "sync_sock_size": true,
-	"sync_threshold": true, "sync_version": true,
+	"amemthresh": true, "conntrack": true, "est_cpulist": true, "est_nice": true, "ignore_tunneled": true,
+	"nat_icmp_send": true, "pmtu_disc": true, "run_estimation": true, "snat_reroute": true,
 }
 
 // sysctl sets a tunable.

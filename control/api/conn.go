@@ -20,6 +20,7 @@ type Conn struct {
 	Connections int        `json:"connections,omitempty"` // of a template
 	Removed     bool       `json:"removed,omitempty"`     // its server was removed
 	Invalid     bool       `json:"invalid,omitempty"`     // a template that no new connection finds any more
+	Synced      bool       `json:"synced,omitempty"`      // it was made by a message of another director
 }
 
 // A connFilter says which connections are wanted; what is zero matches all.

@@ -92,7 +92,7 @@ func members(t reflect.Type, to map[string]bool) {
 func described(t *testing.T) api.Backend {
 	key := api.ServiceKey{Protocol: "tcp", Address: addr("192.0.2.1"), Port: 80}
 	conn := api.Conn{Protocol: "tcp", Client: addr("192.0.2.9"), ClientPort: 7, Address: key.Address, Port: 80, Server: addr("10.0.0.1"), ServerPort: 80, State: "ESTABLISHED",
-		Expires: 1.5, Connections: 1, Removed: true, Invalid: true}
+		Expires: 1.5, Connections: 1, Removed: true, Invalid: true, Synced: true}
 	traffic := api.Traffic{Conns: 1, Packets: 1 << 40, Bytes: 1 << 50}
 	server := api.Server{ServerConfig: api.ServerConfig{Address: addr("10.0.0.1"), Port: 80, Method: api.Tunnel, Encap: api.Encap{Kind: "gue", Port: 7, Checksum: "csum"}, Weight: 2, Upper: 9, Lower: 8},
 		Effective: 2, Up: true, State: "up", Check: "ok", Checks: []api.Check{{Kind: "TCP_CHECK", Probe: "p", Since: time.Unix(1, 0), Reason: "r", Next: time.Unix(9, 5)}},

@@ -161,7 +161,10 @@ func WireServer(r *dataplane.ServerStatus) api.Server {
 func WireConn(c *dataplane.ConnStatus) api.Conn {
 	out := api.Conn{Protocol: protoName(c.Key.Proto), Client: c.Key.Client.IP(), ClientPort: c.Key.ClientPort,
 		Address: c.Key.Virtual.IP(), Port: c.Key.VirtualPort, ServerPort: c.Key.VirtualPort,
-		State: c.State, Expires: c.Expires.Seconds(), Invalid: c.Invalid}
+		State: c.State, Expires: c.Expires.Seconds(), Invalid: c.Invalid, Synced: c.BySync}
+	if c.BySync {
+		out.ServerPort = c.Port // as the message said
+	}
 	if c.Server != (frame.Addr{}) {
 		out.Server = c.Server.IP()
 	}
