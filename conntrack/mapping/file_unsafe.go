@@ -126,5 +126,7 @@ func (f *File) huge() {
 		return
 	}
 	_ = unix.Madvise(f.data[from:to], unix.MADV_HUGEPAGE)
-	_ = unix.Madvise(f.data[from:to], unix.MADV_COLLAPSE)
+	if f.fresh { // pages that are huge stay so
+		_ = unix.Madvise(f.data[from:to], unix.MADV_COLLAPSE)
+	}
 }
