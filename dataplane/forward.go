@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"math"
+
 	"lvsdr/conntrack"
 	"lvsdr/dataplane/frame"
 )
@@ -16,6 +18,9 @@ type hop struct {
 	// mtu is the greatest packet of a client that fits the link, whatever is put
 	// in front of it, bytes; 0: not checked.
 	mtu int
+	// most is the greatest packet that is sent as it is, bytes: mtu, or MaxInt where it
+	// is not checked; -1: none is, because next is not known.
+	most int
 	// outer is put in front of each packet; under Direct there is nothing.
 	outer []byte
 	// plain says that the server is in its service, and reached by frames.
@@ -29,11 +34,25 @@ func newHop(ds *dest) *hop {
 	if to.link.MTU > 0 {
 		to.mtu = to.link.MTU - len(to.outer)
 	}
+	switch {
+	case to.next == frame.MAC{}:
+		to.most = -1
+	case to.mtu == 0:
+		to.most = math.MaxInt
+	default:
+		to.most = to.mtu
+	}
 	return to
 }
 
 // room reports whether a packet of n bytes fits.
 func (to *hop) room(n int) bool { return to.mtu == 0 || n <= to.mtu }
+
+// takes reports whether p is sent by the hop as it is: then routeTo does no more than
+// set p's hop. It is short enough for the compiler to put it where it is called.
+func (to *hop) takes(p *Packet) bool {
+	return p.header.TTL > 1 && len(p.Data)-int(p.header.L3) <= to.most
+}
 
 // routeTo directs p to a hop: it is forwarded for reason, unless its TTL is used
 // up, it is too long, or the next hop is not known.

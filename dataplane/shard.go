@@ -129,6 +129,10 @@ func (sh *shard) hit(hops hops, p *Packet, now int64) Reason {
 	n := sh.load(slot)
 	n.Packets++
 	n.Bytes += uint64(p.length())
+	if to.takes(p) {
+		p.flow.hop = to
+		return Hit
+	}
 	return p.routeTo(to, Hit)
 }
 
