@@ -49,6 +49,7 @@ func (m *importer) insert(from *Table, e *Entry) {
 	}
 	c := t.Insert(&k, h, e.dest, by, m.now)
 	c.setState(e.State())
+	c.word |= e.word & flagsOfMessages
 	c.become(e.kind())
 	c.expires, c.aux = e.expires, e.aux
 	if !e.Template() {

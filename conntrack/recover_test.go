@@ -144,7 +144,7 @@ func describe(tables []*Table) []string {
 	var all []string
 	for _, t := range tables {
 		t.All(func(e *Entry) bool {
-			s := fmt.Sprint(t.Key(e), e.dest, e.State(), e.Invalid(), e.expires, e.aux, e.Connections())
+			s := fmt.Sprint(t.Key(e), e.dest, e.State(), e.Invalid(), e.Active(), e.Synced(), e.BothHalves(), e.expires, e.aux, e.Connections())
 			if by := t.Template(e); by != nil {
 				s += fmt.Sprint(" of ", by.dest)
 			}
@@ -200,6 +200,10 @@ func filled(t *testing.T, limit, n int) (now int64, tables []*Table) {
 		if k.Template {
 			tb.SetTimeout(e, 100e9, 0)
 			tmpl = e
+			continue
+		}
+		if i%5 == 0 {
+			tb.Tell(e, &Told{State: State(1 + i%3), Active: i%10 == 0, Both: i%20 == 0, New: true}, 0)
 			continue
 		}
 		tb.SetState(e, State(1+i%3))

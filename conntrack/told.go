@@ -4,9 +4,10 @@ import "time"
 
 // The flags of an entry, in the upper half of its state's byte.
 const (
-	flagSynced   = 0x80 << stateShift // made by a message of another director
-	flagContrary = 0x40 << stateShift // counts as active or not contrary to its state
-	flagBoth     = 0x20 << stateShift // packets of both halves are seen
+	flagSynced      = 0x80 << stateShift // made by a message of another director
+	flagContrary    = 0x40 << stateShift // counts as active or not contrary to its state
+	flagBoth        = 0x20 << stateShift // packets of both halves are seen
+	flagsOfMessages = flagSynced | flagContrary | flagBoth
 )
 
 // Synced reports whether e was made by a message of another director.
