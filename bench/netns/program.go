@@ -46,7 +46,7 @@ func buildProgram(path, pkg string) error {
 	}
 	defer unlock()
 	built := filepath.Join(shared, filepath.Base(pkg))
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-w", "-o", built, pkg)
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s", "-o", built, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the program under test: %w\n%s", err, out)
