@@ -274,3 +274,20 @@ func TestTheServiceRepeatsWhatIsElected(t *testing.T) {
 		t.Errorf("sent %v, want %v", got, want)
 	}
 }
+
+// What the host's kernel has is announced, and the kernel alone answers.
+func TestAnAddressOfTheKernelIsAnnouncedOnly(t *testing.T) {
+	each(t, func(t *testing.T, f family) {
+		b := newBench(t, Config{Announce: quiet})
+		b.set(t, []VIP{{Addr: f.vip.Addr, Ifindex: eth0, MAC: ourMAC, Active: true, Kernel: true, Elected: Elected{Rounds: 2}}})
+		b.turn()
+		if n := len(b.rec.take()); n != 2 {
+			t.Errorf("announced %d times", n)
+		}
+		b.hear(f.question.build())
+		b.hear(f.claim.build())
+		if out := b.rec.take(); len(out) != 0 || len(b.events) != 0 {
+			t.Errorf("answered by % x; events %v", out, b.events)
+		}
+	})
+}

@@ -22,6 +22,9 @@ type VIP struct {
 	// Elected says that VRRP has given the VIP to this host, and how it is
 	// announced; zero: VRRP does not decide about it.
 	Elected Elected
+	// Kernel says that the host's kernel has the address and answers for it: it is
+	// announced only.
+	Kernel bool
 }
 
 func (v VIP) place() place { return place{v.Ifindex, v.Addr} }
@@ -62,7 +65,8 @@ type action struct {
 //	request for a VIP of this interface,
 //	  to all or to its MAC                         reply, unicast; report probes and real servers
 //	request for anything else                      nothing
-//	anything about a VIP that is not active        nothing
+//	anything about a VIP that is not active,
+//	  or that the host's kernel has                nothing
 //	anything about one that is looked for or held  nothing, but its use is noted
 //
 // A VIP is answered for on its own interface only (no ARP flux). To all is
@@ -85,7 +89,7 @@ func decide(v *view, in *input) action {
 	if !ok {
 		return action{reason: v.elsewhere(p.TargetIP)}
 	}
-	if !vip.Active {
+	if !vip.Active || vip.Kernel {
 		return action{reason: backup, vip: vip}
 	}
 	if v.quiet[vip.place()] {
@@ -140,7 +144,7 @@ func (v *view) asked(in *input, vip VIP) action {
 // RFC 5227 section 2.4: any such packet, request or reply, is a conflict; RFC
 // 4862 section 5.4.4 says the same of advertisements.
 func (v *view) claimed(in *input, vip VIP) action {
-	if !vip.Active {
+	if !vip.Active || vip.Kernel {
 		return action{reason: backup, vip: vip}
 	}
 	p := &in.Packet

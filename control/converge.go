@@ -43,7 +43,7 @@ type converger struct {
 	now    func() time.Duration
 	links  check.Links // of the checks
 
-	engine, guard, nics, targets, routes, checks, redirect, vips, sync, router part
+	engine, guard, nics, targets, routes, checks, redirect, vips, sync, router, trackers, addrs part
 
 	table      *site.Table            // what the engine has
 	refused    map[subject]error      // edits the engine refuses
@@ -80,7 +80,7 @@ func (c *converger) parts() map[*part]string {
 	return map[*part]string{
 		&c.engine: "director", &c.guard: "shield", &c.nics: "interfaces", &c.targets: "ARP for real servers",
 		&c.routes: "routes of checks", &c.checks: "health checks", &c.redirect: "clients on this host", &c.vips: "ARP for VIPs",
-		&c.sync: "connection sync", &c.router: "VRRP",
+		&c.sync: "connection sync", &c.router: "VRRP", &c.trackers: "trackers of VRRP", &c.addrs: "addresses of VRRP",
 	}
 }
 
@@ -89,7 +89,7 @@ func (c *converger) note(ch *site.Changes) {
 	c.wishes.note(ch)
 	for p, changed := range map[*part]bool{
 		&c.engine: len(ch.Edits) > 0 || ch.Own, &c.guard: ch.Guards, &c.nics: ch.NICs || ch.Guards, &c.targets: ch.Targets,
-		&c.routes: ch.Checks, &c.checks: ch.Checks, &c.redirect: ch.Local || ch.NICs, &c.vips: ch.VIPs || ch.NICs || ch.Guards,
+		&c.routes: ch.Checks, &c.checks: ch.Checks, &c.redirect: ch.Local || ch.NICs, &c.vips: ch.VIPs || ch.NICs || ch.Guards, &c.addrs: ch.VIPs,
 		&c.sync: ch.Sync,
 	} {
 		if changed {
@@ -103,6 +103,7 @@ func (c *converger) note(ch *site.Changes) {
 func (c *converger) converge(s *site.State, ch *site.Changes) {
 	c.note(ch)
 	c.withdraw(s)
+	c.setAddresses(s)
 	c.raiseGuards(s)
 	c.change(s, ch)
 	c.openRedirect(s)
@@ -115,6 +116,7 @@ func (c *converger) converge(s *site.State, ch *site.Changes) {
 	c.lowerGuards(s)
 	c.setSync(s)
 	c.trackLinks(s)
+	c.setTrackers(s)
 	c.elect(s)
 }
 
@@ -315,6 +317,7 @@ func (c *converger) receive(s *site.State) {
 		for _, vip := range n.VIPs {
 			if c.guarded[shield.Guard{VIP: vip, Interface: n.Link.Name}] {
 				w.VIPs = append(w.VIPs, vip)
+				w.MACs = addMAC(w.MACs, s, vip, &n.Link)
 			}
 		}
 		all = append(all, w)
@@ -374,6 +377,7 @@ func (c *converger) wantedVIPs(s *site.State) map[netip.Addr]arp.VIP {
 			all[v.Addr] = electedVIP(s, &v, arp.VIP{Addr: v.Addr, Ifindex: int32(i), MAC: v.Place.Link.MAC, Active: true})
 		}
 	}
+	c.addKernels(s, all)
 	return all
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"lvsdr/arp"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/script"
+	"lvsdr/control/track"
 	"lvsdr/control/vrrp"
 	"lvsdr/dataplane/frame"
 )
@@ -32,7 +34,7 @@ func electionOf(v *keepalived.VRRP) vrrp.Settings {
 
 // instanceOf is one of them.
 func instanceOf(i *keepalived.Instance) vrrp.Instance {
-	out := vrrp.Instance{Name: i.Name, Interface: i.Interface, ID: i.ID, Version: i.Version, IPv6: i.IPv6,
+	out := vrrp.Instance{Name: i.Name, Interface: i.Interface, ReceiveBuffer: int(i.ReceiveBuffer), ID: i.ID, Version: i.Version, IPv6: i.IPv6,
 		StartMaster: i.StartMaster, Priority: i.Priority, Interval: i.Interval,
 		Source: i.Source, Group: i.Group, TTL: i.UnicastTTL, PeersOnly: i.CheckUnicastSource, Checksum: checksumOf(i), Password: passwordOf(i),
 		SkipAddresses: i.SkipCheckAddresses, Strict: i.Strict,
@@ -102,6 +104,31 @@ func tracksOf(all []keepalived.Track) (out []vrrp.Track) {
 			Factor: t.Kind == keepalived.TrackOfFile})
 	}
 	return out
+}
+
+// trackersOf are the trackers that the instances and groups of a file need.
+func trackersOf(cfg *keepalived.Config) (s track.Settings) {
+	v := &cfg.VRRP
+	for _, x := range v.Scripts {
+		argv, err := script.Split(x.Command.Line)
+		if err != nil {
+			continue // keepalived.Load has told of it
+		}
+		c := script.Command{Argv: argv, User: x.Command.User, Group: x.Command.Group, Secure: cfg.Global.ScriptSecurity}
+		if c.User == "" {
+			c.User, c.Group = cfg.Global.ScriptUser, cfg.Global.ScriptGroup
+		}
+		s.Scripts = append(s.Scripts, track.Script{Name: x.Name, Command: c, Interval: x.Interval, Timeout: x.Timeout,
+			Rise: int(x.Rise), Fall: int(x.Fall), InitFail: x.InitFail})
+	}
+	for _, x := range v.Processes {
+		s.Processes = append(s.Processes, track.Process{Name: x.Name, Path: x.Path, Full: x.FullCommand, HasArgs: x.HasParams, Args: x.Params,
+			Partial: x.PartialParams, Initial: x.InitialParams, Quorum: int(x.Quorum), Most: int(x.QuorumMax), UpDelay: x.ForkDelay, DownDelay: x.TerminateDelay})
+	}
+	for _, x := range v.Files {
+		s.Files = append(s.Files, track.File{Name: x.Name, Path: x.File.Path})
+	}
+	return s
 }
 
 // macOf is the MAC address at which a VIP is announced on an interface that has the address own: that

@@ -1,23 +1,32 @@
 package control
 
 import (
+	"bytes"
+	"cmp"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
 
 	"lvsdr/arp"
+	"lvsdr/control/addresses"
+	"lvsdr/control/hostnet"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/site"
+	"lvsdr/control/track"
 	"lvsdr/control/vrrp"
+	"lvsdr/dataplane/frame"
 )
 
 // elections are the converger's state of VRRP.
 type elections struct {
-	open   bool             // the instances may take part
-	source *keepalived.VRRP // of told
-	told   *vrrp.Settings   // what VRRP has; nil: nothing
-	links  map[string]bool  // whether the interfaces that are tracked were up when it was told last
-	kernel map[arp.VIP]bool // what ARP announces for the host's kernel
+	placed   addresses.Wish     // that the interfaces have
+	open     bool               // the instances may take part
+	source   *keepalived.VRRP   // of told
+	told     *vrrp.Settings     // what VRRP has; nil: nothing
+	tracking *keepalived.Config // of tracked
+	tracked  track.Settings     // what the trackers have
+	links    map[string]bool    // whether the interfaces that are tracked were up when it was told last
 }
 
 // openElections lets the instances take part. Until then this host does not become a
@@ -124,6 +133,84 @@ func routeLinks(v *keepalived.VRRP) map[string]string {
 	return all
 }
 
+// setTrackers has what decides about priorities watched. It comes before the instances are
+// told, so that what is down from the start is known to them.
+func (c *converger) setTrackers(s *site.State) {
+	cfg := s.Config()
+	if c.elections.tracking != cfg {
+		c.elections.tracking = cfg
+		c.trackers.want()
+	}
+	if c.actors.Trackers == nil || !c.trackers.ready(c.now()) {
+		return
+	}
+	want := trackersOf(cfg)
+	if reflect.DeepEqual(want, c.elections.tracked) {
+		c.trackers.done(nil, c.now())
+		return
+	}
+	err := c.actors.Trackers.Set(want)
+	if err == nil {
+		c.elections.tracked = want
+	}
+	c.trackers.done(err, c.now())
+}
+
+// addressesOf says where the addresses of instances are to be which no virtual service has.
+func addressesOf(s *site.State) (w addresses.Wish) {
+	for _, i := range s.Config().VRRP.Instances {
+		for _, a := range slices.Concat(i.Addresses, i.Excluded) {
+			if s.Virtual(a.Prefix.Addr()) {
+				continue // the director answers for it
+			}
+			x := addresses.Address{Link: cmp.Or(a.Interface, i.Interface), Prefix: a.Prefix, Peer: a.Peer, Label: a.Label, Scope: a.Scope, Broadcast: a.Broadcast,
+				NoDAD: a.NoDAD, Home: a.Home, ManageTemp: a.ManageTemp, NoPrefixRoute: a.NoPrefixRoute, Deprecated: a.HasLifetime && a.PreferredLifetime == 0}
+			if s.RoleOf(i.Name) == vrrp.Master {
+				w.Here = append(w.Here, x)
+			} else if i.Priority < vrrp.Owner {
+				w.Elsewhere = append(w.Elsewhere, x)
+			}
+		}
+	}
+	return w
+}
+
+// setAddresses puts the addresses of instances where they are to be.
+func (c *converger) setAddresses(s *site.State) {
+	if c.actors.Addresses == nil || !c.addrs.ready(c.now()) {
+		return
+	}
+	want := addressesOf(s)
+	if c.addrs.err == nil && reflect.DeepEqual(want, c.elections.placed) {
+		c.addrs.done(nil, c.now())
+		return
+	}
+	err := c.actors.Addresses.Set(want)
+	c.elections.placed = want
+	c.addrs.done(err, c.now())
+}
+
+// addKernels adds the addresses to be announced which the host's kernel has for VRRP, and
+// answers for.
+func (c *converger) addKernels(s *site.State, all map[netip.Addr]arp.VIP) {
+	if c.actors.Addresses == nil {
+		return
+	}
+	for _, i := range s.Config().VRRP.Instances {
+		if s.RoleOf(i.Name) != vrrp.Master {
+			continue
+		}
+		for _, a := range slices.Concat(i.Addresses, i.Excluded) {
+			addr := a.Prefix.Addr()
+			l, ok := s.LinkNamed(cmp.Or(a.Interface, i.Interface))
+			if ok && !s.Virtual(addr) && l.MAC != (frame.MAC{}) && s.LinkUp(l.Name) {
+				all[addr] = arp.VIP{Addr: addr, Ifindex: int32(l.Index), MAC: l.MAC, Active: true, Kernel: true,
+					Elected: announcedBy(i, &s.Config().VRRP.Global, addr)}
+			}
+		}
+	}
+}
+
 // electedVIP is v as it is announced at p, if VRRP decides about it.
 func electedVIP(s *site.State, v *site.VIP, p arp.VIP) arp.VIP {
 	p.MAC = macOf(v.Router, v.Place.Link.Name, p.MAC)
@@ -138,6 +225,29 @@ func (c *converger) vipsOf(i *keepalived.Instance) map[int32][]netip.Addr {
 	for _, a := range slices.Concat(i.Addresses, i.Excluded) {
 		if v, ok := c.announced[a.Prefix.Addr()]; ok {
 			all[v.Ifindex] = append(all[v.Ifindex], v.Addr)
+		}
+	}
+	return all
+}
+
+// addMAC adds the virtual MAC address of a VIP on a link to all, if it has one.
+func addMAC(all []frame.MAC, s *site.State, vip netip.Addr, l *hostnet.Link) []frame.MAC {
+	mac := macOf(s.Router(vip), l.Name, l.MAC)
+	if mac == l.MAC {
+		return all
+	}
+	at, found := slices.BinarySearchFunc(all, mac, func(a, b frame.MAC) int { return bytes.Compare(a[:], b[:]) })
+	if found {
+		return all
+	}
+	return slices.Insert(all, at, mac)
+}
+
+// unrouted tells of instances whose routes and rules are not set, a line each.
+func unrouted(v *keepalived.VRRP) (all []string) {
+	for _, i := range v.Instances {
+		if n := len(i.Routes) + len(i.Rules); n > 0 {
+			all = append(all, fmt.Sprintf("%v: vrrp_instance %s: its virtual_routes and virtual_rules are not set (%d); set them in a program of notify_master", i.Pos, i.Name, n))
 		}
 	}
 	return all

@@ -53,20 +53,20 @@ type loop struct {
 	held     []arp.Holder                 // of VIPs that are not announced because of them
 	ready    bool                         // READY=1 was sent
 	reloads  reloads
-	roles    map[string]roleTold // by instance, or "group NAME"
-	noticed  []noticed           // to be logged
-	answers  []func()            // to be given when the actors have followed
-	unmet    []string            // what was not served when the view was published
-	line     statusLine          // for the service manager
-	owes     atomic.Bool         // an answer to wake
-	base     inspect.View        // what of a view does not come from the State
+	roles    map[string]inspect.Role // by instance, or "group NAME"
+	noticed  []noticed               // to be logged
+	answers  []func()                // to be given when the actors have followed
+	unmet    []string                // what was not served when the view was published
+	line     statusLine              // for the service manager
+	owes     atomic.Bool             // an answer to wake
+	base     inspect.View            // what of a view does not come from the State
 }
 
 // newLoop makes a loop without actors.
 func newLoop(o *Options, now func() time.Duration) *loop {
 	return &loop{log: o.Log, now: now, wall: time.Now, load: o.Load, notify: o.Notify,
 		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}),
-		reloads: reloads{filled: map[string]bool{}}, roles: map[string]roleTold{},
+		reloads: reloads{filled: map[string]bool{}}, roles: map[string]inspect.Role{},
 		base: inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
 }
 

@@ -119,6 +119,7 @@ func (l *loop) farewell() {
 // all there is.
 func (l *loop) publish(changed bool) {
 	v := l.base
+	v.Roles = l.roles
 	v.State, v.Active, v.Local = l.state, l.ready && l.announced(), l.converge.localText()
 	if changed {
 		unmet := l.unserved()
@@ -140,7 +141,7 @@ func (l *loop) publish(changed bool) {
 
 // unserved returns the parts of the configuration that are not served, a line each.
 func (l *loop) unserved() []string {
-	all := slices.Clone(l.state.Problems())
+	all := append(slices.Clone(l.state.Problems()), unrouted(&l.state.Config().VRRP)...)
 	for _, d := range l.reloads.found {
 		if d.Severity >= keepalived.Error {
 			all = append(all, d.String())

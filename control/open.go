@@ -17,6 +17,7 @@ import (
 	"lvsdr/conntrack"
 	"lvsdr/conntrack/mapping"
 	"lvsdr/control/actor"
+	"lvsdr/control/addresses"
 	"lvsdr/control/api"
 	"lvsdr/control/boottime"
 	"lvsdr/control/check"
@@ -31,6 +32,8 @@ import (
 	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
+	"lvsdr/control/track"
+	"lvsdr/control/vrrp"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
@@ -51,6 +54,7 @@ type daemon struct {
 	nics         *nics.NICs
 	checks       *check.Runner
 	notifier     *notify.Notifier
+	router       *vrrp.Actor
 	actors       actor.All
 	loop         *loop
 	inspector    *inspect.Inspector
@@ -90,7 +94,7 @@ func open(o *Options) (d *daemon, err error) {
 	d.loop.use(o, d.actors)
 	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
-		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Log: o.Log.Info}
+		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Routers: d.router.States, Log: o.Log.Info}
 	return d, nil
 }
 
@@ -176,6 +180,9 @@ func (d *daemon) openActors() (err error) {
 	a.NICs = d.nics
 	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked})
 	a.Checks = d.checks
+	d.router = vrrp.Open(vrrp.Options{Log: o.Log, Report: func(c vrrp.Change) { box.put(nil, c) }})
+	a.VRRP, a.Addresses = d.router, addresses.New(nil)
+	a.Trackers = track.New(track.Config{Log: o.Log, Report: d.router.Track})
 	d.notifier = notify.New(notify.Config{Log: o.Log})
 	a.Notifier = d.notifier
 	if router, err := drroute.New(); err != nil {

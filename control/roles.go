@@ -3,22 +3,17 @@ package control
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"lvsdr/control/api"
+	"lvsdr/control/inspect"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/notify"
 	"lvsdr/control/site"
 	"lvsdr/control/vrrp"
 )
-
-// A roleTold is the latest news of VRRP about an instance or a group.
-type roleTold struct {
-	role     vrrp.Role
-	priority uint8
-	since    time.Time // of the role, on the wall clock
-}
 
 // changed takes news of VRRP. Roles go to the State first; people and programs are told
 // after it, and the actors follow in the same turn.
@@ -34,10 +29,11 @@ func (l *loop) changed(c vrrp.Change) {
 		_ = l.apply(site.Role{Instance: c.Instance, Role: c.Role}) // it is not refused
 	}
 	was := l.roles[key]
-	now := roleTold{c.Role, c.Priority, was.since}
+	now := inspect.Role{Role: c.Role, Priority: c.Priority, Since: was.Since}
 	if c.Cause == vrrp.RoleChanged {
-		now.since = l.wall()
+		now.Since = l.wall()
 	}
+	l.roles = maps.Clone(l.roles) // views have it
 	l.roles[key] = now
 	s, ok := subjectOfRole(v, c)
 	if !ok {
@@ -69,10 +65,10 @@ func (l *loop) tellStopped() {
 	v := &l.state.Config().VRRP
 	tell := func(key string, c vrrp.Change) {
 		was := l.roles[key]
-		if was.role == vrrp.Init || was.role == vrrp.Stopped {
+		if was.Role == vrrp.Init || was.Role == vrrp.Stopped {
 			return
 		}
-		c.Role, c.Priority = vrrp.Stopped, was.priority
+		c.Role, c.Priority = vrrp.Stopped, was.Priority
 		if s, ok := subjectOfRole(v, c); ok {
 			l.tellRole(&s, c, s.commandOf(c.Role))
 			l.runAny(&s, c.Role, c.Priority)
@@ -94,11 +90,12 @@ func (l *loop) tellDeleted(before *keepalived.VRRP) {
 	tell := func(key string, c vrrp.Change) {
 		was := l.roles[key]
 		s, _ := subjectOfRole(before, c)
-		if _, still := subjectOfRole(now, c); still || was.role == vrrp.Init {
+		if _, still := subjectOfRole(now, c); still || was.Role == vrrp.Init {
 			return
 		}
+		l.roles = maps.Clone(l.roles)
 		delete(l.roles, key)
-		c.Role, c.Priority = vrrp.Fault, was.priority
+		c.Role, c.Priority = vrrp.Fault, was.Priority
 		command := s.notify.Fault
 		if s.notify.Deleted.Line != "" {
 			s.deleted, command = true, s.notify.Deleted

@@ -336,3 +336,62 @@ func TestInterfacesAreTracked(t *testing.T) {
 
 // guardOf is the guard of a VIP on eth0.
 func guardOf(addr string) shield.Guard { return shield.Guard{VIP: ip(addr), Interface: "eth0"} }
+
+// Addresses of an instance that no virtual service has are put on the interface of the
+// master, before they are announced, and taken off a backup after that has ended.
+func TestOtherAddressesAreOnTheInterfaceOfTheMaster(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const gateway = "192.168.1.200"
+		r := running(t, service(vip, rs1)+virtualRouter("A", 51, "", vip, gateway+"/24 label eth0:1", "10.0.0.200 dev eth1"))
+		text := func() (here, elsewhere []string) {
+			for _, a := range r.Fakes.Addresses.Here {
+				here = append(here, a.Link+" "+a.Prefix.String())
+			}
+			for _, a := range r.Fakes.Addresses.Elsewhere {
+				elsewhere = append(elsewhere, a.Link+" "+a.Prefix.String())
+			}
+			return here, elsewhere
+		}
+		both := []string{"eth0 " + gateway + "/24", "eth1 10.0.0.200/32"}
+		if here, elsewhere := text(); len(here) != 0 || !slices.Equal(elsewhere, both) {
+			t.Errorf("before the election: here %v, elsewhere %v", here, elsewhere)
+		}
+		r.Calls = nil
+		r.role("A", vrrp.Master)
+		if here, elsewhere := text(); !slices.Equal(here, both) || len(elsewhere) != 0 {
+			t.Errorf("as master: here %v, elsewhere %v", here, elsewhere)
+		}
+		if slices.Index(r.Calls, "addresses.Set") > slices.Index(r.Calls, "ARP.SetVIPs") {
+			t.Errorf("as master calls %v", r.Calls)
+		}
+		if v := r.VIPs[ip(gateway)]; !v.Kernel || v.MAC != eth0.MAC || v.Elected.Rounds != 5 || r.VIPs[ip(vip)].Kernel || len(r.VIPs) != 3 {
+			t.Errorf("announced %+v", r.VIPs)
+		}
+		r.Calls = nil
+		r.role("A", vrrp.Backup)
+		if here, _ := text(); len(here) != 0 || len(r.VIPs) != 0 {
+			t.Errorf("as backup: here %v, announced %v", here, r.VIPs)
+		}
+		if slices.Index(r.Calls, "addresses.Set") < slices.Index(r.Calls, "ARP.SetVIPs") {
+			t.Errorf("as backup calls %v", r.Calls)
+		}
+		r.role("A", vrrp.Master)
+		if _, err := r.reload(service(vip, rs1) + service(gateway, rs2) + virtualRouter("A", 51, "", vip, gateway+"/24")); err != nil {
+			t.Fatal(err)
+		}
+		if here, elsewhere := text(); len(here)+len(elsewhere) != 0 || r.VIPs[ip(gateway)].Kernel {
+			t.Errorf("with a service at the address: here %v, elsewhere %v, announced %v", here, elsewhere, r.VIPs)
+		}
+	})
+}
+
+// Routes and rules of an instance are not set, which is a problem to be told of.
+func TestRoutesOfAnInstanceAreAProblem(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, rs1)+virtualRouter("A", 51, "virtual_routes {;192.0.2.0/24 via 192.168.1.1 dev eth0;}", vip))
+		p := r.l.view.Load().Problems
+		if len(p) != 1 || !strings.Contains(p[0], "vrrp_instance A: its virtual_routes and virtual_rules are not set (1)") {
+			t.Errorf("problems %q", p)
+		}
+	})
+}

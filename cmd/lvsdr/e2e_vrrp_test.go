@@ -18,9 +18,9 @@ import (
 	"lvsdr/bench/netns"
 )
 
-// A station is one director of a pair that keepalived's VRRP decides between, as
-// docs/two-directors.md has it. What the scripts do there is done here, since
-// keepalived does not run any in a user namespace.
+// A station is one director of a pair that keepalived's VRRP decides between: it starts
+// and stops lvsdr. What scripts would do is done here, since keepalived does not run any in
+// a user namespace.
 type station struct {
 	socket string
 	run    func() *netns.Cmd // lvsdr
@@ -121,7 +121,7 @@ func (s *station) serves(t *testing.T) {
 	})
 }
 
-// The pair of docs/two-directors.md: when the network of the first goes, the second
+// A pair that keepalived's VRRP decides between: when the network of the first goes, the second
 // takes the VIP, and all connections live on.
 func TestConnectionsLiveThroughAFailoverByVRRP(t *testing.T) {
 	t.Parallel()

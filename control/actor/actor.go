@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lvsdr/arp"
+	"lvsdr/control/addresses"
 	"lvsdr/control/check"
 	"lvsdr/control/connsync/daemon"
 	"lvsdr/control/drroute"
@@ -14,6 +15,7 @@ import (
 	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
+	"lvsdr/control/track"
 	"lvsdr/control/vrrp"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
@@ -64,6 +66,19 @@ type ARP interface {
 	Unannounced() (looked int, held []arp.Holder)
 	// Repeat announces VIPs again that VRRP has given to this host.
 	Repeat(ifindex int32, vips []netip.Addr, rounds int, delay time.Duration)
+}
+
+// Addresses are those of VRRP instances on the interfaces of this host; see addresses.
+type Addresses interface {
+	Set(addresses.Wish) error
+	// Close takes them off.
+	Close() error
+}
+
+// Trackers watch what decides about priorities; see track.
+type Trackers interface {
+	Set(track.Settings) error
+	Close()
 }
 
 // VRRP decides with other routers who is the master of an instance; see vrrp.
@@ -130,5 +145,8 @@ type All struct {
 	Host     Host
 	Notifier Notifier // nil: no program is told
 	Sync     Sync     // nil: connections are not shared
-	VRRP     VRRP     // nil: no instance takes part
+	// Addresses nil: instances have those of virtual services alone.
+	Addresses Addresses
+	Trackers  Trackers // nil: nothing is tracked
+	VRRP      VRRP     // nil: no instance takes part
 }

@@ -28,11 +28,17 @@ func (a *All) Close(keep bool, linger time.Duration) error {
 	if a.ARP != nil {
 		end("the announcements", a.ARP.SetVIPs(nil))
 	}
+	if a.Addresses != nil {
+		end("the addresses of VRRP", a.Addresses.Close())
+	}
 	given := time.NewTimer(linger)
 	defer given.Stop()
 	if a.VRRP != nil {
 		end("VRRP", a.VRRP.Close())
 		given.Reset(linger)
+	}
+	if a.Trackers != nil {
+		a.Trackers.Close()
 	}
 	if a.Redirect != nil {
 		end("the way of clients on this host", a.Redirect.Close())

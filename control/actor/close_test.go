@@ -16,7 +16,7 @@ import (
 // What was promised last is taken back first, and one that fails keeps no other
 // from ending. The commands of notifications have time when all else is done.
 func TestTheEndTakesBackWhatWasPromisedLastFirst(t *testing.T) {
-	want := []string{"ARP.SetVIPs", "VRRP.Close", "redirect.Close", "checks.Close", "interfaces.Close", "sync.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
+	want := []string{"ARP.SetVIPs", "addresses.Close", "VRRP.Close", "trackers.Close", "redirect.Close", "checks.Close", "interfaces.Close", "sync.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
 	for _, fails := range append([]string{""}, want...) {
 		f := actortest.New(nil)
 		f.Fail = func(call string) error {
@@ -30,7 +30,7 @@ func TestTheEndTakesBackWhatWasPromisedLastFirst(t *testing.T) {
 		if !slices.Equal(f.Calls, want) {
 			t.Errorf("%q fails: calls %v", fails, f.Calls)
 		}
-		if told := err != nil && strings.Contains(err.Error(), "out of luck"); told != (fails != "" && fails != "checks.Close" && fails != "notifier.Close") {
+		if told := err != nil && strings.Contains(err.Error(), "out of luck"); told != (fails != "" && fails != "checks.Close" && fails != "trackers.Close" && fails != "notifier.Close") {
 			t.Errorf("%q fails: error %v", fails, err)
 		}
 	}

@@ -40,7 +40,7 @@ func TestTheSchemasHaveTheMembersOfTheTypes(t *testing.T) {
 	s := spec(t)
 	types := map[string]any{
 		"Refusal": api.Refusal{}, "ServiceConfig": api.ServiceConfig{}, "ServerConfig": api.ServerConfig{}, "ServerSettings": api.ServerConfig{},
-		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Daemon": api.Daemon{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
+		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Daemon": api.Daemon{}, "Router": api.Router{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
 		"Service": api.Service{}, "Server": api.Server{}, "Check": api.Check{}, "Conn": api.Conn{}, "Event": api.Event{}, "Status": api.Status{},
 		"Table": api.Table{}, "TakenOver": api.TakenOver{}, "Notifications": api.Notifications{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
 		"ServicePersistence": api.ServicePersistence{}, "TraceLine": api.TraceLine{},

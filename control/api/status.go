@@ -15,6 +15,7 @@ type Status struct {
 	Workers    int                  `json:"workers"`                // of each interface
 	Active     bool                 `json:"active"`                 // the VIPs are announced
 	Local      string               `json:"local_clients"`          // clients on this host: "served", "off", or why they are not served
+	Routers    []Router             `json:"routers,omitempty"`      // VRRP instances
 	Services   []Service            `json:"services"`
 	Table      Table                `json:"table"`
 	Reasons    map[string]uint64    `json:"reasons"`  // frames by what became of them

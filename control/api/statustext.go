@@ -22,8 +22,11 @@ func (st *Status) WriteText(out io.Writer) error { return st.WriteScreen(out, 0)
 func (st *Status) WriteScreen(out io.Writer, width int) error {
 	w := newTable(out)
 	role := "announcing its VIPs"
-	if !st.Active {
+	switch {
+	case !st.Active:
 		role = "silent"
+	case len(st.Routers) > 0 && !slices.ContainsFunc(st.Routers, func(r Router) bool { return r.Role == "MASTER" }):
+		role = "standing by"
 	}
 	fmt.Fprintf(w, "lvsdr %s, process %d, %s, up %s\n", st.Version, st.PID, role, st.Time.Sub(st.Started).Round(time.Second))
 	if st.ConfigErr != "" {
@@ -33,6 +36,7 @@ func (st *Status) WriteScreen(out io.Writer, width int) error {
 	for _, p := range st.Problems {
 		fmt.Fprintf(w, "problem: %s\n", p)
 	}
+	writeRouters(w, st.Routers, st.Time)
 	for i := range st.Services {
 		st.Services[i].writeText(w, width)
 	}

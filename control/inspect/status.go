@@ -23,7 +23,7 @@ func (i *Inspector) Status() *api.Status {
 	st := &api.Status{Version: v.Version, PID: os.Getpid(), Time: i.Wall(i.Now()), Started: v.Started,
 		ConfigTime: v.ConfigTime, ConfigErr: v.ConfigErr, Reloads: v.Reloads, Refused: v.Refused, Workers: v.Workers, Active: v.Active, Local: v.Local, Problems: v.Problems,
 		Reasons: i.Engine.Counters().Map(), Verdicts: director.Verdicts(), Ports: map[string]api.PortStats{}, ARP: i.ARP(),
-		Notify: notifications(i.Notified())}
+		Notify: notifications(i.Notified()), Routers: i.routers(v)}
 	st.Table.Entries, st.Table.Limit, st.Table.Evicted = i.Engine.TableUse()
 	st.Table.TakenOver = i.TakenOver()
 	for name, s := range i.NICs.Stats() {

@@ -8,6 +8,7 @@ import (
 	"lvsdr/control/director"
 	"lvsdr/control/notify"
 	"lvsdr/control/site"
+	"lvsdr/control/vrrp"
 	"lvsdr/dataplane"
 )
 
@@ -16,14 +17,22 @@ type View struct {
 	State      *site.State
 	Version    string
 	Started    time.Time
-	ConfigTime time.Time // when the configuration in force was loaded; zero: there is none
-	ConfigErr  string    // why the last reload was refused
-	Reloads    int       // that were tried
-	Refused    int       // of them
-	Workers    int       // of each interface
-	Active     bool      // no VIP waits to be announced
-	Local      string    // clients on this host: "served", "off", or why they are not served
+	ConfigTime time.Time       // when the configuration in force was loaded; zero: there is none
+	ConfigErr  string          // why the last reload was refused
+	Reloads    int             // that were tried
+	Refused    int             // of them
+	Workers    int             // of each interface
+	Active     bool            // no VIP waits to be announced
+	Roles      map[string]Role // of VRRP instances, by name; of a group by "group NAME"
+	Local      string          // clients on this host: "served", "off", or why they are not served
 	Problems   []string
+}
+
+// A Role is the news of VRRP about an instance or a group.
+type Role struct {
+	Role     vrrp.Role
+	Priority uint8     // in force
+	Since    time.Time // of the role
 }
 
 // An Inspector answers the questions. All fields are required; what they give
@@ -47,5 +56,7 @@ type Inspector struct {
 	Check func(id string) (check.State, bool) // a health check as it is now
 	// Notified counts how the administrator's programs were told of changes.
 	Notified func() notify.Stats
-	Log      func(text string, attrs ...any) // takes a line for the operator
+	// Routers are the VRRP instances; unknown counts adverts for none of them.
+	Routers func() (all []vrrp.State, unknown [vrrp.Reasons]uint64)
+	Log     func(text string, attrs ...any) // takes a line for the operator
 }

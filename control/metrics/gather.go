@@ -32,6 +32,7 @@ func (s *Source) Gather() ([]*dto.MetricFamily, error) {
 	f.interfaces(st)
 	f.table(st, s.States())
 	f.notifications(&st.Notify)
+	f.routers(st.Routers)
 	f.services(st.Services)
 	f.servers(st.Services)
 	f.latencies(s.Latencies())

@@ -45,8 +45,9 @@ func status() *api.Status {
 	return &api.Status{Version: "1.2", Started: time.Unix(100, 5e8), ConfigTime: time.Unix(200, 0), Reloads: 5, Refused: 2, ConfigErr: "line 3", Active: true,
 		Workers: 2, Local: api.LocalServed, Services: []api.Service{web, mark}, Table: api.Table{Entries: 11, Limit: 64, Evicted: 3},
 		Reasons: map[string]uint64{"hit": 9}, Verdicts: map[string]string{"hit": "forward", "too-big": "drop"}, ARP: map[string]uint64{"answered": 4},
-		Ports:  map[string]api.PortStats{"eth0": {Received: 1, Missed: 2, MissedSYN: 3, Truncated: 4, Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}},
-		Notify: api.Notifications{Run: 1, Failed: 2, Dropped: 3, Lines: 4, LostLines: 5, Mails: 6, LostMails: 7}, Problems: []string{"one", "two"}}
+		Ports:   map[string]api.PortStats{"eth0": {Received: 1, Missed: 2, MissedSYN: 3, Truncated: 4, Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}},
+		Routers: []api.Router{{Name: "web", Role: "MASTER", Priority: 150, Became: 2, Sent: 9, Received: 3, Refused: 1}, {Name: "mail", Role: "FAULT", Priority: 100}},
+		Notify:  api.Notifications{Run: 1, Failed: 2, Dropped: 3, Lines: 4, LostLines: 5, Mails: 6, LostMails: 7}, Problems: []string{"one", "two"}}
 }
 
 // table is a connection table with two TCP connections, of one being opened and one
@@ -117,6 +118,13 @@ func TestTheMetricsAreThoseOfTheStatus(t *testing.T) {
 		{"lvsdr_notify_lost_fifo_lines_total", "counter 5"},
 		{"lvsdr_notify_mails_total", "counter 6"},
 		{"lvsdr_notify_lost_mails_total", "counter 7"},
+		{"lvsdr_vrrp_master", `gauge {router="web"} 1 {router="mail"} 0`},
+		{"lvsdr_vrrp_fault", `gauge {router="web"} 0 {router="mail"} 1`},
+		{"lvsdr_vrrp_priority", `gauge {router="web"} 150 {router="mail"} 100`},
+		{"lvsdr_vrrp_became_master_total", `counter {router="web"} 2 {router="mail"} 0`},
+		{"lvsdr_vrrp_adverts_sent_total", `counter {router="web"} 9 {router="mail"} 0`},
+		{"lvsdr_vrrp_adverts_received_total", `counter {router="web"} 3 {router="mail"} 0`},
+		{"lvsdr_vrrp_adverts_refused_total", `counter {router="web"} 1 {router="mail"} 0`},
 		{"lvsdr_service_connections_total", `counter {service="tcp 192.0.2.1:80"} 4 {service="fwmark 7 IPv6"} 0`},
 		{"lvsdr_service_frames_total", `counter {service="tcp 192.0.2.1:80"} 50 {service="fwmark 7 IPv6"} 0`},
 		{"lvsdr_service_bytes_total", `counter {service="tcp 192.0.2.1:80"} 600 {service="fwmark 7 IPv6"} 0`},

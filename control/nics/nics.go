@@ -14,6 +14,7 @@ import (
 
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/afpacket"
+	"lvsdr/dataplane/frame"
 )
 
 // A Port is a port as afpacket has them.
@@ -37,6 +38,9 @@ type Wish struct {
 	// VIPs are the addresses whose frames are taken; none: only ARP and
 	// neighbour discovery are.
 	VIPs []netip.Addr
+	// MACs are further addresses of the interface, sorted: those of virtual routers. The
+	// interface takes frames to them as well.
+	MACs []frame.MAC
 	// Local says that only this host itself sends to the interface: one port
 	// with a small ring is enough, and its queueing discipline does not matter.
 	Local bool
@@ -97,6 +101,8 @@ type group struct {
 	failed  atomic.Bool // a worker has ended with an error
 
 	vips  []netip.Addr // guarded by NICs.mu
+	macs  []frame.MAC  // guarded by NICs.mu
+	more  *memberships // guarded by NICs.mu; nil: there are no macs
 	mixed bool         // guarded by NICs.mu: some ports have others than vips
 }
 
@@ -159,6 +165,9 @@ func (n *NICs) Set(all []Wish) map[int]error {
 			note(all[i].Index, n.open(&all[i]))
 		} else {
 			note(g.index, g.setVIPs(all[i].VIPs))
+		}
+		if g := n.state.Load().groups[all[i].Index]; g != nil {
+			note(g.index, g.setMACs(all[i].MACs))
 		}
 	}
 	if opened {
@@ -231,6 +240,7 @@ func (n *NICs) close(g *group) error {
 		p.Stop()
 	}
 	g.workers.Wait()
+	g.more.close()
 	var errs []error
 	for _, p := range g.ports {
 		errs = append(errs, p.Close())

@@ -21,8 +21,8 @@ type Named interface {
 	LinkByName(name string) (hostnet.Link, bool)
 }
 
-// linkNamed is the link with this name; false: the host is not known to have it.
-func (s *State) linkNamed(name string) (hostnet.Link, bool) {
+// LinkNamed is the link with this name; false: the host is not known to have it.
+func (s *State) LinkNamed(name string) (hostnet.Link, bool) {
 	if h, ok := s.host.(Named); ok {
 		return h.LinkByName(name)
 	}
@@ -31,7 +31,7 @@ func (s *State) linkNamed(name string) (hostnet.Link, bool) {
 
 // mtu is that of an interface; 0: the host is not known to have it.
 func (s *State) mtu(ifname string) int {
-	if l, ok := s.linkNamed(ifname); ok {
+	if l, ok := s.LinkNamed(ifname); ok {
 		return max(l.MTU, 1)
 	}
 	return 0
@@ -57,7 +57,7 @@ func (s *State) Sync() daemon.Wish {
 	w := daemon.Wish{Set: s.daemons}
 	for _, r := range daemon.Roles {
 		if c := w.Of(r); c.Runs() {
-			l, _ := s.linkNamed(c.Interface)
+			l, _ := s.LinkNamed(c.Interface)
 			w.Links[r] = l.Index
 		}
 	}

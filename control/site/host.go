@@ -57,7 +57,7 @@ type Addressed interface {
 
 // LinkUp reports whether the host has a link with this name, and frames come and go by it.
 func (s *State) LinkUp(name string) bool {
-	l, ok := s.linkNamed(name)
+	l, ok := s.LinkNamed(name)
 	return ok && l.Up && s.down(l) == ""
 }
 

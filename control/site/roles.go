@@ -170,3 +170,9 @@ func (s *State) suspended(p *probed) bool {
 	}
 	return true
 }
+
+// Virtual reports whether a virtual service has the address.
+func (s *State) Virtual(addr netip.Addr) bool {
+	_, ok := s.vips.Get(addr)
+	return ok
+}

@@ -16,7 +16,12 @@ import (
 const (
 	offIPv4Dst = frame.EtherLen + frame.Off4Dst
 
-	pktMulticast = 2 // PACKET_MULTICAST, <linux/if_packet.h>; OTHERHOST is 3, OUTGOING 4
+	pktMulticast = 2 // PACKET_MULTICAST, <linux/if_packet.h>
+	pktOtherHost = 3 // PACKET_OTHERHOST; OUTGOING is 4
+
+	// The first four bytes of the MAC addresses of virtual routers (RFC 9568 section 7.3).
+	// The interface has another one, so the kernel takes frames to them as those of another host.
+	virtualRouters = 0x00005e00
 
 	acceptBytes = 0x40000 // more than any frame: nothing is cut off
 )
@@ -38,7 +43,8 @@ type filters struct {
 
 // newFilters makes the programs of a NIC's two sockets. What they let in is ARP, and
 // IP frames to one of vips, if they were sent to this host, to a group or to all; not
-// what is meant for another host (a promiscuous interface) nor what this host sends.
+// what is meant for another host (a promiscuous interface) nor what this host sends. Frames
+// to the MAC address of a virtual router count as sent to this host: those to one of vips are.
 // With an IPv6 address among vips, or neighbours, they let in neighbour discovery as
 // well. The SYNs among all that (see selectSYN) are let in by syns, the rest by others.
 //
@@ -81,7 +87,10 @@ func assemble(parts ...[]bpf.Instruction) ([]bpf.RawInstruction, error) {
 func hostFilter() []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: pktMulticast, SkipFalse: 1},
+		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: pktMulticast, SkipFalse: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: pktOtherHost, SkipTrue: 2},
+		bpf.LoadAbsolute{Off: 0, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: virtualRouters, SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"lvsdr/arp"
 	"lvsdr/control/actor"
+	"lvsdr/control/addresses"
 	"lvsdr/control/check"
 	"lvsdr/control/connsync/daemon"
 	"lvsdr/control/drroute"
@@ -19,6 +20,7 @@ import (
 	"lvsdr/control/notify"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
+	"lvsdr/control/track"
 	"lvsdr/control/vrrp"
 	"lvsdr/dataplane/frame"
 )
@@ -46,9 +48,11 @@ type Fakes struct {
 	Messages  []notify.Message // that the notifier was told, all so far
 	Sync      daemon.Wish
 
-	Election vrrp.Settings // that VRRP has
-	Tracked  map[vrrp.Tracker]vrrp.Tracked
-	Repeated []string // calls of Repeat
+	Election  vrrp.Settings // that VRRP has
+	Trackers  track.Settings
+	Addresses addresses.Wish
+	Tracked   map[vrrp.Tracker]vrrp.Tracked
+	Repeated  []string // calls of Repeat
 
 	// Calls are all calls so far, such as "shield.Set".
 	Calls []string
@@ -70,7 +74,7 @@ func New(host site.Host) *Fakes {
 
 // Actors are the actors.
 func (f *Fakes) Actors() actor.All {
-	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}, Sync: syncer{f}, VRRP: router{f}}
+	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}, Sync: syncer{f}, VRRP: router{f}, Trackers: trackers{f}, Addresses: placer{f}}
 }
 
 // Hang has the next calls with this name wait until release is called.
@@ -354,6 +358,40 @@ func (f syncer) Set(w daemon.Wish) error {
 func (f syncer) Close() error {
 	f.Fakes.Sync = daemon.Wish{}
 	return f.call("sync.Close", true)
+}
+
+type placer struct{ *Fakes }
+
+// Set is part of actor.Addresses.
+func (f placer) Set(w addresses.Wish) error {
+	if err := f.call("addresses.Set", true); err != nil {
+		return err
+	}
+	f.Fakes.Addresses = w
+	return nil
+}
+
+// Close is part of actor.Addresses.
+func (f placer) Close() error {
+	f.Fakes.Addresses = addresses.Wish{}
+	return f.call("addresses.Close", true)
+}
+
+type trackers struct{ *Fakes }
+
+// Set is part of actor.Trackers.
+func (f trackers) Set(s track.Settings) error {
+	if err := f.call("trackers.Set", true); err != nil {
+		return err
+	}
+	f.Fakes.Trackers = s
+	return nil
+}
+
+// Close is part of actor.Trackers.
+func (f trackers) Close() {
+	_ = f.call("trackers.Close", false)
+	f.Fakes.Trackers = track.Settings{}
 }
 
 type router struct{ *Fakes }
