@@ -22,6 +22,11 @@ func (c *Config) Commands() iter.Seq[Command] {
 				return
 			}
 		}
+		for _, k := range c.VRRP.commands() {
+			if !give(k) {
+				return
+			}
+		}
 		for _, v := range c.VirtualServers {
 			if !give(v.QuorumUp) || !give(v.QuorumDown) {
 				return
@@ -38,4 +43,24 @@ func (c *Config) Commands() iter.Seq[Command] {
 			}
 		}
 	}
+}
+
+// commands are those of VRRP.
+func (v *VRRP) commands() (all []Command) {
+	if v.Global.FIFO != "" {
+		all = append(all, v.Global.FIFOScript)
+	}
+	add := func(n *VRRPNotify) {
+		all = append(all, n.Master, n.Backup, n.Fault, n.Stop, n.Deleted, n.LowerPriority, n.Any)
+	}
+	for _, i := range v.Instances {
+		add(&i.Notify)
+	}
+	for _, g := range v.Groups {
+		add(&g.Notify)
+	}
+	for _, s := range v.Scripts {
+		all = append(all, s.Command)
+	}
+	return all
 }

@@ -31,3 +31,27 @@ func TestCommandsAreAllThatTheDirectorRuns(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandsOfVRRPAreAmongThem(t *testing.T) {
+	c := func(name string) Command { return Command{Line: name} }
+	notify := func(prefix string) VRRPNotify {
+		return VRRPNotify{Master: c(prefix + "master"), Backup: c(prefix + "backup"), Fault: c(prefix + "fault"), Stop: c(prefix + "stop"),
+			Deleted: c(prefix + "deleted"), LowerPriority: c(prefix + "lower"), Any: c(prefix + "any")}
+	}
+	cfg := &Config{Global: Global{ScriptUser: "u"}, VRRP: VRRP{Global: VRRPGlobal{FIFO: "/run/f", FIFOScript: c("/reader")},
+		Instances: []*Instance{{Notify: notify("/i-")}, {}}, Groups: []*SyncGroup{{Notify: notify("/g-")}}, Scripts: []*TrackScript{{Command: Command{"/s", "v", ""}}}}}
+	want := []Command{{"/reader", "u", ""}}
+	for _, prefix := range []string{"/i-", "/g-"} {
+		for _, name := range []string{"master", "backup", "fault", "stop", "deleted", "lower", "any"} {
+			want = append(want, Command{prefix + name, "u", ""})
+		}
+	}
+	want = append(want, Command{"/s", "v", ""})
+	if got := slices.Collect(cfg.Commands()); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	cfg.VRRP.Global.FIFO = "" // nothing reads it then
+	if got := slices.Collect(cfg.Commands()); !slices.Equal(got, want[1:]) {
+		t.Errorf("without a FIFO: %+v", got)
+	}
+}
