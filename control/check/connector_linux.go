@@ -34,7 +34,7 @@ func newConnector(done func(*connection, error)) (*connector, error) {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
 	if err := unix.SetNonblock(fd, true); err != nil { // or os.NewFile would not use the runtime's poller
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	return &connector{done: done, set: os.NewFile(uintptr(fd), "epoll"), fd: fd, waiting: map[int32]*connection{}}, nil
@@ -103,7 +103,7 @@ func sockaddr(a netip.AddrPort, v6 bool) syscall.Sockaddr {
 
 // underWay reports whether connect(2) said that the connection is not there yet.
 func underWay(err error) bool {
-	return err == syscall.EINPROGRESS || err == syscall.EALREADY || err == syscall.EINTR
+	return errors.Is(err, syscall.EINPROGRESS) || errors.Is(err, syscall.EALREADY) || errors.Is(err, syscall.EINTR)
 }
 
 // look asks whether the connection has ended, and how. A second connect(2) gives the error of
@@ -148,7 +148,7 @@ func (x *connection) self() error {
 // close closes the socket, if there is one.
 func (x *connection) close() {
 	if x.fd >= 0 {
-		unix.Close(x.fd)
+		_ = unix.Close(x.fd)
 	}
 	x.fd = -1
 }

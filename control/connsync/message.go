@@ -153,7 +153,6 @@ func (m *Message) parseEntry(b []byte) (int, error) {
 // taken: an option is unknown and not marked as one that may be ignored, or it is
 // data of a persistence engine, of which there are none here.
 func (e *Entry) readOptions(b []byte) (obeyed bool, err error) {
-	obeyed = true
 	var engine, name bool
 	for len(b) > 0 {
 		if len(b) < 2 || b[1] == 0 || len(b) < 2+int(b[1]) {
