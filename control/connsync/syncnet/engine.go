@@ -1,0 +1,57 @@
+package syncnet
+
+import (
+	"iter"
+
+	"lvsdr/dataplane"
+)
+
+// An Engine is the director whose connections are synchronised. Its methods may be called
+// from several goroutines.
+type Engine interface {
+	// Follow tells of what other directors are to be told, from now on.
+	Follow() Feed
+	// Take takes what another director told.
+	Take([]dataplane.Synced) Taken
+	// All are the connections and templates that there are, those too that nobody was
+	// told of. Packets come between any two of its steps.
+	All() iter.Seq[dataplane.Synced]
+	// SetBackup says whether a backup daemon runs.
+	SetBackup(runs bool)
+	// Tunables are those in force.
+	Tunables() Tunables
+}
+
+// A Feed is what Engine.Follow gives, for one goroutine.
+type Feed interface {
+	// Read gives the next entries, as many as fit into buf, and how many were lost
+	// because nobody read them in time.
+	Read(buf []dataplane.Synced) (n int, lost uint64)
+	Stop()
+}
+
+// Tunables are the sysctls net.ipv4.vs.sync_* that are about messages and sockets.
+type Tunables struct {
+	Version  int // of messages: 1 or 0
+	Ports    int // from the daemon's on; a backup listens at all
+	QueueMax int // messages that wait to be sent; 0: defaultQueue
+	SockSize int // of the sockets' buffers, bytes; 0: as the host has it
+}
+
+// Taken counts what became of entries that were told.
+type Taken struct {
+	Made     uint64 `json:"made"`
+	Updated  uint64 `json:"updated"`
+	Replaced uint64 `json:"replaced"` // made in place of one to another server
+	Ignored  uint64 `json:"ignored"`  // about the end of a connection that goes to another server here
+	Refused  uint64 `json:"refused"`  // no room
+}
+
+// Add adds o to t.
+func (t *Taken) Add(o Taken) {
+	t.Made += o.Made
+	t.Updated += o.Updated
+	t.Replaced += o.Replaced
+	t.Ignored += o.Ignored
+	t.Refused += o.Refused
+}
