@@ -12,7 +12,8 @@ func (d *daemon) tellPrometheus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return metrics.Serve(ctx, l, &metrics.Source{Status: d.inspector.Status, Latencies: d.checks.Latencies, States: d.director.CountStates})
+	return metrics.Serve(ctx, l, &metrics.Source{Status: d.inspector.Status, Latencies: d.checks.Latencies, States: d.director.CountStates,
+		Sync: syncReader{d.sync.Status}.Sync})
 }
 
 // tableSize is the number of entries for which the connection table has room.

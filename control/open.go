@@ -21,6 +21,7 @@ import (
 	"lvsdr/control/api"
 	"lvsdr/control/boottime"
 	"lvsdr/control/check"
+	"lvsdr/control/connsync/syncnet"
 	"lvsdr/control/director"
 	"lvsdr/control/drroute"
 	"lvsdr/control/hostnet"
@@ -55,6 +56,7 @@ type daemon struct {
 	checks       *check.Runner
 	notifier     *notify.Notifier
 	router       *vrrp.Actor
+	sync         *syncnet.Actor
 	actors       actor.All
 	loop         *loop
 	inspector    *inspect.Inspector
@@ -185,6 +187,7 @@ func (d *daemon) openActors() (err error) {
 	a.Trackers = track.New(track.Config{Log: o.Log, Report: d.router.Track})
 	d.notifier = notify.New(notify.Config{Log: o.Log})
 	a.Notifier = d.notifier
+	d.openSync()
 	if router, err := drroute.New(); err != nil {
 		o.Log.Warn("real servers are not checked by Direct Routing", "error", err)
 	} else {
@@ -257,7 +260,7 @@ func (d *daemon) countARP() map[string]uint64 {
 
 // backend returns the backend of the control socket.
 func (d *daemon) backend() api.Backend {
-	return api.Backend{Viewer: d.inspector, Inspector: d.inspector, Admin: d.admin, Reloader: d.loop, Planner: &planner{d.loop, d.o.Read, d.director.Service}, Events: d.loop.feed}
+	return api.Backend{Viewer: d.inspector, Inspector: d.inspector, Admin: d.admin, Reloader: d.loop, Planner: &planner{d.loop, d.o.Read, d.director.Service}, Events: d.loop.feed, Syncer: syncReader{d.sync.Status}}
 }
 
 // everySecond returns the function to call once a second.

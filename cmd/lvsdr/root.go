@@ -28,7 +28,7 @@ Server does in Direct Routing mode, without the IPVS kernel modules.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitError{usageCode, usageError{cmd, plainFlagError(err)}}
 	})
-	root.AddCommand(newRun(), newCheck(), newReload(), newPlan(), newDrain(), newCleanup(), newIPVSAdm(), newStatus(), newExplain(), newWhySticky(), newTrace(), newTop(), newLab(), newDoctor(), newRealserver(), newSimulate(), newGenhash(), newImportMarks(), newBench(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newReload(), newPlan(), newDrain(), newCleanup(), newIPVSAdm(), newStatus(), newSync(), newExplain(), newWhySticky(), newTrace(), newTop(), newLab(), newDoctor(), newRealserver(), newSimulate(), newGenhash(), newImportMarks(), newBench(), newVersion())
 	return root
 }
 

@@ -11,6 +11,7 @@ type Backend struct {
 	Reloader  Reloader
 	Planner   Planner
 	Events    Events
+	Syncer    Syncer
 }
 
 // A Viewer shows the director's state.

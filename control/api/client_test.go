@@ -122,6 +122,7 @@ func TestWhatIsNotAnsweredSaysWhy(t *testing.T) {
 		{"edits that fail as a whole", errBroken.Error(), nil, second(full.Edit(t.Context(), []api.Edit{{Op: api.Flush}}))},
 		{"daemons", errBroken.Error(), nil, second(full.Daemons(t.Context()))},
 		{"daemons of a director without them", "/v1/daemons is not supported", api.ErrUnsupported, second(none.Daemons(t.Context()))},
+		{"sync of a director without it", "/v1/sync is not supported", api.ErrUnsupported, second(none.Sync(t.Context()))},
 		{"timeouts", errBroken.Error(), nil, second(full.Timeouts(t.Context()))},
 		{"a service that is not there", "No such service", api.ErrNoService, second(collect(full.Services(t.Context(), api.ServiceKey{FWMark: 1})))},
 		{"an older director", "does not know /v1/sticky: it is older", nil, second(old.Persistence(t.Context(), q))},

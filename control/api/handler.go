@@ -57,7 +57,7 @@ func (u *unroutedWriter) Write(b []byte) (int, error) { return len(b), nil }
 func routes(b Backend, readers int) map[string]http.HandlerFunc {
 	all := map[string]http.HandlerFunc{
 		"GET /v1/status": nil, "GET /v1/explain": nil, "GET /v1/sticky": nil, "GET /v1/trace": nil, "GET /v1/events": nil,
-		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "GET /v1/daemons": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
+		"GET /v1/services": nil, "GET /v1/connections": nil, "GET /v1/timeouts": nil, "GET /v1/daemons": nil, "GET /v1/sync": nil, "POST /v1/edits": nil, "POST /v1/reload": nil,
 		"POST /v1/plan":        nil,
 		"GET /v1/openapi.yaml": description,
 	}
@@ -85,6 +85,9 @@ func routes(b Backend, readers int) map[string]http.HandlerFunc {
 	}
 	if b.Events != nil {
 		all["GET /v1/events"] = eventHandler{b.Events, make(chan struct{}, readers)}.stream
+	}
+	if b.Syncer != nil {
+		all["GET /v1/sync"] = func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Syncer.Sync(), nil) }
 	}
 	if b.Reloader != nil {
 		all["POST /v1/reload"] = func(w http.ResponseWriter, r *http.Request) {

@@ -40,7 +40,7 @@ func TestTheSchemasHaveTheMembersOfTheTypes(t *testing.T) {
 	s := spec(t)
 	types := map[string]any{
 		"Refusal": api.Refusal{}, "ServiceConfig": api.ServiceConfig{}, "ServerConfig": api.ServerConfig{}, "ServerSettings": api.ServerConfig{},
-		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Daemon": api.Daemon{}, "Router": api.Router{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
+		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Daemon": api.Daemon{}, "Router": api.Router{}, "Sync": api.Sync{}, "SyncSent": api.SyncSent{}, "SyncReceived": api.SyncReceived{}, "SyncPeer": api.SyncPeer{}, "SyncJoin": api.SyncJoin{}, "SyncDigest": api.SyncDigest{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
 		"Service": api.Service{}, "Server": api.Server{}, "Check": api.Check{}, "Conn": api.Conn{}, "Event": api.Event{}, "Status": api.Status{},
 		"Table": api.Table{}, "TakenOver": api.TakenOver{}, "Notifications": api.Notifications{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
 		"ServicePersistence": api.ServicePersistence{}, "TraceLine": api.TraceLine{},
@@ -109,7 +109,7 @@ func described(t *testing.T) api.Backend {
 	st := viewer{Services: []api.Service{service, bare}, Version: "1", ConfigErr: "e", Reasons: map[string]uint64{"hit": 1}, Verdicts: map[string]string{"hit": "forward"},
 		Table: api.Table{TakenOver: &api.TakenOver{File: "f", Empty: "e", PID: 1, InOrder: true, Connections: 2, Templates: 3, Dropped: 4, AgeMs: 5}},
 		Ports: map[string]api.PortStats{"eth0": {Received: 1}}, ARP: map[string]uint64{"a": 1}, Problems: []string{"p"}}
-	return api.Backend{Viewer: &st, Admin: &admin{services: st.Services, conns: []api.Conn{conn, {}}, daemons: everyDaemon}, Reloader: reloader{done: &api.Reloaded{Changes: []string{"c"}}},
+	return api.Backend{Viewer: &st, Syncer: syncer{everySync()}, Admin: &admin{services: st.Services, conns: []api.Conn{conn, {}}, daemons: everyDaemon}, Reloader: reloader{done: &api.Reloaded{Changes: []string{"c"}}},
 		Planner: planner{plan: &api.Plan{Connections: 2, Ended: 1, Problems: []string{"p"},
 			Changes: []api.PlannedChange{{Op: "del-server", Service: "s", Server: "r", Text: "t", Connections: 2, Templates: 1, Ends: true}}}},
 		Inspector: inspector{
@@ -152,6 +152,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{full, "GET /v1/timeouts", "", 200, false},
 		{full, "GET /v1/daemons", "", 200, false},
 		{broken, "GET /v1/daemons", "", 400, false},
+		{full, "GET /v1/sync", "", 200, false},
+		{none, "GET /v1/sync", "", 501, false},
 		{full, "POST /v1/edits", `[{"op":"start-daemon","daemon":{"role":"master","interface":"eth0","sync_id":7}},{"op":"stop-daemon","daemon":{"role":"backup"}}]`, 200, false},
 		{full, "POST /v1/edits", `[{"op":"start-daemon","daemon":{"role":"both"}}]`, 200, true},
 		{full, "PUT /v1/timeouts", `{"tcp":9}`, 200, false},

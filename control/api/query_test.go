@@ -187,7 +187,7 @@ func TestEachRequestNeedsItsPart(t *testing.T) {
 		}
 		n++
 	}
-	if n != 22 {
+	if n != 23 {
 		t.Errorf("%d requests", n)
 	}
 	for _, c := range []struct {

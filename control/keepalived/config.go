@@ -46,6 +46,8 @@ type Global struct {
 	FIFOs [2]string
 	// FIFOScripts read them: notify_fifo_script and lvs_notify_fifo_script.
 	FIFOScripts [2]Command
+	// Sync is connection sync with other directors.
+	Sync Sync
 	// InitNotifies says that servers that start up are told of (rs_init_notifies).
 	InitNotifies bool
 	// LogAllFailures says that every failed check is logged, not only the

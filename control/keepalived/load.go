@@ -29,6 +29,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	r.noteMarks()
 	r.reportNames()
 	routers := r.resolveVRRP(nodes)
+	r.resolveSync(&routers)
 	r.reportCommand()
 	r.resolvePrograms()
 	for _, d := range r.late {
@@ -67,6 +68,8 @@ type reader struct {
 	check  *checkDraft
 	smtp   *checkDraft // the SMTP_CHECK around a host block
 	tuning *tuning     // of the innermost of these
+
+	syncNode *Node // lvs_sync_daemon
 
 	security security
 	file     *trackFile // the track_file that is being read

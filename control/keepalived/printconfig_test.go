@@ -89,6 +89,7 @@ func (g Global) nodes() []*Node {
 	} else {
 		l.addIf(d.Set, "persistence_default", d.Seconds)
 	}
+	l = append(l, g.Sync.nodes()...)
 	for _, m := range g.Marks {
 		l.addIf(true, markWord, m.Mark, m.Addr, m.Ports(), m.Protocol)
 	}
@@ -371,4 +372,30 @@ func formatGranularity(mask netip.Addr) string {
 		}
 	}
 	return strconv.Itoa(n)
+}
+
+func (s Sync) nodes() (l lines) {
+	if s.Interface != "" {
+		n := line("lvs_sync_daemon", s.Interface)
+		for _, o := range []struct {
+			given bool
+			name  string
+			value any
+		}{{s.Instance != "", "inst", s.Instance}, {s.HasID, "id", s.SyncID}, {s.MaxLen > 0, "maxlen", s.MaxLen}, {s.Port > 0, "port", s.Port},
+			{s.TTL > 0, "ttl", s.TTL}, {s.Group.IsValid(), "group", s.Group}} {
+			if o.given {
+				n.Args = append(n.Args, o.name, fmt.Sprint(o.value))
+			}
+		}
+		l = append(l, n)
+	}
+	l.addIf(s.Secret != "", "lvsdr_sync_secret", s.Secret)
+	for _, p := range s.Peers {
+		if p.Port() == 0 {
+			l.addIf(true, "lvsdr_sync_peer", p.Addr())
+		} else {
+			l.addIf(true, "lvsdr_sync_peer", p)
+		}
+	}
+	return l
 }

@@ -34,7 +34,7 @@ func TestSurvey(t *testing.T) {
 		want  string
 	}{
 		{"each kind of word", map[string]string{"f": "global_defs {\n    router_id a\n    process_name b\n\tlvs_sync_daemon eth0\n  router_idd c\n    lvs_id d\n}\n"},
-			"f:1:1 used: global_defs\nf:2:5 used: global_defs router_id\nf:3:5 without effect: global_defs process_name\nf:4:2 not used yet: global_defs lvs_sync_daemon\n" +
+			"f:1:1 used: global_defs\nf:2:5 used: global_defs router_id\nf:3:5 without effect: global_defs process_name\nf:4:2 used: global_defs lvs_sync_daemon\n" +
 				"f:5:3 unknown: global_defs router_idd (did you mean router_id?)\nf:6:5 without effect: global_defs lvs_id (the line should go)\n"},
 		{"words within a block that is not used", map[string]string{"f": "bfd_instance V {\n  min_rx 5\n  min_rxx 5\n}\n"},
 			"f:1:1 not used yet: bfd_instance\nf:2:3 not used yet: bfd_instance min_rx\nf:3:3 unknown: bfd_instance min_rxx (did you mean min_rx?)\n"},

@@ -184,7 +184,7 @@ func staticBlocks() []word {
 func unusedGlobals() []word {
 	ws := slices.Concat(
 		laterRead("smtp_alert_vrrp vrrp_notify_fifo fifo_write_vrrp_states_on_reload"),
-		names(later, `lvs_sync_daemon no_email_faults set_supplementary_groups startup_script_timeout
+		names(later, `no_email_faults set_supplementary_groups startup_script_timeout
 			shutdown_script_timeout include_check
 			reload_time_file reload_repeat reload_file`),
 		globalCommands(),

@@ -186,7 +186,6 @@ func testedGlobals(ws []word) []word {
 			vrrp_netlink_monitor_rcv_bufs_force lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs_force process_monitor_rcv_bufs_force`, isBool},
 		{"lvs_flush_on_stop lvs_flush_onstop", optional(oneOf("VS"))},
 		{"dynamic_interfaces", optional(oneOf("allow_if_changes"))},
-		{"lvs_sync_daemon", isSyncDaemon},
 		{"startup_script_timeout shutdown_script_timeout", integers(1, 1000)},
 		{"vrrp_mcast_group4", isMulticast(true)},
 		{"vrrp_mcast_group6", isMulticast(false)},

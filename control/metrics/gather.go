@@ -20,6 +20,7 @@ type Source struct {
 	Status    func() *api.Status
 	Latencies func() []check.Latency       // of health checks
 	States    func() conntrack.StateCounts // of the connection table
+	Sync      func() *api.Sync             // nil: connections are not shared with other directors
 }
 
 // Gather returns the director's metrics now, sorted by name. It is a
@@ -36,6 +37,11 @@ func (s *Source) Gather() ([]*dto.MetricFamily, error) {
 	f.services(st.Services)
 	f.servers(st.Services)
 	f.latencies(s.Latencies())
+	if s.Sync != nil {
+		f.sync(s.Sync())
+	} else {
+		f.sync(nil)
+	}
 	return f.sorted(), nil
 }
 

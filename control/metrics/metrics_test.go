@@ -71,10 +71,19 @@ func table(t testing.TB) *conntrack.Table {
 	return tb
 }
 
+// synced is a director that is both master and backup.
+func synced() *api.Sync {
+	return &api.Sync{Daemons: []api.Daemon{{Role: api.SyncMaster, Interface: "s0"}, {Role: api.SyncBackup, Interface: "s1"}},
+		Sent:     api.SyncSent{Messages: 1, Entries: 2, Bytes: 3, Lost: 4},
+		Received: api.SyncReceived{Messages: 5, Entries: 6, Foreign: 7, Malformed: 8, Unauthenticated: 9, Stale: 10, Dropped: 11, Refused: 12},
+		Peers:    []api.SyncPeer{{Address: addr("10.0.0.2"), Numbered: true, Lost: 13, Lag: 0.5}, {Address: addr("10.0.0.3"), Lost: 1}},
+		Digest:   &api.SyncDigest{State: api.SyncDiffers, Differ: 14}}
+}
+
 // source is the Source of a director with that status.
 func source(t testing.TB, st *api.Status) *Source {
 	tb := table(t)
-	return &Source{Status: func() *api.Status { return st },
+	return &Source{Status: func() *api.Status { return st }, Sync: synced,
 		States: func() (s conntrack.StateCounts) {
 			for c := range tb.Chunks() {
 				tb.Count(c, &s)
@@ -92,6 +101,18 @@ func source(t testing.TB, st *api.Status) *Source {
 func TestTheMetricsAreThoseOfTheStatus(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"lvsdr_announcing", "gauge 1"},
+		{"lvsdr_sync_daemon", `gauge {interface="s0",role="master"} 1 {interface="s1",role="backup"} 1`},
+		{"lvsdr_sync_sent_messages_total", "counter 1"},
+		{"lvsdr_sync_sent_entries_total", "counter 2"},
+		{"lvsdr_sync_unsent_entries_total", "counter 4"},
+		{"lvsdr_sync_received_messages_total", "counter 5"},
+		{"lvsdr_sync_received_entries_total", "counter 6"},
+		{"lvsdr_sync_refused_entries_total", "counter 12"},
+		{"lvsdr_sync_ignored_messages_total", `counter {reason="dropped"} 11 {reason="foreign"} 7 {reason="malformed"} 8 {reason="stale"} 10 {reason="unauthenticated"} 9`},
+		{"lvsdr_sync_lost_messages_total", `counter {peer="10.0.0.2"} 13`},
+		{"lvsdr_sync_lag_seconds", `gauge {peer="10.0.0.2"} 0.5`},
+		{"lvsdr_sync_agreed", "gauge 0"},
+		{"lvsdr_sync_differing_entries", "gauge 14"},
 		{"lvsdr_local_clients_served", "gauge 1"},
 		{"lvsdr_problems", "gauge 2"},
 		{"lvsdr_workers", "gauge 2"},
@@ -310,5 +331,37 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		}
 	case old != table:
 		t.Error("docs/metrics.md lists other metrics; run it with -update")
+	}
+}
+
+// A director that shares no connections has no such metrics, and one that was not
+// compared does not say that it agrees.
+func TestWithoutConnectionSyncThereAreNoMetricsOfIt(t *testing.T) {
+	for _, c := range []struct {
+		law  string
+		sync func() *api.Sync
+		want int
+	}{
+		{"no sync at all", nil, 1},
+		{"no daemon runs", func() *api.Sync { return &api.Sync{} }, 1},
+		{"nothing was compared", func() *api.Sync {
+			return &api.Sync{Daemons: []api.Daemon{{Role: api.SyncBackup}}, Digest: &api.SyncDigest{State: api.SyncUnknown}}
+		}, 9},
+	} {
+		s := source(t, status())
+		s.Sync = c.sync
+		all, err := s.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, m := range all {
+			if strings.HasPrefix(m.GetName(), "lvsdr_sync_") {
+				n++
+			}
+		}
+		if n != c.want {
+			t.Errorf("%s: %d metrics, want %d", c.law, n, c.want)
+		}
 	}
 }

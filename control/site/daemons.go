@@ -3,6 +3,7 @@ package site
 import (
 	"lvsdr/control/connsync/daemon"
 	"lvsdr/control/hostnet"
+	"lvsdr/control/vrrp"
 )
 
 // DaemonStarted starts a daemon of connection sync, as ipvsadm --start-daemon does. It is
@@ -52,9 +53,40 @@ func (e DaemonStopped) apply(s *State) ([]Notice, error) {
 // Daemons are the daemons of connection sync that are to run.
 func (s *State) Daemons() daemon.Set { return s.daemons }
 
+// fileDaemons are the daemons that the file asks for now.
+func (s *State) fileDaemons() (all daemon.Set) {
+	g := &s.plan.config.Global.Sync
+	if g.Interface == "" {
+		return all
+	}
+	c := daemon.Config{Interface: g.Interface, SyncID: g.SyncID, MaxLen: int(g.MaxLen), Group: g.Group, Port: g.Port, TTL: g.TTL}
+	for _, r := range daemon.Roles {
+		if g.Instance == "" || (r == daemon.Master) == s.isMaster(g.Instance) {
+			all = all.With(r, c)
+		}
+	}
+	return all
+}
+
+// followFile starts and stops daemons as the file asks for others than before. Those that
+// it asks for as before stay as ipvsadm has made them.
+func (s *State) followFile() {
+	wanted := s.fileDaemons()
+	for _, r := range daemon.Roles {
+		if c := wanted.Of(r); c != s.fromFile.Of(r) {
+			if c.Runs() {
+				c = c.WithDefaults(r, s.mtu(c.Interface))
+			}
+			s.daemons = s.daemons.With(r, c)
+		}
+	}
+	s.fromFile = wanted
+}
+
 // Sync is how connections are to be synchronised with other directors.
 func (s *State) Sync() daemon.Wish {
-	w := daemon.Wish{Set: s.daemons}
+	g := &s.plan.config.Global.Sync
+	w := daemon.Wish{Set: s.daemons, Peering: daemon.Peering{Secret: g.Secret, Peers: g.Peers}}
 	for _, r := range daemon.Roles {
 		if c := w.Of(r); c.Runs() {
 			l, _ := s.LinkNamed(c.Interface)
@@ -72,3 +104,6 @@ func syncChanged(old, new *State) bool {
 	before, after := old.Sync(), new.Sync()
 	return !before.Equal(&after)
 }
+
+// isMaster reports whether a VRRP instance is master on this host.
+func (s *State) isMaster(instance string) bool { return s.RoleOf(instance) == vrrp.Master }

@@ -60,3 +60,47 @@ func TestDaemonsOfIpvsadmOutliveReloads(t *testing.T) {
 		want = got
 	}
 }
+
+// What the file asks for runs, until ipvsadm or another file says otherwise.
+func TestTheFileStartsAndStopsDaemons(t *testing.T) {
+	file := func(words string) Event {
+		return Loaded{Config: config(t, "global_defs {\n"+words+"\n}\n"+web("11")), Host: network()}
+	}
+	on := "mcast=eth1, syncid=9, maxlen=1472, group=224.0.0.81, port=8848, ttl=1"
+	sc := newScene(t)
+	for _, c := range []struct {
+		law            string
+		event          Event
+		master, backup string // empty: it does not run
+	}{
+		{"a file without the word starts none", file(""), "", ""},
+		{"without a VRRP instance both run", file("lvs_sync_daemon eth1 id 9"), on, "mcast=eth1, syncid=9, maxlen=8972, group=224.0.0.81, port=8848, ttl=1"},
+		{"ipvsadm may stop one", DaemonStopped{daemon.Backup}, on, ""},
+		{"the same file changes nothing", file("lvs_sync_daemon eth1 id 9"), on, ""},
+		{"a secret is no other daemon", file("lvs_sync_daemon eth1 id 9\nlvsdr_sync_secret word\nlvsdr_sync_peer 10.0.0.2"), on, ""},
+		{"another line starts both anew", file("lvs_sync_daemon eth1 id 8"), "mcast=eth1, syncid=8, maxlen=1472, group=224.0.0.81, port=8848, ttl=1",
+			"mcast=eth1, syncid=8, maxlen=8972, group=224.0.0.81, port=8848, ttl=1"},
+		{"the file takes away what it brought", file(""), "", ""},
+		{"what ipvsadm starts stays", DaemonStarted{daemon.Master, daemon.Config{Interface: "eth1", SyncID: 9}}, on, ""},
+		{"with such a file, too", file(""), on, ""},
+		{"an interface may come later", file("lvs_sync_daemon eth7"), "mcast=eth7, syncid=0, maxlen=1472, group=224.0.0.81, port=8848, ttl=1",
+			"mcast=eth7, syncid=0, maxlen=1472, group=224.0.0.81, port=8848, ttl=1"},
+	} {
+		before := sc.s.Sync()
+		changes, err := sc.try(c.event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for role, want := range map[daemon.Role]string{daemon.Master: c.master, daemon.Backup: c.backup} {
+			if got := sc.s.Daemons().Of(role); got.Runs() != (want != "") || want != "" && got.String() != want {
+				t.Errorf("%s: the %v is %v, want %s", c.law, role, got, want)
+			}
+		}
+		if after := sc.s.Sync(); changes.Sync == before.Equal(&after) {
+			t.Errorf("%s: the actor is told: %v", c.law, changes.Sync)
+		}
+	}
+	if w := sc.s.Sync(); w.Links != [2]int{} {
+		t.Errorf("an interface that there is not has the indexes %v", w.Links)
+	}
+}

@@ -58,7 +58,8 @@ type State struct {
 	missing  int                             // places whose MAC address is not known
 	layout   uint64                          // changes with what is configured, not with health
 	timeouts Timeouts
-	daemons  daemon.Set     // of connection sync
+	daemons  daemon.Set     // of connection sync, that are to run
+	fromFile daemon.Set     // what the file asked for last
 	links    map[int]string // why links of VIPs and servers are down, by index; never changed
 }
 
@@ -78,6 +79,7 @@ func New(o Options) *State {
 func (s *State) Apply(e Event) (*State, []Notice, error) {
 	next := *s
 	notices, err := e.apply(&next)
+	next.followFile()
 	var partly Refusals
 	if err != nil && !errors.As(err, &partly) {
 		return s, nil, err

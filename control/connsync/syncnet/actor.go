@@ -15,11 +15,13 @@ import (
 	"lvsdr/control/connsync/daemon"
 )
 
-// A Config is what an Actor stands on. All fields are required.
+// A Config holds the parts that an Actor needs. All fields but Dial are required.
 type Config struct {
 	Engine Engine
 	Log    *slog.Logger
 	Wall   func() time.Time
+	// Dial connects to another director by TCP; nil: as net.Dialer does.
+	Dial func(ctx context.Context, to string) (net.Conn, error)
 }
 
 // An Actor runs daemons. Set and Close are for one goroutine, Status for any.
@@ -48,7 +50,12 @@ type running struct {
 }
 
 // New makes an Actor without daemons.
-func New(c Config) *Actor { return &Actor{c: c} }
+func New(c Config) *Actor {
+	if c.Dial == nil {
+		c.Dial = dialTCP
+	}
+	return &Actor{c: c}
+}
 
 // errNoLink says that the interface of a daemon is not there.
 var errNoLink = errors.New("there is no such interface")
@@ -159,7 +166,7 @@ func (r *running) allowed(from netip.Addr) bool {
 
 // startBackup opens the sockets of a backup.
 func (a *Actor) startBackup(ctx context.Context, r *running) error {
-	r.joiner = &joiner{asker: asker{engine: a.c.Engine, secret: []byte(r.Secret), dial: dialTCP}, wall: a.c.Wall, join: Join{State: Waiting}, digest: Digest{State: Unknown}}
+	r.joiner = &joiner{asker: asker{engine: a.c.Engine, secret: []byte(r.Secret), dial: a.c.Dial}, wall: a.c.Wall, join: Join{State: Waiting}, digest: Digest{State: Unknown}}
 	for _, p := range r.Peers {
 		r.joiner.peers = append(r.joiner.peers, netip.AddrPortFrom(p.Addr(), cmp.Or(p.Port(), r.config.Port)))
 	}

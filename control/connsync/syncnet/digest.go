@@ -15,7 +15,7 @@ import (
 // buckets is how many parts a digest has.
 const buckets = 1 << 10
 
-// A digest is what two directors compare: for each bucket the number and the sum of the
+// A digest is compared by two directors. It holds, for each bucket, the number and the sum of the
 // hashes of those entries that both should have. The order of entries does not matter.
 type digest struct {
 	count, sum [buckets]uint64

@@ -13,8 +13,7 @@ type Engine interface {
 	Follow() Feed
 	// Take takes what another director told.
 	Take([]dataplane.Synced) Taken
-	// All are the connections and templates that there are, those too that nobody was
-	// told of. Packets come between any two of its steps.
+	// All are the connections and templates that there are, told or not. Packets come between any two of its steps.
 	All() iter.Seq[dataplane.Synced]
 	// SetBackup says whether a backup daemon runs.
 	SetBackup(runs bool)
@@ -22,7 +21,7 @@ type Engine interface {
 	Tunables() Tunables
 }
 
-// A Feed is what Engine.Follow gives, for one goroutine.
+// A Feed gives the entries that other directors are to be told of, to one goroutine.
 type Feed interface {
 	// Read gives the next entries, as many as fit into buf, and how many were lost
 	// because nobody read them in time.

@@ -188,7 +188,7 @@ func (m *master) hello() {
 	_ = m.send(h.append(nil, m.secret)) // the next one comes in a second
 }
 
-// count is what was sent so far.
+// count returns the counters of the messages so far.
 func (m *master) count() Sent {
 	m.mu.Lock()
 	defer m.mu.Unlock()

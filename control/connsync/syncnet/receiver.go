@@ -161,7 +161,7 @@ func (r *backup) takeHello(b []byte, from netip.Addr, now time.Time) {
 	}
 }
 
-// state is what was received so far, and from whom.
+// state returns the counters of the messages so far, and the masters that were heard.
 func (r *backup) state() (Received, []peer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

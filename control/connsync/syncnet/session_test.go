@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,9 +196,10 @@ func TestAJoinerAsksUntilItHasATableAndThenCompares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := newFake(), newFake(conns(300)...)
 		inner := between(t, here, there, "", "", nil)
-		refuse := true
+		var refuse atomic.Bool
+		refuse.Store(true)
 		j := &joiner{wall: time.Now, join: Join{State: Waiting}, digest: Digest{State: Unknown}, asker: asker{engine: here, dial: func(ctx context.Context, to string) (net.Conn, error) {
-			if refuse || to != "10.9.0.1:8848" {
+			if refuse.Load() || to != "10.9.0.1:8848" {
 				return nil, errors.New("connection refused by " + to)
 			}
 			return inner.dial(ctx, to)
@@ -215,7 +217,7 @@ func TestAJoinerAsksUntilItHasATableAndThenCompares(t *testing.T) {
 		if got := j.joining(); got.State != Failed || got.Error != "connection refused by 10.9.0.1:8848" {
 			t.Errorf("a peer that refuses: %+v", got)
 		}
-		refuse = false
+		refuse.Store(false)
 		pass(askAtMost)
 		if got := j.joining(); got.State != Done || got.Entries != 300 || !same(here, there) {
 			t.Errorf("a peer that answers: %+v", got)
@@ -233,7 +235,7 @@ func TestAJoinerAsksUntilItHasATableAndThenCompares(t *testing.T) {
 		if got := j.compared(); got.State != Differs || got.Differ != 2 {
 			t.Errorf("two are missing: %+v", got)
 		}
-		refuse = true
+		refuse.Store(true)
 		pass(compareEvery)
 		if got := j.compared(); got.State != Unknown || got.Error == "" {
 			t.Errorf("the peer is gone: %+v", got)

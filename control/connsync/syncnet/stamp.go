@@ -25,7 +25,7 @@ const (
 	stampVersion = 1
 	macLen       = 16
 	stampLen     = 1 + 3*8 + macLen
-	// stampRoom is what a stamp makes a message longer.
+	// stampRoom is the number of bytes by which a stamp makes a message longer.
 	stampRoom = 2 + stampLen
 
 	headerLen = 8
