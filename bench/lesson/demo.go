@@ -29,7 +29,9 @@ func Demo(ctx context.Context, o Options) (err error) {
 	s := &demo{site, report{out: out, width: o.Width}}
 	s.title("The lab")
 	fmt.Fprint(out, s.Drawing())
-	fmt.Fprintf(out, "\nThe director does not have the VIP: it answers ARP for it, and no port\nis open on it.\n")
+	if err := s.introduce(ctx); err != nil {
+		return err
+	}
 	keep, err := s.KeepCaptures(o.Pcap)
 	if err != nil {
 		return err
@@ -52,6 +54,10 @@ func Demo(ctx context.Context, o Options) (err error) {
 func (s *demo) shares(ctx context.Context) error {
 	const requests = 600
 	service := s.Topology.Service()
+	before, err := s.connections(ctx)
+	if err != nil {
+		return err
+	}
 	s.title(fmt.Sprintf("%d requests, persistence_timeout %s", requests, service.Persistence))
 	t := netlab.Tally{ByServer: map[string]int{}}
 	for i, from := range s.Clients {
@@ -77,7 +83,7 @@ func (s *demo) shares(ctx context.Context) error {
 		}
 		fmt.Fprintln(s.out)
 	}
-	return ctx.Err()
+	return errors.Join(s.byDirector(ctx, before, requests), ctx.Err())
 }
 
 // promise is by which measure the scheduler shares new connections exactly;
@@ -108,7 +114,7 @@ func (s *demo) sticky(ctx context.Context) error {
 	s.title(fmt.Sprintf("%d requests with the default persistence of 120 s", requests))
 	service := s.Topology.Service()
 	service.Persistence = ""
-	if err := s.Running.Reload(ctx, s.Config(service)); err != nil {
+	if err := s.Reload(ctx, s.Config(service)); err != nil {
 		return err
 	}
 	for _, from := range s.Clients {
@@ -128,15 +134,24 @@ func (s *demo) sticky(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// status shows what the director says of itself.
+// status shows what each director says of itself.
 func (s *demo) status(ctx context.Context) error {
-	s.title("lvsdr status")
-	st, err := s.Running.Status(ctx)
-	if err != nil {
-		return err
+	for _, d := range s.Directors() {
+		title := "lvsdr status"
+		if s.Second != nil {
+			title += " on " + s.HostOf(d).Name()
+		}
+		s.title(title)
+		st, err := d.Status(ctx)
+		if err != nil {
+			return err
+		}
+		s.checkStatus(st)
+		if err := api.WriteScreen(s.out, st, s.width); err != nil {
+			return err
+		}
 	}
-	s.checkStatus(st)
-	return api.WriteScreen(s.out, st, s.width)
+	return nil
 }
 
 // checkStatus compares the director's counters with each other and with what

@@ -29,6 +29,9 @@ func Break(ctx context.Context, o Options, f fault.Fault, hold func(*netlab.Site
 	if err := o.Topology.Complete(); err != nil {
 		return err
 	}
+	if o.Topology.Directors > 1 {
+		return netlab.UsageError{Err: errors.New("--directors 2: the faults are shown with one director")}
+	}
 	if err := f.Fits(o.Topology.Spec()); err != nil {
 		return netlab.UsageError{Err: err}
 	}

@@ -28,7 +28,11 @@ func (s *demo) journey(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, captures.Stop()) }()
-	client := s.Clients[0]
+	master, err := s.Master(ctx)
+	if err != nil {
+		return err
+	}
+	client, director := s.Clients[0], s.HostOf(master)
 	t := netlab.Get(ctx, s.Client(client), s.URL, 1, 1)
 	s.expect(t.Errors == 0, "the request failed: %v", t.First)
 	at := slices.IndexFunc(s.Servers, func(n *netlab.Node) bool { return t.ByServer[n.Name()] == 1 })
@@ -39,21 +43,21 @@ func (s *demo) journey(ctx context.Context) (err error) {
 	var seen []netlab.Packet
 	// A capture is complete up to now; the frames' way is over.
 	frames := captures.Frames()
-	for _, l := range s.legs(client, server) {
+	for _, l := range s.legs(client, director, server) {
 		seen = append(seen, s.follow(frames, l)...)
 	}
 	if err := s.WritePackets(s.out, s.width, seen, "seen", "src mac", "dst mac", "src ip", "dst ip", "ttl", "what"); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\nThe director changed the MAC addresses and counted the TTL down; the IP\naddresses stay.\n"+
-		"%s answers the client directly, with the VIP as its address%s.\n", server.Name(), map[bool]string{true: ", by the router"}[s.Router != nil])
+	fmt.Fprintf(s.out, "\n%s changed the MAC addresses and counted the TTL down; the IP\naddresses stay.\n"+
+		"%s answers the client directly, with the VIP as its address%s.\n", s.named(director), server.Name(), map[bool]string{true: ", by the router"}[s.Router != nil])
 	return ctx.Err()
 }
 
 // legs is the path that Direct Routing promises: to the server by the director, and back
 // without it.
-func (s *demo) legs(client, server *netlab.Node) []leg {
-	there, back := []*netlab.Node{client, s.Lab.Director, server}, []*netlab.Node{server, client}
+func (s *demo) legs(client, director, server *netlab.Node) []leg {
+	there, back := []*netlab.Node{client, director, server}, []*netlab.Node{server, client}
 	if s.Spec.Routed {
 		there = slices.Insert(there, 1, s.Router)
 	}

@@ -57,7 +57,7 @@ func TestTheWayOfAPacketInEachShape(t *testing.T) {
 		letter := map[*netlab.Node]string{d.client: "C", d.router: "R", d.director: "D", d.server: "S"}
 		s := &demo{Site: &d.site}
 		way, answer := "", false
-		for i, l := range s.legs(d.client, d.server) {
+		for i, l := range s.legs(d.client, d.director, d.server) {
 			if i > 0 {
 				way += " "
 			}

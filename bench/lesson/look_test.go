@@ -183,7 +183,7 @@ func testFollow(t *testing.T, lab *netlab.Lab) {
 	} {
 		d := &demo{&netlab.Site{Lab: lab}, report{}}
 		n := 0
-		for _, l := range d.legs(client, rs2) {
+		for _, l := range d.legs(client, lab.Director, rs2) {
 			n += len(d.follow(frames(c.packets), l))
 		}
 		if n != c.seen {

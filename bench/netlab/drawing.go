@@ -56,7 +56,10 @@ func (l *Lab) note(n *Node, on Network) string {
 	case RoleRouter:
 		return "routes between the networks"
 	case RoleDirector:
-		if on.Switch == l.Switch {
+		switch {
+		case on.Switch == l.Switch && l.Standby() != nil:
+			return "takes what is sent to the VIP while it is the master"
+		case on.Switch == l.Switch:
 			return "takes what is sent to the VIP"
 		}
 		return "sends it to the real servers"

@@ -13,7 +13,7 @@ import (
 	"lvsdr/bench/netns"
 )
 
-// A Spec describes a Lab: clients, one director and real servers, and a VIP
+// A Spec describes a Lab: clients, one or two directors and real servers, and a VIP
 // which only the real servers have. The zero value is one client, one director
 // and three real servers on one network, 192.168.1.0/24.
 type Spec struct {
@@ -37,7 +37,11 @@ type Spec struct {
 	Clients int
 	// ClientAddrs is how many further addresses each client has. Default 0.
 	ClientAddrs int
-	// Servers are the real servers, at most 39. Default three of weight 1.
+	// Directors is how many directors there are, 1 or 2. The second has the first
+	// place after the real servers. Default 1.
+	Directors int
+	// Servers are the real servers, at most 39, or 38 with two directors. Default
+	// three of weight 1.
 	Servers []ServerSpec
 	// MTU of every interface, in bytes. Default 1500.
 	MTU int
@@ -149,9 +153,15 @@ func (s Spec) complete() (Spec, error) {
 	if s.MTU == 0 {
 		s.MTU = 1500
 	}
-	if s.Clients < 0 || s.Clients > maxClients || s.ClientAddrs < 0 || len(s.Servers) > maxServers {
+	if s.Directors == 0 {
+		s.Directors = 1
+	}
+	if s.Directors < 0 || s.Directors > 2 {
+		return s, fmt.Errorf("%d directors: want 1 or 2", s.Directors)
+	}
+	if s.Clients < 0 || s.Clients > maxClients || s.ClientAddrs < 0 || len(s.Servers)+s.Directors-1 > maxServers {
 		return s, fmt.Errorf("%d clients with %d further addresses and %d real servers: want 1 to %d, 0 or more, and at most %d",
-			s.Clients, s.ClientAddrs, len(s.Servers), maxClients, maxServers)
+			s.Clients, s.ClientAddrs, len(s.Servers), maxClients, maxServers+1-s.Directors)
 	}
 	if !s.Net.Contains(s.VIP) || s.VIP == s.Net.Addr() {
 		return s, fmt.Errorf("VIP %s is not in %s: direct routing needs it on the director's network", s.VIP, s.Net)
@@ -179,6 +189,7 @@ func (s Spec) hasRouter() bool { return s.Routed || s.TwoArmed }
 func (s Spec) taken(place int) bool {
 	in := func(first, n int) bool { return place >= first && place < first+n }
 	return s.hasRouter() && place == routerPlace || in(directorPlace, 1) ||
+		in(serverPlace+len(s.Servers), s.Directors-1) ||
 		!s.TwoArmed && in(serverPlace, len(s.Servers)) ||
 		!s.Routed && (in(clientPlace, s.Clients) || in(extraPlace, s.Clients*s.ClientAddrs))
 }
@@ -246,7 +257,7 @@ func (l *Lab) build(ctx context.Context) (err error) {
 		}
 	}
 	l.Director = &Node{Role: RoleDirector}
-	if err := l.attach(ctx, l.Director, "director", 1, directorPlace, l.directorNetworks()...); err != nil {
+	if err := l.attach(ctx, l.Director, FirstDirector, 1, directorPlace, l.directorNetworks()...); err != nil {
 		return err
 	}
 	for i, s := range l.Spec.Servers {
@@ -258,6 +269,9 @@ func (l *Lab) build(ctx context.Context) (err error) {
 		if err := SetUpServer(n.Host, l.Spec.VIP); err != nil {
 			return err
 		}
+	}
+	if l.Spec.Directors == 2 {
+		return l.AddStandby(ctx)
 	}
 	return nil
 }

@@ -174,6 +174,9 @@ func (d *Director) Status(ctx context.Context) (*api.Status, error) {
 // PID is the director's process id, in this world.
 func (d *Director) PID() int { return d.cmd.Process.Pid }
 
+// File is the path of the director's configuration.
+func (d *Director) File() string { return d.config }
+
 // Write makes config the director's file, which it reads at its next reload.
 func (d *Director) Write(config string) error { return os.WriteFile(d.config, []byte(config), 0o600) }
 

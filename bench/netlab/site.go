@@ -21,20 +21,26 @@ type Site struct {
 	Topology *Topology
 	Binary   string    // path of lvsdr
 	URL      string    // of the service
-	Text     string    // the configuration of the director
-	Running  *Director // nil: none runs
+	Text     string    // the configuration of the director, or of both
+	Running  *Director // on the lab's director; nil: none runs
+	Second   *Director // on its Standby; nil: none runs
 
 	ports atomic.Uint32 // used by the clients so far
 }
 
-// OpenSite builds the lab of t and starts its director, which is the lvsdr at
+// OpenSite builds the lab of t and starts its director, or both, each of which is the lvsdr at
 // path binary. It must be called in a world, and the site is to be closed.
 func OpenSite(ctx context.Context, binary string, t *Topology) (*Site, error) {
 	s, err := BuildSite(ctx, binary, t)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Direct(ctx, t.Service()); err != nil {
+	if s.Standby() != nil {
+		err = s.DirectPair(ctx, s.Config(t.Service()))
+	} else {
+		err = s.Direct(ctx, t.Service())
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Lab.Close())
 	}
 	return s, nil
@@ -68,22 +74,17 @@ func (s *Site) Direct(ctx context.Context, service Service) (err error) {
 	return err
 }
 
-// Close ends the director, if one runs, and the lab. Being interrupted is no
-// failure of the director.
+// Close ends the directors that run, and the lab. Being interrupted is no failure
+// of a director.
 func (s *Site) Close(ctx context.Context) error {
-	var err error
-	if s.Running != nil {
-		err = s.Running.Stop()
-	}
-	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("the director ended badly: %w; it wrote:\n%s", err, s.Running.Log.String())
-	} else {
+	err := s.Stop()
+	if err == nil || ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	return errors.Join(err, s.Lab.Close())
 }
 
-// Files are the paths of the director's control socket and configuration. Where no
+// Files are the paths of the first director's control socket and configuration. Where no
 // director runs any more, nothing listens at the socket, and release removes the
 // configuration.
 func (s *Site) Files() (socket, config string, release func() error, err error) {

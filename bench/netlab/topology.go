@@ -25,6 +25,7 @@ var net6 = netip.MustParsePrefix("fd00:1::/64")
 // flags, and by a file of the same words. NewTopology makes one.
 type Topology struct {
 	Clients, Servers, MTU  int   // MTU in bytes
+	Directors              int   // 2: a pair with VRRP
 	Weights                []int // of the real servers; nil: 3,2,1 for three, else 1 each
 	Scheduler, Persistence string
 	TwoArmed, Routed, IPv6 bool
@@ -39,6 +40,7 @@ func NewTopology() *Topology {
 	t := &Topology{flags: pflag.NewFlagSet("topology", pflag.ContinueOnError)}
 	fl := t.flags
 	fl.IntVar(&t.Clients, "clients", 1, "number of clients")
+	fl.IntVar(&t.Directors, "directors", 1, "number of directors; 2: a pair, with VRRP")
 	fl.IntVar(&t.Servers, "servers", 3, "number of real servers")
 	fl.IntSliceVar(&t.Weights, "weights", nil, "weights of the real servers (default 3,2,1 for three, else 1 each)")
 	fl.StringVar(&t.Scheduler, "scheduler", "wrr", "lb_algo of the service")
@@ -84,7 +86,11 @@ func (t *Topology) Hosts() []string {
 	if t.Clients > 1 {
 		all = numbered(all, "client", t.Clients)
 	}
-	all = numbered(append(all, "director"), "rs", t.Servers)
+	all = append(all, FirstDirector)
+	if t.Directors > 1 {
+		all = append(all, SecondDirector)
+	}
+	all = numbered(all, "rs", t.Servers)
 	if t.Routed {
 		all = append(all, "router")
 	}
@@ -193,6 +199,9 @@ func (t *Topology) check() error {
 	if t.flags.Changed("weights") && !t.flags.Changed("servers") {
 		t.Servers = len(t.Weights)
 	}
+	if t.Directors < 1 || t.Directors > 2 {
+		return fmt.Errorf("--directors %d: 1 or 2", t.Directors)
+	}
 	if t.Servers < 1 || t.Clients < 1 {
 		return fmt.Errorf("--servers %d, --clients %d: at least one of each", t.Servers, t.Clients)
 	}
@@ -226,7 +235,7 @@ func (t *Topology) check() error {
 
 // Spec is the shape of the lab.
 func (t *Topology) Spec() Spec {
-	spec := Spec{Clients: t.Clients, TwoArmed: t.TwoArmed, Routed: t.Routed, MTU: t.MTU}
+	spec := Spec{Clients: t.Clients, Directors: t.Directors, TwoArmed: t.TwoArmed, Routed: t.Routed, MTU: t.MTU}
 	for _, w := range t.Weights {
 		spec.Servers = append(spec.Servers, ServerSpec{Weight: w})
 	}

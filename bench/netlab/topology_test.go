@@ -28,6 +28,7 @@ func TestATopologyFileSaysWhatFlagsSay(t *testing.T) {
 func TestErrorsInATopologyFileNameFileLineAndWord(t *testing.T) {
 	for text, want := range map[string]string{
 		"clients 2\nserver 3":         `site:2: "server": no such word; there are clients, `,
+		"directors":                   `site:1: "directors": no value`,
 		"mtu":                         `site:1: "mtu": no value`,
 		"\n\nmtu 1400 bytes":          `site:3: "bytes": one word too many`,
 		"mtu big":                     `site:1: "big": not a value of mtu: `,
@@ -63,6 +64,11 @@ func TestWeightsAndServersGoTogether(t *testing.T) {
 		{"--servers 40", nil},
 		{"--servers 1000000000", nil},
 		{"--clients 0", nil},
+		{"--directors 0", nil},
+		{"--directors 1", []int{3, 2, 1}},
+		{"--directors 2", []int{3, 2, 1}},
+		{"--directors 3", nil},
+		{"--directors 2 --servers 39", nil},
 		{"--clients 51", nil},
 		{"--mtu 575", nil},
 		{"--mtu 1000 --ipv6", nil},
@@ -83,6 +89,22 @@ func TestWeightsAndServersGoTogether(t *testing.T) {
 		if c.want != nil && (err != nil || !reflect.DeepEqual(s.Weights, c.want)) {
 			t.Errorf("%q: weights %v, %v, want %v", c.args, s.Weights, err, c.want)
 		}
+	}
+}
+
+func TestATopologyFileMayNameAPair(t *testing.T) {
+	s := NewTopology()
+	if err := s.read("site", strings.NewReader("directors 2\nservers 1\nrouted\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check(); err != nil || s.Spec().Directors != 2 {
+		t.Errorf("%v, %+v", err, s.Spec())
+	}
+	if got := strings.Join(s.Hosts(), " "); got != "client director director2 rs1 router" {
+		t.Errorf("the hosts are %s", got)
+	}
+	if got := strings.Join(s.Given(), " "); !strings.Contains(got, "--directors") {
+		t.Errorf("given: %s", got)
 	}
 }
 

@@ -18,8 +18,8 @@ func newLabShell() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shell [HOST] [-- COMMAND...]",
 		Short: "Keep the lab up and open a shell on one of its hosts",
-		Long: `shell opens a shell on a host of the lab: client (the default), director, rs1,
-rs2, router and so on. The first shell builds the lab, with a topology set by flags
+		Long: `shell opens a shell on a host of the lab: client (the default), director,
+director2, rs1, rs2, router and so on. The first shell builds the lab, with a topology set by flags
 or a file (docs/lab.md), and the lab ends with it; further shells, from within it or
 from another terminal, join. A command after -- runs instead of a shell, and its
 exit code is returned.`,
@@ -64,7 +64,13 @@ func hold(ctx context.Context, s *netlab.Site, req shell.Request) error {
 	if err != nil {
 		return err
 	}
-	code, err := shell.Hold(ctx, s, req, socketVariable+"="+socket, configVariable+"="+config)
+	code, err := shell.Hold(ctx, s, req, func(n *netlab.Node) []string {
+		socket, config := socket, config
+		if d := s.DirectorOf(n); d != nil {
+			socket, config = d.Socket, d.File()
+		}
+		return []string{socketVariable + "=" + socket, configVariable + "=" + config}
+	})
 	return exitWith(code, errors.Join(err, release()))
 }
 

@@ -33,13 +33,13 @@ func Context(ctx context.Context) (context.Context, context.CancelFunc) {
 // A holder is a lab that is held.
 type holder struct {
 	site *netlab.Site
-	env  []string // of its shells, beside this program's
+	env  func(*netlab.Node) []string // of the shells on a host, beside this program's
 }
 
 // Hold runs req on a host of the lab, on this terminal, serves calls of Join
-// meanwhile, and returns req's exit code. The shells get env beside this
-// program's environment. A host that there is not is a netlab.UsageError.
-func Hold(ctx context.Context, site *netlab.Site, req Request, env ...string) (int, error) {
+// meanwhile, and returns req's exit code. The shells on a
+// host get env of it beside this program's environment. A host that there is not is a netlab.UsageError.
+func Hold(ctx context.Context, site *netlab.Site, req Request, env func(*netlab.Node) []string) (int, error) {
 	host, err := findHost(site.Lab, req.Host)
 	if err != nil {
 		return 0, netlab.UsageError{Err: err}
@@ -84,7 +84,7 @@ func (h *holder) command(ctx context.Context, host *netlab.Node, req Request) *n
 	prompt := host.Name() + "$ "
 	// bash takes PS1 from its own files, and runs PROMPT_COMMAND after them.
 	cmd.Env = append(os.Environ(), hostVariable+"="+host.Name(), "PS1="+prompt, "PROMPT_COMMAND=PS1='"+prompt+"'")
-	cmd.Env = append(cmd.Env, h.env...)
+	cmd.Env = append(cmd.Env, h.env(host)...)
 	if req.Term != "" {
 		cmd.Env = append(cmd.Env, "TERM="+req.Term)
 	}

@@ -27,7 +27,7 @@ func newHolder(t *testing.T) *holder {
 			t.Error(err)
 		}
 	})
-	return &holder{site: &netlab.Site{Lab: lab}, env: []string{"LAB=yes"}}
+	return &holder{site: &netlab.Site{Lab: lab}, env: func(n *netlab.Node) []string { return []string{"LAB=yes", "ON=" + n.Name()} }}
 }
 
 // A message is one of a wire.
@@ -95,7 +95,7 @@ func TestARequestRunsOnItsHost(t *testing.T) {
 		{"the input is passed on", []message{request(t, false, "rs1", "cat"), {msgData, "one\n"}, {msgData, "two\n"}, eof}, "one\ntwo\n", 0, ""},
 		{"sizes without a terminal do not matter", []message{request(t, false, "rs1", "cat"), {msgSize, "\x00\x10\x00\x20"}, {msgData, "x\n"}, eof}, "x\n", 0, ""},
 		{"without a command it is a shell", []message{request(t, false, "rs1"), {msgData, "echo from $LVSDR_LAB $LAB $TERM\nexit 3\n"}}, "from rs1 yes dumb\n", 3, ""},
-		{"client is the first client", []message{request(t, false, "client", "sh", "-c", "echo $LVSDR_LAB"), eof}, "client1\n", 0, ""},
+		{"client is the first client", []message{request(t, false, "client", "sh", "-c", "echo $LVSDR_LAB, $ON"), eof}, "client1, client1\n", 0, ""},
 		{"a host is in its own namespace", []message{request(t, false, "rs2", "sh", "-c", "grep -c 192.168.1.12 /proc/net/fib_trie >/dev/null; echo $?"), eof}, "0\n", 0, ""},
 		{"a host that is not there is refused", []message{request(t, false, "rs9", "true")}, "", 0, `the lab has no host "rs9"; it has client1, director, rs1, rs2, rs3`},
 		{"a command that is not there, too", []message{request(t, false, "rs1", "/none/such"), eof}, "", 0, "/none/such"},
