@@ -142,6 +142,8 @@ type announcer struct {
 	// quiet are the active VIPs that are not answered for: looking and held.
 	quiet  map[place]bool
 	events []Event // since takeEvents
+	// standing are announced by a process before this one, and have not been set yet.
+	standing map[VIP]bool
 }
 
 // An announcePhase is where a VIP is in the drawing above.
@@ -228,6 +230,9 @@ func (a *announcer) start(v *announcing, now time.Duration) {
 	v.announce, v.check = never, never
 	switch {
 	case !v.Active:
+	case a.standing[v.VIP]:
+		delete(a.standing, v.VIP)
+		v.phase, v.announce, v.check = spoken, following(now, a.times.Every, now), following(now, a.times.CheckEvery, now)
 	case a.times.Look < 0 || v.Elected.on():
 		a.speak(v, now)
 	default:

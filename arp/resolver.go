@@ -58,6 +58,8 @@ type resolver struct {
 	targets map[place]*neighbour
 	due     agenda[*neighbour]
 	refused []Event // claims that were, since takeRefused
+	// standing are known to a process before this one, and have not been set yet.
+	standing map[place]frame.MAC
 }
 
 type neighbour struct {
@@ -88,6 +90,11 @@ func (r *resolver) set(targets []Target, own []frame.MAC, now time.Duration) []C
 		n := before[at]
 		if n == nil {
 			n = &neighbour{task: task{at: at, due: now}, heard: now}
+			if mac, ok := r.standing[at]; ok {
+				delete(r.standing, at)
+				n.mac = mac
+				n.enter(reachable, now+reachableFor)
+			}
 		}
 		t.SourceIP, t.Name = t.source(), t.name()
 		out = append(out, n.fix(t, now)...)

@@ -29,6 +29,8 @@ type Config struct {
 	// Announce are the times of the announcements; the zero value means the
 	// defaults.
 	Announce AnnounceTimes
+	// Standing has the VIPs and MAC addresses of a process before this one.
+	Standing Standing
 	// InboxSlots is the number of frames that may wait, rounded up to a power
 	// of 2; default 1024.
 	InboxSlots int
@@ -86,7 +88,7 @@ func New(cfg Config) (*Service, error) {
 		start := time.Now()
 		cfg.Now = func() time.Duration { return time.Since(start) }
 	}
-	return &Service{
+	s := &Service{
 		cfg:       cfg,
 		inbox:     newInbox(cmp.Or(cfg.InboxSlots, 1024)),
 		kick:      make(chan struct{}, 1),
@@ -94,7 +96,10 @@ func New(cfg Config) (*Service, error) {
 		announcer: newAnnouncer(cfg.Announce),
 		resolver:  newResolver(),
 		limiter:   limiter{last: make(map[subject]lastEvent)},
-	}, nil
+	}
+	s.announcer.stand(cfg.Standing.VIPs)
+	s.resolver.stand(cfg.Standing.Known)
+	return s, nil
 }
 
 // Inbox is where the packet path puts every ARP frame it receives, and every

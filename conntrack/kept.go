@@ -10,6 +10,10 @@ import (
 // its records or of what they mean.
 const keptVersion = 1
 
+// KeptVersion is the version of all that a Kept holds: two processes of which one takes it over from
+// the other must have the same.
+const KeptVersion = keptVersion
+
 // keptMagic is at the beginning of a Head.
 var keptMagic = [8]byte{'l', 'v', 's', 'd', 'r', 't', 'a', 'b'}
 

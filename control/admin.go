@@ -76,7 +76,9 @@ func (a *admin) other(ctx context.Context, e *api.Edit, refused *error) error {
 	if event != nil {
 		errs, err = a.loop.ask(ctx, editRequest{event: event})
 	} else {
+		a.loop.gate.Lock()
 		errs, err = a.Director.Edit(ctx, []api.Edit{*e})
+		a.loop.gate.Unlock()
 	}
 	if err == nil {
 		*refused = director.Refusal(errs[0])

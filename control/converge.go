@@ -61,6 +61,7 @@ type converger struct {
 	local      local
 	wishes     wishes
 	elections  elections
+	cut        time.Time // when the process before this one rested; zero: it is logged, or there was none
 }
 
 // newConverger makes a converger of actors that have nothing yet.
@@ -311,21 +312,12 @@ func (c *converger) receive(s *site.State) {
 	if !c.nics.ready(c.now()) {
 		return
 	}
-	var all []nics.Wish
-	for _, n := range c.nicsOf(s) {
-		w := nics.Wish{Index: n.Link.Index, Name: n.Link.Name, MTU: n.Link.MTU}
-		for _, vip := range n.VIPs {
-			if c.guarded[shield.Guard{VIP: vip, Interface: n.Link.Name}] {
-				w.VIPs = append(w.VIPs, vip)
-				w.MACs = addMAC(w.MACs, s, vip, &n.Link)
-			}
-		}
-		all = append(all, w)
-	}
-	if w, ok := c.local.wish(); ok {
-		all = append(all, w)
-	}
+	all := c.portsOf(s)
 	failed := c.actors.NICs.Set(all)
+	if !c.cut.IsZero() {
+		c.log.Info("taken over", "frames waited", time.Since(c.cut).Round(10*time.Microsecond).String())
+		c.cut = time.Time{}
+	}
 	before := c.taken
 	c.taken = map[netip.Addr]int{}
 	for _, w := range all {
@@ -344,6 +336,24 @@ func (c *converger) receive(s *site.State) {
 	}
 	c.nics.done(errors.Join(errs...), c.now())
 	c.vips.want() // what is received has changed
+}
+
+// portsOf are the interfaces on which ports are wanted, with the VIPs that are hidden.
+func (c *converger) portsOf(s *site.State) (all []nics.Wish) {
+	for _, n := range c.nicsOf(s) {
+		w := nics.Wish{Index: n.Link.Index, Name: n.Link.Name, MTU: n.Link.MTU}
+		for _, vip := range n.VIPs {
+			if c.guarded[shield.Guard{VIP: vip, Interface: n.Link.Name}] {
+				w.VIPs = append(w.VIPs, vip)
+				w.MACs = addMAC(w.MACs, s, vip, &n.Link)
+			}
+		}
+		all = append(all, w)
+	}
+	if w, ok := c.local.wish(); ok {
+		all = append(all, w)
+	}
+	return all
 }
 
 // lost takes the news that the ports of an interface have failed.

@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"lvsdr/arp"
 	"lvsdr/control/actor"
 	"lvsdr/control/api"
+	"lvsdr/control/handover"
 	"lvsdr/control/inspect"
 	"lvsdr/control/localclient"
 	"lvsdr/control/neighbour"
@@ -60,6 +62,11 @@ type loop struct {
 	line     statusLine              // for the service manager
 	owes     atomic.Bool             // an answer to wake
 	base     inspect.View            // what of a view does not come from the State
+
+	gate   sync.Mutex     // held by whoever writes to the connection table beside workers and the loop
+	giver  handover.Giver // hands over to a successor; nil: never
+	heir   bool           // the State is the successor's of another process, and the file in it
+	untold []site.Notice  // of the file of a successor, which has not taken over yet
 }
 
 // newLoop makes a loop without actors.
@@ -110,7 +117,10 @@ type (
 // or a task fails.
 func (l *loop) run(ctx context.Context, first loaded, failed <-chan error) error {
 	defer close(l.ended)
-	if first.cfg != nil {
+	switch {
+	case l.heir:
+		l.enter(first)
+	case first.cfg != nil:
 		report(l.log, first.found)
 		if err := l.putInForce(first); err != nil {
 			return err
@@ -133,6 +143,9 @@ func (l *loop) run(ctx context.Context, first loaded, failed <-chan error) error
 		case <-timer.C:
 		}
 		for _, m := range l.box.take() {
+			if ask, ok := m.(handRequest); ok && l.handOver(ask) {
+				return errLeft
+			}
 			l.handle(m)
 		}
 		l.turn()

@@ -8,10 +8,15 @@ import (
 
 // tellPrometheus answers Prometheus until ctx ends.
 func (d *daemon) tellPrometheus(ctx context.Context) error {
-	l, err := metrics.Listen(ctx, d.o.Metrics)
-	if err != nil {
-		return err
+	l := d.inherited(metricsFile, d.o.Metrics)
+	if l == nil {
+		var err error
+		if l, err = metrics.Listen(ctx, d.o.Metrics); err != nil {
+			return err
+		}
 	}
+	d.metrics.set(l)
+	defer d.metrics.set(nil)
 	return metrics.Serve(ctx, l, &metrics.Source{Status: d.inspector.Status, Latencies: d.checks.Latencies, States: d.director.CountStates,
 		Sync: syncReader{d.sync.Status}.Sync})
 }

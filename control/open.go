@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"lvsdr/arp"
@@ -27,6 +28,7 @@ import (
 	"lvsdr/control/hostnet"
 	"lvsdr/control/inspect"
 	"lvsdr/control/localclient"
+	"lvsdr/control/lock"
 	"lvsdr/control/memory"
 	"lvsdr/control/neighbour"
 	"lvsdr/control/nics"
@@ -48,6 +50,7 @@ type daemon struct {
 	began    int64         // when the table was opened, on the clock
 	// tableProblem says why the table is in no file though it should be.
 	tableProblem string
+	sealed       bool // the table is the next process's
 	admin        *admin
 	arp          *arp.Service
 	sender       *arp.PacketSender
@@ -64,40 +67,102 @@ type daemon struct {
 	remote       *api.RemoteListener
 	tasks        *tasks
 	stop         context.CancelFunc
+
+	// For the hand-over from one process to the next.
+	only       *lock.Lock
+	succession *net.UnixListener // at which the next one asks
+	metrics    held
+	left       bool                    // what is on the host is another process's
+	heritage   *heritage               // of the process before this one; nil: there was none
+	files      map[string]net.Listener // of it, those that were not used yet
+	reserve    *nics.Reserve           // ports that were opened while it served
+}
+
+// A held is a listener that a task opens.
+type held struct {
+	mu sync.Mutex
+	l  net.Listener
+}
+
+func (h *held) get() net.Listener {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.l
+}
+
+func (h *held) set(l net.Listener) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.l = l
 }
 
 // open opens everything. It changes nothing on the host yet. What it has opened
 // when it fails is to be closed.
-func open(o *Options) (d *daemon, err error) {
-	d = &daemon{o: o}
-	if d.clock, err = boottime.New(); err != nil {
+func open(o *Options, only *lock.Lock) (d *daemon, err error) {
+	d = &daemon{o: o, only: only}
+	if err := d.openOutside(); err != nil {
 		return d, err
 	}
+	return d, d.openEngine()
+}
+
+// openOutside opens what is around the engine.
+func (d *daemon) openOutside() (err error) {
+	if d.clock, err = boottime.New(); err != nil {
+		return err
+	}
+	d.loop = newLoop(d.o, func() time.Duration { return time.Duration(d.clock.Now()) })
+	if err = d.openActors(); err != nil {
+		return err
+	}
+	d.loop.use(d.o, d.actors)
+	d.loop.giver = &giver{daemon: d}
+	return nil
+}
+
+// openEngine opens the engine with its ports, and the sockets at which others ask.
+func (d *daemon) openEngine() (err error) {
+	o := d.o
 	conns := conntrack.Config{Limit: o.tableLimit(os.DirFS("/")), Room: mapping.Room}
 	if _, err = rand.Read(conns.Secret[:]); err != nil {
-		return d, fmt.Errorf("seed the connection table: %w", err)
+		return fmt.Errorf("seed the connection table: %w", err)
 	}
 	if err = d.openDirector(conns); err != nil {
-		return d, err
+		return err
 	}
-	if d.listener, err = api.Listen(o.Socket); err != nil {
-		return d, err
+	d.actors.Engine = &engine{d.director, d.clock.Now}
+	c := d.nicsConfig()
+	c.Director = d.director
+	if d.reserve != nil {
+		c.Open = d.reserve.Open
 	}
-	if o.Remote.Listen != "" {
-		if d.remote, err = api.OpenRemote(&o.Remote); err != nil {
-			return d, err
-		}
-		o.Log.Info("the API is served over TCP", "address", d.remote.Addr())
+	d.nics = nics.New(c)
+	d.actors.NICs = d.nics
+	d.openSync()
+	d.loop.converge.actors = d.actors
+	if d.heritage != nil && !o.LocalClients {
+		d.sweepRedirect()
 	}
-	d.loop = newLoop(o, func() time.Duration { return time.Duration(d.clock.Now()) })
-	if err = d.openActors(); err != nil {
-		return d, err
-	}
-	d.loop.use(o, d.actors)
 	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
 		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Routers: d.router.States, Log: o.Log.Info}
-	return d, nil
+	return d.openSockets()
+}
+
+// openSockets opens the sockets at which others ask.
+func (d *daemon) openSockets() (err error) {
+	o := d.o
+	if err = d.listen(); err != nil {
+		return err
+	}
+	d.openHandover()
+	if o.Remote.Listen != "" {
+		if d.remote, err = api.OpenRemote(&o.Remote); err != nil {
+			return err
+		}
+		o.Log.Info("the API is served over TCP", "address", d.remote.Addr())
+	}
+	return nil
 }
 
 // openDirector makes the director, with what is in the file of its table.
@@ -105,7 +170,7 @@ func (d *daemon) openDirector(conns conntrack.Config) (err error) {
 	o := d.o
 	d.began = d.clock.Now()
 	c := dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables,
-		ResumeUntil: d.resumeUntil(), SettleUntil: d.began + int64(settleTime)}
+		ResumeUntil: d.resumeUntil(), ResumeDrops: o.ResumeDrops, SettleUntil: d.began + int64(settleTime)}
 	if err := d.openTable(&c); err != nil {
 		return err
 	}
@@ -149,7 +214,7 @@ func (d *daemon) resumeUntil() int64 {
 func (d *daemon) openActors() (err error) {
 	o, box, now := d.o, d.loop.box, d.loop.now
 	a := &d.actors
-	a.Engine = &engine{d.director, d.clock.Now}
+	h := cmp.Or(d.heritage, &heritage{})
 	guard, err := shield.New()
 	if err != nil {
 		return err
@@ -164,7 +229,7 @@ func (d *daemon) openActors() (err error) {
 	if o.Force {
 		times.Look = -1
 	}
-	d.arp, err = arp.New(arp.Config{Sender: d.sender, Now: now, Announce: times,
+	d.arp, err = arp.New(arp.Config{Sender: d.sender, Now: now, Announce: times, Standing: arp.Standing{VIPs: h.Announced, Known: h.Known},
 		Events: func(e arp.Event) { box.put(eventKey(e.Text), e) },
 		Changed: func(c arp.Change) {
 			n := site.Neighbour{Addr: c.IP, Ifindex: int(c.Ifindex), MAC: c.New}
@@ -177,23 +242,25 @@ func (d *daemon) openActors() (err error) {
 	a.ARP = d.arp
 	d.keeper = neighbour.New(neighbour.Config{Now: now, Told: func(e neighbour.Event) { box.put(nil, e) },
 		Believed: func(p neighbour.Place) (frame.MAC, bool) { return d.arp.Believed(int32(p.Link), p.Addr) }})
-	d.nics = nics.New(nics.Config{Director: d.director, ARP: d.arp.Inbox(), Now: d.clock.Now, Workers: o.Workers, XDP: o.XDP, Spin: o.Spin, Log: o.Log,
-		Lost: func(i int, err error) { box.put(nil, portsLost{i, err}) }})
-	a.NICs = d.nics
-	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked})
+	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked, Saved: h.Checks})
 	a.Checks = d.checks
 	d.router = vrrp.Open(vrrp.Options{Log: o.Log, Report: func(c vrrp.Change) { box.put(nil, c) }})
 	a.VRRP, a.Addresses = d.router, addresses.New(nil)
 	a.Trackers = track.New(track.Config{Log: o.Log, Report: d.router.Track})
-	d.notifier = notify.New(notify.Config{Log: o.Log})
+	d.notifier = notify.New(notify.Config{Log: o.Log, Made: h.FIFOs})
 	a.Notifier = d.notifier
-	d.openSync()
 	if router, err := drroute.New(); err != nil {
 		o.Log.Warn("real servers are not checked by Direct Routing", "error", err)
 	} else {
 		a.Routes = router
 	}
 	return d.openRedirect()
+}
+
+// nicsConfig is the configuration of the ports, but for the director.
+func (d *daemon) nicsConfig() nics.Config {
+	return nics.Config{ARP: d.arp.Inbox(), Now: d.clock.Now, Workers: d.o.Workers, XDP: d.o.XDP, Spin: d.o.Spin, Log: d.o.Log,
+		Lost: func(i int, err error) { d.loop.box.put(nil, portsLost{i, err}) }}
 }
 
 // Keys of messages of which only the newest counts.
@@ -210,9 +277,10 @@ type (
 // predecessor where they are not to be served.
 func (d *daemon) openRedirect() error {
 	if !d.o.LocalClients {
-		if err := localclient.Clean(); err != nil {
-			d.o.Log.Warn("rules for clients on this host could not be removed", "error", err)
+		if d.left {
+			return nil // the process that runs may serve them; see sweepRedirect
 		}
+		d.sweepRedirect()
 		return nil
 	}
 	r, err := localclient.New()
@@ -222,6 +290,13 @@ func (d *daemon) openRedirect() error {
 	}
 	d.actors.Redirect = r
 	return nil
+}
+
+// sweepRedirect removes what a predecessor has left for clients on this host.
+func (d *daemon) sweepRedirect() {
+	if err := localclient.Clean(); err != nil {
+		d.o.Log.Warn("rules for clients on this host could not be removed", "error", err)
+	}
 }
 
 // A hostReader reads the networks of this host.
@@ -281,14 +356,24 @@ func (d *daemon) everySecond() func() {
 // close ends everything and leaves the host as it was found.
 func (d *daemon) close() error {
 	var errs []error
-	if d.loop != nil {
+	switch {
+	case d.loop == nil:
+	case d.left:
+		errs = append(errs, d.actors.Leave())
+	default:
 		errs = append(errs, d.actors.Close(d.tasks == nil || d.o.KeepShield, d.loop.linger()))
+	}
+	if d.reserve != nil {
+		errs = append(errs, d.reserve.Close())
 	}
 	if d.stop != nil {
 		d.stop()
 	}
 	if d.listener != nil {
 		d.listener.Close()
+	}
+	if d.succession != nil {
+		_ = d.succession.Close() // its task ends with it
 	}
 	if d.remote != nil {
 		_ = d.remote.Close() // its task ends with it

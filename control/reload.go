@@ -122,21 +122,31 @@ func (l *loop) loaded(m loaded) {
 func (l *loop) putInForce(m loaded) error {
 	l.reading.want()
 	l.readNow()
-	if to := l.converge.actors.Notifier; to != nil {
-		to.Configure(notify.SettingsOf(m.cfg))
-	}
-	for _, err := range initFiles(m.cfg, l.reloads.filled) {
-		l.log.Error("a file that is tracked cannot be written", "error", err)
-	}
+	l.configure(m.cfg)
 	before := l.state.Config()
 	if err := l.apply(site.Loaded{Config: m.cfg, Host: l.snap, At: l.now()}); err != nil {
 		return err
 	}
 	l.tellDeleted(&before.VRRP)
+	l.note(m)
+	return nil
+}
+
+// configure makes ready what the events of cfg need.
+func (l *loop) configure(cfg *keepalived.Config) {
+	if to := l.converge.actors.Notifier; to != nil {
+		to.Configure(notify.SettingsOf(cfg))
+	}
+	for _, err := range initFiles(cfg, l.reloads.filled) {
+		l.log.Error("a file that is tracked cannot be written", "error", err)
+	}
+}
+
+// note notes that m is in force.
+func (l *loop) note(m loaded) {
 	l.reloads.found, l.reloads.servers = m.found, len(m.cfg.VirtualServers)
 	l.noteUsers(m.cfg)
 	l.base.ConfigTime = l.wall()
-	return nil
 }
 
 // endReload tells the outcome of a reload, when the actors have followed and no

@@ -63,6 +63,8 @@ type Options struct {
 	// Resume is how long after the start packets of unknown connections are scheduled, as
 	// they may be of connections from before; 0: never.
 	Resume time.Duration
+	// ResumeDrops drops them silently in that time, and does not schedule them.
+	ResumeDrops bool
 	// Tunables change decisions as net.ipv4.vs.* do, and in ways of their own.
 	Tunables dataplane.Tunables
 	// Socket is the path of the control socket.
@@ -80,6 +82,8 @@ type Options struct {
 	// Notify tells a service manager "READY=1" and so on (sd_notify(3)). It may be
 	// called from any goroutine.
 	Notify func(state string)
+	// Takeover says what to do about a director that runs.
+	Takeover Takeover
 	// Watchdog is the time within which the service manager wants to hear
 	// "WATCHDOG=1"; 0: it does not. It hears it while all parts make progress.
 	Watchdog time.Duration
@@ -97,10 +101,18 @@ func Tunables(set map[string]string) (dataplane.Tunables, error) {
 	return t, nil
 }
 
-// Run runs a director until ctx ends, which is no error, or until it fails. A
+// Run runs a director until ctx ends, or a successor has taken over from it, which is no error, or until it fails. A
 // message on reload makes it read the configuration again; where that is bad
 // the last good one stays in force.
 func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
+	if o.Takeover != NoTakeover {
+		return runSuccessor(ctx, o, reload)
+	}
+	return runAlone(ctx, o, nil, reload)
+}
+
+// runAlone runs a director beside which there is no other. first is its file, if it has been read.
+func runAlone(ctx context.Context, o Options, first *loaded, reload <-chan struct{}) error {
 	only, err := lock.Take(ctx, o.Log)
 	if ctx.Err() != nil {
 		return nil // while it waited for another director to end
@@ -108,23 +120,30 @@ func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = only.Close() }() // the end of the process closes it too
 	defer withSpare(max(o.Workers, 1) + 1)()
-	first, err := readFile(ctx, &o)
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
-		return err
+	if first == nil {
+		read, err := readFile(ctx, &o)
+		if ctx.Err() != nil || err != nil {
+			return errors.Join(only.Close(), unlessEnded(ctx, err))
+		}
+		first = &read
 	}
 	if o.GiveBack != nil {
 		o.GiveBack(first.cfg != nil && runsAsOthers(first.cfg))
 	}
-	d, err := open(&o)
+	d, err := open(&o, only)
 	if err == nil {
-		err = d.run(ctx, first, reload)
+		err = d.run(ctx, *first, reload)
 	}
-	return errors.Join(err, d.close())
+	return errors.Join(err, d.close(), d.only.Close())
+}
+
+// unlessEnded is err of what ctx does not end.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // withSpare lets so many more goroutines run at a time than there are CPUs, until the
@@ -151,7 +170,12 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	if d.remote != nil {
 		t.need("API listener", func(ctx context.Context) error { return d.remote.Serve(ctx, d.backend()) })
 	}
-	t.need("sweep", func(ctx context.Context) error { return sweep(ctx, d.director, d.clock.Now, d.everySecond()) })
+	t.need("sweep", func(ctx context.Context) error {
+		return sweep(ctx, d.director, &d.loop.gate, d.clock.Now, d.everySecond())
+	})
+	if d.succession != nil {
+		t.need("hand-over socket", d.handOver)
+	}
 	t.keep("watching the networks of this host", func(ctx context.Context) error {
 		return hostnet.Watch(ctx, func() { box.put(hostChanged{}, hostChanged{}) })
 	})
@@ -179,7 +203,13 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 		t.need("watchdog", d.watchdog().Run)
 	}
 	err := d.loop.run(ctx, first, t.failed)
-	d.o.Notify("STOPPING=1")
+	if errors.Is(err, errLeft) {
+		err = nil
+		d.stop()
+		d.loop.gate.Unlock() // which the hand-over holds: the tasks end, and write no more
+	} else {
+		d.o.Notify("STOPPING=1")
+	}
 	logTotals(d.o.Log, d.inspector.Status())
 	return err
 }

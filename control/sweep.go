@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"lvsdr/dataplane"
@@ -13,8 +14,8 @@ import (
 const sweepInterval = 100 * time.Millisecond
 
 // sweep ends connections whose time is up, and does each second what second
-// says, until ctx ends.
-func sweep(ctx context.Context, d *dataplane.Director, now func() int64, second func()) error {
+// says, until ctx ends. It holds gate meanwhile.
+func sweep(ctx context.Context, d *dataplane.Director, gate *sync.Mutex, now func() int64, second func()) error {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	share := (d.Chunks() + 9) / 10
@@ -23,6 +24,11 @@ func sweep(ctx context.Context, d *dataplane.Director, now func() int64, second 
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+		gate.Lock()
+		if ctx.Err() != nil { // a successor has the table
+			gate.Unlock()
+			return nil
 		}
 		if turn%10 == 0 {
 			second()
@@ -33,5 +39,6 @@ func sweep(ctx context.Context, d *dataplane.Director, now func() int64, second 
 				time.Sleep(time.Duration(ns))
 			}
 		})
+		gate.Unlock()
 	}
 }

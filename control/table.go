@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lvsdr/conntrack"
 	"lvsdr/conntrack/mapping"
 	"lvsdr/control/api"
 	"lvsdr/dataplane"
@@ -142,11 +143,15 @@ func (d *daemon) takenOver() *api.TakenOver {
 
 // sealTable gives the table to the next process.
 func (d *daemon) sealTable() error {
-	if d.table == nil {
+	if d.table == nil || d.sealed {
 		return nil
 	}
+	d.sealed = true
 	if d.director == nil {
 		return d.table.Close()
 	}
 	return d.director.Seal(d.clock.Now(), d.table.Release)
 }
+
+// tableForm names the form of the connection table in a file, which both processes of a take-over must have.
+func tableForm() string { return fmt.Sprint("version ", conntrack.KeptVersion) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lvsdr/conntrack"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/build"
@@ -118,6 +119,10 @@ func forwarded(known func(*lab)) []fate {
 		{"soon after a start such a segment is of a connection from before", func(l *lab) {
 			*l = *furnish(makeLabResuming(l.t, unlimited, 1<<12, 1, int64(time.Minute)))
 		}, tcpFrame(build.TCP{Flags: "A"}), dataplane.Resumed, 2},
+		{"where connections from before are waited for it is dropped", func(l *lab) {
+			*l = *furnish(makeLabOf(l.t, dataplane.Config{Conns: conntrack.Config{Limit: 1 << 12, Secret: [16]byte{1}}, Workers: 1,
+				Tunables: dataplane.DefaultTunables(), Limits: unlimited, ResumeUntil: int64(time.Minute), ResumeDrops: true}))
+		}, tcpFrame(build.TCP{Flags: "A"}), dataplane.NotResumed, 0},
 	}
 }
 

@@ -20,6 +20,9 @@ type Config struct {
 	// sloppy_tcp and sloppy_sctp, and not refused: it may be of one from before the
 	// start. Nanoseconds of the director's clock; 0: there is no such time.
 	ResumeUntil int64
+	// ResumeDrops has TCP segments of unknown connections dropped in that time (NotResumed), and neither
+	// scheduled nor refused: where another director, or a file, will bring the connections.
+	ResumeDrops bool
 	// SettleUntil is the end of the time after a start in which a new connection to a
 	// service that has servers, and no MAC address of one yet, is dropped (NoMAC) and not
 	// refused. As ResumeUntil.
@@ -38,6 +41,7 @@ type Config struct {
 type Director struct {
 	limits      Limits
 	resumeUntil int64
+	resumeDrops bool
 	settleUntil int64
 	hasher      *conntrack.Table // gives the identities of all shards
 	shards      []*shard
@@ -108,7 +112,7 @@ type Table struct {
 
 // New makes a director without services.
 func New(c Config) (*Director, error) {
-	d := &Director{limits: c.Limits.orDefault(), resumeUntil: c.ResumeUntil, settleUntil: c.SettleUntil,
+	d := &Director{limits: c.Limits.orDefault(), resumeUntil: c.ResumeUntil, resumeDrops: c.ResumeDrops, settleUntil: c.SettleUntil,
 		neighbours: map[frame.Addr]neighbour{}, byAddr: map[frame.Addr][]*dest{}}
 	d.timeouts = conntrack.DefaultTimeouts()
 	c.Conns.Removed = d.removed

@@ -103,7 +103,7 @@ func (d *Director) excerpt(p *Packet, x *Explanation, now int64) (*excerpt, erro
 
 // newExcerpt makes an empty excerpt of d.
 func (d *Director) newExcerpt() (*excerpt, error) {
-	e := &excerpt{from: d, to: &Director{limits: d.limits, resumeUntil: d.resumeUntil, settleUntil: d.settleUntil},
+	e := &excerpt{from: d, to: &Director{limits: d.limits, resumeUntil: d.resumeUntil, resumeDrops: d.resumeDrops, settleUntil: d.settleUntil},
 		services: map[*service]*service{}, dests: map[*dest]*dest{}, before: map[*dest]ServerStatus{}}
 	var tables []*conntrack.Table
 	for _, sh := range d.shards {

@@ -61,6 +61,7 @@ const (
 	ICMPIgnored
 	ProtocolIgnored
 	ResetIgnored
+	NotResumed
 	numReasons
 )
 
@@ -109,6 +110,7 @@ var reasons = [numReasons]struct {
 	NotOurs:              {name: "not-ours", text: "not addressed to a VIP, or not to our MAC address"},
 	OtherVLAN:            {name: "other-vlan", text: "tagged for a VLAN, whose own interface receives it too"},
 	BadSource:            {name: "bad-source", text: "from an address that cannot be a client's, such as this host's or a VIP"},
+	NotResumed:           {name: "not-resumed", text: "TCP segment of an unknown connection, not a SYN, soon after the start"},
 	ShortFrame:           {name: "short-frame", text: "shorter than its headers"},
 	BadIPHeader:          {name: "bad-ip-header", text: "an IP packet whose header lengths, version, options or extension headers do not fit, or one with a source route"},
 	BadIPChecksum:        {name: "bad-ip-checksum", text: "an IPv4 packet with a wrong header checksum"},

@@ -184,3 +184,31 @@ func (l *lab) weigh(port uint16, weight int, servers ...byte) {
 		}
 	}
 }
+
+// A director that is to be told of the connections before the start, by another one, kills none and makes none up.
+func TestPacketsOfUnknownConnectionsCanBeDroppedAfterAStart(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		f             []byte
+		during, after dataplane.Reason
+	}{
+		{"data", tcp(4000, 80, "A"), dataplane.NotResumed, dataplane.ResetNoConnection},
+		{"data of a persistent service", tcp(4000, 443, "A"), dataplane.NotResumed, dataplane.ResetNoConnection},
+		{"a SYN begins a connection as always", tcp(4000, 80, "S"), dataplane.Scheduled, dataplane.Scheduled},
+		{"a RST ends nothing that is known", tcp(4000, 80, "R"), dataplane.ResetIgnored, dataplane.ResetIgnored},
+		{"data for a port without a service", tcp(4000, 81, "A"), dataplane.ResetNoService, dataplane.ResetNoService},
+		{"an SCTP chunk", sctp(clientIP, 4000, frame.SCTPData), dataplane.ProtocolIgnored, dataplane.ProtocolIgnored},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for now, want := range map[time.Duration]dataplane.Reason{0: c.during, time.Minute - 1: c.during, time.Minute: c.after} {
+				l := furnish(makeLabOf(t, dataplane.Config{Conns: conntrack.Config{Limit: 1 << 12, Secret: [16]byte{1}}, Workers: 1,
+					Tunables: dataplane.DefaultTunables(), Limits: unlimited, ResumeUntil: int64(time.Minute), ResumeDrops: true}))
+				l.service(on(vip, frame.ProtoSCTP, 9000), 0, 1, 2)
+				l.now = int64(now)
+				if r := l.send(c.f); r.reason != want {
+					t.Errorf("at %v: %s, want %s", now, r.reason, want)
+				}
+			}
+		})
+	}
+}

@@ -103,7 +103,7 @@ func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, 
 	begun := begins(p, t.tunables.SloppyTCP, t.tunables.SloppySCTP)
 	switch {
 	case s == nil || !begun && !d.resumes(w.shard, p, now):
-		return nil, nil, t.unserved(p, s != nil)
+		return nil, nil, d.unresumed(t.unserved(p, s != nil), now)
 	case t.ours(&p.header.Src):
 		return nil, nil, BadSource
 	case d.sheds(t, w.shard):
@@ -123,7 +123,16 @@ func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, 
 // connection from before the start: in the time for that, and while the table is not
 // nearly full, since such connections are not given up for others.
 func (d *Director) resumes(sh *shard, p *Packet, now int64) bool {
-	return now < d.resumeUntil && !sh.strained && begins(p, true, true)
+	return !d.resumeDrops && now < d.resumeUntil && !sh.strained && begins(p, true, true)
+}
+
+// unresumed is r, the reason for a packet that is not scheduled: where connections from before the
+// start are to be waited for, none is reset.
+func (d *Director) unresumed(r Reason, now int64) Reason {
+	if r == ResetNoConnection && d.resumeDrops && now < d.resumeUntil {
+		return NotResumed
+	}
+	return r
 }
 
 // assign makes the connection of p in s, as schedule returns it.

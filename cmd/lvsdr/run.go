@@ -29,12 +29,14 @@ type runFlags struct {
 	force, keepShield                 bool
 	rescheduleSYN                     bool
 	resume                            time.Duration
+	resumeDrop                        bool
 	workers, connLimit                int
 	table                             string
 	spin                              string
 	tunables                          map[string]string
 	logFormat                         string
 	logLevel                          slog.Level
+	takeover                          string
 	remote                            api.Remote
 }
 
@@ -85,6 +87,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
 	fl.BoolVar(&f.keepShield, "keep-shield", false, "leave the shield in place at the end, for the next start (docs/operations.md)")
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")
+	fl.BoolVar(&f.resumeDrop, "resume-drop", false, "in the time of --resume, drop packets of unknown connections, and do not schedule them")
 	fl.StringToStringVar(&f.tunables, "ipvs", nil, "tunables, as `NAME=VALUE,...`, named as the sysctls below net.ipv4.vs (docs/ipvs-differences.md)")
 	fl.BoolVar(&f.rescheduleSYN, "reschedule-syn", true, "send a repeated SYN to another server if its own was removed (docs/operations.md)")
 	fl.Lookup("ipvs").DefValue = "" // the help shows "[]" otherwise
@@ -92,6 +95,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fl.StringVar(&f.metrics, "metrics", "", "`ADDRESS:PORT` at which Prometheus finds /metrics, such as 127.0.0.1:9477 (docs/metrics.md)")
 	fl.StringVar(&f.ipvsProc, "ipvs-proc", "", "keep files as /proc/net/ip_vs, ip_vs_conn and ip_vs_stats below `DIR`, for programs that read those (docs/metrics.md)")
+	takeoverFlag(cmd, &f.takeover)
 	socketFlag(cmd, &f.socket)
 	remoteFlags(cmd, &f.remote)
 	completesFlag(cmd, "interface", interfaces)
@@ -121,14 +125,18 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err := f.remote.Check(); err != nil {
 		return exitError{usageCode, err}
 	}
+	how, err := f.takeoverHow()
+	if err != nil {
+		return err
+	}
 	tunables.RescheduleSYN = f.rescheduleSYN
 	_ = privileges.Reduce(privileges.Network | privileges.Users | privileges.Again) // if it fails, the one that follows does, too
 	reload, stop := hangups()
 	defer stop()
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), Read: f.reader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Table: f.table, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, KeepShield: f.keepShield,
-		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, IPVSProc: f.ipvsProc, Version: version(), Log: log, Notify: notifier(log), Watchdog: watchdog(log),
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Table: f.table, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, ResumeDrops: f.resumeDrop, KeepShield: f.keepShield,
+		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, IPVSProc: f.ipvsProc, Version: version(), Log: log, Takeover: how, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {
 		return exitError{bad.Found.ExitCode(), err}

@@ -131,6 +131,8 @@ type Notifier interface {
 	Tell(notify.Message)
 	// Close waits for commands that run, for patience at most.
 	Close(patience time.Duration)
+	// Leave is Close, but for what a successor goes on with.
+	Leave(patience time.Duration)
 }
 
 // All are the actors of a director.

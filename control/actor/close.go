@@ -66,3 +66,28 @@ func (a *All) Close(keep bool, linger time.Duration) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Leave ends the actors of a process whose successor has taken over, or that has not taken over itself: what they have
+// done to the host stays, as another process relies on it.
+func (a *All) Leave() error {
+	if a.Checks != nil {
+		a.Checks.Close()
+	}
+	var err error
+	if a.VRRP != nil {
+		err = a.VRRP.Close()
+	}
+	if a.Sync != nil {
+		err = errors.Join(err, a.Sync.Close()) // its sockets
+	}
+	if a.NICs != nil {
+		err = errors.Join(err, a.NICs.Close())
+	}
+	if a.Guard != nil {
+		err = errors.Join(err, a.Guard.Close(true))
+	}
+	if a.Notifier != nil {
+		a.Notifier.Leave(farewell)
+	}
+	return err
+}

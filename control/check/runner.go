@@ -44,6 +44,9 @@ type Config struct {
 	// many, so that they do not hold up others. An attempt that finds no place
 	// waits; the one that has waited longest is next.
 	Parallel int
+	// Saved is how checks stood in a process before this one. A new check with an ID of
+	// them goes on from there, at the time that was planned. nil: all begin anew.
+	Saved []Saved
 }
 
 // A Runner runs checks, each on its own schedule. Its methods may be called
@@ -75,6 +78,7 @@ type Runner struct {
 	full    bool                     // attempts are due and wait for a place
 	byFile  map[string]map[*job]bool // those that look at a file
 	news    []*job                   // to be reported
+	saved   map[string]Saved         // by ID: of those that have not been set yet
 	// latencies are how long attempts took.
 	latencies map[latencyKey]*Latency
 }
@@ -100,6 +104,10 @@ func New(cfg Config) *Runner {
 		byFile: make(map[string]map[*job]bool),
 
 		latencies: make(map[latencyKey]*Latency),
+		saved:     make(map[string]Saved, len(cfg.Saved)),
+	}
+	for _, s := range cfg.Saved {
+		r.saved[s.ID] = s
 	}
 	r.files = NewWatcher(r.hasten)
 	r.root, r.stop = context.WithCancel(context.Background())
@@ -187,15 +195,19 @@ func validate(specs []Spec) ([]string, error) {
 	return names, nil
 }
 
-// launch starts a check in the state of the one it replaces, if any.
+// launch starts a check in the state of the one it replaces, if any, or of a process before
+// this one.
 func (r *Runner) launch(s Spec, name string, before *job) *job {
 	j := &job{spec: s, lane: laneOf(s.Probe), name: name, checker: newChecker(s.Settings), state: State{Made: true, Since: time.Now()}}
+	var due time.Duration
+	resumed := false
 	if before != nil {
 		j.checker, j.state, j.told = before.checker, before.state, before.told
 		j.checker.setSettings(s.Settings)
 		j.result = before.result
 		r.note(j) // if the last change of the one before was not told yet
 	} else {
+		due, resumed = r.resume(j)
 		j.told = j.news()
 	}
 	j.direct = connectionOf(j)
@@ -205,7 +217,10 @@ func (r *Runner) launch(s Spec, name string, before *job) *job {
 		}
 		r.byFile[path][j] = true
 	}
-	r.plan(j, j.checker.first(r.now(), r.cfg.Rand()))
+	if !resumed {
+		due = j.checker.first(r.now(), r.cfg.Rand())
+	}
+	r.plan(j, due)
 	return j
 }
 

@@ -29,6 +29,10 @@ func NewService(q Quorum, live int64) Service {
 	return Service{quorum: q, down: true}.Live(live)
 }
 
+// Inherited is a service of which another process knew whether it had its quorum: Renew says
+// which one that is.
+func Inherited(up bool) Service { return Service{down: !up} }
+
 // Renew is s with another quorum: after a reload.
 func (s Service) Renew(q Quorum) Service {
 	s.quorum = q

@@ -217,3 +217,57 @@ func TestEffectiveCapabilitiesAreRead(t *testing.T) {
 		}
 	}
 }
+
+// A lock that is inherited is held by the heir, and never free in between.
+func TestAnInheritedLockIsHeldByTheHeir(t *testing.T) {
+	here(t)
+	first, _, err := takeLock(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := first.Listener().SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := -1
+	if err := raw.Control(func(p uintptr) { fd, err = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		t.Fatal(err)
+	}
+	heir, err := Inherit(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer heir.Close()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(t.Context(), slog.New(slog.DiscardHandler)); !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("a third one: %v", err)
+	}
+	if err := heir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := takeLock(t); err != nil {
+		t.Errorf("when the heir has ended: %v", err)
+	}
+}
+
+func TestWhatIsNoSocketIsNoLock(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	fd, err := unix.Dup(int(r.Fd()))
+	r.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Inherit(fd); !errors.Is(err, unix.ENOTSOCK) {
+		t.Errorf("%v, want %v", err, unix.ENOTSOCK)
+	}
+	var none *Lock
+	if none.Listener() != nil || (&Lock{}).Listener() != nil {
+		t.Error("no lock has a socket")
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -28,6 +27,11 @@ type Port interface {
 	XDPError() error
 	// Sockets is how many packet sockets the port has on its interface.
 	Sockets() int
+	// Start, Oldest and Discard are for handing work over between processes; see
+	// afpacket.NIC.
+	Start()
+	Oldest() (at int64, ok bool)
+	Discard(until int64) int
 }
 
 // A Wish is an interface that ports are wanted on.
@@ -201,12 +205,7 @@ func (g *group) setVIPs(vips []netip.Addr) error {
 
 // open opens the ports of w and starts their workers.
 func (n *NICs) open(w *Wish) error {
-	c := afpacket.Config{Interface: &net.Interface{Index: w.Index, Name: w.Name, MTU: w.MTU},
-		VIPs: w.VIPs, Neighbours6: !w.Local, XDP: n.cfg.XDP && !w.Local, Spin: n.cfg.Spin}
-	workers := n.cfg.Workers
-	if w.Local {
-		c.Slots, c.SYNSlots, workers = localSlots, localSYNSlots, 1
-	}
+	c, workers := n.cfg.ports(w)
 	ports, err := n.cfg.Open(c, workers)
 	if err != nil {
 		return err

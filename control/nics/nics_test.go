@@ -34,6 +34,15 @@ type port struct {
 	broken  error         // what Recv fails with
 	stuck   chan struct{} // closed when Recv may go on; nil: it does
 	stats   dataplane.NICStats
+	oldest  int64   // what Oldest says; 0: nothing waits
+	given   []int64 // what Discard was told
+}
+
+func (p *port) Oldest() (int64, bool) { return p.oldest, p.oldest != 0 }
+
+func (p *port) Discard(until int64) int {
+	p.given = append(p.given, until)
+	return 0
 }
 
 func (p *port) SetVIPs(vips []netip.Addr) error {

@@ -36,6 +36,7 @@ type lineWriter struct {
 	mu            sync.Mutex
 	queue         []lineJob
 	busy, closed  bool
+	made          map[string]bool // FIFOs that are removed at the end
 	idle          *sync.Cond
 	written, lost uint64
 
@@ -52,11 +53,16 @@ type lineJob struct {
 	topic Topic
 	set   bool
 	fifos []FIFO
+	leave bool // all FIFOs to a successor
 }
 
-func newLineWriter(log *slog.Logger, run runner) *lineWriter {
-	w := &lineWriter{log: log, run: run, fifos: map[string]*fifo{}, readers: map[string]*reader{}}
+// newLineWriter makes a lineWriter without FIFOs. Those of made, if they are wanted, are taken for its own.
+func newLineWriter(log *slog.Logger, run runner, made []string) *lineWriter {
+	w := &lineWriter{log: log, run: run, made: map[string]bool{}, fifos: map[string]*fifo{}, readers: map[string]*reader{}}
 	w.idle = sync.NewCond(&w.mu)
+	for _, path := range made {
+		w.made[path] = true
+	}
 	return w
 }
 
@@ -70,8 +76,8 @@ func (w *lineWriter) tell(about Topic, line string) { w.add(lineJob{line: line, 
 func (w *lineWriter) add(j lineJob) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || !j.set && len(w.queue) >= maxQueue {
-		if !j.set {
+	if line := !j.set && !j.leave; w.closed || line && len(w.queue) >= maxQueue {
+		if line {
 			w.lost++
 		}
 		return
@@ -106,6 +112,10 @@ func (w *lineWriter) work() {
 
 // do does j, and says to how many FIFOs it has written, and for how many it could not.
 func (w *lineWriter) do(j *lineJob) (written, lost uint64) {
+	if j.leave {
+		w.leaveFIFOs()
+		return 0, 0
+	}
 	if j.set {
 		w.setFIFOs(j.fifos)
 		w.setReaders(j.fifos)
@@ -135,6 +145,7 @@ func (w *lineWriter) setFIFOs(want []FIFO) {
 		if !slices.Contains(w.paths, path) {
 			f.close(path)
 			delete(w.fifos, path)
+			w.note(path, false)
 		}
 	}
 	for _, path := range w.paths {
@@ -147,6 +158,7 @@ func (w *lineWriter) setFIFOs(want []FIFO) {
 			continue
 		}
 		w.fifos[path] = f
+		f.made = w.note(path, f.made)
 	}
 }
 

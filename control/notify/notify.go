@@ -87,6 +87,8 @@ type Config struct {
 	AtOnce int
 	// Queue is how many commands wait at most; 0: 1024.
 	Queue int
+	// Made are FIFOs that a process before this one made, see Made.
+	Made []string
 }
 
 // Stats are the counters of a Notifier since its start.
@@ -136,7 +138,7 @@ func New(c Config) *Notifier {
 	n := &Notifier{c: c, busy: map[string]bool{}, failures: map[string]string{}}
 	n.idle = sync.NewCond(&n.mu)
 	n.mails = newMailer(c.Log)
-	n.lines = newLineWriter(c.Log, c.Run)
+	n.lines = newLineWriter(c.Log, c.Run, c.Made)
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	return n
 }

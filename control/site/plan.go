@@ -23,6 +23,7 @@ type plan struct {
 	probed   []*probed                   // the servers with checks
 	routers  *routers
 	watches  bool // some of them are watched for what their clients do
+	foreign  bool // config has the names alone, see Inherited
 }
 
 // An outline is which services, servers and checks a file has, by name and in its

@@ -13,7 +13,7 @@ import (
 // the same, wherever they stand in the file; they are the same pointers then.
 func (p *plan) next(cfg *keepalived.Config) *plan {
 	changed, ok := p.compare(cfg)
-	if !ok {
+	if !ok || p.foreign {
 		return newPlan(cfg)
 	}
 	n := &plan{outline: p.outline, config: cfg, sources: cfg.VirtualServers, services: p.services, probed: p.probed, watches: watches(cfg), routers: p.routers}

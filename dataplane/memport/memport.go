@@ -233,6 +233,13 @@ func (p *NIC) Stop() {
 	p.change.Broadcast()
 }
 
+// Start lets Recv hand out frames again after Stop.
+func (p *NIC) Start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = false
+}
+
 // Close implements [dataplane.NIC]. It stops the NIC; what was sent can still
 // be read.
 func (p *NIC) Close() error {

@@ -276,3 +276,18 @@ func TestWakeLetsRecvReturnOnce(t *testing.T) {
 		t.Fatalf("woken after stop: %v", err)
 	}
 }
+
+// What is fed to a NIC that is stopped is handed out when it is started again.
+func TestAStoppedNICGoesOn(t *testing.T) {
+	p := New(Config{})
+	b := dataplane.NewBatch()
+	p.Stop()
+	p.Feed(make([]byte, 60), make([]byte, 61))
+	if err := p.Recv(b); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("a stopped one gives %v", err)
+	}
+	p.Start()
+	if err := p.Recv(b); err != nil || len(b.Packets) != 2 || len(b.Packets[1].Data) != 61 {
+		t.Errorf("%v, %d frames", err, len(b.Packets))
+	}
+}

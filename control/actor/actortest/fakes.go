@@ -413,3 +413,5 @@ func (f router) Close() error {
 	f.Election = vrrp.Settings{}
 	return f.call("VRRP.Close", true)
 }
+
+func (f notifier) Leave(time.Duration) { _ = f.call("notifier.Leave", false) }
