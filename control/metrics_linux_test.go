@@ -38,7 +38,8 @@ func scrape(t *testing.T) string {
 func TestPrometheusReadsARunningDirector(t *testing.T) {
 	w := newLab(t)
 	w.metrics = metricsAt
-	d := w.run(strings.Replace(service(vip, rs1+" TCP_CHECK { ; }"), "lb_algo", "delay_loop 1\n lb_algo", 1))
+	other := "vrrp_instance other {\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {\n 198.51.100.7\n }\n}\n"
+	d := w.run(other + strings.Replace(service(vip, rs1+" TCP_CHECK { ; }"), "lb_algo", "delay_loop 1\n lb_algo", 1))
 	if !w.served(w.client, vip) {
 		t.Fatalf("the client is not served; log:\n%s", &d.log)
 	}

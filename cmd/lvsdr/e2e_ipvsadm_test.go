@@ -90,7 +90,7 @@ func TestIpvsadmRefusesAsIpvsadmDoes(t *testing.T) {
 		{"an unknown option", "Try `", 255, []string{"--nonsense"}},
 		{"a service that is not there", "No such service", 255, []string{"-D", "-t", vipPort(lab)}},
 		{"a service on no network of the host", "default_interface", 255, []string{"-A", "-t", "203.0.113.7:80"}},
-		{"the sync daemon", "not supported", 255, []string{"--start-daemon", "master"}},
+		{"a sync daemon on no interface", "o such device", 255, []string{"--start-daemon", "master", "--mcast-interface", "none0"}},
 	} {
 		if r := asIpvsadm(t, p.socket, "", c.args...); r.code != c.code || !strings.Contains(r.stderr, c.text) || r.stdout != "" {
 			t.Errorf("%s: exit code %d, want %d with %q\n%s%s", c.law, r.code, c.code, c.text, r.stdout, r.stderr)

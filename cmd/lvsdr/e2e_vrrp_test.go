@@ -68,7 +68,7 @@ vrrp_instance lvsdr {
 	}
 	s := &station{socket: path("sock"), done: make(chan struct{})}
 	s.run = func() *netns.Cmd {
-		return command(binary(), "run", netlab.SmallTable, "-c", file, "--socket", s.socket, "--force")
+		return command(binary(), "run", netlab.SmallTable, "-c", file, "--socket", s.socket, "--force", "--no-vrrp")
 	}
 	k := command(keepalived, "-P", "-n", "-l", "-D", "-f", file, "-p", path("k.pid"), "-r", path("vrrp.pid"))
 	if err := k.Start(); err != nil {

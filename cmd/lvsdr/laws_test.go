@@ -202,7 +202,7 @@ func TestTheCoreIsPure(t *testing.T) {
 // What decides about a site knows the language it is written in, the health of
 // its servers, and values of the layers below; it does nothing by itself.
 func TestTheSiteImportsValuesOnly(t *testing.T) {
-	allowed := []string{"control/site/tree", "control/connsync/daemon", "control/health", "control/keepalived", "control/hostnet",
+	allowed := []string{"control/site/tree", "control/connsync/daemon", "control/health", "control/vrrp", "control/keepalived", "control/hostnet",
 		"dataplane", "dataplane/frame", "scheduler"}
 	for _, s := range sources(t) {
 		for _, imp := range s.imports() {

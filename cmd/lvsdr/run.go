@@ -26,7 +26,7 @@ type runFlags struct {
 	persistence                       string
 	noConfig, test, localClients, xdp bool
 	serveRest                         bool
-	force, keepShield                 bool
+	force, keepShield, noVRRP         bool
 	rescheduleSYN                     bool
 	resume                            time.Duration
 	resumeDrop                        bool
@@ -84,6 +84,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
 	fl.StringVar(&f.spin, "spin", autoSpin, "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, adaptive, or auto: 100us, but 0 on one CPU")
+	fl.BoolVar(&f.noVRRP, "no-vrrp", false, "leave the instances of VRRP to another program, such as keepalived -P (docs/two-directors.md)")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
 	fl.BoolVar(&f.keepShield, "keep-shield", false, "leave the shield in place at the end, for the next start (docs/operations.md)")
 	fl.DurationVar(&f.resume, "resume", 15*time.Minute, "how long after the start packets of unknown connections are scheduled, not reset (docs/operations.md)")

@@ -76,9 +76,18 @@ func (f *runFlags) loader(o keepalived.Options) control.Loader {
 		return nil
 	}
 	return func() (*keepalived.Config, keepalived.Diagnostics, error) {
-		cfg, found, err := keepalived.Load(f.config, o)
+		cfg, found, err := f.load(f.config, o)
 		return cfg, found, withRemedy(err)
 	}
+}
+
+// load is keepalived.Load, without the instances of VRRP if another program has them.
+func (f *runFlags) load(name string, o keepalived.Options) (*keepalived.Config, keepalived.Diagnostics, error) {
+	cfg, found, err := keepalived.Load(name, o)
+	if cfg != nil && f.noVRRP {
+		cfg.VRRP = keepalived.VRRP{}
+	}
+	return cfg, found, err
 }
 
 // reader reads other files as the loader reads its own; nil: there is no file.
@@ -88,7 +97,7 @@ func (f *runFlags) reader(o keepalived.Options) control.Reader {
 	}
 	return func(name string, files keepalived.Files) (*keepalived.Config, keepalived.Diagnostics, error) {
 		o.Files = files
-		return keepalived.Load(name, o)
+		return f.load(name, o)
 	}
 }
 
