@@ -107,7 +107,7 @@ func TestOneFileIsReadByBothDirectors(t *testing.T) {
 					t.Fatalf("%s reads %v, %v in\n%s", id, err, diags, text)
 				}
 				in := c.VRRP.Instances[0]
-				if uint8(in.Priority) != priority || in.Interface != Ifname || len(in.Addresses) != 1 || in.Preempt != (more == "") {
+				if in.Priority != priority || in.Interface != Ifname || len(in.Addresses) != 1 || in.Preempt != (more == "") {
 					t.Errorf("%s: %+v", id, in)
 				}
 			}

@@ -41,8 +41,8 @@ type talkers struct {
 	errs  []string
 }
 
-// talk opens n connections.
-func talk(t *testing.T, lab *network, n int) *talkers {
+// keepTalking opens n connections.
+func keepTalking(t *testing.T, lab *network, n int) *talkers {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	k := &talkers{stop: stop, gaps: make([]time.Duration, n)}
@@ -105,7 +105,7 @@ func TestAKilledDirectorLosesNoConnection(t *testing.T) {
 	}
 	args := []string{"-c", file, "--table", table, "--resume", "0", "--keep-shield", "--force"}
 	p := launchWith(t, lab, dir, args...)
-	k := talk(t, lab, 100)
+	k := keepTalking(t, lab, 100)
 	kills := 5
 	if long() {
 		kills = 60

@@ -152,7 +152,7 @@ func (a *Actor) startMaster(ctx context.Context, r *running) error {
 		})
 	}
 	r.group.Go(func() {
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		r.master.run(ctx)
 	})
 	return nil
