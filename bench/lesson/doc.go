@@ -1,4 +1,4 @@
-// Package lesson makes the output of `lvsdr lab`: a lab at work (Demo), the four
+// Package lesson makes the output of `lvsdr lab`: a lab at work (Demo), the five
 // problems that everyone meets with Direct Routing and their remedies (Teach), and
 // labs that are broken in common ways (Break). Every statement is checked against
 // captured frames, and a result that is not as expected is an error.

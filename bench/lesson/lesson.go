@@ -31,7 +31,7 @@ type lesson struct {
 
 // lessons are all, in their order.
 func lessons() []lesson {
-	return []lesson{localOnServer(), localOnDirector(), oneServer(), noOpenPort()}
+	return []lesson{localOnServer(), localOnDirector(), oneServer(), noOpenPort(), oneDirector()}
 }
 
 // List writes a line for each lesson.

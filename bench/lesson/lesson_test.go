@@ -49,6 +49,12 @@ func TestALessonThatDoesNotComeOutFails(t *testing.T) {
 			return errors.Join(err, evenly(ctx, s))
 		}, nil, noProblem},
 		{"the service is another one afterwards", noOpenPort(), nil, sticky, noHelp},
+		{"a second director is there before", oneDirector(), func(ctx context.Context, s *lessonShow) error {
+			return errors.Join(s.AddStandby(ctx), s.DirectPair(ctx, s.Config(netlab.Service{Port: netlab.ServicePort, Persistence: "0", Scheduler: "mh", More: "mh-port"})))
+		}, func(ctx context.Context, s *lessonShow) error {
+			text := s.Text
+			return errors.Join(s.Stop(), s.DirectPair(ctx, text))
+		}, noProblem},
 	} {
 		if i%2 == 0 && os.Getenv("LVSDR_LONG") == "" { // of each lesson one in the plain run, all among the long tests
 			continue

@@ -100,14 +100,14 @@ func TestLessonsAreListedAndChosenByNumber(t *testing.T) {
 		arg  string
 		want []int // nil: refused
 	}{
-		{"1", []int{1}}, {"4", []int{4}}, {"all", []int{1, 2, 3, 4}},
-		{"0", nil}, {"5", nil}, {"-1", nil}, {"", nil}, {"one", nil}, {"1 2", nil}, {"ALL", nil},
+		{"1", []int{1}}, {"5", []int{5}}, {"all", []int{1, 2, 3, 4, 5}},
+		{"0", nil}, {"6", nil}, {"-1", nil}, {"", nil}, {"one", nil}, {"1 2", nil}, {"ALL", nil},
 	} {
 		got, err := Numbers(c.arg)
 		if !slices.Equal(got, c.want) || (err != nil) != (c.want == nil) {
 			t.Errorf("%q: %v, %v, want %v", c.arg, got, err, c.want)
 		}
-		if err != nil && err.Error() != `no lesson "`+c.arg+`"; there are 1 to 4, and all` {
+		if err != nil && err.Error() != `no lesson "`+c.arg+`"; there are 1 to 5, and all` {
 			t.Errorf("%q: %v", c.arg, err)
 		}
 	}

@@ -44,27 +44,33 @@ func (l *Lab) Standby() *Node {
 	return l.Others[at]
 }
 
-// VirtualRouter is the VRRP part of the file that both directors have: an instance with
-// the VIP, of which the first is the master as long as it runs. more is further text for
-// the instance; it may be empty.
-func (l *Lab) VirtualRouter(more string) string {
-	if more != "" {
-		more = "    " + more + "\n"
+// VirtualRouter is the VRRP part of the file that both directors have: connection sync,
+// and an instance with the VIP, of which the first is the master as long as it runs.
+// preempt is the line about its return, such as nopreempt; empty: two seconds of
+// preempt_delay.
+func (l *Lab) VirtualRouter(preempt string) string {
+	if preempt == "" {
+		preempt = "preempt_delay 2"
 	}
-	return fmt.Sprintf(`vrrp_instance web {
+	return fmt.Sprintf(`global_defs {
+    lvs_sync_daemon %[1]s web
+}
+
+vrrp_instance web {
     state BACKUP
     version 3
-    interface %s
+    interface %[1]s
     virtual_router_id 51
-    @%s priority %d
-    @%s priority %d
-    advert_int %s
-%s    virtual_ipaddress {
-        %s
+    @%[2]s priority %[3]d
+    @%[4]s priority %[5]d
+    advert_int %[6]s
+    %[7]s
+    virtual_ipaddress {
+        %[8]s
     }
 }
 
-`, Ifname, FirstDirector, highPriority, SecondDirector, lowPriority, advertInt, more, l.Spec.VIP)
+`, Ifname, FirstDirector, highPriority, SecondDirector, lowPriority, advertInt, preempt, l.Spec.VIP)
 }
 
 // Config is the file of the site's director, or of both.

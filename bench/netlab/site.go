@@ -114,20 +114,29 @@ const requestTimeout = 10 * time.Second
 // would stay with the old one's server, as in IPVS, and not be for the scheduler
 // or the template to decide.
 func (s *Site) Client(from *Node) *http.Client {
+	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return s.dial(ctx, from, network, addr)
+		},
+	}}
+}
+
+// Dial makes a connection to the service, as those of a Client.
+func (s *Site) Dial(ctx context.Context, from *Node) (net.Conn, error) {
+	return s.dial(ctx, from, "tcp", netip.AddrPortFrom(s.Spec.VIP, ServicePort).String())
+}
+
+func (s *Site) dial(ctx context.Context, from *Node, network, addr string) (net.Conn, error) {
 	anyAddr := netip.IPv4Unspecified()
 	if from.Addr.Is6() {
 		anyAddr = netip.IPv6Unspecified()
 	}
-	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			n := firstPort + s.ports.Add(1)
-			if n > 0xffff {
-				return nil, errors.New("all ports were used")
-			}
-			return from.DialFrom(ctx, network, netip.AddrPortFrom(anyAddr, uint16(n)), addr)
-		},
-	}}
+	n := firstPort + s.ports.Add(1)
+	if n > 0xffff {
+		return nil, errors.New("all ports were used")
+	}
+	return from.DialFrom(ctx, network, netip.AddrPortFrom(anyAddr, uint16(n)), addr)
 }
 
 // LastPort is the port of the connection that a Client made last.

@@ -15,8 +15,8 @@ func newLabLesson() *cobra.Command {
 	var list bool
 	cmd := &cobra.Command{
 		Use:   "lesson NUMBER|all",
-		Short: "Teach one of the four problems of LVS Direct Routing, and its remedy",
-		Long: `lesson builds a lab, shows one of the four common problems of
+		Short: "Teach one of five problems of LVS Direct Routing, and its remedy",
+		Long: `lesson builds a lab, shows one of five common problems of
 LVS in Direct Routing mode, explains it, applies the remedy and makes the same
 requests again. Its numbers come from captured frames. --list names the
 lessons, all teaches all of them, each in a lab of its own. It exits with 0 only
