@@ -41,7 +41,7 @@ type talkers struct {
 	errs  []string
 }
 
-// keepTalking opens n connections.
+// keepTalking opens n connections, and has an answer on each when it returns.
 func keepTalking(t *testing.T, lab *network, n int) *talkers {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -51,16 +51,19 @@ func keepTalking(t *testing.T, lab *network, n int) *talkers {
 		if err != nil {
 			t.Fatal(err)
 		}
+		from := bufio.NewReader(c)
+		if _, err := request(c, from); err != nil { // servers do not wait long for the first one
+			t.Fatal(err)
+		}
 		k.conns = append(k.conns, c)
-		k.group.Go(func() { k.run(ctx, i, c) })
+		k.group.Go(func() { k.run(ctx, i, c, from) })
 	}
 	t.Cleanup(func() { k.end() })
 	return k
 }
 
 // run makes requests on c, a hundred in a second.
-func (k *talkers) run(ctx context.Context, i int, c net.Conn) {
-	from := bufio.NewReader(c)
+func (k *talkers) run(ctx context.Context, i int, c net.Conn, from *bufio.Reader) {
 	for ctx.Err() == nil {
 		asked := time.Now()
 		_, err := request(c, from)

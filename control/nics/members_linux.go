@@ -52,6 +52,14 @@ func (g *group) setMACs(macs []frame.MAC) error {
 			return err
 		}
 	}
+	for _, p := range g.ports {
+		p.SetRouters(len(macs) > 0)
+	}
+	g.mixed = true
+	if err := g.setVIPs(g.vips); err != nil {
+		more.close()
+		return err
+	}
 	g.more.close()
 	g.more, g.macs = more, slices.Clone(macs)
 	return nil

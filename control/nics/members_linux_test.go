@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netns"
+	"lvsdr/dataplane/afpacket"
 	"lvsdr/dataplane/frame"
 )
 
@@ -44,13 +45,17 @@ func TestAnInterfaceTakesFramesToFurtherMACs(t *testing.T) {
 		}
 		return all
 	}
-	g := &group{index: index}
+	p := &port{host: new(machine), cfg: afpacket.Config{Interface: &net.Interface{}}}
+	g := &group{index: index, ports: []Port{p}}
 	for _, want := range [][]frame.MAC{{one}, {one, two}, {two}, {two}, nil} {
 		if err := h.Do(func() error { return g.setMACs(want) }); err != nil {
 			t.Fatal(err)
 		}
 		if got := takes(); !slices.Equal(got, want) {
 			t.Errorf("it takes frames to %v, want %v", got, want)
+		}
+		if p.routers != (len(want) > 0) {
+			t.Errorf("the port hands out frames to virtual routers: %v, with %v", p.routers, want)
 		}
 	}
 	if l, err := h.Netlink().LinkByName("eth0"); err != nil || l.Attrs().Promisc != 0 {

@@ -21,6 +21,9 @@ type Port interface {
 	dataplane.NIC
 	// SetVIPs replaces the addresses whose frames are handed out.
 	SetVIPs([]netip.Addr) error
+	// SetRouters says whether frames to virtual routers' MAC addresses are handed out, too,
+	// from the next SetVIPs on.
+	SetRouters(bool)
 	// SetVisible says whether captures must see everything that is sent.
 	SetVisible(bool)
 	// XDPError is why the port cannot send by AF_XDP; nil: it can.

@@ -23,6 +23,7 @@ import (
 
 // A port is a fake: its frames come from memory.
 type port struct {
+	routers bool
 	*memport.NIC
 	host *machine
 	cfg  afpacket.Config
@@ -44,6 +45,8 @@ func (p *port) Discard(until int64) int {
 	p.given = append(p.given, until)
 	return 0
 }
+
+func (p *port) SetRouters(on bool) { p.routers = on }
 
 func (p *port) SetVIPs(vips []netip.Addr) error {
 	p.mu.Lock()

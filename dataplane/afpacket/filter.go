@@ -43,14 +43,14 @@ type filters struct {
 
 // newFilters makes the programs of a NIC's two sockets. What they let in is ARP, and
 // IP frames to one of vips, if they were sent to this host, to a group or to all; not
-// what is meant for another host (a promiscuous interface) nor what this host sends. Frames
-// to the MAC address of a virtual router count as sent to this host: those to one of vips are.
+// what is meant for another host (a promiscuous interface) nor what this host sends. With
+// routers, frames to the MAC address of a virtual router count as sent to this host.
 // With an IPv6 address among vips, or neighbours, they let in neighbour discovery as
 // well. The SYNs among all that (see selectSYN) are let in by syns, the rest by others.
 //
 // About 3000 addresses fit, IPv4 or IPv6 with a common prefix; of IPv6
 // addresses that have nothing in common, 400.
-func newFilters(vips []netip.Addr, neighbours bool) (f filters, err error) {
+func newFilters(vips []netip.Addr, neighbours, routers bool) (f filters, err error) {
 	addrs, err := addressFilter(vips, neighbours)
 	if err != nil {
 		return filters{}, err
@@ -65,7 +65,7 @@ func newFilters(vips []netip.Addr, neighbours bool) (f filters, err error) {
 		{&f.all, [][]bpf.Instruction{addrs}},
 		{&f.none, [][]bpf.Instruction{rejectAll}},
 	} {
-		if *c.prog, err = assemble(c.parts...); err != nil {
+		if *c.prog, err = assemble(routers, c.parts...); err != nil {
 			return filters{}, fmt.Errorf("filter for %d addresses: %w", len(vips), err)
 		}
 	}
@@ -73,8 +73,8 @@ func newFilters(vips []netip.Addr, neighbours bool) (f filters, err error) {
 }
 
 // assemble makes a program that looks at how a frame came, and then runs through parts.
-func assemble(parts ...[]bpf.Instruction) ([]bpf.RawInstruction, error) {
-	prog := slices.Concat(append([][]bpf.Instruction{hostFilter()}, parts...)...)
+func assemble(routers bool, parts ...[]bpf.Instruction) ([]bpf.RawInstruction, error) {
+	prog := slices.Concat(append([][]bpf.Instruction{hostFilter(routers)}, parts...)...)
 	if len(prog) > maxInstructions {
 		return nil, fmt.Errorf("%d instructions, the kernel takes %d", len(prog), maxInstructions)
 	}
@@ -84,7 +84,14 @@ func assemble(parts ...[]bpf.Instruction) ([]bpf.RawInstruction, error) {
 // hostFilter is the part that looks at how the frame came: it ends the program
 // or runs into what follows. bpf.VM cannot load the packet type, so this part
 // is tested on live sockets only.
-func hostFilter() []bpf.Instruction {
+func hostFilter(routers bool) []bpf.Instruction {
+	if !routers {
+		return []bpf.Instruction{
+			bpf.LoadExtension{Num: bpf.ExtType},
+			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: pktMulticast, SkipFalse: 1},
+			bpf.RetConstant{Val: 0},
+		}
+	}
 	return []bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtType},
 		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: pktMulticast, SkipFalse: 4},

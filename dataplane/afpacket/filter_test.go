@@ -43,7 +43,7 @@ func passes(vips []netip.Addr, neighbours bool, frame []byte) bool {
 
 // mainFilter is the program of the socket for all but SYNs.
 func mainFilter(vips []netip.Addr, neighbours bool) ([]bpf.RawInstruction, error) {
-	f, err := newFilters(vips, neighbours)
+	f, err := newFilters(vips, neighbours, false)
 	return f.others, err
 }
 
@@ -145,7 +145,7 @@ func TestFilterComparesFewAddressesOfMany(t *testing.T) {
 
 // addressPart is the part of a program of newFilter that looks for the address.
 func addressPart(raw []bpf.RawInstruction) []bpf.RawInstruction {
-	return raw[len(hostFilter())+len(selectSYN([]bpf.Instruction{bpf.RetConstant{}})):]
+	return raw[len(hostFilter(false))+len(selectSYN([]bpf.Instruction{bpf.RetConstant{}})):]
 }
 
 // longestWay is the greatest number of instructions one frame can take.

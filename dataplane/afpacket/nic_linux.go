@@ -55,6 +55,7 @@ type NIC struct {
 	sentXDP atomic.Uint64
 
 	neighbours bool          // Config.Neighbours6
+	routers    atomic.Bool   // SetRouters
 	useXDP     bool          // Config.XDP
 	visible    atomic.Bool   // SetVisible
 	looks      atomic.Uint32 // calls of SetVisible(false)
@@ -238,12 +239,16 @@ func (p *NIC) open(ifi *net.Interface) (err error) {
 	return nil
 }
 
+// SetRouters says whether frames to the MAC address of a virtual router are handed out,
+// too, from the next SetVIPs on.
+func (p *NIC) SetRouters(on bool) { p.routers.Store(on) }
+
 // SetVIPs replaces the addresses whose frames are handed out, at once and
 // without losing a frame of those that stay. The groups of new addresses are
 // joined before, those of addresses that go are left after. On an error nothing
 // has changed.
 func (p *NIC) SetVIPs(vips []netip.Addr) error {
-	f, err := newFilters(vips, p.neighbours)
+	f, err := newFilters(vips, p.neighbours, p.routers.Load())
 	if err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}

@@ -33,6 +33,9 @@ func OpenGroup(cfg Config, _ int) ([]*NIC, error) {
 // SetVIPs is not implemented on this system.
 func (*NIC) SetVIPs([]netip.Addr) error { return errors.ErrUnsupported }
 
+// SetRouters does nothing.
+func (*NIC) SetRouters(bool) {}
+
 // SetVisible does nothing.
 func (*NIC) SetVisible(bool) {}
 
