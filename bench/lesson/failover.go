@@ -184,9 +184,9 @@ func showFailover(ctx context.Context, s *lessonShow) (err error) {
 // whether that host announced the VIP and nothing was reset.
 func (s *lessonShow) move(ctx context.Context, name string, c *steady, to *netlab.Node, do func() error) (right bool, err error) {
 	client := s.Clients[0]
-	l, err := s.watch(name, func(_ *look, _ netlab.Captures) error {
+	l, err := s.watch(name, func(_ *look, frames netlab.Captures) error {
 		c.takeLongest()
-		return errors.Join(c.goOn(ctx), do(), c.goOn(ctx))
+		return errors.Join(c.goOn(ctx), do(), s.awaitAnnouncement(ctx, frames, to), c.goOn(ctx))
 	})
 	if err != nil {
 		return false, err
@@ -217,6 +217,24 @@ func (s *lessonShow) move(ctx context.Context, name string, c *steady, to *netla
 // reaches reports whether p was seen where it reaches n from the network.
 func reaches(p *netlab.Packet, n *netlab.Node) bool {
 	return p.Host == n.Name() && p.Ifname == netlab.Ifname && !p.Outgoing
+}
+
+// awaitAnnouncement waits until client1 has got the statement of a host that the VIP is
+// there, or until that is hopeless.
+func (s *lessonShow) awaitAnnouncement(ctx context.Context, frames netlab.Captures, by *netlab.Node) error {
+	limited, cancel := context.WithTimeout(ctx, hopeless)
+	defer cancel()
+	for limited.Err() == nil && !slices.ContainsFunc(frames.Frames(), func(f netlab.Frame) bool {
+		p := netlab.PacketOf(f)
+		addr, mac, ok := p.Claim()
+		return ok && addr == s.Spec.VIP && mac == frame.MAC(by.MAC) && reaches(&p, s.Clients[0])
+	}) {
+		select {
+		case <-limited.Done():
+		case <-time.After(pace):
+		}
+	}
+	return ctx.Err()
 }
 
 // announcements are the first statement of a host that the VIP is at its MAC address, where
