@@ -83,6 +83,20 @@ func (l *lab) set(t *testing.T, s Settings) {
 	}
 }
 
+// ran is how often a program was run.
+func (l *lab) ran(name string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.runs[name]
+}
+
+// told is how many reports there are since the last call of expect.
+func (l *lab) told() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.reports)
+}
+
 // fail has a program fail from now on; empty: it is good.
 func (l *lab) fail(name, why string) {
 	l.mu.Lock()
@@ -144,7 +158,7 @@ func TestAScriptMayStartAsDown(t *testing.T) {
 		s := program("p")
 		s.InitFail, s.Rise = true, 2
 		l.set(t, Settings{Scripts: []Script{s}})
-		if len(l.reports) != 1 {
+		if l.told() != 1 {
 			t.Errorf("when Set returns: %q", l.reports)
 		}
 		time.Sleep(10 * sec)
@@ -161,7 +175,7 @@ func TestAScriptHasATimeLimit(t *testing.T) {
 		l.set(t, Settings{Scripts: []Script{slow, limited}})
 		time.Sleep(9*sec + sec/2)
 		l.expect(t, "2s slow false 0", "3s limited false 0")
-		if l.runs["slow"] != 5 || l.runs["limited"] != 1 {
+		if l.ran("slow") != 5 || l.ran("limited") != 1 {
 			t.Errorf("runs %v", l.runs)
 		}
 	})
@@ -174,19 +188,19 @@ func TestAChangeOfSettingsKeepsWhatStays(t *testing.T) {
 		l.expect2(t, "0s a true 0", "0s b true 0")
 		l.set(t, Settings{Scripts: []Script{a}})
 		time.Sleep(20*sec + sec)
-		if l.runs["a"] != 11 || l.runs["b"] != 1 {
+		if l.ran("a") != 11 || l.ran("b") != 1 {
 			t.Errorf("runs %v", l.runs)
 		}
 		a.Interval = 5 * sec
 		l.set(t, Settings{Scripts: []Script{a}})
 		time.Sleep(5*sec + 1)
-		if l.runs["a"] != 13 {
-			t.Errorf("with another interval %d runs, want 13", l.runs["a"])
+		if l.ran("a") != 13 {
+			t.Errorf("with another interval %d runs, want 13", l.ran("a"))
 		}
 		l.expect(t, "21s a true 0") // a new tracker says its first word again
 		l.set(t, Settings{})
 		time.Sleep(time.Hour)
-		if l.runs["a"] != 13 {
+		if l.ran("a") != 13 {
 			t.Error("it runs on")
 		}
 	})
@@ -196,7 +210,9 @@ func TestAChangeOfSettingsKeepsWhatStays(t *testing.T) {
 func (l *lab) expect2(t *testing.T, want ...string) {
 	t.Helper()
 	synctest.Wait()
+	l.mu.Lock()
 	slices.Sort(l.reports)
+	l.mu.Unlock()
 	l.expect(t, want...)
 }
 
@@ -324,7 +340,7 @@ func TestCloseEndsAll(t *testing.T) {
 		l.set(t, Settings{Scripts: []Script{program("q")}})
 		time.Sleep(time.Minute)
 		l.expect(t)
-		if l.runs["q"] != 0 {
+		if l.ran("q") != 0 {
 			t.Error("a program runs after the end")
 		}
 	})

@@ -3,6 +3,7 @@ package syncnet
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 // A net is where a master sends.
 type wire struct {
+	mu     sync.Mutex // of what the master writes while the test reads
 	hellos []hello
 	sent   [][]byte
 	stamps []stamp
@@ -19,6 +21,8 @@ type wire struct {
 }
 
 func (w *wire) send(b []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.fail != nil {
 		return w.fail
 	}
@@ -40,10 +44,19 @@ func (w *wire) send(b []byte) error {
 }
 
 func (w *wire) entries() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, b := range w.sent {
 		n += len(parsed(b))
 	}
 	return n
+}
+
+// messages is how many were sent.
+func (w *wire) messages() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.sent)
 }
 
 // mastering runs a master for d, in virtual time, with f in its midst.
@@ -141,10 +154,10 @@ func TestAMastersPaceIsBounded(t *testing.T) {
 		mastering(t, e, w, daemon.Config{Interface: "s0", MaxLen: 200}, time.Second, func() {
 			e.tell(conns(5000)...)
 			for range 100 {
-				before := len(w.sent)
+				before := w.messages()
 				time.Sleep(paceEvery)
 				synctest.Wait()
-				most = max(most, len(w.sent)-before)
+				most = max(most, w.messages()-before)
 			}
 		})
 		if most > 2*burst || w.entries() != 5000 {
