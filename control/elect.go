@@ -1,7 +1,6 @@
 package control
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -163,5 +162,5 @@ func repeats(i *keepalived.Instance) (rounds int, delay time.Duration) {
 	if i.GARP.Minimal {
 		return min(int(i.GARP.LowerPrioRepeat), 1), 0
 	}
-	return int(i.GARP.LowerPrioRepeat), cmp.Or(i.GARP.LowerPrioDelay, 0)
+	return int(i.GARP.LowerPrioRepeat), i.GARP.LowerPrioDelay
 }

@@ -74,6 +74,9 @@ func (c *converger) trackLinks(s *site.State) {
 	}
 	up := map[string]bool{}
 	tell := func(kind, name string, is bool) {
+		if _, again := up[kind+name]; again {
+			return
+		}
 		if was, told := c.elections.links[kind+name]; !told || was != is {
 			c.actors.VRRP.Track(vrrp.Tracked{Tracker: vrrp.Tracker{Kind: kind, Name: name}, Up: is})
 		}
@@ -87,8 +90,12 @@ func (c *converger) trackLinks(s *site.State) {
 			tell(trackSource, i.Source.String(), s.HasAddress(i.Source))
 		}
 	}
-	for name, link := range routeLinks(v) {
-		tell(keepalived.TrackOfRoute.String(), name, s.LinkUp(link))
+	for _, i := range v.Instances {
+		for _, t := range i.Tracks {
+			if t.Kind == keepalived.TrackOfRoute { // its name is that of the route's interface
+				tell(t.Kind.String(), t.Name, s.LinkUp(t.Name))
+			}
+		}
 	}
 	c.elections.links = up
 }
@@ -115,20 +122,6 @@ func trackedLinks(v *keepalived.VRRP) (all []string) {
 	}
 	for _, g := range v.Groups {
 		ofTracks(g.Tracks)
-	}
-	return all
-}
-
-// routeLinks are the interfaces of the virtual routes that are tracked, by the names of
-// their trackers.
-func routeLinks(v *keepalived.VRRP) map[string]string {
-	all := map[string]string{}
-	for _, i := range v.Instances {
-		for _, t := range i.Tracks {
-			if t.Kind == keepalived.TrackOfRoute {
-				all[t.Name] = t.Name
-			}
-		}
 	}
 	return all
 }

@@ -23,9 +23,8 @@ func (l *loop) changed(c vrrp.Change) {
 		l.repeat(v, c)
 		return
 	}
-	key := cmp.Or(c.Instance, "group "+c.Group)
+	key := roleKey(c)
 	if c.Instance != "" {
-		key = c.Instance
 		_ = l.apply(site.Role{Instance: c.Instance, Role: c.Role}) // it is not refused
 	}
 	was := l.roles[key]
@@ -52,6 +51,9 @@ func (l *loop) changed(c vrrp.Change) {
 	l.runAny(&s, c.Role, c.Priority)
 }
 
+// roleKey names the instance or the group of c in loop.roles.
+func roleKey(c vrrp.Change) string { return cmp.Or(c.Instance, "group "+c.Group) }
+
 // runAny runs the command that is told of every role.
 func (l *loop) runAny(s *roleSubject, r vrrp.Role, priority uint8) {
 	if r != vrrp.Init {
@@ -63,8 +65,8 @@ func (l *loop) runAny(s *roleSubject, r vrrp.Role, priority uint8) {
 // part.
 func (l *loop) tellStopped() {
 	v := &l.state.Config().VRRP
-	tell := func(key string, c vrrp.Change) {
-		was := l.roles[key]
+	tell := func(c vrrp.Change) {
+		was := l.roles[roleKey(c)]
 		if was.Role == vrrp.Init || was.Role == vrrp.Stopped {
 			return
 		}
@@ -75,10 +77,10 @@ func (l *loop) tellStopped() {
 		}
 	}
 	for _, g := range v.Groups {
-		tell("group "+g.Name, vrrp.Change{Group: g.Name})
+		tell(vrrp.Change{Group: g.Name})
 	}
 	for _, i := range v.Instances {
-		tell(i.Name, vrrp.Change{Instance: i.Name})
+		tell(vrrp.Change{Instance: i.Name})
 	}
 }
 
@@ -87,7 +89,8 @@ func (l *loop) tellStopped() {
 // keepalived.
 func (l *loop) tellDeleted(before *keepalived.VRRP) {
 	now := &l.state.Config().VRRP
-	tell := func(key string, c vrrp.Change) {
+	tell := func(c vrrp.Change) {
+		key := roleKey(c)
 		was := l.roles[key]
 		s, _ := subjectOfRole(before, c)
 		if _, still := subjectOfRole(now, c); still || was.Role == vrrp.Init {
@@ -104,10 +107,10 @@ func (l *loop) tellDeleted(before *keepalived.VRRP) {
 		l.runFor(&s, s.notify.Any, s.word(), s.name, s.roleWord(c), fmt.Sprint(c.Priority))
 	}
 	for _, i := range before.Instances {
-		tell(i.Name, vrrp.Change{Instance: i.Name})
+		tell(vrrp.Change{Instance: i.Name})
 	}
 	for _, g := range before.Groups {
-		tell("group "+g.Name, vrrp.Change{Group: g.Name})
+		tell(vrrp.Change{Group: g.Name})
 	}
 }
 

@@ -23,8 +23,7 @@ func (e *syncEngine) Follow() syncnet.Feed { return e.director.FollowSync() }
 
 // Take implements syncnet.Engine.
 func (e *syncEngine) Take(all []dataplane.Synced) syncnet.Taken {
-	t := e.director.TakeSync(all, e.now())
-	return syncnet.Taken{Made: t.Made, Updated: t.Updated, Replaced: t.Replaced, Ignored: t.Ignored, Refused: t.Refused}
+	return e.director.TakeSync(all, e.now())
 }
 
 // All implements syncnet.Engine.

@@ -159,15 +159,14 @@ func (d *daemon) inherited(name, addr string) net.Listener {
 	}
 	delete(d.files, name)
 	unixAt, isUnix := l.(*net.UnixListener)
+	if isUnix {
+		unixAt.SetUnlinkOnClose(true)
+	}
 	if !sameAddr(l.Addr(), addr) {
-		if isUnix {
-			unixAt.SetUnlinkOnClose(true)
-		}
 		_ = l.Close() // another one is opened
 		return nil
 	}
 	if isUnix {
-		unixAt.SetUnlinkOnClose(true)
 		if fd, ok := descriptor(l); ok {
 			_ = unix.Listen(fd, unix.SOMAXCONN) // those who connect are told of this process from here on
 		}

@@ -23,8 +23,8 @@ type SyncTaken struct {
 	Refused  uint64 // the table has no room for entries of others, or there are too many servers
 }
 
-// add adds other to t.
-func (t *SyncTaken) add(other SyncTaken) {
+// Add adds other to t.
+func (t *SyncTaken) Add(other SyncTaken) {
 	t.Made += other.Made
 	t.Updated += other.Updated
 	t.Replaced += other.Replaced
@@ -41,7 +41,7 @@ func (t *SyncTaken) add(other SyncTaken) {
 func (d *Director) TakeSync(entries []Synced, now int64) (taken SyncTaken) {
 	for len(entries) > 0 {
 		n := min(takeStep, len(entries))
-		taken.add(d.takeSome(entries[:n], now))
+		taken.Add(d.takeSome(entries[:n], now))
 		entries = entries[n:]
 	}
 	return taken

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/control/lock"
 )
 
 // Protocol is the version of the conversation. Two builds can hand over if they have the
@@ -163,13 +165,8 @@ type peer struct{ pid, uid int }
 
 // peerOf is the process at the other end of c.
 func peerOf(c *net.UnixConn) (p peer, err error) {
-	raw, err := c.SyscallConn()
+	who, err := lock.Peer(c)
 	if err != nil {
-		return p, err
-	}
-	var who *unix.Ucred
-	ctlErr := raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if err = errors.Join(ctlErr, err); err != nil {
 		return p, fmt.Errorf("who is at the other end: %w", err)
 	}
 	return peer{int(who.Pid), int(who.Uid)}, nil

@@ -114,13 +114,19 @@ func ask(ctx context.Context, n string) (holder, bool) {
 		return holder{}, false
 	}
 	defer c.Close()
-	raw, err := c.(*net.UnixConn).SyscallConn()
+	who, err := Peer(c.(*net.UnixConn))
 	if err != nil {
 		return holder{}, false
 	}
-	var who *unix.Ucred
-	if ctlErr := raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); ctlErr != nil || err != nil {
-		return holder{}, false
-	}
 	return holder{int(who.Pid), int(who.Uid)}, true
+}
+
+// Peer is the process at the other end of c (SO_PEERCRED, unix(7)).
+func Peer(c *net.UnixConn) (who *unix.Ucred, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	ctlErr := raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	return who, errors.Join(ctlErr, err)
 }

@@ -38,19 +38,4 @@ type Tunables struct {
 }
 
 // Taken counts what became of entries that were told.
-type Taken struct {
-	Made     uint64 `json:"made"`
-	Updated  uint64 `json:"updated"`
-	Replaced uint64 `json:"replaced"` // made in place of one to another server
-	Ignored  uint64 `json:"ignored"`  // about the end of a connection that goes to another server here
-	Refused  uint64 `json:"refused"`  // no room
-}
-
-// Add adds o to t.
-func (t *Taken) Add(o Taken) {
-	t.Made += o.Made
-	t.Updated += o.Updated
-	t.Replaced += o.Replaced
-	t.Ignored += o.Ignored
-	t.Refused += o.Refused
-}
+type Taken = dataplane.SyncTaken
