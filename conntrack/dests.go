@@ -31,6 +31,9 @@ type DestKey struct {
 type Dest struct {
 	DestKey
 	Method Method
+	// tunnelSum and tunnelPort are the Tunnel; they stand here because there is room.
+	tunnelSum  Sum
+	tunnelPort uint16
 	// word is the state in the upper half and the generation in the lower. It is the
 	// last to be written of a new record, by publish.
 	word uint32

@@ -12,6 +12,7 @@ type dest struct {
 	scheduler.Dest
 	ref          conntrack.DestRef
 	method       Method
+	tunnel       Tunnel
 	in           *service // nil: removed, or a stranger
 	stranger     bool     // in no service: a message of another director named it
 	upper, lower int
@@ -32,6 +33,9 @@ type dest struct {
 // setNeighbour notes whether frames can be sent to d.
 func (d *dest) setNeighbour(n neighbour) {
 	d.mac, d.link, d.local = n.mac, n.link, n.local
+	if d.method.Tunnels() && n.link.Source == (frame.Addr{}) {
+		d.mac = frame.MAC{} // without a source there is no outer header
+	}
 	d.Unreachable = d.mac == frame.MAC{} && !d.local
 	d.Changed()
 }

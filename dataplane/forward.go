@@ -35,7 +35,7 @@ func newHop(ds *dest) *hop {
 		to.mtu = to.link.MTU - len(to.outer)
 	}
 	switch {
-	case to.next == frame.MAC{}:
+	case to.next == frame.MAC{}, to.method != Direct:
 		to.most = -1
 	case to.mtu == 0:
 		to.most = math.MaxInt

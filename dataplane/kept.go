@@ -101,7 +101,7 @@ func (d *Director) recoverServers(now int64) error {
 			return
 		}
 		ds := d.newDest(ref, rec.Addr, rec.Port)
-		ds.method = rec.Method
+		ds.method, ds.tunnel = rec.Method, rec.Tunnel()
 		d.publish(ds)
 		if b := d.kept.before[rec.Service]; inUse && b != nil {
 			b.servers = append(b.servers, ref)

@@ -28,9 +28,22 @@ var (
 // firewall mark alone. Port 0 means all ports.
 type ServiceKey = conntrack.ServiceKey
 
-// A Method says how packets get to a real server. The zero Method is Direct, the
-// only one that is supported yet.
+// A Method says how packets get to a real server. The zero Method is Direct.
 type Method = conntrack.Method
+
+// A Tunnel is how packets are put into the tunnel to a server, and a Sum the checksum
+// that it has.
+type (
+	Tunnel = conntrack.Tunnel
+	Sum    = conntrack.Sum
+)
+
+// The checksums of tunnels.
+const (
+	NoSum     = conntrack.NoSum
+	FullSum   = conntrack.FullSum
+	RemoteSum = conntrack.RemoteSum
+)
 
 // The methods.
 const (
@@ -67,7 +80,8 @@ type ServerConfig struct {
 	Addr   frame.Addr
 	Port   uint16
 	Method Method
-	Weight int // 0: no new connections (quiesced)
+	Tunnel Tunnel // of IPIP, GRE and GUE; else zero
+	Weight int    // 0: no new connections (quiesced)
 	// Upper and Lower are the connection thresholds: at Upper connections the
 	// server gets no new ones until there are fewer than Lower, or than 3/4
 	// of Upper if Lower is 0. Upper 0: no threshold.
@@ -82,8 +96,10 @@ func (c *ServerConfig) Check() error {
 		return ErrThresholds
 	case !unicast(c.Addr):
 		return ErrAddress
-	case c.Method != Direct:
+	case c.Method != Direct && !c.Method.Tunnels():
 		return fmt.Errorf("%w: %s", ErrMethod, c.Method)
+	case c.Tunnel != (Tunnel{}) && !c.Method.Tunnels():
+		return fmt.Errorf("%w: %s with the settings of a tunnel", ErrMethod, c.Method)
 	}
 	return nil
 }
@@ -104,6 +120,10 @@ type Link struct {
 	Index int32     // interface index
 	MAC   frame.MAC // source address of forwarded frames
 	MTU   int       // greatest IP packet, bytes; 0: not checked
+	// Source is this host's address on the way to the server, of the server's family:
+	// the source of the outer header of tunnels. The zero Addr: there is none, and a
+	// server behind a tunnel cannot be reached.
+	Source frame.Addr
 }
 
 // Traffic counts what was forwarded: only the client's half, in Direct Routing

@@ -99,7 +99,7 @@ func (s *service) zero() {
 
 func (d *dest) status() ServerStatus {
 	return ServerStatus{
-		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Method: d.method, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
+		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Method: d.method, Tunnel: d.tunnel, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
 		Active: d.Active, Inactive: d.Inactive, Persistent: d.templates,
 		Overloaded: d.Overloaded, MAC: d.mac, Traffic: *d.totals, Repeated: d.repeated,
 	}

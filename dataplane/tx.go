@@ -166,7 +166,8 @@ func (tx *Tx) AddServer(k ServiceKey, c ServerConfig) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTooManyServers, err)
 	}
-	ds.in, ds.method = s, c.Method
+	ds.in = s
+	d.setMethod(ds, &c)
 	d.order++
 	d.dests.At(ds.ref).Order = d.order
 	d.publish(ds)
@@ -219,7 +220,17 @@ func (s *service) find(d *Director, addr frame.Addr, port uint16) *dest {
 	return nil
 }
 
-// EditServer changes a server's weight and thresholds.
+// setMethod makes c's method and tunnel those of ds. The caller holds d.mu, and
+// publishes ds.
+func (d *Director) setMethod(ds *dest, c *ServerConfig) {
+	ds.method, ds.tunnel = c.Method, c.Tunnel
+	rec := d.dests.At(ds.ref)
+	rec.Method = c.Method
+	rec.SetTunnel(c.Tunnel)
+	ds.setNeighbour(d.neighbours[ds.Addr])
+}
+
+// EditServer changes a server's weight, thresholds, method and tunnel.
 func (tx *Tx) EditServer(k ServiceKey, c ServerConfig) error {
 	d := tx.d
 	s := d.services.byKey[k]
@@ -236,6 +247,10 @@ func (tx *Tx) EditServer(k ServiceKey, c ServerConfig) error {
 	d.mu.Lock()
 	defer d.release()
 	ds.configure(c, d.Tunables())
+	if c.Method != ds.method || c.Tunnel != ds.tunnel {
+		d.setMethod(ds, &c)
+		d.publish(ds)
+	}
 	s.sched.Update(s.picks, scheduler.Edited, slices.Index(s.dests, ds))
 	s.stands()
 	return nil

@@ -285,9 +285,10 @@ func TestServerConfigCheck(t *testing.T) {
 		{"no address", func(c *ServerConfig) { c.Addr = frame.Addr{} }, ErrAddress},
 		{"a multicast address", func(c *ServerConfig) { c.Addr = frame.AddrFrom4([4]byte{224, 0, 0, 1}) }, ErrAddress},
 		{"a link-local address", func(c *ServerConfig) { c.Addr = frame.Addr{0: 0xfe, 1: 0x80, 15: 1} }, ErrAddress},
-		{"IPIP", func(c *ServerConfig) { c.Method = IPIP }, ErrMethod},
-		{"GRE", func(c *ServerConfig) { c.Method = GRE }, ErrMethod},
-		{"GUE", func(c *ServerConfig) { c.Method = GUE }, ErrMethod},
+		{"IPIP", func(c *ServerConfig) { c.Method = IPIP }, nil},
+		{"GRE", func(c *ServerConfig) { c.Method = GRE; c.Tunnel.Sum = FullSum }, nil},
+		{"GUE", func(c *ServerConfig) { c.Method, c.Tunnel = GUE, Tunnel{Port: 6080, Sum: RemoteSum} }, nil},
+		{"Direct Routing to the port of a tunnel", func(c *ServerConfig) { c.Tunnel.Port = 6080 }, ErrMethod},
 		{"NAT", func(c *ServerConfig) { c.Method = Masquerade }, ErrMethod},
 		{"this host", func(c *ServerConfig) { c.Method = Local }, ErrMethod},
 	} {

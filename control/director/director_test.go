@@ -37,7 +37,8 @@ func TestEditsAreRefusedInTheKernelsWords(t *testing.T) {
 		{"a weight of more than 31 bits", api.Edit{Op: api.EditServer, Service: service(web, ""), Server: server("10.0.0.1", 1<<31)}, api.ErrRange, "Numerical result out of range"},
 		{"a negative timeout", api.Edit{Op: api.SetTimeouts, Timeouts: api.Timeouts{UDP: -1}}, nil, "timeout -1: not 0 to 2678400 seconds"},
 		{"a server that is no host", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: server("224.0.0.1", 1)}, api.ErrAddress, "Invalid operation.  Possibly wrong module version, address not unicast, ..."},
-		{"tunnelling", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: api.Tunnel}}, api.ErrUnsupported, "forwarding method not supported yet: ipip"},
+		{"a tunnel of no kind", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: api.Tunnel, Encap: api.Encap{Kind: "sit"}}}, api.ErrUnsupported, "the forwarding method tunnel is not supported"},
+		{"a tunnel's checksum that does not exist", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: api.Tunnel, Encap: api.Encap{Kind: "gre", Checksum: "crc"}}}, api.ErrUnsupported, "the tunnel checksum crc is not supported"},
 		{"masquerading", api.Edit{Op: api.EditServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.1"), Method: api.Masquerade}}, api.ErrUnsupported, "forwarding method not supported yet: masquerade"},
 		{"a method that does not exist", api.Edit{Op: api.AddServer, Service: service(web, ""), Server: api.ServerConfig{Address: addr("10.0.0.2"), Method: "magic"}}, api.ErrUnsupported, "the forwarding method magic is not supported"},
 		{"an edit that does not exist", api.Edit{Op: "dance", Service: service(web, ""), Server: server("10.0.0.1", 1)}, api.ErrUnsupported, "the edit dance is not supported"},
@@ -147,7 +148,9 @@ func TestConfigurationsGoThroughTheEngineUnchanged(t *testing.T) {
 			t.Fatalf("%+v became %+v (%+v), %v", c, back, wire, err)
 		}
 		s := dataplane.ServerConfig{Addr: v4(), Port: 80, Weight: random.IntN(100), Upper: random.IntN(10)}
-		s.Method = dataplane.Method(random.IntN(int(dataplane.Masquerade) + 1))
+		if s.Method = dataplane.Method(random.IntN(int(dataplane.Masquerade) + 1)); s.Method.Tunnels() {
+			s.Tunnel = dataplane.Tunnel{Port: uint16(random.IntN(3)), Sum: dataplane.Sum(random.IntN(3))}
+		}
 		served := director.WireServerConfig(&s)
 		if back, err := director.ServerConfig(&served); err != nil || back != s {
 			t.Fatalf("%+v became %+v, %v", s, back, err)

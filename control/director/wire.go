@@ -88,6 +88,12 @@ func ServerConfig(c *api.ServerConfig) (dataplane.ServerConfig, error) {
 	if out.Method, ok = methodOf(c); !ok {
 		return out, api.Unsupported("the forwarding method " + c.Method)
 	}
+	if out.Method.Tunnels() {
+		if out.Tunnel.Sum, ok = sumOf(c.Encap.Checksum); !ok {
+			return out, api.Unsupported("the tunnel checksum " + c.Encap.Checksum)
+		}
+		out.Tunnel.Port = c.Encap.Port
+	}
 	if !c.Address.IsValid() || c.Address.Zone() != "" {
 		return out, errors.New("a real server has an address without zone")
 	}
@@ -115,12 +121,28 @@ func methodOf(c *api.ServerConfig) (dataplane.Method, bool) {
 	return 0, false
 }
 
+// sumOf is the engine's checksum of that name; false: there is none.
+func sumOf(name string) (dataplane.Sum, bool) {
+	switch name {
+	case "", dataplane.NoSum.String():
+		return dataplane.NoSum, true
+	case dataplane.FullSum.String():
+		return dataplane.FullSum, true
+	case dataplane.RemoteSum.String():
+		return dataplane.RemoteSum, true
+	}
+	return 0, false
+}
+
 // WireServerConfig is the configuration of a server as it goes over the wire.
 func WireServerConfig(c *dataplane.ServerConfig) api.ServerConfig {
 	out := api.ServerConfig{Address: c.Addr.IP(), Port: c.Port, Weight: c.Weight, Upper: c.Upper, Lower: c.Lower}
 	switch c.Method {
 	case dataplane.IPIP, dataplane.GRE, dataplane.GUE:
-		out.Method, out.Encap.Kind = api.Tunnel, c.Method.String()
+		out.Method, out.Encap = api.Tunnel, api.Encap{Kind: c.Method.String(), Port: c.Tunnel.Port}
+		if c.Tunnel.Sum != dataplane.NoSum {
+			out.Encap.Checksum = c.Tunnel.Sum.String()
+		}
 	case dataplane.Masquerade:
 		out.Method = api.Masquerade
 	case dataplane.Local:
