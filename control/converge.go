@@ -91,7 +91,7 @@ func (c *converger) note(ch *site.Changes) {
 	for p, changed := range map[*part]bool{
 		&c.engine: len(ch.Edits) > 0 || ch.Own, &c.guard: ch.Guards, &c.nics: ch.NICs || ch.Guards, &c.targets: ch.Targets,
 		&c.routes: ch.Checks, &c.checks: ch.Checks, &c.redirect: ch.Local || ch.NICs, &c.vips: ch.VIPs || ch.NICs || ch.Guards, &c.addrs: ch.VIPs,
-		&c.sync: ch.Sync,
+		&c.sync: ch.Sync, &c.router: ch.Fetching,
 	} {
 		if changed {
 			p.want()

@@ -19,9 +19,9 @@ const (
 	trackSource    = "track_src_ip"
 )
 
-// electionOf are the settings of VRRP that a file asks for.
-func electionOf(v *keepalived.VRRP) vrrp.Settings {
-	s := vrrp.Settings{StartupDelay: v.Global.StartupDelay}
+// electionOf are the settings of VRRP that a file asks for. With hold masters are not taken over from that are heard.
+func electionOf(v *keepalived.VRRP, hold bool) vrrp.Settings {
+	s := vrrp.Settings{StartupDelay: v.Global.StartupDelay, Hold: hold}
 	for _, i := range v.Instances {
 		s.Instances = append(s.Instances, instanceOf(i))
 	}

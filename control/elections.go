@@ -53,7 +53,7 @@ func (c *converger) elect(s *site.State) {
 	if !e.open && len(source.Instances) > 0 {
 		return // openElections comes
 	}
-	want := electionOf(source)
+	want := electionOf(source, s.Fetching())
 	if e.told != nil && reflect.DeepEqual(*e.told, want) || e.told == nil && len(want.Instances) == 0 {
 		c.router.done(nil, c.now())
 		return

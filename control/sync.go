@@ -7,6 +7,7 @@ import (
 	"lvsdr/control/api"
 	"lvsdr/control/connsync/syncnet"
 	"lvsdr/control/director"
+	"lvsdr/control/site"
 	"lvsdr/dataplane"
 )
 
@@ -40,7 +41,8 @@ func (e *syncEngine) Tunables() syncnet.Tunables {
 
 // openSync makes the actor of connection sync, without daemons.
 func (d *daemon) openSync() {
-	d.sync = syncnet.New(syncnet.Config{Engine: &syncEngine{d.director, d.clock.Now}, Log: d.o.Log, Wall: time.Now})
+	d.sync = syncnet.New(syncnet.Config{Engine: &syncEngine{d.director, d.clock.Now}, Log: d.o.Log, Wall: time.Now,
+		Fetched: func(number uint64) { d.loop.box.put(nil, site.Fetched{Backup: number}) }})
 	d.actors.Sync = d.sync
 }
 

@@ -11,6 +11,8 @@ import (
 	daemons "lvsdr/control/connsync/daemon"
 	"lvsdr/control/director"
 	"lvsdr/control/hostnet"
+	"lvsdr/control/site"
+	"lvsdr/control/vrrp"
 )
 
 // listed are the daemons that ipvsadm lists, by role.
@@ -46,7 +48,7 @@ func TestDaemonsOfIpvsadmReachTheActorAndOutliveReloads(t *testing.T) {
 		if errs[4] == nil || errs[5] == nil || errs[6] != nil {
 			t.Errorf("a role that there is not, and a good one: %v", errs[4:])
 		}
-		want := daemons.Wish{Links: [2]int{eth1.Index, eth0.Index}}
+		want := daemons.Wish{Links: [2]int{eth1.Index, eth0.Index}, Number: 1}
 		want.Master = daemons.Config{Interface: "eth1", SyncID: 7}.WithDefaults(daemons.Master, eth1.MTU)
 		want.Backup = daemons.Config{Interface: "eth0"}.WithDefaults(daemons.Backup, eth0.MTU)
 		if got := r.Fakes.Sync; !reflect.DeepEqual(got, want) {
@@ -65,6 +67,42 @@ func TestDaemonsOfIpvsadmReachTheActorAndOutliveReloads(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// VRRP takes no address from a master that has connections which this host still fetches: it is told so before it has
+// the instances, and told of the end.
+func TestVRRPWaitsForTheConnectionsOfTheMaster(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		daemon := "global_defs {\n lvs_sync_daemon eth1 A id 5\n}\n"
+		file := daemon + virtualRouter("A", 51, "", vip)
+		r := running(t, file+service(vip, rs1))
+		hold := func(when string, want bool) {
+			t.Helper()
+			if len(r.Election.Instances) != 1 || r.Election.Hold != want {
+				t.Errorf("%s: %d instances, hold %v, want %v", when, len(r.Election.Instances), r.Election.Hold, want)
+			}
+		}
+		hold("at the start", true)
+		if r.Fakes.Sync.Number != 1 {
+			t.Errorf("the backup has number %d", r.Fakes.Sync.Number)
+		}
+		r.put(site.Fetched{Backup: 0})
+		hold("another backup has them", true)
+		r.put(site.Fetched{Backup: 1})
+		hold("the connections are here", false)
+		r.role("A", vrrp.Master)
+		hold("as master", false)
+		r.role("A", vrrp.Backup)
+		hold("as a backup again", true)
+		r.put(site.Fetched{Backup: 1})
+		hold("the first backup speaks late", true)
+		r.put(site.Fetched{Backup: r.Fakes.Sync.Number})
+		hold("they are here again", false)
+		if _, err := r.reload(file + service(vip, rs2)); err != nil {
+			t.Fatal(err)
+		}
+		hold("after a reload", false)
 	})
 }
 

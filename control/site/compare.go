@@ -14,7 +14,7 @@ type Changes struct {
 	Edits []Edit // of the director's table
 	Hops  []Hop  // those that are others; without a MAC address: to be forgotten
 
-	Own, Guards, NICs, Targets, VIPs, Checks, Local, Timeouts, Sync, Problems bool
+	Own, Guards, NICs, Targets, VIPs, Checks, Local, Timeouts, Sync, Fetching, Problems bool
 }
 
 // Compare says what there is to do when new comes after old.
@@ -28,7 +28,7 @@ func Compare(old, new *State) Changes {
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
 		Own: vips, Guards: vips, VIPs: vips || links || routers, NICs: vips || places, Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
-		Timeouts: old.timeouts != new.timeouts, Sync: syncChanged(old, new), Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),
+		Timeouts: old.timeouts != new.timeouts, Sync: syncChanged(old, new), Fetching: old.fetching != new.fetching, Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),
 	}
 }
 

@@ -16,6 +16,10 @@ type DaemonStarted struct {
 // DaemonStopped stops one.
 type DaemonStopped struct{ Role daemon.Role }
 
+// Fetched says that a backup daemon has the table of another director, or that there is none
+// to ask. It is the one that State.Sync numbers so.
+type Fetched struct{ Backup uint64 }
+
 // A Named is a Host that knows its links by name.
 type Named interface {
 	Host
@@ -49,6 +53,27 @@ func (e DaemonStopped) apply(s *State) ([]Notice, error) {
 	s.daemons = next
 	return nil, err
 }
+
+func (e Fetched) apply(s *State) ([]Notice, error) {
+	if e.Backup == s.backups {
+		s.fetching = false
+	}
+	return nil, nil
+}
+
+// followBackup notes whether the backup daemon is another one than that of the State before:
+// it asks for the table of another director.
+func (s *State) followBackup(before *State) {
+	if s.daemons.Backup == before.daemons.Backup {
+		return
+	}
+	s.backups++
+	s.fetching = s.daemons.Backup.Runs()
+}
+
+// Fetching reports whether the connections of another director are still to come. This host
+// is not to take virtual addresses from one that has them, for a while.
+func (s *State) Fetching() bool { return s.fetching }
 
 // Daemons are the daemons of connection sync that are to run.
 func (s *State) Daemons() daemon.Set { return s.daemons }
@@ -86,7 +111,7 @@ func (s *State) followFile() {
 // Sync is how connections are to be synchronised with other directors.
 func (s *State) Sync() daemon.Wish {
 	g := &s.plan.config.Global.Sync
-	w := daemon.Wish{Set: s.daemons, Peering: daemon.Peering{Secret: g.Secret, Peers: g.Peers}}
+	w := daemon.Wish{Set: s.daemons, Number: s.backups, Peering: daemon.Peering{Secret: g.Secret, Peers: g.Peers}}
 	for _, r := range daemon.Roles {
 		if c := w.Of(r); c.Runs() {
 			l, _ := s.LinkNamed(c.Interface)

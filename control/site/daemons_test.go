@@ -104,3 +104,45 @@ func TestTheFileStartsAndStopsDaemons(t *testing.T) {
 		t.Errorf("an interface that there is not has the indexes %v", w.Links)
 	}
 }
+
+// The connections of another director are fetched by each backup daemon anew, until that one
+// says that it has them.
+func TestConnectionsAreFetchedByEachBackup(t *testing.T) {
+	start := func(r daemon.Role, id uint8) Event {
+		return DaemonStarted{r, daemon.Config{Interface: "eth1", SyncID: id}}
+	}
+	sc := newScene(t)
+	for _, c := range []struct {
+		law      string
+		event    Event
+		fetching bool
+		number   uint64
+	}{
+		{"a master fetches nothing", start(daemon.Master, 1), false, 0},
+		{"a backup does", start(daemon.Backup, 1), true, 1},
+		{"whatever else happens", Admin{Edits: []Edit{{Op: Flush}}}, true, 1},
+		{"the host changes", HostChanged{network(without(3))}, true, 1},
+		{"it has them", Fetched{1}, false, 1},
+		{"it says so again", Fetched{1}, false, 1},
+		{"the master ends", DaemonStopped{daemon.Master}, false, 1},
+		{"the backup ends", DaemonStopped{daemon.Backup}, false, 2},
+		{"another file needs another one", Loaded{Config: config(t, "global_defs {\nlvs_sync_daemon eth0 id 9\n}\n"+web("11")), Host: network()}, true, 3},
+		{"an earlier one is late with its word", Fetched{1}, true, 3},
+		{"the file changes its domain", Loaded{Config: config(t, "global_defs {\nlvs_sync_daemon eth0 id 8\n}\n"+web("11")), Host: network()}, true, 4},
+		{"the one before it is late", Fetched{3}, true, 4},
+		{"this one has them", Fetched{4}, false, 4},
+		{"a backup that ends before it has them", Loaded{Config: config(t, web("11")), Host: network()}, false, 5},
+	} {
+		before := sc.s.Fetching()
+		changes, err := sc.try(c.event)
+		if err != nil {
+			t.Fatalf("%s: %v", c.law, err)
+		}
+		if got := sc.s.Fetching(); got != c.fetching || sc.s.Sync().Number != c.number {
+			t.Errorf("%s: fetching %v by number %d, want %v by %d", c.law, got, sc.s.Sync().Number, c.fetching, c.number)
+		}
+		if changes.Fetching != (before != c.fetching) {
+			t.Errorf("%s: VRRP is told: %v", c.law, changes.Fetching)
+		}
+	}
+}

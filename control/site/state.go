@@ -60,6 +60,8 @@ type State struct {
 	timeouts Timeouts
 	daemons  daemon.Set     // of connection sync, that are to run
 	fromFile daemon.Set     // what the file asked for last
+	backups  uint64         // backup daemons so far; the one that runs has this number
+	fetching bool           // the backup daemon has no table of another director yet
 	links    map[int]string // why links of VIPs and servers are down, by index; never changed
 }
 
@@ -80,6 +82,7 @@ func (s *State) Apply(e Event) (*State, []Notice, error) {
 	next := *s
 	notices, err := e.apply(&next)
 	next.followFile()
+	next.followBackup(s)
 	var partly Refusals
 	if err != nil && !errors.As(err, &partly) {
 		return s, nil, err

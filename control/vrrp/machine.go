@@ -17,6 +17,7 @@ type Machine struct {
 	trackers  map[Tracker]Tracked
 	sources   map[link]netip.Addr
 	started   int64 // the first Set; 0: there was none
+	holdUntil int64 // backups leave a master that they hear alone; 0: by their priority
 	closed    bool
 
 	out     []Packet
@@ -77,6 +78,7 @@ func (m *Machine) Set(now int64, s Settings) {
 	if m.started == 0 {
 		m.started = max(now, 1)
 	}
+	m.hold(now, s.Hold)
 	old := m.instances
 	m.instances, m.groups, m.byWire = nil, nil, map[wire]*instance{}
 	var came []*instance
@@ -109,6 +111,19 @@ func (m *Machine) Set(now int64, s Settings) {
 	}
 	m.Tick(now)
 }
+
+// hold begins or ends what Settings.Hold says.
+func (m *Machine) hold(now int64, on bool) {
+	switch {
+	case !on:
+		m.holdUntil = 0
+	case m.holdUntil == 0:
+		m.holdUntil = now + int64(HoldAtMost)
+	}
+}
+
+// held reports whether backups leave a master that they hear alone.
+func (m *Machine) held(now int64) bool { return now < m.holdUntil }
 
 // take removes the instance that is to become want from old and returns it; nil: there is none.
 func take(old *[]*instance, want Instance) *instance {

@@ -82,7 +82,7 @@ func (m *Machine) hear(now int64, i *instance, src netip.Addr) {
 		m.hearAsMaster(now, i, src)
 		return
 	}
-	i.hearAsBackup(now, a, src)
+	m.hearAsBackup(now, i, src)
 }
 
 // compare counts what is odd about an advert and no reason to refuse it.
@@ -102,13 +102,14 @@ func (i *instance) compare(a *Advert, src netip.Addr) {
 }
 
 // hearAsBackup waits on, if the advert is of a master that i leaves be.
-func (i *instance) hearAsBackup(now int64, a *Advert, src netip.Addr) {
+func (m *Machine) hearAsBackup(now int64, i *instance, src netip.Addr) {
+	a := &m.advert
 	if a.Priority == 0 { // RFC 9568 section 6.4.2
 		i.wants = false
 		i.downAt = now + i.skew()
 		return
 	}
-	if !i.leaves(now, a.Priority) {
+	if !i.leaves(now, a.Priority) && !m.held(now) {
 		return
 	}
 	i.follow(now, a, src)

@@ -37,7 +37,7 @@ func (m *Machine) start(now int64, i *instance) {
 		}
 	}
 	if !joins {
-		role = i.first()
+		role = m.first(now, i)
 	}
 	for _, x := range i.team() {
 		if x == i || !joins {
@@ -49,13 +49,14 @@ func (m *Machine) start(now int64, i *instance) {
 	m.settle(now, i)
 }
 
-// first is the role at the start, and after a fault: an owner is the master at once.
-func (i *instance) first() Role {
+// first is the role at the start, and after a fault: an owner is the master at once, unless it has to listen first
+// whether there is another one.
+func (m *Machine) first(now int64, i *instance) Role {
 	owns := func(x *instance) bool { return x.s.StartMaster && x.priority == Owner }
 	switch {
 	case i.broken():
 		return Fault
-	case !slices.ContainsFunc(i.team(), func(x *instance) bool { return !owns(x) }):
+	case !m.held(now) && !slices.ContainsFunc(i.team(), func(x *instance) bool { return !owns(x) }):
 		return Master
 	}
 	return Backup
@@ -71,7 +72,7 @@ func (m *Machine) settle(now int64, i *instance) {
 	case broken && i.role != Fault:
 		m.together(now, i, Fault)
 	case !broken && i.role == Fault:
-		m.together(now, i, i.first())
+		m.together(now, i, m.first(now, i))
 	case slices.ContainsFunc(i.team(), func(x *instance) bool { return x.started() && x.role != i.role }):
 		m.together(now, i, Backup) // a new group of masters and others
 	}

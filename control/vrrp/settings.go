@@ -13,7 +13,13 @@ type Settings struct {
 	Groups    []Group
 	// StartupDelay is how long instances wait in Init when the actor starts.
 	StartupDelay time.Duration
+	// Hold says that this host is not ready to take over from a master that it hears. It counts for HoldAtMost at most.
+	// A silent master is replaced without waiting for its end.
+	Hold bool
 }
+
+// HoldAtMost bounds the time for which Settings.Hold counts.
+const HoldAtMost = 30 * time.Second
 
 // An Instance is one virtual router on one interface. Its Name is unique, and so are Interface, ID and IPv6 together.
 type Instance struct {

@@ -11,6 +11,9 @@ type Wish struct {
 	// Links are the indexes of the daemons' interfaces by role; 0: there is no such
 	// interface now.
 	Links [len(Roles)]int
+	// Number is that of the backup daemon, which it gives when it has fetched what others have.
+	// It alone makes no difference.
+	Number uint64
 	Peering
 }
 

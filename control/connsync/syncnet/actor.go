@@ -15,13 +15,17 @@ import (
 	"lvsdr/control/connsync/daemon"
 )
 
-// A Config holds the parts that an Actor needs. All fields but Dial are required.
+// A Config holds the parts that an Actor needs. All fields but Dial and Fetched are required.
 type Config struct {
 	Engine Engine
 	Log    *slog.Logger
 	Wall   func() time.Time
 	// Dial connects to another director by TCP; nil: as net.Dialer does.
 	Dial func(ctx context.Context, to string) (net.Conn, error)
+	// Fetched is told once by each backup daemon, with the number of its Wish, that it has
+	// the table of another director, or hears none that gives its table. It must not wait.
+	// nil: nothing is told.
+	Fetched func(number uint64)
 }
 
 // An Actor runs daemons. Set and Close are for one goroutine, Status for any.
@@ -41,6 +45,7 @@ type running struct {
 	link   int
 	daemon.Peering
 	tunables Tunables
+	number   uint64
 
 	stop   context.CancelFunc
 	group  sync.WaitGroup
@@ -84,7 +89,7 @@ func (a *Actor) set(role daemon.Role, w *daemon.Wish) error {
 	case link == 0:
 		return errNoLink
 	}
-	r := &running{role: role, config: c, link: link, Peering: w.Peering, tunables: a.c.Engine.Tunables()}
+	r := &running{role: role, config: c, link: link, Peering: w.Peering, tunables: a.c.Engine.Tunables(), number: w.Number}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	start := a.startMaster
@@ -167,6 +172,9 @@ func (r *running) allowed(from netip.Addr) bool {
 // startBackup opens the sockets of a backup.
 func (a *Actor) startBackup(ctx context.Context, r *running) error {
 	r.joiner = &joiner{asker: asker{engine: a.c.Engine, secret: []byte(r.Secret), dial: a.c.Dial}, wall: a.c.Wall, join: Join{State: Waiting}, digest: Digest{State: Unknown}}
+	if a.c.Fetched != nil {
+		r.joiner.fetched = func() { a.c.Fetched(r.number) }
+	}
 	for _, p := range r.Peers {
 		r.joiner.peers = append(r.joiner.peers, netip.AddrPortFrom(p.Addr(), cmp.Or(p.Port(), r.config.Port)))
 	}

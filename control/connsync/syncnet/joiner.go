@@ -11,8 +11,11 @@ import (
 
 // When a backup asks.
 const (
-	askEvery     = time.Second      // until there is one to ask, or one answers
-	askAtMost    = 30 * time.Second // between two attempts that fail
+	askEvery  = time.Second      // until there is one to ask, or one answers
+	askAtMost = 30 * time.Second // between two attempts that fail
+	// listenFor is how long a backup listens for a director that gives its table until it takes
+	// it that there is none. Such a director says hello once a second.
+	listenFor    = 5 * time.Second
 	compareEvery = 30 * time.Second
 )
 
@@ -54,6 +57,8 @@ type joiner struct {
 	asker
 	wall  func() time.Time
 	peers []netip.AddrPort // to be asked; none: those that are heard
+	// fetched is called once when the table is here, or there is nobody to ask; nil: never.
+	fetched func()
 
 	mu     sync.Mutex // guards what follows
 	heard  []string   // the last one first
@@ -90,7 +95,12 @@ func (j *joiner) targets() (all []string) {
 
 // run asks until ctx ends.
 func (j *joiner) run(ctx context.Context) {
-	wait := askEvery
+	tell := sync.OnceFunc(func() {
+		if j.fetched != nil {
+			j.fetched()
+		}
+	})
+	began, wait := j.wall(), askEvery
 	for !j.joined() {
 		if rest(ctx, wait) != nil {
 			return
@@ -98,7 +108,11 @@ func (j *joiner) run(ctx context.Context) {
 		if wait = askEvery; j.askAll(ctx) {
 			wait = askAtMost / 3
 		}
+		if len(j.targets()) == 0 && j.wall().Sub(began) >= listenFor {
+			tell()
+		}
 	}
+	tell()
 	var before map[uint64]bool
 	for rest(ctx, compareEvery) == nil {
 		before = j.compareAny(ctx, before)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -187,6 +188,66 @@ func TestOddQuestionsAreNotAnswered(t *testing.T) {
 		if err := a.ask(t.Context(), "x", q, func([]byte) error { return errors.New("an answer") }); err == nil || strings.Contains(err.Error(), "an answer") {
 			t.Errorf("%q: %v", q, err)
 		}
+	}
+}
+
+// The end of the wait for the table is told once: when it is here, or when no director gives one.
+func TestAJoinerTellsWhenThereIsNothingMoreToWaitFor(t *testing.T) {
+	const never = time.Hour
+	for _, c := range []struct {
+		law     string
+		hello   time.Duration // when a director is heard
+		peer    bool          // one is configured
+		refuses time.Duration // until then it does not answer
+		from    time.Duration // when it is told, at least
+		until   time.Duration // and at most
+	}{
+		{"no director is heard", never, false, 0, listenFor, listenFor + askEvery},
+		{"one is heard and answers", 500 * time.Millisecond, false, 0, askEvery, askEvery + time.Second},
+		{"one is heard late", 3 * time.Second, false, 0, 3 * time.Second, 4 * time.Second},
+		{"one is heard that refuses for a time", time.Second, false, 15 * time.Second, 15 * time.Second, 15*time.Second + askAtMost},
+		{"one that is configured does not answer", never, true, never, never, never},
+		{"one that is configured answers late", never, true, 7 * time.Second, 7 * time.Second, 7*time.Second + askAtMost},
+	} {
+		t.Run(c.law, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here, there := newFake(), newFake(conns(20)...)
+				inner, start := between(t, here, there, "", "", nil), time.Now()
+				var told []time.Duration
+				j := &joiner{wall: time.Now, fetched: func() { told = append(told, time.Since(start)) }}
+				j.asker = asker{engine: here, dial: func(ctx context.Context, to string) (net.Conn, error) {
+					if time.Since(start) < c.refuses {
+						return nil, errors.New("connection refused")
+					}
+					return inner.dial(ctx, to)
+				}}
+				if c.peer {
+					j.peers = []netip.AddrPort{netip.AddrPortFrom(from, 8848)}
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { j.run(ctx); close(done) }()
+				if c.hello < never {
+					time.Sleep(c.hello)
+					j.hear(peer{addr: from, port: 8848})
+				}
+				time.Sleep(3*time.Minute + 700*time.Millisecond) // between two comparisons
+				cancel()
+				<-done
+				if c.from == never {
+					if len(told) != 0 {
+						t.Errorf("told after %v", told)
+					}
+					return
+				}
+				if len(told) != 1 || told[0] < c.from || told[0] > c.until {
+					t.Fatalf("told after %v, want once from %v to %v", told, c.from, c.until)
+				}
+				if there := c.hello < never || c.peer; there != (here.size() == 20) {
+					t.Errorf("it has %d entries", here.size())
+				}
+			})
+		})
 	}
 }
 
