@@ -34,7 +34,7 @@ func (v Verdict) String() string {
 const Headroom = 72
 
 // A Packet is one frame on its way through a batch. The NIC fills Data, Front,
-// GSOSize and Partial; Process fills the rest.
+// GSOSize, Partial and Unfinished; Process fills the rest.
 type Packet struct {
 	// Data is the frame from its Ethernet header on, a stripped VLAN tag put
 	// back. It belongs to the NIC and is valid until its next Recv; Process
@@ -56,6 +56,9 @@ type Packet struct {
 	// (CHECKSUM_PARTIAL; VIRTIO_NET_HDR_F_NEEDS_CSUM) or was already verified:
 	// it must not be checked.
 	Partial bool
+	// Unfinished says that it is the former: the transport checksum covers the pseudo
+	// header alone, and stays so where addresses are changed.
+	Unfinished bool
 
 	Verdict Verdict
 	Reason  Reason

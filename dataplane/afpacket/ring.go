@@ -252,6 +252,7 @@ func hand(p *dataplane.Packet, slot int, mem []byte, start, at int) place {
 	p.Front = mem[start+vnetLen : at] // the header goes before what is put there
 	p.Slot = uint32(slot)
 	p.Partial = message[vnetFlags]&(vnetNeedsCsum|vnetDataValid) != 0
+	p.Unfinished = message[vnetFlags]&vnetNeedsCsum != 0
 	p.GSOSize = 0
 	if message[vnetGSOType] != vnetGSONone {
 		p.GSOSize = binary.NativeEndian.Uint16(message[vnetGSOSize:])

@@ -41,10 +41,12 @@ type Config struct {
 type Frame struct {
 	Data    []byte // from the Ethernet header on
 	GSOSize uint16 // see dataplane.Packet
-	Partial bool   // see dataplane.Packet
+	Partial bool   // see dataplane.Packet; Unfinished likewise
 	Mark    uint32 // see dataplane.Packet
 	Out     int32  // of a frame sent: the interface it left by
 	Reply   bool   // of a frame sent: it was one of our own
+
+	Unfinished bool
 }
 
 // A NIC hands out what Feed put in. Recv and Send are for one goroutine, the
@@ -94,8 +96,8 @@ func (p *NIC) Feed(frames ...[]byte) int {
 	return n
 }
 
-// FeedFrame puts a copy of f in, with its GSOSize, Partial and Mark, and says
-// whether it found room.
+// FeedFrame puts a copy of f in, with its GSOSize, Partial, Unfinished and Mark, and
+// says whether it found room.
 func (p *NIC) FeedFrame(f Frame) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,7 +156,7 @@ func (p *NIC) hand(k *dataplane.Packet, i int) {
 	p.out[i] = append(append(p.out[i][:0], headroom[:]...), q.Data...)
 	k.Front, k.Data = p.out[i][:dataplane.Headroom], p.out[i][dataplane.Headroom:]
 	k.Slot, k.Out, k.Verdict = uint32(i), 0, dataplane.Drop
-	k.GSOSize, k.Partial, k.Mark = q.GSOSize, q.Partial, q.Mark
+	k.GSOSize, k.Partial, k.Unfinished, k.Mark = q.GSOSize, q.Partial, q.Unfinished, q.Mark
 	if p.cfg.Repeat {
 		// The frame goes to the end of the line, where there is another
 		// buffer unless the queue is full; then the end is where it is.
@@ -172,7 +174,7 @@ func (p *NIC) Send(b *dataplane.Batch) error {
 	defer p.mu.Unlock()
 	for i := range b.Packets {
 		if k := &b.Packets[i]; k.Verdict == dataplane.Forward {
-			p.send(Frame{Data: k.Data, GSOSize: k.GSOSize, Partial: k.Partial, Mark: k.Mark, Out: k.Out})
+			p.send(Frame{Data: k.Data, GSOSize: k.GSOSize, Partial: k.Partial, Unfinished: k.Unfinished, Mark: k.Mark, Out: k.Out})
 		}
 	}
 	for i := range b.Replies {
