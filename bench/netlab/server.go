@@ -20,7 +20,7 @@ func SetUpServer(h *netns.Host, vip netip.Addr) error {
 			}
 		}
 	}
-	if err := h.Do(func() error { return realserver.SetUp(vip) }); err != nil {
+	if err := h.Do(func() error { return realserver.SetUp(realserver.Options{VIP: vip}) }); err != nil {
 		return fmt.Errorf("set up real server %s: %w", h.Name(), err)
 	}
 	return h.WaitLocal(context.Background(), vip)

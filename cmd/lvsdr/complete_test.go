@@ -57,6 +57,7 @@ func TestCompletionOffersValues(t *testing.T) {
 		{"the faults", []string{"lab", "break", ""}, faultNames},
 		{"one fault only", []string{"lab", "break", "rp-filter", ""}, nil},
 		{"the lessons", []string{"lab", "lesson", ""}, []string{"1", "2", "3", "4", "5", "all"}},
+		{"the tunnels of a real server", []string{"realserver", "start", "--tun", ""}, []string{"ipip", "gre", "gue"}},
 		{"the hosts of the lab", []string{"lab", "shell", ""}, []string{"client", "director", "rs1", "rs2", "rs3"}},
 		{"the hosts of another lab", []string{"lab", "shell", "--servers", "2", "--clients", "2", "--routed", ""}, []string{"client", "client1", "client2", "director", "rs1", "rs2", "router"}},
 		{"the hosts of a pair's lab", []string{"lab", "shell", "--directors", "2", ""}, []string{"client", "director", "director2", "rs1", "rs2", "rs3"}},

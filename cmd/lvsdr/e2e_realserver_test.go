@@ -364,6 +364,12 @@ func TestRealserverRefuses(t *testing.T) {
 		{"start", "--interface eth0", "only needed to balance", 2},
 		{"start", "--vip 224.0.0.1", "no address that clients could reach", 2},
 		{"start", "--vip 192.0.2.1 --balance-local-clients 80", "--interface IFACE", 1},
+		{"start", "--tun vxlan", "there are ipip, gre, gue", 2},
+		{"start", "--tun gue", "port is missing", 2},
+		{"start", "--tun-port 6080", "need --tun", 2},
+		{"start", "--tun gre --tun-csum", "name the address", 2},
+		{"start", "--tun ipip --tun-local 192.0.2.9", "this host has no such address", 1},
+		{"start", "--tun ipip --tun-local 192.0.2", "--tun-local", 2},
 		{"stop", "extra", "unknown command", 2},
 	} {
 		r := h.run(t, c.verb, strings.Fields(c.args)...)

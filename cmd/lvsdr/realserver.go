@@ -15,15 +15,18 @@ import (
 type realserverFlags struct {
 	vips, balance           []string
 	iface, source, stateDir string
+	tun                     tunnelFlags
 	asJSON                  bool
 }
 
 func newRealserver() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "realserver",
-		Short: "Set this host up as a real server of Direct Routing, check the set-up, or undo it",
+		Short: "Set this host up as a real server of Direct Routing or of a tunnel, check the set-up, or undo it",
 		Long: `realserver sets up a real server for Direct Routing: the VIP on lo, and, for IPv4,
 arp_ignore=1 and arp_announce=2, so that the host does not answer ARP for the VIP.
+With --tun it takes the director's packets out of a tunnel: the tunnel's device is
+up and has the VIP, and the strict reverse path filter is loose there.
 It records the previous settings, and stop restores exactly those.
 
 With --balance-local-clients the real server's own clients of these ports go to
@@ -49,6 +52,7 @@ func (f *realserverFlags) flags(cmd *cobra.Command, balance bool) {
 	fl.StringVar(&f.stateDir, "state", realserver.DefaultDir, "`DIR`ectory of the record; each network namespace needs one of its own")
 	fl.BoolVar(&f.asJSON, "json", false, "print everything as JSON")
 	if balance {
+		f.tun.flags(cmd)
 		fl.StringSliceVar(&f.balance, "balance-local-clients", nil, "`PORT` or PORT/udp of the VIP whose clients on this host go to the director; may be given more than once")
 		fl.StringVar(&f.iface, "interface", "", "`IFACE` by which they go (default: the one on the VIP's network)")
 		completesFlag(cmd, "interface", interfaces)
@@ -75,6 +79,10 @@ func (f *realserverFlags) options() ([]realserver.Options, error) {
 			return nil, fmt.Errorf("--source: %w", err)
 		}
 		base.Source = source
+	}
+	var err error
+	if base.Tunnels, err = f.tun.tunnels(); err != nil {
+		return nil, err
 	}
 	var all []realserver.Options
 	for _, v := range f.vips {

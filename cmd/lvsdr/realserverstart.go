@@ -9,7 +9,7 @@ import (
 func newRealserverStart() *cobra.Command {
 	var f realserverFlags
 	cmd := &cobra.Command{
-		Use:   "start --vip ADDR [--balance-local-clients PORT]",
+		Use:   "start --vip ADDR [--tun KIND] [--balance-local-clients PORT]",
 		Short: "Make this host a real server, and record its previous settings",
 		Long: `start sets what is missing and prints each setting's old and new value. A second
 start changes nothing, or adds further settings it is asked for; the record stays

@@ -25,6 +25,8 @@ type Options struct {
 	// Balance. Default: that of the network by which Interface was found, or
 	// the first one of Interface.
 	Source netip.Addr
+	// Tunnels are how the director's frames come in. Default: as they are (Direct Routing).
+	Tunnels []Tunnel
 }
 
 // Check finds what can be known to be wrong without looking at the host.
@@ -41,6 +43,11 @@ func (o Options) Check() error {
 		return fmt.Errorf("source %s and VIP %s are not of one address family", o.Source, v)
 	case o.Source == v:
 		return fmt.Errorf("source %s is the VIP: answers would not come back to this host", v)
+	}
+	for _, t := range o.Tunnels {
+		if err := t.check(v); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -71,7 +78,11 @@ func goals(o Options, f facts) []goal {
 	host := netip.PrefixFrom(o.VIP, o.VIP.BitLen())
 	var all []goal
 	if o.VIP.Is4() {
-		for _, conf := range []string{"all", "lo"} {
+		confs := []string{"all", "lo"}
+		if len(o.Tunnels) > 0 {
+			confs = confs[:1]
+		}
+		for _, conf := range confs {
 			all = append(all,
 				// 2 and 3 hide the VIP as well: 2 is 1 and more, 3 hides
 				// addresses of scope host, which the VIP gets.
@@ -82,8 +93,13 @@ func goals(o Options, f facts) []goal {
 			all = append(all, acceptOwn(o.Interface, f)...)
 		}
 	}
-	all = append(all, goal{item: Item{Address: host}, value: Present})
-	if o.VIP.Is4() {
+	for _, t := range o.Tunnels {
+		all = append(all, tunnelGoals(t, o.VIP, f)...)
+	}
+	if len(o.Tunnels) == 0 || o.VIP.Is6() {
+		all = append(all, goal{item: Item{Address: host}, value: Present})
+	}
+	if o.VIP.Is4() && len(o.Tunnels) == 0 {
 		all = append(all, goal{item: Item{Route: Route{To: host, Interface: "lo", Table: unix.RT_TABLE_MAIN}}, value: Present})
 	}
 	if len(o.Balance) == 0 {
@@ -107,6 +123,11 @@ func acceptOwn(ifname string, f facts) []goal {
 	if f.acceptLocalAll == "1" {
 		accept.also = []string{"0"}
 	}
+	return []goal{accept, looseFilter(ifname, f)}
+}
+
+// looseFilter wants the reverse path filter of ifname loose or off.
+func looseFilter(ifname string, f facts) goal {
 	loose := goal{item: conf4(ifname, "rp_filter"), value: "2"}
 	switch f.rpFilterAll {
 	case "0":
@@ -114,7 +135,7 @@ func acceptOwn(ifname string, f facts) []goal {
 	case "2":
 		loose.also = []string{"0", "1"}
 	}
-	return []goal{accept, loose}
+	return loose
 }
 
 // localBehind wants a rule for the local table behind the balancing ones, and

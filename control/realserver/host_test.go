@@ -255,13 +255,15 @@ func TestTheLastRuleForLocalAddressesIsNotRemoved(t *testing.T) {
 		defer k.close()
 		for _, ipv6 := range []bool{false, true} {
 			rule := Item{Rule: Rule{IPv6: ipv6, Table: unix.RT_TABLE_LOCAL, Owner: unix.RTPROT_KERNEL}}
-			if err := k.set(rule, Absent); !errors.Is(err, errLastLocal) {
+			if _, err := k.set(rule, Absent); !errors.Is(err, errLastLocal) {
 				t.Errorf("IPv6 %v: %v", ipv6, err)
 			}
 			second := rule
 			second.Rule.Priority = policyroute.BehindBalancePref
-			if err := errors.Join(k.set(second, Present), k.set(rule, Absent), k.set(rule, Present), k.set(second, Absent)); err != nil {
-				t.Error(err)
+			for _, step := range []goal{{item: second, value: Present}, {item: rule, value: Absent}, {item: rule, value: Present}, {item: second, value: Absent}} {
+				if got, err := k.set(step.item, step.value); err != nil || got != step.value {
+					t.Errorf("%s is %s, want %s: %v", step.item, got, step.value, err)
+				}
 			}
 		}
 		return nil
@@ -289,7 +291,7 @@ func TestAVIPThatStandsElsewhereIsRefused(t *testing.T) {
 // SetUp leaves no record.
 func TestSetUpMakesARealServer(t *testing.T) {
 	l := newLab(t)
-	must(t, l.host.Do(func() error { return SetUp(vipB) }))
+	must(t, l.host.Do(func() error { return SetUp(Options{VIP: vipB}) }))
 	l.with(func(h *Host) error {
 		s, err := h.Status(Options{VIP: vipB})
 		if err == nil && !s.InPlace {

@@ -1,6 +1,7 @@
 package realserver
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -17,16 +18,21 @@ const (
 	Present = "present"
 )
 
-// An Item is one thing that is set on a host: exactly one field is not zero. It
-// can be compared.
+// An Item is one thing that is set on a host: exactly one field is not zero, but
+// for On. It can be compared.
 type Item struct {
 	// Sysctl is a path below /proc/sys: net/ipv4/conf/all/arp_ignore. Its
 	// value is the file's text without the line feed.
 	Sysctl string `json:"sysctl,omitempty"`
-	// Address is an address on lo.
+	// Address is an address on lo, or on the tunnel device On.
 	Address netip.Prefix `json:"address,omitzero"`
+	On      string       `json:"on,omitempty"` // beside Address alone; empty: lo
 	Route   Route        `json:"route,omitzero"`
 	Rule    Rule         `json:"rule,omitzero"`
+	// Device is the end of a tunnel. Its value is Absent, Down or Up.
+	Device Device `json:"device,omitzero"`
+	// GUE is a UDP port at which the kernel takes packets out of GUE.
+	GUE GUE `json:"gue,omitzero"`
 }
 
 // A Route is one without a gateway.
@@ -84,12 +90,19 @@ func (i Item) String() string {
 	case i.Sysctl != "":
 		return sysctlName(i.Sysctl)
 	case i.Address.IsValid():
-		return fmt.Sprintf("address %s dev lo", i.Address)
+		return fmt.Sprintf("address %s dev %s", i.Address, i.on())
 	case i.Route.To.IsValid():
 		return "route " + i.Route.String()
+	case i.Device.Name != "":
+		return "device " + i.Device.String()
+	case i.GUE.Port != 0:
+		return i.GUE.String()
 	}
 	return "rule " + i.Rule.String()
 }
+
+// on is the interface of an Address.
+func (i Item) on() string { return cmp.Or(i.On, "lo") }
 
 // String is the route in ip-route(8)'s words.
 func (r Route) String() string {

@@ -45,6 +45,7 @@ func (k kernel) close() {
 type view struct {
 	net   *hostnet.Snapshot
 	rules [2][]policyroute.Rule // of IPv4 and IPv6
+	nl    *netlink.Handle       // for ports of GUE, which are looked for only where they are asked for
 }
 
 func (k kernel) look() (v view, err error) {
@@ -56,6 +57,7 @@ func (k kernel) look() (v view, err error) {
 			return v, err
 		}
 	}
+	v.nl = k.nl
 	return v, nil
 }
 
@@ -65,14 +67,26 @@ func (v view) get(i Item) (string, error) {
 	switch {
 	case i.Sysctl != "":
 		s, err := readSysctl(i.Sysctl)
+		if ofTunnelDevice(i.Sysctl) && errors.Is(err, os.ErrNotExist) {
+			// A device that is made has the values of conf/default.
+			s, err = readSysctl(conf4("default", filepath.Base(i.Sysctl)).Sysctl)
+		}
 		if err != nil {
 			return "", fmt.Errorf("look for %s: %w", i, err)
 		}
 		return s, nil
 	case i.Address.IsValid():
-		there = v.hasAddress(i.Address)
+		there = v.hasAddress(i.Address, i.on())
 	case i.Route.To.IsValid():
 		there = v.hasRoute(i.Route)
+	case i.Device.Name != "":
+		return v.device(i.Device), nil
+	case i.GUE.Port != 0:
+		all, err := listGUE(v.nl)
+		if err != nil {
+			return "", err
+		}
+		there = slices.Contains(all, i.GUE)
 	default:
 		there = v.hasRule(i.Rule)
 	}
@@ -82,9 +96,9 @@ func (v view) get(i Item) (string, error) {
 	return Absent, nil
 }
 
-func (v view) hasAddress(p netip.Prefix) bool {
-	lo, _ := v.net.LinkByName("lo")
-	return slices.ContainsFunc(v.net.Addrs, func(a hostnet.Addr) bool { return a.Link == lo.Index && a.Prefix == p })
+func (v view) hasAddress(p netip.Prefix, ifname string) bool {
+	link, ok := v.net.LinkByName(ifname)
+	return ok && slices.ContainsFunc(v.net.Addrs, func(a hostnet.Addr) bool { return a.Link == link.Index && a.Prefix == p })
 }
 
 func (v view) hasRoute(r Route) bool {
@@ -145,30 +159,37 @@ func (k kernel) values(items []Item) (map[Item]string, error) {
 	return found, nil
 }
 
-// set gives an item a value, and looks whether it has it.
-func (k kernel) set(i Item, value string) error {
+// set gives an item a value, looks whether it has it, and returns the value that it
+// has.
+func (k kernel) set(i Item, value string) (string, error) {
 	var err error
 	switch present := value == Present; {
 	case i.Sysctl != "":
 		err = os.WriteFile(sysctlFile(i.Sysctl), []byte(value), 0)
 	case i.Address.IsValid():
-		err = k.setAddress(i.Address, present)
+		err = k.setAddress(i.Address, i.on(), present)
 	case i.Route.To.IsValid():
 		err = k.setRoute(i.Route, present)
+	case i.Device.Name != "":
+		err = k.setDevice(i.Device, value)
+	case i.GUE.Port != 0:
+		err = k.setGUE(i.GUE, present)
 	default:
 		err = k.setRule(i.Rule, present)
 	}
 	if err != nil {
-		return explain(i, value, err)
+		return "", explain(i, value, err)
 	}
 	v, err := k.look()
 	if err != nil {
-		return err
+		return "", err
 	}
-	if got, err := v.get(i); err != nil || got != value {
-		return errors.Join(fmt.Errorf("set %s: the kernel took it, and yet it is %s, not %s", i, got, value), err)
+	got, err := v.get(i)
+	stays := i.Device.fallback() && value == Absent && got == Down // the kernel's own
+	if err != nil || got != value && !stays {
+		return got, errors.Join(fmt.Errorf("set %s: the kernel took it, and yet it is %s, not %s", i, got, value), err)
 	}
-	return nil
+	return got, nil
 }
 
 func sysctlFile(path string) string { return filepath.Join("/proc/sys", path) }
@@ -189,6 +210,8 @@ func explain(i Item, value string, err error) error {
 	case i.Sysctl != "" && errors.Is(err, unix.EROFS):
 		return fmt.Errorf("%w; /proc/sys is read-only in this container: set it from outside, with docker run --sysctl %s=%s, "+
 			"or on the machine with nsenter --net --target PID sysctl -w %[2]s=%[3]s", attempt, i, value)
+	case i.Device.Name != "" || i.GUE.Port != 0:
+		return explainTunnel(i, attempt, err)
 	case i.Address.Addr().Is6() && ipv6Off == "1":
 		return fmt.Errorf("%w; IPv6 is switched off: sysctl -w net.ipv6.conf.lo.disable_ipv6=0", attempt)
 	case errors.Is(err, os.ErrPermission) && (i.Sysctl != "" || i.Address.IsValid()):
@@ -205,11 +228,11 @@ const (
 	privilege = "it needs CAP_NET_ADMIN in this network namespace: " + asRoot
 )
 
-// setAddress adds or removes an address of lo. With scope host it is nothing
+// setAddress adds or removes an address of an interface. With scope host it is nothing
 // that the kernel would choose as a source; IPv6 does not look for duplicates,
 // as there are some: every real server has it.
-func (k kernel) setAddress(p netip.Prefix, present bool) error {
-	lo, err := k.nl.LinkByName("lo")
+func (k kernel) setAddress(p netip.Prefix, ifname string, present bool) error {
+	link, err := k.nl.LinkByName(ifname)
 	if err != nil {
 		return err
 	}
@@ -218,9 +241,9 @@ func (k kernel) setAddress(p netip.Prefix, present bool) error {
 		a.Flags = unix.IFA_F_NODAD
 	}
 	if present {
-		return k.nl.AddrAdd(lo, a)
+		return k.nl.AddrAdd(link, a)
 	}
-	return k.nl.AddrDel(lo, a)
+	return k.nl.AddrDel(link, a)
 }
 
 func (k kernel) setRoute(r Route, present bool) error {

@@ -63,16 +63,22 @@ func planStart(goals []goal, found map[Item]string, own, others []change) (steps
 // rank is the place of a change in the order of goals.
 func rank(c change) int {
 	switch {
+	case ofTunnelDevice(c.Item.Sysctl):
+		return 2
 	case c.Item.Sysctl != "":
 		return 0
-	case c.Item.Address.IsValid():
+	case c.Item.Device.Name != "":
 		return 1
-	case c.Item.Route.To.IsValid():
-		return 2
-	case c.Is == Present:
+	case c.Item.GUE.Port != 0:
 		return 3
+	case c.Item.Address.IsValid():
+		return 4
+	case c.Item.Route.To.IsValid():
+		return 5
+	case c.Is == Present:
+		return 6
 	}
-	return 4 // a rule that is in the way
+	return 7 // a rule that is in the way
 }
 
 // planStop decides what stop does about each entry of a VIP's record.

@@ -99,7 +99,20 @@ func (m *model) safe(t *testing.T) {
 		if i.Address.IsValid() && i.Address.Addr().Is4() && v == Present && m.get(conf4("all", "arp_ignore")) == "0" {
 			t.Fatalf("%s is there, and ARP requests for it are answered", i)
 		}
+		if i.On != "" && v == Present && !m.up(i.On) {
+			t.Fatalf("%s is there, and the device is not", i)
+		}
 	}
+}
+
+// up reports whether a tunnel's device is up.
+func (m *model) up(name string) bool {
+	for i, v := range m.values {
+		if i.Device.Name == name && v == Up {
+			return true
+		}
+	}
+	return false
 }
 
 // carry takes steps one by one; the host is safe after each.
@@ -135,6 +148,11 @@ func someOptions(r *rand.Rand) Options {
 			o.Source = netip.MustParseAddr("fd00:1::11")
 		}
 	}
+	for _, t := range []Tunnel{{Kind: KindIPIP}, {Kind: KindGRE}, {Kind: KindGUE, Port: 6080}, {Kind: KindIPIP, Local: netip.MustParseAddr("fd00:1::11")}} {
+		if r.IntN(4) == 0 {
+			o.Tunnels = append(o.Tunnels, t)
+		}
+	}
 	return o
 }
 
@@ -153,6 +171,10 @@ func someHost(r *rand.Rand) *model {
 		m.set(i, []string{"0", "1", "2"}[r.IntN(3)])
 	}
 	m.set(conf4("all", "accept_local"), []string{"0", "1"}[r.IntN(2)])
+	for _, t := range []Tunnel{{Kind: KindIPIP}, {Kind: KindGRE}} {
+		m.set(Item{Device: t.device(vipA)}, []string{Absent, Down, Up}[r.IntN(3)])
+		m.set(conf4(t.device(vipA).Name, "rp_filter"), []string{"0", "1", "2"}[r.IntN(3)])
+	}
 	if r.IntN(3) == 0 && m.get(conf4("all", "arp_ignore")) != "0" {
 		m.set(Item{Address: netip.PrefixFrom(vipA, 32)}, Present)
 	}

@@ -94,15 +94,24 @@ func Open(dir string) (*Host, error) {
 // Close closes the netlink sockets.
 func (h *Host) Close() { h.kernel.close() }
 
-// SetUp makes the calling thread's network namespace a real server of vip, and
-// keeps no record: it is for namespaces that are thrown away.
-func SetUp(vip netip.Addr) error {
+// SetUp makes the calling thread's network namespace the real server of o, and
+// keeps no record: it is for namespaces that are thrown away. It balances no local
+// clients.
+func SetUp(o Options) error {
 	k, err := openKernel()
 	if err != nil {
 		return err
 	}
 	defer k.close()
-	gs := goals(Options{VIP: vip}, facts{})
+	v, err := k.look()
+	if err != nil {
+		return err
+	}
+	f, err := v.facts(o.VIP.Is6())
+	if err != nil {
+		return err
+	}
+	gs := goals(o, f)
 	found, err := k.values(itemsOf(gs))
 	if err != nil {
 		return err
@@ -143,6 +152,9 @@ func (h *Host) Start(o Options) (*Report, error) {
 	if err := v.misplaced(o.VIP); err != nil {
 		return nil, failed(err)
 	}
+	if err := v.clash(o); err != nil {
+		return nil, failed(err)
+	}
 	if err := h.records.make(); err != nil {
 		return nil, failed(err)
 	}
@@ -151,7 +163,7 @@ func (h *Host) Start(o Options) (*Report, error) {
 		return nil, failed(err)
 	}
 	defer lock.Close()
-	report := &Report{VIP: o.VIP}
+	report := &Report{VIP: o.VIP, Notes: v.advice(o)}
 	rec, note, err := h.own(o.VIP)
 	if err != nil {
 		return nil, failed(err)
@@ -192,6 +204,11 @@ func (r *record) ask(o Options) {
 	if len(o.Balance) > 0 {
 		r.Interface, r.Source = o.Interface, o.Source
 	}
+	for _, t := range o.Tunnels {
+		if !slices.Contains(r.Tunnels, t) {
+			r.Tunnels = append(r.Tunnels, t)
+		}
+	}
 }
 
 // hint adds the remedy to a missing privilege.
@@ -223,7 +240,7 @@ func (h *Host) desired(o Options, v view) (Options, []goal, error) {
 func (v view) misplaced(vip netip.Addr) error {
 	for _, a := range v.net.Addrs {
 		link, _ := v.net.Link(a.Link)
-		if a.Prefix.Addr() == vip && (link.Name != "lo" || !a.Prefix.IsSingleIP()) {
+		if a.Prefix.Addr() == vip && (link.Name != "lo" && !tunnelKind(link.Kind) || !a.Prefix.IsSingleIP()) {
 			return fmt.Errorf("it is configured here as %s on %s; a real server has it as %s/%d on lo: ip addr del %[1]s dev %[2]s",
 				a.Prefix, link.Name, vip, vip.BitLen())
 		}
@@ -270,7 +287,12 @@ func (k kernel) do(steps []step) []Outcome {
 		case stopped:
 			o.Result, o.Is = NotTried, s.was
 		default:
-			if err := k.set(s.item, s.is); err != nil {
+			got, err := k.set(s.item, s.is)
+			o.Is = got
+			if got != s.is && err == nil {
+				o.Note = "the kernel keeps it as long as its module is loaded"
+			}
+			if err != nil {
 				o.Result, o.Is, o.Note = Failed, s.was, err.Error()
 				loud = loud || s.item == conf4("all", "arp_ignore")
 				stopped = s.item.Sysctl == ""

@@ -55,6 +55,7 @@ type record struct {
 	Balance   []Port     `json:"balance,omitempty"`
 	Interface string     `json:"interface,omitempty"`
 	Source    netip.Addr `json:"source,omitzero"`
+	Tunnels   []Tunnel   `json:"tunnels,omitempty"`
 	Changes   []change   `json:"changes"`
 }
 

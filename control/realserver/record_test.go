@@ -15,10 +15,11 @@ import (
 // fullRecord has each kind of item.
 func fullRecord() *record {
 	o := Options{VIP: vipA, Balance: []Port{web, dns}, Interface: "eth0", Source: netip.MustParseAddr("192.168.1.11")}
+	o.Tunnels = []Tunnel{{Kind: KindGUE, Port: 6080}, {Kind: KindGRE, CSum: true, Local: netip.MustParseAddr("192.168.1.11")}}
 	r := &record{epoch: epoch{"boot", 7}, VIP: o.VIP}
 	r.ask(o)
 	for _, g := range goals(o, facts{}) {
-		was := map[bool]string{true: Present, false: Absent}[g.value == Absent]
+		was := map[bool]string{true: Present, false: Absent}[g.value == Absent] // a device that was not there, too
 		if g.item.Sysctl != "" {
 			was = "0"
 		}
@@ -107,6 +108,7 @@ func TestARecordOfAnEarlierVersionIsFoundInItsFolder(t *testing.T) {
 // entry is a record of a VIP with one change, as a file has it.
 func entry(item, was, is string) []byte {
 	return []byte(`{"vip":"192.168.1.100","balance":[{"protocol":"tcp","number":80}],"interface":"eth0","source":"192.168.1.11",` +
+		`"tunnels":[{"kind":"gue","port":6080}],` +
 		`"changes":[{"item":{` + item + `},"was":"` + was + `","is":"` + is + `"}]}`)
 }
 
@@ -134,6 +136,20 @@ func TestRecordsThatNoStartWroteAreRefused(t *testing.T) {
 		{"the VIP's whole network", `"address":"192.168.1.100/24"`, Absent, Present, false},
 		{"another address", `"address":"192.168.1.11/32"`, Absent, Present, false},
 		{"an address that is to come back", `"address":"192.168.1.100/32"`, Present, Absent, false},
+
+		{"the VIP on the tunnel's device", `"address":"192.168.1.100/32","on":"tunl0"`, Absent, Present, true},
+		{"the VIP on another device", `"address":"192.168.1.100/32","on":"eth0"`, Absent, Present, false},
+		{"the VIP on the device of another tunnel", `"address":"192.168.1.100/32","on":"gre0"`, Absent, Present, false},
+		{"the tunnel's device", `"device":{"name":"tunl0","kind":"ipip"}`, Down, Up, true},
+		{"the tunnel's device, made", `"device":{"name":"tunl0","kind":"ipip"}`, Absent, Up, true},
+		{"the tunnel's device, which stop would set up", `"device":{"name":"tunl0","kind":"ipip"}`, Up, Down, false},
+		{"another interface", `"device":{"name":"eth0","kind":"ipip"}`, Down, Up, false},
+		{"a device of another tunnel", `"device":{"name":"gre0","kind":"gre"}`, Down, Up, false},
+		{"the strict filter of the tunnel's device", sysctl("net/ipv4/conf/tunl0/rp_filter"), "1", "2", true},
+		{"the port of GUE", `"gue":{"port":6080}`, Absent, Present, true},
+		{"another port of GUE", `"gue":{"port":6081}`, Absent, Present, false},
+		{"the port of GUE for IPv6", `"gue":{"port":6080,"ipv6":true}`, Absent, Present, false},
+		{"a device beside a sysctl", sysctl("net/ipv4/conf/all/arp_ignore") + `,"on":"tunl0"`, "0", "1", false},
 
 		{"the route on lo", `"route":{"to":"192.168.1.100/32","interface":"lo","table":254}`, Absent, Present, true},
 		{"the route of local clients", `"route":{"to":"192.168.1.100/32","interface":"eth0","source":"192.168.1.11","table":1819738114}`, Absent, Present, true},

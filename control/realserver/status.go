@@ -44,7 +44,7 @@ func (h *Host) Status(o Options) (*Status, error) {
 	if rec != nil {
 		own = rec.Changes
 		rec.ask(o)
-		o.Balance, o.Interface, o.Source = rec.Balance, rec.Interface, rec.Source
+		o.Balance, o.Interface, o.Source, o.Tunnels = rec.Balance, rec.Interface, rec.Source, rec.Tunnels
 	}
 	v, err := h.kernel.look()
 	if err != nil {

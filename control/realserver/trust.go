@@ -27,6 +27,11 @@ func (r *record) check() error {
 			return fmt.Errorf("balance %s: not a port of TCP or UDP", p)
 		}
 	}
+	for _, t := range r.Tunnels {
+		if err := t.check(r.VIP); err != nil {
+			return err
+		}
+	}
 	for _, c := range r.Changes {
 		if err := r.checkChange(c); err != nil {
 			return err
@@ -37,12 +42,12 @@ func (r *record) check() error {
 
 func (r *record) checkChange(c change) error {
 	i, kinds := c.Item, 0
-	for _, is := range []bool{i.Sysctl != "", i.Address.IsValid(), i.Route != Route{}, i.Rule != Rule{}} {
+	for _, is := range []bool{i.Sysctl != "", i.Address.IsValid(), i.Route != Route{}, i.Rule != Rule{}, i.Device != Device{}, i.GUE != GUE{}} {
 		if is {
 			kinds++
 		}
 	}
-	if kinds != 1 {
+	if kinds != 1 || i.On != "" && !i.Address.IsValid() {
 		return fmt.Errorf("an entry for %d items, want 1", kinds)
 	}
 	host := netip.PrefixFrom(r.VIP, r.VIP.BitLen())
@@ -51,7 +56,11 @@ func (r *record) checkChange(c change) error {
 	case i.Sysctl != "":
 		return r.checkSysctl(c)
 	case i.Address.IsValid():
-		good = i.Address == host && c.made()
+		good = i.Address == host && c.made() && (i.On == "" || r.hasDevice(func(d Device) bool { return d.Name == i.On }))
+	case i.Device != Device{}:
+		good = r.hasDevice(func(d Device) bool { return d == i.Device }) && (c.Was == Absent || c.Was == Down) && c.Is == Up
+	case i.GUE != GUE{}:
+		good = c.made() && slices.ContainsFunc(r.Tunnels, func(t Tunnel) bool { return t.Kind == KindGUE && i.GUE == GUE{t.Port, t.outer6(r.VIP)} })
 	case i.Route != Route{}:
 		good = c.made() && (i.Route == Route{To: host, Interface: "lo", Table: unix.RT_TABLE_MAIN} ||
 			i.Route.To == host && i.Route.Table == policyroute.BalanceTable && len(r.Balance) > 0)
@@ -62,6 +71,11 @@ func (r *record) checkChange(c change) error {
 		return fmt.Errorf("%s, was %q, is %q: start does not set this for %s", i, c.Was, c.Is, r.VIP)
 	}
 	return nil
+}
+
+// hasDevice reports whether is is true of the device of one of the tunnels.
+func (r *record) hasDevice(is func(Device) bool) bool {
+	return slices.ContainsFunc(r.Tunnels, func(t Tunnel) bool { return is(t.device(r.VIP)) })
 }
 
 // made reports whether start has added something.
@@ -99,7 +113,8 @@ func (r *record) checkSysctl(c change) error {
 	case "arp_ignore", "arp_announce":
 		good = conf == "all" || conf == "lo"
 	case "accept_local", "rp_filter":
-		good = len(r.Balance) > 0 && conf != "" && conf != "." && conf != ".." // of any interface: a later start may have named another one
+		good = len(r.Balance) > 0 && conf != "" && conf != "." && conf != ".." || // of any interface: a later start may have named another one
+			key == "rp_filter" && r.hasDevice(func(d Device) bool { return d.Name == conf })
 	}
 	values := map[string]string{"arp_ignore": "1", "arp_announce": "2", "accept_local": "1", "rp_filter": "2"}
 	n, err := strconv.ParseUint(c.Was, 10, 8)
