@@ -52,7 +52,7 @@ func TestEditsOfIpvsadm(t *testing.T) {
 			api.Edit{Op: api.AddServer, Service: none, Server: wireServer(rs1, 2)}, // 3: no such service
 			api.Edit{Op: api.AddService, Service: far},                             // 4: no interface
 			api.Edit{Op: api.EditServer, Service: s, Server: wireServer(rs1, 9)},
-			api.Edit{Op: api.AddServer, Service: s, Server: api.ServerConfig{Address: ip(rs2), Port: 80, Method: api.Tunnel}}, // 6
+			api.Edit{Op: api.AddServer, Service: s, Server: api.ServerConfig{Address: ip(rs2), Port: 80, Method: "magic"}}, // 6
 			api.Edit{Op: api.EditService, Service: wireService(vip)},
 			api.Edit{Op: api.SetTimeouts, Timeouts: api.Timeouts{TCP: 77}},
 			api.Edit{Op: api.Zero},

@@ -89,10 +89,10 @@ type VirtualServer struct {
 	Addr        netip.Addr // never IPv4-mapped, no zone; invalid for a mark
 	Port        uint16     // 0 is every port, see IPVS on port zero
 	Protocol    frame.Proto
-	Mark        uint32 // 0: the service is by address
-	IPv6        bool   // of a mark: for IPv6 packets
-	Scheduler   string // one of Options.Schedulers
-	Method      string // "DR"
+	Mark        uint32     // 0: the service is by address
+	IPv6        bool       // of a mark: for IPv6 packets
+	Scheduler   string     // one of Options.Schedulers
+	Method      Forwarding // of servers that say nothing else
 	SchedFlags  scheduler.Flags
 	OPS         bool // one-packet scheduling; UDP only
 	Persistence Persistence
@@ -151,7 +151,8 @@ type Command struct {
 // A SorryServer takes the traffic when the quorum is lost.
 type SorryServer struct {
 	Addr    netip.Addr
-	Port    uint16
+	Port    uint16 // as a RealServer's
+	Method  Forwarding
 	Inhibit bool // quiesced instead of removed
 }
 
@@ -203,10 +204,11 @@ type Damping struct {
 	Reuse    uint32        // until it has decayed to this, 1 to Suppress
 }
 
-// A RealServer is one server behind a service. It has the port of the service.
+// A RealServer is one server behind a service.
 type RealServer struct {
 	Addr         netip.Addr
-	Port         uint16
+	Port         uint16 // that of the service, unless NAT changes it
+	Method       Forwarding
 	Weight       uint32 // 0 to 2147483647; 0 takes no new connections
 	Upper, Lower uint32 // connection thresholds; 0 is none
 	// MAC is where frames for the server go (lvsdr_mac); zero: that is asked for by ARP

@@ -59,7 +59,7 @@ func TestCorpus(t *testing.T) {
 		"34-real-server-port-zero":             {5, "real_server 198.51.100.31 8080 { TCP_CHECK {", "port 8080 is used instead of 0"},
 		"35-lthreshold-alone":                  {5, "virtual_server 198.51.100.10 8080", "lthreshold 4 is greater than uthreshold 0"},
 		"36-quoted-by-apostrophes":             {0, "lb_algo rr", "'rr' is read as rr"},
-		"37-nat-service":                       {5, "", "NAT is not supported, only DR is"},
+		"37-nat-service":                       {0, "lb_kind NAT ... real_server 198.51.100.31 80 {", ""},
 		"38-fwmark-service":                    {0, "virtual_server fwmark 7 ... 198.51.100.31 { TCP_CHECK { connect_port 8080 ... 198.51.100.32", "no lvsdr_mark line of global_defs gives packets its mark"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestCorpusHasKeepalivedsVerdict(t *testing.T) {
 		"24-byte-order-mark": "says what is meant", "36-quoted-by-apostrophes": "says what is meant",
 		"26-http-get-without-url": "2.2.7 crashes", "32-no-real-server": "ipvsadm can add some",
 		"33-group-of-two-families": "IPVS refuses the second", "34-real-server-port-zero": "the port is reset",
-		"35-lthreshold-alone": "IPVS refuses the server", "37-nat-service": "not served yet",
+		"35-lthreshold-alone": "IPVS refuses the server",
 	}
 	files, err := filepath.Glob("testdata/corpus/*.conf")
 	if err != nil || len(files) != 38 {

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"math"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"lvsdr/conntrack"
 	"lvsdr/control/ask"
 	"lvsdr/dataplane/frame"
 	"lvsdr/scheduler"
@@ -173,7 +175,7 @@ func drawConfig(t *rapid.T) *Config {
 		}
 		v := &VirtualServer{
 			Addr: addr, Port: rapid.SampledFrom([]uint16{0, 1, 80, 65535}).Draw(t, "port"), Protocol: rapid.SampledFrom([]frame.Proto{frame.ProtoTCP, frame.ProtoUDP, frame.ProtoSCTP}).Draw(t, "protocol"),
-			Scheduler: rapid.SampledFrom(scheduler.Names()).Draw(t, "scheduler"), Method: "DR",
+			Scheduler: rapid.SampledFrom(scheduler.Names()).Draw(t, "scheduler"), Method: drawMethod(t),
 			SchedFlags:  scheduler.Flags(rapid.Uint8Range(0, 7).Draw(t, "flags") << 3),
 			Persistence: Persistence{Timeout: rapid.Uint32Range(0, maxSeconds).Draw(t, "timeout")},
 			Timing:      drawTiming(t, 1), Weight: rapid.Uint32Range(1, maxWeight).Draw(t, "weight"), Quorum: 1,
@@ -201,7 +203,10 @@ func drawConfig(t *rapid.T) *Config {
 			v.Persistence.Timeout = max(v.Persistence.Timeout, 1)
 		}
 		if rapid.Bool().Draw(t, "sorry") {
-			v.SorryServer = SorryServer{addr.Next(), v.Port, rapid.Bool().Draw(t, "sorry_inhibit")}
+			v.SorryServer = SorryServer{addr.Next(), v.Port, drawMethod(t), rapid.Bool().Draw(t, "sorry_inhibit")}
+			if v.SorryServer.Method.ownPort() {
+				v.SorryServer.Port = cmp.Or(rapid.Uint16().Draw(t, "sorry_port"), v.Port)
+			}
 		}
 		sum := uint32(0)
 		for range rapid.IntRange(0, 2).Draw(t, "servers") {
@@ -209,7 +214,13 @@ func drawConfig(t *rapid.T) *Config {
 			for range 20 {
 				addr = addr.Next()
 			}
-			v.RealServers = append(v.RealServers, drawServer(t, addr, v.Port))
+			method, port := drawMethod(t), v.Port
+			if method.ownPort() {
+				port = cmp.Or(rapid.Uint16().Draw(t, "port of server"), v.Port)
+			}
+			s := drawServer(t, addr, port)
+			s.Method = method
+			v.RealServers = append(v.RealServers, s)
 			sum += v.RealServers[len(v.RealServers)-1].Weight
 		}
 		if n := len(v.RealServers); n > 0 && sum == 0 { // which is reported
@@ -220,6 +231,19 @@ func drawConfig(t *rapid.T) *Config {
 		c.VirtualServers = append(c.VirtualServers, v)
 	}
 	return c
+}
+
+// drawMethod draws a forwarding method.
+func drawMethod(t *rapid.T) Forwarding {
+	f := Forwarding{Kind: rapid.SampledFrom([]conntrack.Method{conntrack.Direct, conntrack.Direct, conntrack.Masquerade, conntrack.IPIP, conntrack.GRE, conntrack.GUE}).Draw(t, "method")}
+	switch f.Kind {
+	case conntrack.GRE:
+		f.Tunnel.Sum = rapid.SampledFrom([]conntrack.Sum{conntrack.NoSum, conntrack.FullSum}).Draw(t, "sum")
+	case conntrack.GUE:
+		f.Tunnel.Sum = rapid.SampledFrom([]conntrack.Sum{conntrack.NoSum, conntrack.FullSum, conntrack.RemoteSum}).Draw(t, "sum")
+		f.Tunnel.Port = rapid.Uint16Range(1, 65535).Draw(t, "tunnel port")
+	}
+	return f
 }
 
 // checkPrint states the law of printConfig: its text loads as the same Config,

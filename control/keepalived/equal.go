@@ -18,7 +18,7 @@ func (v *VirtualServer) Equal(o *VirtualServer) bool {
 
 // Equal reports whether r and o mean the same, wherever they are in a file.
 func (r *RealServer) Equal(o *RealServer) bool {
-	return r == o || r.Addr == o.Addr && r.Port == o.Port && r.Weight == o.Weight && r.Upper == o.Upper && r.Lower == o.Lower && r.MAC == o.MAC && r.Alert == o.Alert &&
+	return r == o || r.Addr == o.Addr && r.Port == o.Port && r.Method == o.Method && r.Weight == o.Weight && r.Upper == o.Upper && r.Lower == o.Lower && r.MAC == o.MAC && r.Alert == o.Alert &&
 		r.InhibitOnFailure == o.InhibitOnFailure && r.SlowStart == o.SlowStart && r.Passive == o.Passive && r.Damping == o.Damping && r.NotifyUp == o.NotifyUp && r.NotifyDown == o.NotifyDown && r.Timing == o.Timing &&
 		slices.EqualFunc(r.Checks, o.Checks, (*Check).Equal)
 }

@@ -20,7 +20,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 		return nil, diags, err
 	}
 	r := &reader{opt: opt, root: grammar(), diags: diags, told: map[string]bool{}, groups: map[string]*group{},
-		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.Addr]bool{}, files: map[string]*trackFile{}}
+		claims: map[serviceKey]claim{}, made: map[serviceKey]*VirtualServer{}, seen: map[netip.AddrPort]bool{}, files: map[string]*trackFile{}}
 	r.vrrp = vrrp{instances: map[string]bool{}, routers: map[string]bool{}, grouped: map[string]*Node{}, tracked: map[string]map[string]bool{},
 		tracks: map[string][]use{}, weighs: map[string]bool{}}
 	r.global = Global{DRCheck: true, PersistenceDefault: opt.PersistenceDefault}
@@ -80,7 +80,7 @@ type reader struct {
 	servers slab[serverDraft]
 	checks  slab[checkDraft]
 	numbers slab[uint32]
-	seen    map[netip.Addr]bool // its real servers
+	seen    map[netip.AddrPort]bool // its real servers
 }
 
 func (r *reader) walk(nodes []*Node, b *block) {

@@ -68,6 +68,13 @@ func (l *lines) addIf(needed bool, keyword string, values ...any) {
 	}
 }
 
+// addMethod adds the line of a forwarding method.
+func (l *lines) addMethod(needed bool, keyword string, f Forwarding) {
+	if needed {
+		*l = append(*l, &Node{Keyword: keyword, Args: strings.Fields(f.String())})
+	}
+}
+
 func (g Global) nodes() []*Node {
 	var l lines
 	l.addIf(g.RouterID != "", "router_id", g.RouterID)
@@ -134,7 +141,7 @@ func (v *VirtualServer) node() *Node {
 	for i, f := range []scheduler.Flags{scheduler.Flag1, scheduler.Flag2, scheduler.Flag3} {
 		l.addIf(v.SchedFlags&f != 0, "flag-"+strconv.Itoa(i+1))
 	}
-	l.addIf(true, "lb_kind", v.Method)
+	l.addMethod(true, "lb_kind", v.Method)
 	l.addIf(v.Mark == 0, "protocol", strings.ToUpper(v.Protocol.String()))
 	l.addIf(v.Mark != 0 && v.IPv6, "ip_family", "inet6")
 	l.addIf(v.OPS, "ops")
@@ -156,6 +163,7 @@ func (v *VirtualServer) node() *Node {
 		l.addIf(s.Port != 0, "sorry_server", s.Addr, s.Port)
 	}
 	l.addIf(v.SorryServer.Inhibit, "sorry_server_inhibit")
+	l.addMethod(v.SorryServer.Addr.IsValid() && v.SorryServer.Method != v.Method, "sorry_server_lvs_method", v.SorryServer.Method)
 	for _, r := range v.RealServers {
 		l = append(l, r.node(v, said))
 	}
@@ -177,6 +185,7 @@ func (r *RealServer) node(v *VirtualServer, parent tuning) *Node {
 		n.Args = append(n.Args, strconv.Itoa(int(r.Port)))
 	}
 	var l lines
+	l.addMethod(r.Method != v.Method, "lvs_method", r.Method)
 	l.addIf(r.Weight != v.Weight, "weight", r.Weight)
 	l.addIf(r.Upper != 0, "uthreshold", r.Upper)
 	l.addIf(r.Lower != 0, "lthreshold", r.Lower)

@@ -165,13 +165,13 @@ func (r *reader) join(d *serviceDraft) {
 			servers[p.port] = d.serversAt(p.port)
 		}
 		v := r.made[p.key(d.v.Protocol)]
-		there := map[netip.Addr]bool{}
+		there := map[netip.AddrPort]bool{}
 		for _, s := range v.RealServers {
-			there[s.Addr] = true
+			there[netip.AddrPortFrom(s.Addr, s.Port)] = true
 		}
 		all := slices.Clip(v.RealServers) // which other services may share
 		for _, s := range servers[p.port] {
-			if there[s.Addr] {
+			if there[netip.AddrPortFrom(s.Addr, s.Port)] {
 				r.diags.put(Diagnostic{Pos: s.Pos, Severity: Note, Keyword: "real_server", LeftOut: true,
 					Text: fmt.Sprintf("%s is in the service at %v already; this one is left out", s.Name(d.v.Protocol), v.Pos)})
 				continue
@@ -215,8 +215,8 @@ func (d *serviceDraft) expand() []*VirtualServer {
 		case p.port == 0:
 			v.Persistence = d.portless
 		}
-		if v.SorryServer.Addr.IsValid() {
-			v.SorryServer.Port = p.port
+		if s := &v.SorryServer; s.Addr.IsValid() && (!s.Method.ownPort() || s.Port == 0) {
+			s.Port = p.port
 		}
 		vs = append(vs, &v)
 	}
@@ -238,7 +238,7 @@ func (d *serviceDraft) serversAt(port uint16) []*RealServer {
 // at is s behind a service with this port.
 func (s *serverDraft) at(port uint16) RealServer {
 	rs := s.s
-	rs.Port = port
+	rs.Port = s.portAt(port)
 	if !s.follows {
 		return rs // with the checks of all the others
 	}
@@ -246,11 +246,31 @@ func (s *serverDraft) at(port uint16) RealServer {
 	for _, c := range s.checks {
 		check := c.c
 		if check.ConnectPort == 0 && check.Kind.Ported() {
-			check.ConnectPort = port
+			check.ConnectPort = rs.Port
 		}
 		rs.Checks = append(rs.Checks, &check)
 	}
 	return rs
+}
+
+// portAt is the port of s behind a service with this port: NAT alone can change it.
+func (s *serverDraft) portAt(port uint16) uint16 {
+	if s.s.Method.ownPort() && s.written != 0 {
+		return s.written
+	}
+	return port
+}
+
+// isSeen reports whether one of the services with these ports has had a server with the
+// address and port of s, and notes those of s.
+func (r *reader) isSeen(s *serverDraft, ports []uint16) (seen bool) {
+	for _, p := range ports {
+		seen = seen || r.seen[netip.AddrPortFrom(s.s.Addr, s.portAt(p))]
+	}
+	for _, p := range ports {
+		r.seen[netip.AddrPortFrom(s.s.Addr, s.portAt(p))] = true
+	}
+	return seen
 }
 
 // marksOnly reports whether all places of d are marks.
@@ -300,32 +320,6 @@ func meant(name string, names []string) string {
 	return ""
 }
 
-func (r *reader) resolveMethod(d *serviceDraft) {
-	if d.method == nil {
-		r.leaveOut(d.node, &d.bad, "%s: lb_kind is missing, which means NAT, and only DR is supported; the service is left out: add `lb_kind DR`", d.name())
-		return
-	}
-	d.v.Method = "DR"
-	if text := wrongMethod(d.method); text != "" {
-		r.leaveOut(d.method, &d.bad, "%s; the service %s is left out: write `%s DR`", text, d.name(), d.method.Keyword)
-	}
-}
-
-// wrongMethod says what is wrong with the forwarding method n sets, or "".
-func wrongMethod(n *Node) string {
-	switch kind := n.Args[0]; {
-	case kind == "DR" && len(n.Args) == 1:
-		return ""
-	case kind == "DR":
-		return fmt.Sprintf("%q after DR is not understood", strings.Join(n.Args[1:], " "))
-	case kind == "NAT" || kind == "TUN":
-		return kind + " is not supported, only DR is"
-	case strings.EqualFold(kind, "DR"):
-		return fmt.Sprintf("%q is no forwarding method, upper and lower case count", kind)
-	}
-	return fmt.Sprintf("%q is no forwarding method, and only DR is supported", n.Args[0])
-}
-
 // resolvePersistence decides how long clients stay. A service on every port
 // must be persistent, and persistence_granularity alone switches persistence on.
 func (r *reader) resolvePersistence(d *serviceDraft) {
@@ -364,18 +358,23 @@ func (r *reader) resolvePersistence(d *serviceDraft) {
 // port of the service comes with expand.
 func (r *reader) resolveServers(d *serviceDraft) {
 	kept := d.servers[:0]
-	clear(r.seen) // the port is the service's
+	clear(r.seen)
 	ports := d.ports()
 	for _, s := range d.servers {
 		if s.bad {
 			continue
 		}
+		var wrong string
+		s.s.Method, wrong = forwarding(s.method, d.v.Method)
 		r.resolvePort(d, s, ports)
-		if r.seen[s.s.Addr] {
+		if wrong != "" {
+			r.leaveOut(s.method, &s.bad, "%s; the real server %s is left out", wrong, s.s.Name(d.v.Protocol))
+			continue
+		}
+		if r.isSeen(s, ports) {
 			r.leftOut(s.node, Warning, "%s is there twice; the second is left out", s.s.Name(d.v.Protocol))
 			continue
 		}
-		r.seen[s.s.Addr] = true
 		r.resolveServer(d, s, slices.Contains(ports, 0))
 		if !s.bad {
 			kept = append(kept, s)
@@ -406,6 +405,12 @@ func (d *serviceDraft) keepChecks() {
 // resolvePort reports a real server whose port is not that of all services it
 // is behind. In a group it keeps its port for the checks.
 func (r *reader) resolvePort(d *serviceDraft, s *serverDraft, ports []uint16) {
+	if s.s.Method.ownPort() {
+		if d.group == "" {
+			s.s.Port = s.portAt(d.v.Port)
+		}
+		return
+	}
 	var wrong []string
 	for _, p := range ports {
 		if p != s.s.Port {
@@ -419,8 +424,8 @@ func (r *reader) resolvePort(d *serviceDraft, s *serverDraft, ports []uint16) {
 		if len(wrong) > many {
 			wrong = append(wrong[:many], "...")
 		}
-		r.add(s.node, Warning, "%s: with DR a real server has the port of its service; port %s is used instead of %d",
-			s.s.Name(d.v.Protocol), strings.Join(wrong, ", "), s.s.Port)
+		r.add(s.node, Warning, "%s: with %s a real server has the port of its service; port %s is used instead of %d",
+			s.s.Name(d.v.Protocol), s.s.Method.word(), strings.Join(wrong, ", "), s.s.Port)
 	}
 	if d.group == "" {
 		s.s.Port = d.v.Port
@@ -431,11 +436,6 @@ func (r *reader) resolvePort(d *serviceDraft, s *serverDraft, ports []uint16) {
 // has no port. A check's ConnectPort stays 0 where it follows the service's.
 func (r *reader) resolveServer(d *serviceDraft, s *serverDraft, portless bool) {
 	name := func() string { return s.s.Name(d.v.Protocol) }
-	if s.method != nil {
-		if text := wrongMethod(s.method); text != "" {
-			r.leaveOut(s.method, &s.bad, "%s; the real server %s is left out", text, name())
-		}
-	}
 	s.s.Upper, s.s.Lower = or(s.upper, 0), or(s.lower, 0)
 	if s.s.Lower > s.s.Upper {
 		r.leaveOut(s.node, &s.bad, "lthreshold %d is greater than uthreshold %d; the real server %s is left out", s.s.Lower, s.s.Upper, name())
@@ -474,18 +474,25 @@ func (r *reader) resolveQuorum(d *serviceDraft) {
 	}
 }
 
-// resolveSorryServer leaves out a sorry server of another forwarding method, and
-// reports one whose port is not that of all its services, which it gets with expand:
-// Direct Routing cannot change it.
+// resolveSorryServer leaves out a sorry server that cannot be reached by its forwarding
+// method, and reports one whose port is not that of all its services, which it gets with
+// expand: only NAT can change it.
 func (r *reader) resolveSorryServer(d *serviceDraft) {
-	if d.sorryMethod != nil {
-		if text := wrongMethod(d.sorryMethod); text != "" {
-			r.leftOut(d.sorryMethod, Error, "%s; the sorry server of %s is left out", text, d.name())
-			d.v.SorryServer = SorryServer{}
-			return
-		}
+	if d.sorry == nil {
+		return
 	}
-	if d.sorry == nil || len(d.sorry.Args) < 2 {
+	f, wrong := forwarding(d.sorryMethod, d.v.Method)
+	at := d.sorryMethod
+	if addr := d.v.SorryServer.Addr; wrong == "" && familyOf(addr) != d.family && !f.tunnels() {
+		wrong, at = fmt.Sprintf("[%v] is of another address family than its service, which only TUN allows", addr), d.sorry
+	}
+	if wrong != "" {
+		r.leftOut(at, Error, "%s; the sorry server of %s is left out", wrong, d.name())
+		d.v.SorryServer = SorryServer{}
+		return
+	}
+	d.v.SorryServer.Method = f
+	if len(d.sorry.Args) < 2 || f.ownPort() {
 		return
 	}
 	for _, port := range d.ports() {
@@ -495,7 +502,7 @@ func (r *reader) resolveSorryServer(d *serviceDraft) {
 			return
 		}
 		if port != written {
-			r.add(d.sorry, Warning, "with DR a sorry server has the port of its service; port %d is used instead of %d", port, written)
+			r.add(d.sorry, Warning, "with %s a sorry server has the port of its service; port %d is used instead of %d", f.word(), port, written)
 			return
 		}
 	}

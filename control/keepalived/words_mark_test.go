@@ -55,7 +55,7 @@ func TestServicesByMark(t *testing.T) {
 		{"a mark that is no number", strings.Replace(byMark(server), "7", "0x7", 1), 5, `f:1: error: virtual_server: mark: "0x7" is not a whole number; the service is left out`, ""},
 		{"no mark", "virtual_server fwmark {\n}", 5, "f:1: error: virtual_server: the mark is missing", ""},
 		{"twice", byMark(server) + byMark("real_server 10.0.0.3 {\n}"), 0, "f:9: note: virtual_server: FWM 7 is defined already at f:1: the real servers of this block join those there", "IPv4 10.0.0.2:0 10.0.0.3:0"},
-		{"NAT", strings.Replace(byMark(server), "DR", "NAT", 1), 5, "f:3: error: lb_kind: NAT is not supported", ""},
+		{"NAT", strings.Replace(byMark("real_server 10.0.0.2 81 {\n}\nreal_server 10.0.0.3 {\n}"), "DR", "NAT", 1), 0, "", "IPv4 10.0.0.2:81 10.0.0.3:0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, ds := load(t, tt.in, func(o *Options) { o.IPv6 = true })

@@ -123,17 +123,10 @@ func (r *reader) beginServer(n *Node) {
 		return
 	}
 	d.written = d.s.Port
-	switch is := familyOf(d.s.Addr); {
-	case r.vs.family == 0 && !r.vs.bad:
-		r.vs.family = is
-	case r.vs.v.Addr.IsValid() && is != r.vs.family:
-		r.leaveOut(n, &d.bad, "[%v] is of another address family than its service [%v]; the real server is left out", d.s.Addr, r.vs.v.Addr)
-	case is != r.vs.family && !r.vs.bad:
-		r.leaveOut(n, &d.bad, "[%v] is of another address family than its service, which is one of %v; the real server is left out", d.s.Addr, r.vs.family)
-	}
 }
 
 func (r *reader) endServer(*Node) {
+	r.checkServerFamily(r.rs)
 	r.vs.servers = append(r.vs.servers, r.rs)
 	r.rs, r.tuning = nil, &r.vs.tuning
 }

@@ -50,7 +50,7 @@ const sorry = -1
 func (p *plan) describe(m mention) string {
 	vs := p.sources[m.service]
 	if m.server == sorry {
-		return fmt.Sprintf("%v: sorry_server %v", vs.Pos, netip.AddrPortFrom(vs.SorryServer.Addr, vs.Port))
+		return fmt.Sprintf("%v: sorry_server %v", vs.Pos, netip.AddrPortFrom(vs.SorryServer.Addr, vs.SorryServer.Port))
 	}
 	rs := vs.RealServers[m.server]
 	return fmt.Sprintf("%v: real_server %v", rs.Pos, netip.AddrPortFrom(rs.Addr, rs.Port))
@@ -176,11 +176,11 @@ func newFileService(vs *keepalived.VirtualServer) *fileService {
 	}}
 	for _, rs := range vs.RealServers {
 		f.servers = append(f.servers, fileServer{source: rs, probed: unchecked, config: dataplane.ServerConfig{Addr: frame.AddrFrom(rs.Addr),
-			Port: rs.Port, Weight: int(rs.Weight), Upper: int(rs.Upper), Lower: int(rs.Lower)}})
+			Port: rs.Port, Method: rs.Method.Kind, Tunnel: rs.Method.Tunnel, Weight: int(rs.Weight), Upper: int(rs.Upper), Lower: int(rs.Lower)}})
 		f.addrs = append(f.addrs, rs.Addr)
 	}
 	if sorry := vs.SorryServer; sorry.Addr.IsValid() {
-		f.sorry = &dataplane.ServerConfig{Addr: frame.AddrFrom(sorry.Addr), Port: vs.Port, Weight: 1}
+		f.sorry = &dataplane.ServerConfig{Addr: frame.AddrFrom(sorry.Addr), Port: sorry.Port, Method: sorry.Method.Kind, Tunnel: sorry.Method.Tunnel, Weight: 1}
 		f.addrs = append(f.addrs, sorry.Addr)
 	}
 	return f
