@@ -8,7 +8,7 @@ import (
 
 // keptVersion is that of everything which a Kept holds: raise it with any change of
 // its records or of what they mean.
-const keptVersion = 1
+const keptVersion = 2
 
 // KeptVersion is the version of all that a Kept holds: two processes of which one takes it over from
 // the other must have the same.

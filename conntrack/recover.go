@@ -18,7 +18,8 @@ type Recovered struct {
 
 // Recover counts anew all that tables hold besides their entries, and drops the
 // entries that cannot be: those half written, those out of place, and those of
-// destinations that are not known. It writes only what is wrong.
+// destinations that are not known. It writes only what is wrong, and believes that a part
+// of a table is empty whose count says so.
 func Recover(tables []*Table, known func(DestRef) bool, r *Recovered) {
 	for _, t := range tables {
 		t.recover(known, r)
@@ -29,48 +30,71 @@ func Recover(tables []*Table, known func(DestRef) bool, r *Recovered) {
 }
 
 // recover is Recover for one table, but for what its connections say about templates.
+// It looks at what is in use alone: a start waits for it.
 func (t *Table) recover(known func(DestRef) bool, r *Recovered) {
 	overflow := make([]uint8, len(t.lines))
 	taken := make([]bool, len(t.pairs))
-	clear(t.used)
+	used := make([]uint32, len(t.used)) // t.used stays what it was until all is counted: this process may be killed, too
+	pairs := 0
 	t.n = 0
-	for i := range t.lines {
-		for j := range t.lines[i] {
-			e := &t.lines[i][j]
-			if e.kind() == free {
-				continue
-			}
-			home, ok := t.sound(e, i, taken)
-			switch {
-			case ok && known(e.dest):
-			case ok:
-				r.Strange++
-				e.withdraw()
-				continue
-			default:
-				if e.kind() != retired { // its time is up at the next tick
-					r.Half++
+	for c := range used {
+		if t.used[c] == 0 {
+			continue
+		}
+		for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
+			for j := range t.lines[i] {
+				e := &t.lines[i][j]
+				home, ok := t.recoverEntry(e, i, taken, known, r)
+				if !ok {
+					continue
 				}
-				e.withdraw()
-				continue
-			}
-			if e.kindProto()&v6 != 0 {
-				taken[uint32(e.addrs)] = true
-			}
-			if e.Template() && *e.controlled() != 0 {
-				*e.controlled() = 0
-			}
-			t.n++
-			t.used[i/chunkLines]++
-			for ; home != i; home = t.after(home) {
-				overflow[home]++
+				if e.kindProto()&v6 != 0 {
+					taken[uint32(e.addrs)] = true
+					pairs = max(pairs, int(uint32(e.addrs))+1)
+				}
+				used[c]++
+				for t.n++; home != i; home = t.after(home) {
+					overflow[home]++
+				}
 			}
 		}
 	}
-	for i := range t.lines {
-		t.lines[i].recover(overflow[i])
+	for c := range used {
+		if t.settled(c) {
+			continue
+		}
+		for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
+			t.lines[i].recover(overflow[i])
+		}
 	}
-	t.recoverPairs(taken)
+	copy(t.used, used)
+	t.recoverPairs(taken[:pairs])
+}
+
+// settled reports whether a process that was killed was doing nothing in chunk c, which is empty: Insert
+// counts the entry before it changes anything, and remove when all is done. What they change is in the chunk of the
+// entry and in that before it, where its home may be.
+func (t *Table) settled(c int) bool { return t.used[c] == 0 && t.used[(c+1)%len(t.used)] == 0 }
+
+// recoverEntry reports whether e, in line i, stays, and gives its home. One that does not is withdrawn.
+func (t *Table) recoverEntry(e *Entry, i int, taken []bool, known func(DestRef) bool, r *Recovered) (home int, ok bool) {
+	if e.kind() == free {
+		return 0, false
+	}
+	home, ok = t.sound(e, i, taken)
+	switch {
+	case ok && known(e.dest):
+		if e.Template() && *e.controlled() != 0 {
+			*e.controlled() = 0
+		}
+		return home, true
+	case ok:
+		r.Strange++
+	case e.kind() != retired: // its time is up at the next tick
+		r.Half++
+	}
+	e.withdraw()
+	return 0, false
 }
 
 // recover makes n the overflow of a line.
@@ -110,12 +134,9 @@ func (t *Table) sound(e *Entry, i int, taken []bool) (home int, ok bool) {
 	return 0, false
 }
 
-// recoverPairs makes a list of the pairs that are free below the last that is taken.
+// recoverPairs makes a list of the pairs that are free below the last that is taken, where taken ends.
 func (t *Table) recoverPairs(taken []bool) {
 	t.newPair, t.freePair = uint32(len(taken)), 0
-	for t.newPair > 0 && !taken[t.newPair-1] {
-		t.newPair--
-	}
 	for i := range t.newPair {
 		if !taken[i] {
 			t.freePairAt(i)

@@ -242,3 +242,87 @@ func TestImportingIntoLessRoomKeepsTheDear(t *testing.T) {
 		t.Errorf("%d open of %d, %d without room, %d evicted", open, to.Len(), r.NoRoom, to.Evicted())
 	}
 }
+
+// spread makes a table of many chunks with an entry in each of the chunks that are named.
+func spread(t *testing.T, chunks ...int) *Table {
+	t.Helper()
+	tb, err := New(Config{Limit: 1 << 13})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := Key{Client: addr4(1), Virtual: addr4(2), VirtualPort: 80, Proto: 6}
+	for _, c := range chunks {
+		for k.ClientPort++; tb.home(tb.Hash(&k))/chunkLines != c; k.ClientPort++ {
+		}
+		tb.Insert(&k, tb.Hash(&k), 7, nil, 0)
+	}
+	return tb
+}
+
+// A start waits for Recover: it looks at parts in which something is, or a process may have been at work
+// when it was killed, and at no others.
+func TestEmptyPartsAreNotRecovered(t *testing.T) {
+	const at = 10 // the chunk in which something is wrong
+	for _, c := range []struct {
+		name  string
+		in    []int // chunks with an entry
+		count bool  // the process was counting an entry of the chunk
+		spoil func(l *Line)
+		half  int
+		left  uint8 // overflow of the line
+	}{
+		{"an entry of a part that is empty is not looked for", nil, false, func(l *Line) { l[1].become(6 << 8) }, 0, 0},
+		{"an entry beside another", []int{at}, false, func(l *Line) { l[1].become(6 << 8) }, 1, 0},
+		{"the first entry, half written", nil, true, func(l *Line) { l[1].become(6 << 8) }, 1, 0},
+		{"a count of entries further on, beside an entry", []int{at}, false, func(l *Line) { l[0].word += 3 * overflowUnit }, 0, 0},
+		{"a count of entries further on, which were in the next part", []int{at + 1}, false, func(l *Line) { l[0].word += 3 * overflowUnit }, 0, 0},
+		{"a count of entries further on, of an entry that was to come", nil, true, func(l *Line) { l[0].word += overflowUnit }, 0, 0},
+		{"a count that no process has left", []int{at - 1, at + 2}, false, func(l *Line) { l[0].word += overflowUnit }, 0, 1},
+	} {
+		tb := spread(t, c.in...)
+		if c.count {
+			tb.used[at]++
+		}
+		l := &tb.lines[(at+1)*chunkLines-1]
+		c.spoil(l)
+		var got Recovered
+		Recover([]*Table{tb}, all, &got)
+		if got.Half != c.half || l[0].overflow() != c.left {
+			t.Errorf("%s: %d dropped, %d counted; want %d, %d", c.name, got.Half, l[0].overflow(), c.half, c.left)
+		}
+		for i, n := range tb.used {
+			if want := len(slices.DeleteFunc(slices.Clone(c.in), func(in int) bool { return in != i })); int(n) != want {
+				t.Errorf("%s: chunk %d has %d entries, want %d", c.name, i, n, want)
+			}
+		}
+	}
+}
+
+// The chunk before the first one is the last.
+func TestTheLastPartIsBeforeTheFirst(t *testing.T) {
+	tb := spread(t, 0)
+	l := &tb.lines[len(tb.lines)-1]
+	l[0].word += overflowUnit
+	Recover([]*Table{tb}, all, &Recovered{})
+	if l[0].overflow() != 0 {
+		t.Error("what an entry of the first chunk has counted in the last one stays")
+	}
+}
+
+// An entry is counted before anything else of it is there, and until all of it is gone.
+func TestAnEntryIsCountedFirstAndForgottenLast(t *testing.T) {
+	tb := spread(t)
+	k := Key{Client: addr4(1), Virtual: addr4(2), ClientPort: 1, VirtualPort: 80, Proto: 6}
+	h := tb.Hash(&k)
+	c := tb.home(h) / chunkLines
+	e := tb.Insert(&k, h, 7, nil, 0)
+	counted := uint32(99)
+	tb.removed = func(*Entry) { counted = tb.used[c] }
+	if tb.used[c] != 1 {
+		t.Errorf("%d entries are counted, of one", tb.used[c])
+	}
+	tb.Remove(e)
+	if counted != 1 || tb.used[c] != 0 {
+		t.Errorf("%d entries are counted while one goes, and %d after it", counted, tb.used[c])
+	}
+}

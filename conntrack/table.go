@@ -284,6 +284,7 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 		}
 		return nil
 	}
+	t.used[slot/perLine/chunkLines]++ // first here, and last in remove: see Table.settled
 	for i := t.home(h); i != slot/perLine; i = t.after(i) {
 		t.lines[i][0].word += overflowUnit
 	}
@@ -295,7 +296,6 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 	e.addrs, e.ports, e.dest, e.ref, e.aux, e.expires = id.addrs, id.ports, dest, ref, 0, ticks(now)+newTimeout
 	e.publish(id.kindProto, None)
 	t.n++
-	t.used[slot/perLine/chunkLines]++
 	if t.outbox != nil {
 		t.group.tell(FlowNew, uint32(t.first+slot))
 	}

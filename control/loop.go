@@ -67,12 +67,13 @@ type loop struct {
 	giver  handover.Giver // hands over to a successor; nil: never
 	heir   bool           // the State is the successor's of another process, and the file in it
 	untold []site.Notice  // of the file of a successor, which has not taken over yet
+	served func()         // is called when the actors have followed the first State
 }
 
 // newLoop makes a loop without actors.
 func newLoop(o *Options, now func() time.Duration) *loop {
 	return &loop{log: o.Log, now: now, wall: time.Now, load: o.Load, notify: o.Notify,
-		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}),
+		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}), served: func() {},
 		reloads: reloads{filled: map[string]bool{}}, roles: map[string]inspect.Role{},
 		base: inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
 }
@@ -130,6 +131,7 @@ func (l *loop) run(ctx context.Context, first loaded, failed <-chan error) error
 	if err := l.converge.denied(); err != nil {
 		return err
 	}
+	l.served()
 	timer := time.NewTimer(l.rest())
 	defer timer.Stop()
 	for {

@@ -67,6 +67,7 @@ type daemon struct {
 	remote       *api.RemoteListener
 	tasks        *tasks
 	stop         context.CancelFunc
+	served       func() // does what has waited until frames are served
 
 	// For the hand-over from one process to the next.
 	only       *lock.Lock

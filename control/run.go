@@ -37,8 +37,9 @@ type Options struct {
 	// the configuration, or the interface whose network has the VIP.
 	Interface string
 	// GiveBack gives the privileges back that are not needed; users says that commands of
-	// the configuration run as other users. nil: none are given back.
-	GiveBack func(users bool)
+	// the configuration run as other users. rest is called when frames are served: it does what takes
+	// long. nil: none are given back.
+	GiveBack func(users bool) (rest func())
 	// Workers is the number of packet workers of each interface; 0 means 1.
 	Workers int
 	// ConnLimit is the greatest number of connections and templates; 0 means
@@ -128,14 +129,21 @@ func runAlone(ctx context.Context, o Options, first *loaded, reload <-chan struc
 		}
 		first = &read
 	}
-	if o.GiveBack != nil {
-		o.GiveBack(first.cfg != nil && runsAsOthers(first.cfg))
-	}
+	rest := o.giveBack(first)
 	d, err := open(&o, only)
+	d.served = rest
 	if err == nil {
 		err = d.run(ctx, *first, reload)
 	}
 	return errors.Join(err, d.close(), d.only.Close())
+}
+
+// giveBack gives the privileges back that first does not need.
+func (o *Options) giveBack(first *loaded) (rest func()) {
+	if o.GiveBack == nil {
+		return func() {}
+	}
+	return o.GiveBack(first.cfg != nil && runsAsOthers(first.cfg))
 }
 
 // unlessEnded is err of what ctx does not end.
@@ -202,6 +210,7 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	if d.o.Watchdog > 0 {
 		t.need("watchdog", d.watchdog().Run)
 	}
+	d.loop.served = func() { t.group.Go(d.served) }
 	err := d.loop.run(ctx, first, t.failed)
 	if errors.Is(err, errLeft) {
 		err = nil

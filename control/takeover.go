@@ -52,11 +52,10 @@ func runSuccessor(ctx context.Context, o Options, reload <-chan struct{}) error 
 	}
 	if err == nil {
 		defer withSpare(max(o.Workers, 1) + 1)()
-		if o.GiveBack != nil {
-			o.GiveBack(first.cfg != nil && runsAsOthers(first.cfg))
-		}
+		rest := o.giveBack(&first)
 		var d *daemon
 		if d, err = takeOver(&o, from, first); err == nil {
+			d.served = rest
 			return errors.Join(d.run(ctx, first, reload), d.close(), d.only.Close())
 		}
 	}

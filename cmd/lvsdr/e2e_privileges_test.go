@@ -30,6 +30,10 @@ func TestADirectorKeepsWhatOtherUsersTake(t *testing.T) {
 func keeps(t *testing.T, lab *network, config, caps string) {
 	t.Helper()
 	p := launch(t, lab, shortDir(t), config)
+	await(t, "the rest of the privileges to be given back, which frames do not wait for", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+		return err == nil && strings.Contains(string(status), "CapPrm:\t"+caps+"\n")
+	})
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.Process.Pid))
 	if err != nil {
 		t.Fatal(err)

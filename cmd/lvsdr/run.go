@@ -131,7 +131,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 		return err
 	}
 	tunables.RescheduleSYN = f.rescheduleSYN
-	_ = privileges.Reduce(privileges.Network | privileges.Users | privileges.Again) // if it fails, the one that follows does, too
+	_ = privileges.Limit(privileges.Network | privileges.Users) // if it fails, the one that follows does, too
 	reload, stop := hangups()
 	defer stop()
 	err = control.Run(ctx, control.Options{

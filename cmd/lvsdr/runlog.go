@@ -44,15 +44,18 @@ func (f *runFlags) logger(w io.Writer) (log *slog.Logger, flush func(), err erro
 }
 
 // giveBack gives privileges back, but those to run commands as other users where users says
-// that there are such.
-func giveBack(log *slog.Logger) func(users bool) {
-	return func(users bool) {
+// that there are such. rest has the bounding set follow.
+func giveBack(log *slog.Logger) func(users bool) (rest func()) {
+	return func(users bool) (rest func()) {
 		kept := privileges.Network
 		if users {
 			kept |= privileges.Users
 		}
-		if err := privileges.Reduce(kept); err != nil {
-			log.Info("the director keeps privileges that it does not need; one built with CGO_ENABLED=0 gives them back", "error", err)
+		_ = privileges.Limit(kept) // if it fails, the one that follows does, too
+		return func() {
+			if err := privileges.Reduce(kept); err != nil {
+				log.Info("the director keeps privileges that it does not need; one built with CGO_ENABLED=0 gives them back", "error", err)
+			}
 		}
 	}
 }

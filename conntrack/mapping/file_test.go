@@ -47,7 +47,7 @@ func insert(t *testing.T, table *conntrack.Table, n int) {
 // What is in a file is there for the next who opens it, sealed or not.
 func TestAFileOutlivesItsTable(t *testing.T) {
 	for _, seal := range []bool{true, false} {
-		w := wantOf(filepath.Join(t.TempDir(), "table"))
+		w := wantOf(filepath.Join(t.TempDir(), "table"), 0)
 		f, tables, found := mustOpen(t, w)
 		if found.PID != 0 || f.Kept().Fresh != "" {
 			t.Errorf("a new file: %+v, %q", found, f.Kept().Fresh)
@@ -131,7 +131,7 @@ func TestAFileThatIsNoGoodIsReplaced(t *testing.T) {
 		}, "it belongs to user 65534"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := wantOf(filepath.Join(t.TempDir(), "table"))
+			w := wantOf(filepath.Join(t.TempDir(), "table"), 0)
 			f, tables, _ := mustOpen(t, w)
 			insert(t, tables[0], 10)
 			f.Commit()
@@ -158,7 +158,7 @@ func TestAFileThatIsNoGoodIsReplaced(t *testing.T) {
 
 // Two cannot have one file. A process that releases it goes on with a memory of its own.
 func TestAFileHasOneOwner(t *testing.T) {
-	w := wantOf(filepath.Join(t.TempDir(), "table"))
+	w := wantOf(filepath.Join(t.TempDir(), "table"), 0)
 	f, tables, _ := mustOpen(t, w)
 	if _, err := OpenFile(w); !errors.Is(err, ErrInUse) {
 		t.Fatalf("before it has a name: %v", err)
@@ -190,7 +190,7 @@ func TestAFileHasOneOwner(t *testing.T) {
 // A file of another geometry gives its entries to a new one, and keeps them until that is
 // whole.
 func TestAFileOfAnotherSizeIsImported(t *testing.T) {
-	w := wantOf(filepath.Join(t.TempDir(), "table"))
+	w := wantOf(filepath.Join(t.TempDir(), "table"), 0)
 	f, tables, _ := mustOpen(t, w)
 	f.Commit()
 	insert(t, tables[0], 100)
@@ -234,7 +234,7 @@ func TestAFileOfAnotherSizeIsImported(t *testing.T) {
 
 // The records of destinations and the counters of workers are in the file.
 func TestRecordsAreInTheFile(t *testing.T) {
-	w := wantOf(filepath.Join(t.TempDir(), "table"))
+	w := wantOf(filepath.Join(t.TempDir(), "table"), 0)
 	f, _, _ := mustOpen(t, w)
 	f.Commit()
 	for _, page := range []int{0, 1, conntrack.MaxDests/conntrack.DestPage - 1} {
@@ -274,7 +274,7 @@ func TestNoRoomIsKnownAtTheStart(t *testing.T) {
 		t.Skip("a file system cannot be mounted here:", err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	w := wantOf(filepath.Join(dir, "table"))
+	w := wantOf(filepath.Join(dir, "table"), 0)
 	f, tables, _ := mustOpen(t, w)
 	f.Commit()
 	insert(t, tables[0], 10)
@@ -286,7 +286,7 @@ func TestNoRoomIsKnownAtTheStart(t *testing.T) {
 	if _, err := os.Stat(w.Name + ".new"); err == nil {
 		t.Error("half a file was left")
 	}
-	w.Limit = limitOfChild
+	w.Limit = limitOf(0)
 	if _, tables, _ := mustOpen(t, w); tables[0].Len() != 10 {
 		t.Errorf("%d entries", tables[0].Len())
 	}
@@ -294,7 +294,7 @@ func TestNoRoomIsKnownAtTheStart(t *testing.T) {
 
 // The head is where other versions look for it.
 func TestTheHeadIsAtTheBeginning(t *testing.T) {
-	w := wantOf(filepath.Join(t.TempDir(), "table"))
+	w := wantOf(filepath.Join(t.TempDir(), "table"), 0)
 	f, _, _ := mustOpen(t, w)
 	f.Commit()
 	b := make([]byte, 12)
@@ -303,7 +303,7 @@ func TestTheHeadIsAtTheBeginning(t *testing.T) {
 		defer file.Close()
 		_, err = file.Read(b)
 	}
-	if err != nil || string(b[:8]) != "lvsdrtab" || binary.NativeEndian.Uint32(b[8:]) != 1 {
+	if err != nil || string(b[:8]) != "lvsdrtab" || binary.NativeEndian.Uint32(b[8:]) != 2 {
 		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -38,11 +38,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// limitOfChild is small, so that entries crowd and make room for each other.
-const limitOfChild = conntrack.MinLimit
+// limitOf is small for every other seed, so that entries crowd and make room for each other,
+// and large enough for the others that parts of the table are empty, again and again.
+func limitOf(seed uint64) int { return []int{conntrack.MinLimit, 8 * conntrack.MinLimit}[seed%2] }
 
-func wantOf(name string) Want {
-	return Want{Name: name, Tables: 1, Limit: limitOfChild, Secret: [16]byte{1, 2, 3}, Boot: [16]byte{7}}
+func wantOf(name string, seed uint64) Want {
+	return Want{Name: name, Tables: 1, Limit: limitOf(seed), Secret: [16]byte{1, 2, 3}, Boot: [16]byte{7}}
 }
 
 // known knows the destinations of the operations.
@@ -51,7 +52,8 @@ func known(r conntrack.DestRef) bool { return r < 8 }
 // child works on a file until it is killed. It notes in the head's page behind the head
 // how many operations it has begun and ended.
 func child(name string) {
-	f, err := OpenFile(wantOf(name))
+	seed, _ := strconv.ParseUint(os.Getenv(childSeed), 10, 64)
+	f, err := OpenFile(wantOf(name, seed))
 	if err == nil {
 		err = f.Commit()
 	}
@@ -62,7 +64,6 @@ func child(name string) {
 	if err != nil {
 		panic(err)
 	}
-	seed, _ := strconv.ParseUint(os.Getenv(childSeed), 10, 64)
 	o := newOperations(tables[0], seed)
 	p := progress(f)
 	_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // ready
@@ -212,7 +213,7 @@ type judge struct {
 }
 
 func newJudge(t *testing.T, seed uint64) *judge {
-	table, err := conntrack.New(conntrack.Config{Limit: limitOfChild, Secret: [16]byte{1, 2, 3}})
+	table, err := conntrack.New(conntrack.Config{Limit: limitOf(seed), Secret: [16]byte{1, 2, 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +317,7 @@ func startChild(t *testing.T, seed uint64, traced bool) (*exec.Cmd, *File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &File{name: name, file: file, maps: layoutOf(limitOfChild, 1)}
+	f := &File{name: name, file: file, maps: layoutOf(limitOf(seed), 1)}
 	if err := f.mapAll(f.maps.reserved, unix.MAP_SHARED); err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +391,7 @@ func TestATableOutlivesItsProcessAtAnyMoment(t *testing.T) {
 		begun, ended := p[0], p[1]
 		name := f.name
 		f.Close()
-		next, err := OpenFile(wantOf(name))
+		next, err := OpenFile(wantOf(name, seed))
 		if err != nil {
 			t.Fatal(err)
 		}

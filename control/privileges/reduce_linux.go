@@ -22,30 +22,35 @@ const (
 	Again Set = 1 << unix.CAP_SETPCAP
 )
 
-// Reduce takes all capabilities but these from all threads of
-// the process, for good: also from its bounding and ambient sets, and no program that
-// it starts can get more (no_new_privs; capabilities(7), prctl(2)). It lifts the limit
-// of locked memory before, which AF_XDP sockets need. It cannot work in a process with
-// cgo.
-func Reduce(kept Set) error {
+// Limit takes all capabilities but these, and Again, from all threads of the process, for good, and no program that it
+// starts can get more (no_new_privs; capabilities(7), prctl(2)). It leaves the bounding set as it is, which takes
+// far longer: see Reduce. It lifts the limit of locked memory before, which AF_XDP sockets need. It cannot work in a
+// process with cgo.
+func Limit(kept Set) error {
 	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all) // without the right to it the limit stays
-	permitted, _, err := capabilities()
+	held, err := capabilities()
 	if err != nil {
 		return fmt.Errorf("read the capabilities of the process: %w", err)
 	}
-	if permitted&(1<<unix.CAP_SETPCAP) != 0 {
-		if err := shrinkBounds(kept); err != nil {
-			return err
+	return limit(&held, kept|Again)
+}
+
+// limit is Limit of a process that has these capabilities, with nothing that is done already: a filter of
+// system calls may forbid it.
+func limit(held *owned, kept Set) error {
+	if held.inheritable != 0 { // or there are no ambient ones
+		if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+			return fmt.Errorf("clear the ambient capabilities: %w", err)
 		}
 	}
-	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
-		return fmt.Errorf("clear the ambient capabilities: %w", err)
+	if held.permitted&^kept != 0 {
+		if err := set(uint64(held.permitted & kept)); err != nil {
+			return fmt.Errorf("give capabilities back: %w", err)
+		}
 	}
-	if permitted&^uint64(kept) == 0 {
-		// There is nothing to give back, and a filter of system calls may forbid it.
-	} else if err := set(permitted & uint64(kept)); err != nil {
-		return fmt.Errorf("give capabilities back: %w", err)
+	if on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil && on == 1 {
+		return nil
 	}
 	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
@@ -53,30 +58,49 @@ func Reduce(kept Set) error {
 	return nil
 }
 
+// Reduce is Limit that takes Again, too, unless it is among the kept, and all of it from the bounding set: one system call in
+// each thread for each capability, all of which wait for each other meanwhile.
+func Reduce(kept Set) error {
+	held, err := capabilities()
+	if err != nil {
+		return fmt.Errorf("read the capabilities of the process: %w", err)
+	}
+	if held.permitted&Again != 0 {
+		if err := shrinkBounds(kept); err != nil {
+			return err
+		}
+	}
+	return limit(&held, kept)
+}
+
 // Held reports whether all of these capabilities are in force now.
 func (s Set) Held() (bool, error) {
-	_, effective, err := capabilities()
+	held, err := capabilities()
 	if err != nil {
 		return false, fmt.Errorf("read the capabilities of this process: %w", err)
 	}
-	return uint64(s)&^effective == 0, nil
+	return s&^held.effective == 0, nil
 }
 
-// capabilities are those of the process.
-func capabilities() (permitted, effective uint64, err error) {
+// owned are the capabilities of a thread.
+type owned struct{ permitted, effective, inheritable Set }
+
+// capabilities are those of this thread.
+func capabilities() (held owned, err error) {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return 0, 0, err
+		return held, err
 	}
-	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), uint64(data[1].Effective)<<32 | uint64(data[0].Effective), nil
+	both := func(low, high uint32) Set { return Set(high)<<32 | Set(low) }
+	return owned{both(data[0].Permitted, data[1].Permitted), both(data[0].Effective, data[1].Effective), both(data[0].Inheritable, data[1].Inheritable)}, nil
 }
 
-// shrinkBounds takes all others than kept out of the bounding set.
+// shrinkBounds takes all others than kept out of the bounding set, in which all threads have the same.
 func shrinkBounds(kept Set) error {
 	for c := uintptr(0); c < 64; c++ {
-		if kept&(1<<c) != 0 {
-			continue
+		if in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); kept&(1<<c) != 0 || err == nil && in == 0 {
+			continue // as of a service manager that has taken it
 		}
 		switch err := prctl(unix.PR_CAPBSET_DROP, c); {
 		case errors.Is(err, unix.EINVAL): // the kernel knows no more

@@ -12,5 +12,8 @@ const (
 	Again
 )
 
+// Limit does nothing.
+func Limit(Set) error { return nil }
+
 // Reduce does nothing.
 func Reduce(Set) error { return nil }
