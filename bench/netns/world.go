@@ -37,6 +37,10 @@ func Inside() bool {
 	return err == nil && here != from
 }
 
+// Claim makes the network that the process is in a world: that of a virtual machine, which
+// is the caller's alone. The caller has all privileges in it. Settle is still to be called.
+func Claim() error { return os.Setenv(marker, "a machine of its own") }
+
 // Reexec runs the program once more, with the same arguments, environment and
 // standard files, as the first process of a new world, and returns its exit
 // code when it has ended: 128+n after signal n. It is for a process that is

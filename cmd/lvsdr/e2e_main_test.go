@@ -21,6 +21,7 @@ import (
 
 	"lvsdr/bench/netlab"
 	"lvsdr/bench/netns"
+	"lvsdr/bench/uml"
 	program "lvsdr/cmd/lvsdr"
 	"lvsdr/control/api"
 )
@@ -29,7 +30,9 @@ import (
 // set.
 const binaryEnv = "LVSDR_E2E_BINARY"
 
-func TestMain(m *testing.M) { os.Exit(netns.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr")) }
+func TestMain(m *testing.M) {
+	os.Exit(uml.Main(func() int { return netns.RunTestsWith(m, binaryEnv, "lvsdr/cmd/lvsdr") }))
+}
 
 func binary() string { return os.Getenv(binaryEnv) }
 

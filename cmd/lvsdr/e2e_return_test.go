@@ -1,8 +1,6 @@
 package main_test
 
 import (
-	"bufio"
-	"net"
 	"testing"
 
 	"lvsdr/bench/netlab"
@@ -31,17 +29,11 @@ func TestADirectorThatReturnsHasTheConnectionsBeforeTheVIP(t *testing.T) {
 	reached(t, lab, second)
 
 	count := sized(500, 100, 50)
-	readers := map[net.Conn]*bufio.Reader{}
+	var open []*openConn
 	for range count {
-		c, err := lab.Clients[0].Dial(t.Context(), "tcp", vipPort(lab))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		readers[c] = bufio.NewReader(c)
-		if err := askOn(c, readers[c]); err != nil {
-			t.Fatal(err)
-		}
+		c := dialVIP(t, lab)
+		must(t, c.ask())
+		open = append(open, c)
 	}
 	again := director(t, lab.Director, high)
 	becomes(t, again, "MASTER")
@@ -51,8 +43,8 @@ func TestADirectorThatReturnsHasTheConnectionsBeforeTheVIP(t *testing.T) {
 	becomes(t, second, "BACKUP")
 	reached(t, lab, again)
 	broken := 0
-	for c, r := range readers {
-		if err := askOn(c, r); err != nil {
+	for _, c := range open {
+		if err := c.ask(); err != nil {
 			if broken++; broken < 4 {
 				t.Error(err)
 			}

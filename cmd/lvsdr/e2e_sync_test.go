@@ -73,12 +73,29 @@ func established(t *testing.T, socket string) (n int) {
 	return n
 }
 
-// askOn asks on an open connection once more.
-func askOn(c net.Conn, r *bufio.Reader) error {
-	if _, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+// An openConn is a connection of a client that stays open.
+type openConn struct {
+	net.Conn
+	*bufio.Reader
+}
+
+// dialVIP opens a connection to the service; it is closed with the test at the latest.
+func dialVIP(t *testing.T, lab *network) *openConn {
+	t.Helper()
+	c, err := lab.Clients[0].Dial(t.Context(), "tcp", vipPort(lab))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return &openConn{c, bufio.NewReader(c)}
+}
+
+// ask asks once more.
+func (c *openConn) ask() error {
+	if _, err := c.Conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
 		return err
 	}
-	answer, err := http.ReadResponse(r, nil)
+	answer, err := http.ReadResponse(c.Reader, nil)
 	if err != nil {
 		return err
 	}
@@ -108,23 +125,12 @@ func TestOpenConnectionsSurviveTheLossOfADirector(t *testing.T) {
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
 	config := syncing(lab)
 	first := launch(t, lab, shortDir(t), config)
-	type open struct {
-		net.Conn
-		*bufio.Reader
-	}
-	var all []open
+	var all []*openConn
 	more := func(n int) {
 		for range n {
-			c, err := lab.Clients[0].Dial(t.Context(), "tcp", vipPort(lab))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = c.Close() })
-			r := bufio.NewReader(c)
-			if err := askOn(c, r); err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, open{c, r})
+			c := dialVIP(t, lab)
+			must(t, c.ask())
+			all = append(all, c)
 		}
 	}
 	n := sized(500, 100, 50)
@@ -159,7 +165,7 @@ func TestOpenConnectionsSurviveTheLossOfADirector(t *testing.T) {
 	}
 	broken := 0
 	for _, c := range all {
-		if err := askOn(c.Conn, c.Reader); err != nil {
+		if err := c.ask(); err != nil {
 			if broken++; broken < 4 {
 				t.Error(err)
 			}
