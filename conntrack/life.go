@@ -25,8 +25,8 @@ func (t *Table) timeout(e *Entry) uint32 {
 // the packet.
 func (t *Table) Refresh(e *Entry, now int64) {
 	e.expires = ticks(now) + t.timeout(e)
-	if n := e.packets(); *n+1 != 0 {
-		*n++
+	if n := e.aux + 1; n != 0 {
+		e.aux = n
 	}
 }
 

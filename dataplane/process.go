@@ -33,6 +33,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	if t.waits() || d.hits(s, b, now) {
 		d.others(t, s, b, now)
 	}
+	var n [numReasons]uint64
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		if p.Verdict = p.Reason.Verdict(); p.Verdict == Answer {
@@ -43,8 +44,9 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 			p.flow.hop.apply(p.Data, &p.header)
 			p.Out = p.flow.hop.link.Index
 		}
+		n[p.Reason]++ // every frame is counted here and nowhere else
 	}
-	s.count(b)
+	s.count(&n)
 	d.show(s, b, now)
 }
 
@@ -78,7 +80,7 @@ func (d *Director) read(t *Table, p *Packet) {
 		p.Reason = NotIP
 	case h.IsNeighbourDiscovery():
 		p.Reason = NDPSeen
-	case frame.DstMAC(p.Data)[0]&1 != 0:
+	case frame.ToGroup(p.Data):
 		// RFC 1122 section 3.3.6: a unicast datagram in a link-layer
 		// broadcast is discarded.
 		p.Reason = NotOurs

@@ -51,12 +51,8 @@ func (s *Scratch) addTo(c *Counters) {
 	}
 }
 
-// count counts every frame of b: here and nowhere else.
-func (s *Scratch) count(b *Batch) {
-	var n [numReasons]uint64
-	for i := range b.Packets {
-		n[b.Packets[i].Reason]++
-	}
+// count adds the frames of a batch, by reason.
+func (s *Scratch) count(n *[numReasons]uint64) {
 	for r, c := range n {
 		if c > 0 {
 			s.counts[r].Add(c)

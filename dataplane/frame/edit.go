@@ -8,6 +8,10 @@ func DstMAC(f []byte) MAC { return MAC(f[0:6]) }
 // SrcMAC is the source address of f, which holds an Ethernet header.
 func SrcMAC(f []byte) MAC { return MAC(f[6:12]) }
 
+// ToGroup reports whether f, which holds an Ethernet header, is to a group: multicast
+// or broadcast (IEEE 802 section 8.2).
+func ToGroup(f []byte) bool { return f[0]&1 != 0 }
+
 // VLAN is the number of the VLAN that f, which holds an Ethernet header, has a
 // tag of; 0: it has none, or one that carries a priority alone (IEEE 802.1Q
 // section 6.9).

@@ -32,6 +32,9 @@ const tcpFlags = FIN | SYN | RST | PSH | ACK | URG
 // and Dst are addresses a packet may have is not looked at; see MayAnswer.
 func Parse(f []byte, h *Header) {
 	*h = Header{}
+	if parseUsual(f, h) {
+		return
+	}
 	if len(f) < EtherLen {
 		h.Fault = TooShort
 		return
