@@ -62,3 +62,26 @@ func DecrementTTL(f []byte, h *Header) {
 	sum := binary.BigEndian.Uint16(ip[Off4Sum:])
 	binary.BigEndian.PutUint16(ip[Off4Sum:], ^Fold(uint32(^sum)+0xfeff))
 }
+
+// A TTL is the bytes of a packet that DecrementTTL changes, to be put back.
+type TTL [3]byte
+
+// TTLOf is that of the packet in f.
+func TTLOf(f []byte, h *Header) TTL {
+	ip := f[h.L3:]
+	if h.Kind == IPv6 {
+		return TTL{ip[Off6Hops]}
+	}
+	return TTL{ip[Off4TTL], ip[Off4Sum], ip[Off4Sum+1]}
+}
+
+// Restore undoes what DecrementTTL did to f and h since TTLOf.
+func (t TTL) Restore(f []byte, h *Header) {
+	ip := f[h.L3:]
+	h.TTL = t[0]
+	if h.Kind == IPv6 {
+		ip[Off6Hops] = t[0]
+		return
+	}
+	ip[Off4TTL], ip[Off4Sum], ip[Off4Sum+1] = t[0], t[1], t[2]
+}
