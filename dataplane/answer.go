@@ -70,7 +70,7 @@ func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 		if h.Kind == frame.IPv6 {
 			typ, code = o.typ6, o.code6
 		}
-		buf = frame.AppendICMPError(buf, p.Data, h, typ, code, uint16(min(p.flow.mtu(), 1<<16-1)))
+		buf = p.appendError(buf, typ, code)
 	}
 	if len(buf) == 0 {
 		return NotAnswerable
@@ -79,8 +79,23 @@ func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	return p.Reason
 }
 
+// appendError appends the ICMP error about p. What is too long for its server's link has
+// been forwarded as far as there: but under Direct it is quoted with its TTL one less, as by
+// kernel IPVS.
+func (p *Packet) appendError(buf []byte, typ, code uint8) []byte {
+	h := &p.header
+	if p.Reason == FragmentationNeeded && p.flow.hop.method != Direct {
+		defer frame.TTLOf(p.Data, h).Restore(p.Data, h)
+		frame.DecrementTTL(p.Data, h)
+	}
+	return frame.AppendICMPError(buf, p.Data, h, typ, code, p.flow.told(h))
+}
+
 // split sends p in fragments, as its server's link needs them.
 func (s *Scratch) split(b *Batch, p *Packet) Reason {
+	if p.flow.hop.wraps {
+		return s.splitTunnel(b, p)
+	}
 	h := &p.header
 	size := min(frame.FragmentSize(h, p.flow.mtu()), (frame.MaxReply-int(h.L4))&^7)
 	total := int(h.End) - int(h.L4)

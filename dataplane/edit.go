@@ -65,10 +65,16 @@ func (d *Director) Tunables() Tunables { return d.table.Load().tunables }
 
 // SetTunables changes the tunables from the next batch on.
 func (d *Director) SetTunables(v Tunables) {
-	d.Edit(0, func(tx *Tx) {
-		tx.edit().tunables = v
-		d.setSyncRule(v)
-	})
+	d.admin.Lock()
+	defer d.admin.Unlock()
+	tx := &Tx{d: d}
+	was := d.Tunables()
+	tx.edit().tunables = v
+	d.setSyncRule(v)
+	d.table.Store(tx.table)
+	if v.PMTUDisc != was.PMTUDisc {
+		d.republish()
+	}
 }
 
 // SetTimeouts changes timeouts as ipvsadm --set does, in seconds; 0 keeps one.

@@ -19,20 +19,24 @@ type hop struct {
 	// in front of it, bytes; 0: not checked.
 	mtu int
 	// most is the greatest packet that is sent as it is, bytes: mtu, or MaxInt where it
-	// is not checked; -1: none is, because next is not known.
+	// is not checked; -1: none is, because next is not known, or something is put in front.
 	most int
-	// outer is put in front of each packet; under Direct there is nothing.
-	outer []byte
+	// outer is put in front of each packet where wraps says so: under a tunnel.
+	outer frame.Outer
+	wraps bool
+	// pmtu says that a tunnelled packet is as much not to be fragmented as the client's.
+	pmtu bool
 	// plain says that the server is in its service, and reached by frames.
 	plain bool
 }
 
-// newHop is the hop to ds as it is now.
-func newHop(ds *dest) *hop {
+// newHop is the hop to ds as it is now, with the tunable pmtu_disc.
+func newHop(ds *dest, pmtu bool) *hop {
 	to := &hop{dest: ds, ref: ds.ref, method: ds.method, next: ds.mac, link: ds.link,
 		plain: ds.in != nil && !ds.local && !ds.Unreachable}
-	if to.link.MTU > 0 {
-		to.mtu = to.link.MTU - len(to.outer)
+	to.mtu = to.link.MTU
+	if to.method.Tunnels() {
+		to.wrap(ds, pmtu)
 	}
 	switch {
 	case to.next == frame.MAC{}, to.method != Direct:
@@ -58,6 +62,9 @@ func (to *hop) takes(p *Packet) bool {
 // up, it is too long, or the next hop is not known.
 func (p *Packet) routeTo(to *hop, reason Reason) Reason {
 	p.flow.hop = to
+	if to.wraps {
+		return p.tunnelTo(to, reason)
+	}
 	known := to.next != frame.MAC{}
 	switch {
 	case p.header.TTL <= 1:
@@ -80,13 +87,20 @@ func (p *Packet) routeTo(to *hop, reason Reason) Reason {
 	return reason
 }
 
-// apply makes f, whose header is h, the frame that leaves for the hop.
-func (to *hop) apply(f []byte, h *frame.Header) {
-	switch to.method {
-	case Direct:
-		frame.DecrementTTL(f, h)
-		frame.SetMACs(f, to.next, to.link.MAC)
+// send makes p the frame that leaves for the hop.
+func (to *hop) send(s *Scratch, p *Packet) {
+	switch {
+	case to.method == Direct:
+		to.apply(p.Data, &p.header)
+	case to.wraps:
+		s.tunnel(to, p)
 	}
+}
+
+// apply makes f, whose header is h, the frame that leaves for the hop under Direct.
+func (to *hop) apply(f []byte, h *frame.Header) {
+	frame.DecrementTTL(f, h)
+	frame.SetMACs(f, to.next, to.link.MAC)
 }
 
 // mtu is the greatest packet that the way to the server carries, or 0.
@@ -95,4 +109,13 @@ func (f *flow) mtu() int {
 		return 0
 	}
 	return f.hop.mtu
+}
+
+// told is the MTU that the client of h is told.
+func (f *flow) told(h *frame.Header) uint16 {
+	mtu := f.mtu()
+	if h.Kind == frame.IPv6 {
+		mtu = max(mtu, leastMTU6)
+	}
+	return uint16(min(mtu, 1<<16-1))
 }

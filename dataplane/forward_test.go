@@ -18,7 +18,7 @@ func TestAHopTakesWhatTheLongWayOnlySends(t *testing.T) {
 			ds.mac = frame.MAC{2, 0, 0, 0, 0, 1}
 		}
 		ds.link.MTU = []int{0, 576, 1500}[rng.IntN(3)]
-		to := newHop(ds)
+		to := newHop(ds, true)
 		length := []int{20, 575, 576, 577, 1499, 1500, 1501, 40_000}[rng.IntN(8)]
 		behind := rng.IntN(3) * 6
 		p := &Packet{Data: make([]byte, frame.EtherLen+length+behind)}

@@ -69,6 +69,7 @@ type fragments struct {
 	whole     Packet // the datagram being put together
 	room      []byte // for its frame
 	header    frame.Header
+	cuts      [maxReplies]int // of the datagram being sent
 }
 
 func newFragments(secret [16]byte) *fragments {
@@ -247,6 +248,8 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 		return d.keep(p, g, now)
 	case g.dest.in == nil:
 		return ServerRemoved
+	case g.dest.hop.wraps: // since the first fragment went
+		return d.refuseWhole(g, FragmentRefused)
 	}
 	n := p.header.End - uint32(p.header.L4)
 	g.dest.totals.Bytes += uint64(n)
@@ -295,6 +298,9 @@ func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *d
 	case v != Forward && v != Answer:
 		g.refused = true
 		d.frags.forget(g)
+		return reason
+	case p.flow.hop.wraps: // a tunnel carries the datagram as a whole
+		g.owe(p, reason)
 		return reason
 	}
 	g.dest = p.flow.hop.dest

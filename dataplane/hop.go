@@ -28,7 +28,7 @@ func (h *hops) dest(r conntrack.DestRef) *dest {
 // publish makes what changed of ds known to the workers. The caller holds
 // d.mu.
 func (d *Director) publish(ds *dest) {
-	ds.hop = newHop(ds)
+	ds.hop = newHop(ds, d.Tunables().PMTUDisc)
 	d.hops.Load().at(ds.ref.Slot()).Store(ds.hop)
 }
 
@@ -58,4 +58,20 @@ func (d *Director) makeRoom(slot uint32) error {
 	grown := append(slices.Clone(was), new([hopPage]atomic.Pointer[hop]))
 	d.hops.Store(&grown)
 	return nil
+}
+
+// republish makes what changed of the tunables known to the hops of tunnels. The caller
+// holds d.admin.
+func (d *Director) republish() {
+	for _, servers := range d.byAddr {
+		for some := range slices.Chunk(servers, neighbourStep) {
+			d.mu.Lock()
+			for _, ds := range some {
+				if ds.method.Tunnels() {
+					d.publish(ds)
+				}
+			}
+			d.release()
+		}
+	}
 }

@@ -41,7 +41,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 			p.Verdict = p.Reason.Verdict()
 		}
 		if p.Verdict == Forward {
-			p.flow.hop.apply(p.Data, &p.header)
+			p.flow.hop.send(s, p)
 			p.Out = p.flow.hop.link.Index
 		}
 		n[p.Reason]++ // every frame is counted here and nowhere else

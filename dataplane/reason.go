@@ -86,7 +86,7 @@ var reasons = [numReasons]struct {
 	Related:              {name: "related", text: "forwarded: an ICMP error, to the server of the connection it is about", verdict: Forward, routed: true},
 	FragmentFollowed:     {name: "fragment-followed", text: "forwarded: a fragment, to where the first of its datagram went", verdict: Forward, routed: true},
 	Fragmented:           {name: "fragmented", text: "forwarded in fragments: longer than the server's link carries", verdict: Answer, owed: owed{kind: oweFragments}, routed: true},
-	Reassembled:          {name: "reassembled", text: "the last fragment of an IPv6 datagram; forwarded as a whole, which is no longer than the longest fragment", verdict: Answer, owed: owed{kind: oweWhole}, routed: true},
+	Reassembled:          {name: "reassembled", text: "the last fragment of a datagram that is forwarded as a whole: through a tunnel, or of IPv6 where it is no longer than the longest fragment", verdict: Answer, owed: owed{kind: oweWhole}, routed: true},
 	FragmentHeld:         {name: "fragment-held", text: "kept until the first fragment of its datagram comes, or all of them"},
 	ARPSeen:              {name: "arp", text: "ARP, handed to the ARP side", verdict: ToARP},
 	NDPSeen:              {name: "ndp", text: "IPv6 neighbour discovery, handed to the ARP side", verdict: ToARP},

@@ -14,7 +14,10 @@ type Scratch struct {
 	limits  [oweEcho]limit
 	replies [maxReplies][]byte
 	shard   *shard
-	traced  Traced // of a Trace
+	// ids is the identification of the last outer header; it grows by stride, so that
+	// no two workers use the same.
+	ids, stride uint32
+	traced      Traced // of a Trace
 }
 
 // NewScratch makes the scratch of one more worker, the worker'th of
@@ -22,7 +25,7 @@ type Scratch struct {
 // same number, at a price: they share a lock. Its counters are part of Counters
 // from now on.
 func (d *Director) NewScratch(worker int) *Scratch {
-	s := &Scratch{shard: d.shards[worker%len(d.shards)], limits: [oweEcho]limit{
+	s := &Scratch{shard: d.shards[worker%len(d.shards)], ids: uint32(worker), stride: uint32(len(d.shards)), limits: [oweEcho]limit{
 		oweReset - 1: newLimit(ResetLimited, d.limits.Resets, d.limits.Source),
 		oweICMP - 1:  newLimit(ICMPLimited, d.limits.ICMP, d.limits.Source),
 		oweEcho - 1:  newLimit(EchoLimited, d.limits.Echoes, d.limits.Source),

@@ -37,6 +37,10 @@ type Tunables struct {
 	// day.
 	LBLCExpiration, LBLCRExpiration int
 
+	// PMTUDisc has a packet that must not be fragmented answered with ICMP where it is
+	// too long for its tunnel; else the tunnel's packet goes in fragments (pmtu_disc).
+	PMTUDisc bool
+
 	// BackupOnly has a director that runs a backup daemon of connection sync take no
 	// packets. The others say of which packets a master tells: see conntrack.SyncRule.
 	BackupOnly        bool
@@ -61,7 +65,7 @@ const expirationDay = 24 * 60 * 60 * 100
 
 // DefaultTunables are the kernel's defaults.
 func DefaultTunables() Tunables {
-	return Tunables{ConnReuseMode: 1, AMDropRate: 10, LBLCExpiration: expirationDay, LBLCRExpiration: expirationDay,
+	return Tunables{ConnReuseMode: 1, AMDropRate: 10, PMTUDisc: true, LBLCExpiration: expirationDay, LBLCRExpiration: expirationDay,
 		SyncThreshold: 3, SyncPeriod: 50, SyncVersion: 1, SyncPorts: 1}
 }
 
@@ -77,7 +81,7 @@ func (t *Tunables) Set(key, value string) error {
 	flags := map[string]*bool{
 		"expire_nodest_conn": &t.ExpireNodestConn, "expire_quiescent_template": &t.ExpireQuiescentTemplate,
 		"backup_only": &t.BackupOnly, "sync_persist_mode": &t.SyncPersistMode,
-		"sloppy_tcp": &t.SloppyTCP, "sloppy_sctp": &t.SloppySCTP, "schedule_icmp": &t.ScheduleICMP,
+		"sloppy_tcp": &t.SloppyTCP, "sloppy_sctp": &t.SloppySCTP, "schedule_icmp": &t.ScheduleICMP, "pmtu_disc": &t.PMTUDisc,
 	}
 	if f := flags[key]; f != nil {
 		*f = v != 0

@@ -22,6 +22,7 @@ var tunables = []struct {
 	{name: "sloppy_tcp", flag: func(t *dataplane.Tunables) *bool { return &t.SloppyTCP }},
 	{name: "sloppy_sctp", flag: func(t *dataplane.Tunables) *bool { return &t.SloppySCTP }},
 	{name: "schedule_icmp", flag: func(t *dataplane.Tunables) *bool { return &t.ScheduleICMP }},
+	{name: "pmtu_disc", flag: func(t *dataplane.Tunables) *bool { return &t.PMTUDisc }},
 	{name: "conn_reuse_mode", number: func(t *dataplane.Tunables) *int { return &t.ConnReuseMode }, most: 3},
 	{name: "drop_entry", number: func(t *dataplane.Tunables) *int { return &t.DropEntry }, most: 3},
 	{name: "drop_packet", number: func(t *dataplane.Tunables) *int { return &t.DropPacket }, most: 3},
@@ -74,13 +75,13 @@ func TestSetTunables(t *testing.T) {
 	}
 }
 
-// The kernel's defaults: all 0, but for conn_reuse_mode, am_droprate, sync_version and the
+// The kernel's defaults: all 0, but for conn_reuse_mode, pmtu_disc, am_droprate, sync_version and the
 // expirations, which are a day in ticks of 10 ms.
 func TestDefaultTunables(t *testing.T) {
 	d := dataplane.DefaultTunables()
 	for _, c := range tunables {
-		want := map[string]int{"conn_reuse_mode": 1, "am_droprate": 10, "lblc_expiration": 8640000, "lblcr_expiration": 8640000, "sync_version": 1}[c.name]
-		if c.flag != nil && *c.flag(&d) || c.number != nil && *c.number(&d) != want {
+		want := map[string]int{"pmtu_disc": 1, "conn_reuse_mode": 1, "am_droprate": 10, "lblc_expiration": 8640000, "lblcr_expiration": 8640000, "sync_version": 1}[c.name]
+		if c.flag != nil && *c.flag(&d) != (want == 1) || c.number != nil && *c.number(&d) != want {
 			t.Errorf("%s is not %d by default: %+v", c.name, want, d)
 		}
 	}

@@ -1,10 +1,17 @@
 package dataplane
 
-import "lvsdr/dataplane/frame"
+import (
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
 
 // wholeRoom is the greatest frame of a datagram that was put together: an IP
 // packet as long as one can be, behind Ethernet with a tag.
 const wholeRoom = frame.EtherLen + frame.TagLen + frame.IPv6Len + 65535
+
+// inFragments is, as the segment size of a datagram that was put together, that its own
+// length does not count: it leaves in fragments.
+const inFragments = 1
 
 // A gathered is the state of a datagram that waits for all its fragments.
 type gathered struct {
@@ -13,6 +20,7 @@ type gathered struct {
 	whole bool
 	owed  Reason
 	hop   *hop
+	id    conntrack.ID // of the flow of what is owed
 	// counted is the part of the data, in bytes, that hop's server has counted.
 	counted uint32
 	longest uint32 // IP packet of a fragment, bytes
@@ -21,7 +29,7 @@ type gathered struct {
 // owe notes that the first fragment p of the datagram decided that it is
 // answered, for reason: as the whole, which the answer quotes.
 func (g *gathered) owe(p *Packet, reason Reason) {
-	g.whole, g.owed = true, reason
+	g.whole, g.owed, g.id = true, reason, p.flow.id
 	if reasons[reason].routed {
 		g.hop, g.counted = p.flow.hop, p.header.End-uint32(p.header.L4)
 	}
@@ -51,7 +59,7 @@ func (d *Director) complete(t *Table, s *Scratch, b *Batch, p *Packet, g *datagr
 		reason = d.decideWhole(t, s, b, w, now)
 	} else {
 		frame.Parse(w.Data, &w.header)
-		w.flow = flow{hop: g.hop}
+		w.flow = flow{hop: g.hop, id: g.id}
 		g.countRest()
 	}
 	w.Reason = reason
@@ -94,6 +102,9 @@ func (d *Director) decideWhole(t *Table, s *Scratch, b *Batch, w *Packet, now in
 // last that came; or w, which is IPv6 and as short as one of them.
 func (d *Director) sendWhole(s *Scratch, b *Batch, p, w *Packet, g *datagram, reason Reason) Reason {
 	to := w.flow.hop
+	if to.wraps {
+		return d.sendTunnelled(s, b, p, w, g)
+	}
 	if w.header.Kind == frame.IPv6 && uint32(w.length()) <= g.longest && len(w.Data) <= frame.MaxReply && to.room(w.length()) {
 		d.frags.forget(g)
 		if len(b.Replies) == maxReplies {
@@ -133,8 +144,8 @@ func (d *Director) putTogether(w, p *Packet, g *datagram) bool {
 		frame.Parse(f, &fr.header)
 		fill(data, f, &fr.header)
 	}
-	// It leaves in its fragments: its own length does not count.
-	w.GSOSize = 1
+	// It leaves in its fragments.
+	w.GSOSize = inFragments
 	return true
 }
 

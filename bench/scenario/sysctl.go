@@ -3,10 +3,10 @@ package scenario
 import "fmt"
 
 // idle are the tunables that kernel IPVS has and that change nothing in a
-// scenario, whatever their value: they are about NAT, tunnels, memory and the kernel's own estimates.
+// scenario, whatever their value: they are about NAT, memory and the kernel's own estimates.
 var idle = map[string]bool{
 	"amemthresh": true, "conntrack": true, "est_cpulist": true, "est_nice": true, "ignore_tunneled": true,
-	"nat_icmp_send": true, "pmtu_disc": true, "run_estimation": true, "snat_reroute": true,
+	"nat_icmp_send": true, "run_estimation": true, "snat_reroute": true,
 }
 
 // sysctl sets a tunable.

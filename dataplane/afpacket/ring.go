@@ -247,6 +247,7 @@ type place struct {
 // hand makes p the frame that starts at byte at of mem and ends with it; what is
 // before the frame is free from byte start on.
 func hand(p *dataplane.Packet, slot int, mem []byte, start, at int) place {
+	mem = mem[:len(mem):len(mem)] // see place.message
 	message := mem[at-vnetLen:]
 	p.Data = message[vnetLen:]
 	p.Front = mem[start+vnetLen : at] // the header goes before what is put there
@@ -262,17 +263,19 @@ func hand(p *dataplane.Packet, slot int, mem []byte, start, at int) place {
 }
 
 // message is the virtio_net_hdr and the frame data, which came in mem at pl, and
-// may have become longer at its start; nil: it did not.
+// may have become longer at its start and shorter at its end; nil: it did not. Where it
+// starts is told by its capacity, which reaches to the end of mem.
 func (pl *place) message(mem, data []byte) []byte {
 	from := int(pl.at) - vnetLen
 	if end := int(pl.at) + len(data); end <= len(mem) && &mem[pl.at] == &data[0] {
 		return mem[from:end:end]
 	}
-	at := int(pl.end) - len(data)
+	at := int(pl.end) - cap(data)
 	if at >= int(pl.at) || at-vnetLen < int(pl.start) || &mem[at] != &data[0] {
 		return nil
 	}
-	m := mem[at-vnetLen : pl.end : pl.end]
+	end := at + len(data)
+	m := mem[at-vnetLen : end : end]
 	copy(m, pl.vnet[:])
 	lengthen(m, int(pl.at)-at)
 	return m

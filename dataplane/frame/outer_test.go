@@ -38,7 +38,7 @@ func wrap(o *frame.Outer, p *frame.Enclosed) []byte {
 	return append(f, p.Packet...)
 }
 
-// enclose is what goes into a tunnel of frame f; false: f is no IP packet.
+// enclose makes frame f ready for a tunnel; false: f is no IP packet.
 func enclose(f []byte, df bool, id, port uint16) (frame.Enclosed, bool) {
 	h := frametest.Parse(f)
 	if h.Kind != frame.IPv4 && h.Kind != frame.IPv6 || h.Fault != frame.NoFault || int(h.End-uint32(h.L3))+frame.MaxOuter > 65535 {
