@@ -34,7 +34,10 @@ type HTTPServer struct {
 }
 
 // maxAnswer bounds what a server answers with, in bytes.
-const maxAnswer = 16 << 20
+const maxAnswer = 1 << 30
+
+// answerPiece is how much of an answer is written at a time, in bytes.
+const answerPiece = 1 << 16
 
 // StartHTTP starts a server on addr (as in Listen) that names itself in the
 // header ServerHeader of every answer. To GET it answers with its name and a
@@ -69,7 +72,7 @@ func (s *HTTPServer) handler(name string) http.Handler {
 		case http.MethodGet, http.MethodHead:
 			fmt.Fprintln(w, name)
 			if n, err := strconv.Atoi(r.URL.Query().Get("bytes")); err == nil && n > 0 {
-				_, _ = w.Write(bytes.Repeat([]byte("."), min(n, maxAnswer))) // the client may have gone
+				answer(w, min(n, maxAnswer))
 			}
 		case http.MethodPost, http.MethodPut:
 			sum := sha256.New()
@@ -82,6 +85,15 @@ func (s *HTTPServer) handler(name string) http.Handler {
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		}
 	})
+}
+
+// answer writes n bytes, unless the client goes.
+func answer(w io.Writer, n int) {
+	piece := bytes.Repeat([]byte("."), min(n, answerPiece))
+	for err := error(nil); n > 0 && err == nil; n -= len(piece) {
+		piece = piece[:min(n, len(piece))]
+		_, err = w.Write(piece)
+	}
 }
 
 // Stop closes the listener and all connections, also those in use, and returns

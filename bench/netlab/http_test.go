@@ -3,6 +3,7 @@ package netlab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -37,16 +38,42 @@ func TestServersAnswerWithTheirNameAndAsManyBytesAsAsked(t *testing.T) {
 			t.Errorf("%s: %d %q, by %q", c.law, w.Code, w.Body, w.Header().Get(ServerHeader))
 		}
 	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/?bytes=999999999", nil))
-	if n := w.Body.Len(); n != maxAnswer+len("rs1\n") {
-		t.Errorf("an answer of %d bytes, want at most %d and the name", n, maxAnswer)
+	for _, n := range []int{1, answerPiece - 1, answerPiece, answerPiece + 1, 3*answerPiece + 7} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", fmt.Sprint("/?bytes=", n), nil))
+		if want := "rs1\n" + strings.Repeat(".", n); w.Body.String() != want {
+			t.Errorf("an answer of %d bytes, want %d and the name", w.Body.Len(), n)
+		}
 	}
-	w = httptest.NewRecorder()
+	var most counter
+	h.ServeHTTP(&most, httptest.NewRequest("GET", "/?bytes=99999999999", nil))
+	if most != counter(maxAnswer+len("rs1\n")) {
+		t.Errorf("an answer of %d bytes, want at most %d and the name", most, maxAnswer)
+	}
+	gone := counter(-1)
+	h.ServeHTTP(&gone, httptest.NewRequest("GET", "/?bytes=99999999999", nil))
+	if gone != -1 {
+		t.Errorf("a client that has gone was sent %d bytes", gone)
+	}
+	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/", errReader{}))
 	if w.Code != http.StatusBadRequest {
 		t.Errorf("a body that breaks off: %d", w.Code)
 	}
+}
+
+// A counter counts the bytes of an answer; -1: the client has gone.
+type counter int
+
+func (c *counter) Header() http.Header { return http.Header{} }
+func (c *counter) WriteHeader(int)     {}
+
+func (c *counter) Write(b []byte) (int, error) {
+	if *c < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	*c += counter(len(b))
+	return len(b), nil
 }
 
 type errReader struct{}
