@@ -35,15 +35,17 @@ func (l Link) Ethernet() error {
 // only hold addresses.
 func (l Link) wire() bool { return l.MAC != (frame.MAC{}) && l.Kind != Loopback && l.Kind != "dummy" }
 
-// A Place is a link on which an address is reached without a gateway. Places
-// can be compared with ==.
+// A Place is a link on which an address is reached. Places can be compared with ==.
 type Place struct {
 	Link Link
+	// Gateway is the router that leads to a real server; the zero Addr: none is
+	// needed.
+	Gateway netip.Addr
 	// Source is the host's own address there, of the same family; the zero Addr
 	// where it has none.
 	Source netip.Addr
-	// MAC is that of a real server where it is given, by a permanent neighbour entry;
-	// zero: it is to be asked for.
+	// MAC is that of a real server, or of its gateway, where it is given, by a permanent
+	// neighbour entry; zero: it is to be asked for.
 	MAC frame.MAC
 	// Local is the name of the interface of this host that has the address, which
 	// a VIP may be where the kernel can be kept from it (Snapshot.HidesLocal);
@@ -103,8 +105,21 @@ func (s *Snapshot) vipLink(addr netip.Addr, ifname string, local localAddr) (Lin
 	return s.onLink(r, addr)
 }
 
-// Server is where a real server is reached, which must be on a network of this
-// host: Direct Routing cannot cross a router.
+// A RouterError is why Direct Routing does not reach a real server: it is behind a
+// gateway.
+type RouterError struct {
+	Place Place // where other methods reach it
+	err   error
+}
+
+// Error says what to do about it.
+func (e *RouterError) Error() string { return e.err.Error() }
+
+// Unwrap is a DownError where the server may as well be on a link that is down.
+func (e *RouterError) Unwrap() error { return e.err }
+
+// Server is where a real server is reached without a gateway. Where there is one, the
+// error is a RouterError.
 func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
 	if _, here := s.local(addr); here {
 		return Place{}, fmt.Errorf("%s is an address of this host; a director that is its own real server is not supported", addr)
@@ -116,7 +131,7 @@ func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
 	case r.Type != Unicast:
 		return Place{}, fmt.Errorf("the route to %s is %s; remove it: ip route del %s %s", addr, r.Type, r.Type, r.To)
 	case r.Gateway.IsValid():
-		return Place{}, s.offLink(addr, ", and Direct Routing cannot cross a router", onLinkRemedy(addr))
+		return Place{}, s.routed(r, addr)
 	}
 	link, source, err := s.onLink(r, addr)
 	if err == nil {
@@ -126,6 +141,25 @@ func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
 		return Place{}, err
 	}
 	return Place{Link: link, Source: source, MAC: s.static(link, addr)}, nil
+}
+
+// routed is the error of a real server to which the route r leads by a gateway.
+func (s *Snapshot) routed(r *Route, addr netip.Addr) error {
+	if err := s.down(addr); err != nil {
+		return err
+	}
+	link, source, err := s.onLink(r, r.Gateway)
+	if err == nil {
+		err = link.Ethernet()
+	}
+	if err != nil {
+		return err
+	}
+	if source.Is4() != addr.Is4() || source.IsLinkLocalUnicast() { // the gateway has an address of that kind
+		source = s.source(link.Index, addr)
+	}
+	return &RouterError{Place: Place{Link: link, Gateway: r.Gateway, Source: source, MAC: s.static(link, r.Gateway)},
+		err: s.offLink(addr, ", and Direct Routing cannot cross a router", onLinkRemedy(addr)+", or reach it by lvs_method TUN")}
 }
 
 // onLinkRemedy says how a real server comes to be on a network of this host.

@@ -1,6 +1,7 @@
 package hostnet
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -102,6 +103,69 @@ func TestARealServerIsReachedOnLinkOrTheRemedyIsNamed(t *testing.T) {
 			c.want.check(t, p, err)
 		})
 	}
+}
+
+// A server behind a gateway has a place for the methods that cross routers: the link,
+// the gateway, its given MAC address, and the address that this host sends from.
+func TestARealServerBehindAGatewayHasAPlaceForOtherMethods(t *testing.T) {
+	mac := frame.MAC{2, 0, 0, 0, 0, 0x77}
+	given := func(s *Snapshot) {
+		r, _ := s.Route(addr("8.8.8.8"))
+		s.Neighbours = append(s.Neighbours, Neighbour{Link: r.Link, Addr: r.Gateway, MAC: mac})
+	}
+	for _, c := range []struct{ name, addr, ifname, source string }{
+		{"behind a gateway of a longer route", "10.5.0.1", "", ""},
+		{"behind the default route", "8.8.8.8", "", ""},
+		{"behind the IPv6 default route", "2001:db8::1", "", ""},
+	} {
+		s, r := site(), Route{}
+		given(s)
+		s = &Snapshot{Links: s.Links, Addrs: s.Addrs, Routes: s.Routes, Neighbours: s.Neighbours, HidesLocal: true}
+		r, _ = s.Route(addr(c.addr))
+		_, err := s.Server(addr(c.addr))
+		var behind *RouterError
+		if !errors.As(err, &behind) {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		p := behind.Place
+		if p.Gateway != r.Gateway || p.Link.Index != r.Link || !p.Source.IsValid() || p.Source.Is4() != addr(c.addr).Is4() || !s.Has(p.Source) || p.Source.IsLinkLocalUnicast() {
+			t.Errorf("%s: %+v, the route is %+v", c.name, p, r)
+		}
+		if want := (c.addr == "8.8.8.8"); (p.MAC == mac) != want {
+			t.Errorf("%s: the gateway's MAC address is %v", c.name, p.MAC)
+		}
+	}
+	// Its route gives the address to send from.
+	s := site()
+	s.Routes = append([]Route{{To: netip.MustParsePrefix("203.0.113.128/25"), Link: 2, Gateway: addr("192.168.1.1"), Source: addr("192.168.1.12")}}, s.Routes...)
+	_, err := s.Server(addr("203.0.113.200"))
+	var behind *RouterError
+	if !errors.As(err, &behind) || behind.Place.Source != addr("192.168.1.12") {
+		t.Errorf("%+v, %v", behind, err)
+	}
+	// On the network of a link that is down it is behind no router.
+	if _, err := site().Server(addr("172.16.0.11")); errors.As(err, &behind) || !errors.As(err, new(*DownError)) {
+		t.Errorf("behind a link that is down: %v", err)
+	}
+	// By a gateway that is on no Ethernet it has no place.
+	s = site()
+	s.Routes = append([]Route{{To: netip.MustParsePrefix("203.0.113.128/25"), Link: linkNamed(t, s, "tun0"), Gateway: addr("10.99.0.2")}}, s.Routes...)
+	if _, err := s.Server(addr("203.0.113.200")); errors.As(err, &behind) || err == nil || !strings.Contains(err.Error(), "tun0 is not an Ethernet interface") {
+		t.Errorf("by a tunnel: %v", err)
+	}
+}
+
+// linkNamed is the index of a link.
+func linkNamed(t *testing.T, s *Snapshot, name string) int {
+	t.Helper()
+	for _, l := range s.Links {
+		if l.Name == name {
+			return l.Index
+		}
+	}
+	t.Fatalf("no link %s", name)
+	return 0
 }
 
 // While a link is down it has no address of IPv6, and nothing tells whose network an

@@ -1,8 +1,10 @@
 package site
 
 import (
+	"errors"
 	"fmt"
 
+	"lvsdr/control/hostnet"
 	"lvsdr/dataplane"
 )
 
@@ -63,7 +65,11 @@ func (s *State) admitPlain(e Edit) error {
 		err = s.admitVIP(e.Service.Key)
 	case AddServer:
 		addr := e.Server.Addr.IP()
-		if _, err = s.serverPlace(addr); err != nil {
+		var behind *hostnet.RouterError
+		if _, err = s.serverPlace(addr); errors.As(err, &behind) && e.Server.Method != dataplane.Direct {
+			err = nil
+		}
+		if err != nil {
 			err = fmt.Errorf("real server %v: %w", addr, err)
 		}
 	}
@@ -79,7 +85,7 @@ func (s *State) admitVIP(k dataplane.ServiceKey) error {
 		return nil // its addresses are the file's, and judged with it
 	}
 	addr := k.Addr.IP()
-	if s.placed(addr) {
+	if s.place(addr).ok() {
 		return fmt.Errorf("virtual address %v: it is the address of a real server", addr)
 	}
 	if _, err := s.host.VIP(addr, s.ifname()); err != nil {

@@ -9,7 +9,7 @@ import (
 func (e Checked) apply(s *State) ([]Notice, error) {
 	s.passed(e.Now)
 	at, ok := s.plan.checks[e.ID]
-	if !ok || !s.placed(s.plan.probed[at.server].addr) {
+	if !ok || !s.plan.probed[at.server].placed(s) {
 		return nil, nil // it was under way when the check was taken away
 	}
 	p := s.plan.probed[at.server]
@@ -26,7 +26,7 @@ func (e Checked) apply(s *State) ([]Notice, error) {
 // and returned unnoticed: then a Checked says so.
 func (s *State) Check(id string) (c health.Check, ok bool) {
 	at, ok := s.plan.checks[id]
-	if !ok || !s.placed(s.plan.probed[at.server].addr) {
+	if !ok || !s.plan.probed[at.server].placed(s) {
 		return c, false
 	}
 	return s.healthOf(at.server).Check(at.check), true
@@ -73,7 +73,7 @@ func (s *State) demandOf(p *probed) []Notice {
 // health is that of the start.
 func (s *State) reconsider(old *State) []Notice {
 	for i := range s.health.All() {
-		if !s.placed(s.plan.probed[i].addr) {
+		if p := s.plan.probed[i]; !p.placed(s) {
 			s.setHealth(int(i), s.plan.probed[i].start)
 		}
 	}
@@ -120,13 +120,18 @@ func (s *State) setHealth(i int, h health.Server) {
 	}
 }
 
+// placed reports whether p can be reached.
+func (p *probed) placed(s *State) bool { return s.placed(p.addr, p.config.Method) }
+
 // serves reports whether probed server p, number i, has a place and is up.
-func (s *State) serves(p *probed, i int) bool { return s.placed(p.addr) && s.healthOf(i).Up() }
+func (s *State) serves(p *probed, i int) bool {
+	return p.placed(s) && s.healthOf(i).Up()
+}
 
 // outReason says why probed server p, number i, does not serve.
 func (s *State) outReason(p *probed, i int) string {
-	if at := s.place(p.addr); at != nil && !at.ok() {
-		return at.err
+	if at := s.place(p.addr); at != nil && !at.reaches(p.config.Method) {
+		return at.lackFor(p.config.Method).err
 	}
 	return s.healthOf(i).Reason()
 }

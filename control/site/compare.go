@@ -57,7 +57,7 @@ func sameChecks(a, b *plan) bool {
 	x, y := &a.config.Global, &b.config.Global
 	return x.DRCheck == y.DRCheck && x.LogAllFailures == y.LogAllFailures &&
 		slices.EqualFunc(a.probed, b.probed, func(p, q *probed) bool {
-			return p == q && a.outline == b.outline || p.name == q.name && p.addr == q.addr && slices.EqualFunc(p.checks, q.checks, sameCheck) &&
+			return p == q && a.outline == b.outline || p.name == q.name && p.addr == q.addr && sameWay(p.source.Method, q.source.Method) && slices.EqualFunc(p.checks, q.checks, sameCheck) &&
 				slices.EqualFunc(p.of, q.of, func(i, k int) bool {
 					return a.services[i].config.Key == b.services[k].config.Key && a.services[i].source.HASuspend == b.services[k].source.HASuspend
 				})

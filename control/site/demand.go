@@ -1,7 +1,6 @@
 package site
 
 import (
-	"net/netip"
 	"slices"
 
 	"lvsdr/control/health"
@@ -30,7 +29,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 	panics := f.source.PanicThreshold > 0 && s.panics(f)
 	for i := range f.servers {
 		c, st := s.standing(&f.servers[i])
-		if panics && s.placed(f.servers[i].source.Addr) {
+		if panics && f.servers[i].placed(s) {
 			c, st = f.servers[i].config, serving
 		}
 		c, st, isDrained := s.drainedStanding(f, c, st)
@@ -49,7 +48,7 @@ func (s *State) demand(f *fileService, before demand) demand {
 	} else {
 		d.health = before.health.Renew(quorum).Live(live)
 	}
-	if f.sorry != nil && s.placed(f.sorry.Addr.IP()) {
+	if f.sorry != nil && s.placed(f.sorry.Addr.IP(), f.sorry.Method) {
 		servers = f.withSorry(servers, stay, d.health.Up())
 	}
 	d.wish = wish(before.wish, f.config, servers)
@@ -62,7 +61,7 @@ func (s *State) panics(f *fileService) bool {
 	up, all := 0, 0
 	for i := range f.servers {
 		r := &f.servers[i]
-		if !s.placed(r.source.Addr) {
+		if !r.placed(s) {
 			continue
 		}
 		if all++; r.probed == unchecked || s.healthOf(r.probed).Up() {
@@ -84,7 +83,7 @@ const (
 // standing is how r is to be in the table now.
 func (s *State) standing(r *fileServer) (dataplane.ServerConfig, standing) {
 	c := r.config
-	if !s.placed(r.source.Addr) {
+	if !r.placed(s) {
 		return c, out
 	}
 	if r.probed == unchecked {
@@ -102,10 +101,8 @@ func (s *State) standing(r *fileServer) (dataplane.ServerConfig, standing) {
 	return c, out
 }
 
-// placed reports whether the real server addr can be reached.
-func (s *State) placed(addr netip.Addr) bool {
-	return s.place(addr).ok()
-}
+// placed reports whether r can be reached.
+func (r *fileServer) placed(s *State) bool { return s.placed(r.source.Addr, r.config.Method) }
 
 // withSorry is servers with the sorry server. Without the quorum it serves in
 // place of those that are up, of which the ones that stay have weight 0; with it, it is there, with weight 0, if it is inhibited.

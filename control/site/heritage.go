@@ -20,7 +20,7 @@ type Heritage struct {
 	Health   []health.Saved // of File's servers with checks, in their order
 	Demands  []HeritageDemand
 	Drains   []HeritageDrain
-	MACs     []Neighbour  // of real servers, as they are used
+	MACs     []Neighbour  // of real servers and gateways, as they are used
 	Active   []netip.Addr // virtual addresses
 	Timeouts Timeouts
 	Daemons  daemon.Set // of connection sync
@@ -39,15 +39,17 @@ type HeritageFile struct {
 
 // A HeritageBlock is a service that a file names.
 type HeritageBlock struct {
-	Key     dataplane.ServiceKey
-	Sorry   netip.Addr
-	Servers []HeritageServer
+	Key         dataplane.ServiceKey
+	Sorry       netip.Addr
+	SorryMethod keepalived.Forwarding
+	Servers     []HeritageServer
 }
 
 // A HeritageServer is a real server that a file names.
 type HeritageServer struct {
 	Addr   netip.Addr
 	Port   uint16
+	Method keepalived.Forwarding
 	MAC    frame.MAC
 	Checks []keepalived.CheckKind
 	// Health is the server's index in Heritage.Health, which services of a group share; -1: it has no
@@ -106,7 +108,14 @@ func (s *State) Heritage() *Heritage {
 		h.Drains = append(h.Drains, HeritageDrain{k, d.config, d.out})
 	}
 	for addr, n := range s.macs.All() {
-		h.MACs = append(h.MACs, Neighbour{addr, n.ifindex, n.mac})
+		if _, led := s.place(addr).gateway(); !led {
+			h.MACs = append(h.MACs, Neighbour{addr, n.ifindex, n.mac})
+		}
+	}
+	for at, g := range s.gateways.All() {
+		if g.mac != (frame.MAC{}) {
+			h.MACs = append(h.MACs, Neighbour{at.addr, at.link, g.mac})
+		}
 	}
 	for addr, v := range s.vips.All() {
 		if v.active {
@@ -121,10 +130,10 @@ func (s *State) heritageFile() HeritageFile {
 	g := &s.plan.config.Global
 	out := HeritageFile{Interface: g.DefaultInterface, Timeouts: s.plan.timeouts(), Marks: s.plan.marks.all()}
 	for _, f := range s.plan.services {
-		b := HeritageBlock{Key: f.config.Key, Sorry: f.source.SorryServer.Addr}
+		b := HeritageBlock{Key: f.config.Key, Sorry: f.source.SorryServer.Addr, SorryMethod: f.source.SorryServer.Method}
 		for i := range f.servers {
 			r := &f.servers[i]
-			one := HeritageServer{Addr: r.source.Addr, Port: r.source.Port, MAC: r.source.MAC, Health: r.probed}
+			one := HeritageServer{Addr: r.source.Addr, Port: r.source.Port, Method: r.source.Method, MAC: r.source.MAC, Health: r.probed}
 			for _, c := range r.source.Checks {
 				one.Checks = append(one.Checks, c.Kind)
 			}
@@ -147,10 +156,10 @@ func (f *HeritageFile) config() *keepalived.Config {
 		if b.Key.Mark == 0 {
 			vs.Addr, vs.Port, vs.Protocol, vs.IPv6 = b.Key.Addr.IP(), b.Key.Port, b.Key.Proto, false
 		}
-		vs.SorryServer.Addr = b.Sorry
+		vs.SorryServer.Addr, vs.SorryServer.Method = b.Sorry, b.SorryMethod
 		for k := range b.Servers {
 			r := &b.Servers[k]
-			rs := &keepalived.RealServer{Addr: r.Addr, Port: r.Port, MAC: r.MAC, Weight: 1, Checks: shared[r.Health]}
+			rs := &keepalived.RealServer{Addr: r.Addr, Port: r.Port, Method: r.Method, MAC: r.MAC, Weight: 1, Checks: shared[r.Health]}
 			if rs.Checks == nil {
 				for _, kind := range r.Checks {
 					rs.Checks = append(rs.Checks, &keepalived.Check{Kind: kind})

@@ -88,7 +88,7 @@ func (s *State) carry(old *State) []Notice {
 // carryServer is carry for probed server number i.
 func (s *State) carryServer(i int, old *State) []Notice {
 	p := s.plan.probed[i]
-	placed := s.placed(p.addr)
+	placed := p.placed(s)
 	if placed && p.untouched(old) {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (s *State) carryServer(i int, old *State) []Notice {
 	if placed {
 		s.setHealth(i, h)
 	}
-	return p.notices(old.placed(p.addr) && was.Up(), s.serves(p, i), s.outReason(p, i))
+	return p.notices(p.placed(old) && was.Up(), s.serves(p, i), s.outReason(p, i))
 }
 
 // untouched reports whether p was in old's file as it is, with a place, and in the
@@ -111,7 +111,7 @@ func (p *probed) untouched(old *State) bool {
 	}
 	before := old.plan.probed[at.server]
 	_, changed := old.health.Get(index(at.server))
-	return !changed && old.placed(p.addr) && before.name == p.name && len(before.checks) == len(p.checks) && before.start.Equal(p.start)
+	return !changed && p.placed(old) && before.name == p.name && len(before.checks) == len(p.checks) && before.start.Equal(p.start)
 }
 
 // carried is the health of the server p, and what it was before; known is false

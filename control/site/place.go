@@ -55,6 +55,7 @@ func (v vip) provesDR() bool { return v.place.Link.Index != 0 && v.place.Local =
 type place struct {
 	hostnet.Place
 	lack
+	direct lack // why Direct Routing does not reach it, where other methods do
 }
 
 // ok reports whether p is a place indeed.
@@ -99,9 +100,10 @@ func (s *State) activate(addr netip.Addr, active bool) {
 
 func (e Neighbour) apply(s *State) ([]Notice, error) {
 	// It may have been under way when the server moved to another interface.
-	if p := s.place(e.Addr); p.ok() && p.Link.Index == e.Ifindex {
+	if p := s.place(e.Addr); p.ok() && p.Link.Index == e.Ifindex && !p.Gateway.IsValid() {
 		s.setMAC(e.Addr, neighbour{e.Ifindex, e.MAC})
 	}
+	s.setGateway(gateway{e.Addr, e.Ifindex}, e.MAC)
 	return nil, nil
 }
 
@@ -163,7 +165,7 @@ func (s *State) placeServers(sameHost bool) (changed bool) {
 	last := &place{} // of the server before, which is on the same network as a rule
 	for _, addr := range s.plan.addrs {
 		was := s.place(addr)
-		if sameHost && was.ok() && was.MAC == s.plan.macs[addr] && !s.isVIP(addr) {
+		if sameHost && was.ok() && !was.Gateway.IsValid() && was.MAC == s.plan.macs[addr] && !s.isVIP(addr) {
 			continue
 		}
 		is := s.findServer(addr)
@@ -172,10 +174,10 @@ func (s *State) placeServers(sameHost bool) (changed bool) {
 			continue
 		}
 		if *last != is {
-			last = &place{is.Place, is.lack}
+			last = &is
 		}
 		s.setPlace(addr, last)
-		changed = changed || was.ok() != is.ok()
+		changed = changed || was.moves(&is)
 	}
 	return changed
 }
@@ -184,7 +186,7 @@ func (s *State) placeServers(sameHost bool) (changed bool) {
 // more. It reports whether a server of the file has got a place, or has lost it.
 func (s *State) placeServer(addr netip.Addr) (changed bool) {
 	_, inFile := s.plan.servers[addr]
-	if added, _ := s.runtime.Get(addr); !inFile && added == 0 {
+	if a, _ := s.runtime.Get(addr); !inFile && a.servers == 0 {
 		s.setPlace(addr, nil)
 		return false
 	}
@@ -193,7 +195,12 @@ func (s *State) placeServer(addr netip.Addr) (changed bool) {
 		s.setPlace(addr, &is)
 		s.seeLink(is.Link)
 	}
-	return inFile && was.ok() != is.ok()
+	return inFile && was.moves(&is)
+}
+
+// moves reports whether a server that was at p and is at o may be served now, or no more.
+func (p *place) moves(o *place) bool {
+	return p.ok() != o.ok() || p.ok() && p.direct != o.direct
 }
 
 // place is the place of the real server addr, as it was found.
@@ -205,14 +212,23 @@ func (s *State) place(addr netip.Addr) *place {
 // findServer finds the place of a real server.
 func (s *State) findServer(addr netip.Addr) place {
 	at, err := s.serverPlace(addr)
+	var behind *hostnet.RouterError
+	routed := errors.As(err, &behind) && s.ways(addr).routed
+	if routed {
+		at = behind.Place
+	}
 	if mac, given := s.plan.macs[addr]; given {
 		at.MAC = mac // it counts more than the kernel's entry
+		at.Gateway = netip.Addr{}
 	}
 	if err == nil {
 		return place{Place: at}
 	}
 	if was := s.place(addr); was.ok() && s.keeps(was.Place) {
 		return *was
+	}
+	if routed {
+		return place{Place: at, direct: lackOf(err)}
 	}
 	return place{lack: lackOf(err)}
 }
@@ -229,11 +245,15 @@ func (s *State) serverPlace(addr netip.Addr) (hostnet.Place, error) {
 }
 
 // setPlace puts the real server addr at p; nil: it is none any more. Without a
-// place, or on another link, its MAC address is not known.
+// place, on another link or behind another gateway, its MAC address is not known, unless
+// that of the gateway is.
 func (s *State) setPlace(addr netip.Addr, p *place) {
-	if old := s.place(addr); old.ok() && (!p.ok() || p.Link.Index != old.Link.Index) {
+	old := s.place(addr)
+	if old.ok() && (!p.ok() || p.Link.Index != old.Link.Index || p.Gateway != old.Gateway) {
 		s.setMAC(addr, neighbour{})
 	}
+	s.lead(p, 1)
+	s.lead(old, -1)
 	s.missing -= s.lacksMAC(addr)
 	if p == nil {
 		s.places = s.places.Delete(addr)
@@ -241,6 +261,10 @@ func (s *State) setPlace(addr netip.Addr, p *place) {
 		s.places = s.places.Put(addr, p)
 	}
 	s.missing += s.lacksMAC(addr)
+	if at, ok := p.gateway(); ok {
+		g, _ := s.gateways.Get(at)
+		s.setMAC(addr, neighbour{at.link, g.mac})
+	}
 }
 
 // setMAC notes the MAC address of the real server addr; a zero one is not known.

@@ -33,8 +33,9 @@ type outline struct {
 	vips    map[netip.Addr]int // the first service of each, by its index in plan.services
 	servers map[netip.Addr]mention
 	macs    map[netip.Addr]frame.MAC // that the file gives servers
-	addrs   []netip.Addr             // the keys of servers, in the order of the file
-	marks   *markTable               // nil: there are none
+	ways    map[netip.Addr]ways
+	addrs   []netip.Addr // the keys of servers, in the order of the file
+	marks   *markTable   // nil: there are none
 }
 
 // A mention is where the file names a real server's address first.
@@ -110,7 +111,7 @@ func newPlan(cfg *keepalived.Config) *plan {
 		n += len(vs.RealServers)
 	}
 	p := &plan{config: cfg, probed: make([]*probed, 0, n), outline: &outline{checks: make(map[string]checkAt, n),
-		vips: map[netip.Addr]int{}, macs: map[netip.Addr]frame.MAC{}, servers: make(map[netip.Addr]mention, n), marks: newMarkTable(cfg.Global.Marks)}}
+		vips: map[netip.Addr]int{}, macs: map[netip.Addr]frame.MAC{}, ways: make(map[netip.Addr]ways, n), servers: make(map[netip.Addr]mention, n), marks: newMarkTable(cfg.Global.Marks)}}
 	first := make(map[*keepalived.Check]int, n) // in probed, by its first check
 	seen := map[dataplane.ServiceKey]bool{}
 	p.watches, p.routers = watches(cfg), newRouters(cfg.VRRP.Instances)
@@ -144,6 +145,7 @@ func (p *plan) add(vs *keepalived.VirtualServer, first map[*keepalived.Check]int
 	of := " of VS " + vs.Name()
 	for i, rs := range vs.RealServers {
 		p.mention(rs.Addr, mention{n, i})
+		p.ways[rs.Addr] = p.ways[rs.Addr].with(rs.Method.Kind)
 		if rs.MAC != (frame.MAC{}) {
 			p.macs[rs.Addr] = rs.MAC
 		}
@@ -161,6 +163,7 @@ func (p *plan) add(vs *keepalived.VirtualServer, first map[*keepalived.Check]int
 	}
 	if vs.SorryServer.Addr.IsValid() {
 		p.mention(vs.SorryServer.Addr, mention{n, sorry})
+		p.ways[vs.SorryServer.Addr] = p.ways[vs.SorryServer.Addr].with(vs.SorryServer.Method.Kind)
 	}
 }
 

@@ -22,7 +22,7 @@ func hosts() []*hostnet.Snapshot {
 	return []*hostnet.Snapshot{network(), network(without(3)),
 		network(withLink(func(l *hostnet.Link) { l.MAC = frame.MAC{2, 9, 9, 9, 9, 9} })),
 		network(func(h *hostnet.Snapshot) { h.Routes[1].To = netip.MustParsePrefix("10.1.0.0/16") }),
-		network(withAddr(3, "10.0.0.100/32"))}
+		network(withAddr(3, "10.0.0.100/32")), network(routeTo("203.0.113.0/24", 3, "10.0.0.12"))}
 }
 
 // badHosts are networks on which web has no place.
@@ -36,9 +36,12 @@ func drawServers(t *rapid.T, prefix string, avoid ...int) []string {
 	for n := 11; n < 15; n++ {
 		if !slices.Contains(avoid, n) && rapid.Bool().Draw(t, "server") {
 			lines := rapid.SampledFrom([]string{"", "weight 2", "weight 0", tcpCheck, tcpCheck + ";TCP_CHECK {;connect_port 81;}",
-				"inhibit_on_failure;" + tcpCheck, "alpha;weight 5;" + tcpCheck, "uthreshold 9;lthreshold 3"}).Draw(t, "lines")
+				"inhibit_on_failure;" + tcpCheck, "alpha;weight 5;" + tcpCheck, "uthreshold 9;lthreshold 3", "lvs_method TUN;" + tcpCheck, "lvs_method TUN type gre csum"}).Draw(t, "lines")
 			all = append(all, fmt.Sprintf("%s%d 80 %s", prefix, n, lines))
 		}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "behind a router") == 0 {
+		all = append(all, "203.0.113."+rapid.SampledFrom([]string{"9 80", "9 80 lvs_method TUN", "9 80 lvs_method TUN type gue port 7;" + tcpCheck, "10 80 lvs_method TUN"}).Draw(t, "router"))
 	}
 	return all
 }
@@ -71,7 +74,7 @@ func drawWeb(t *rapid.T, algorithm, server string, avoid ...int) string {
 // checks whose IDs have avoid in them are not told of.
 func drawEvent(t *rapid.T, sc *scene, hosts []*hostnet.Snapshot, text func() string, avoid string) Event {
 	now := sc.s.now + time.Duration(rapid.IntRange(0, 5).Draw(t, "seconds"))*second
-	addr := netip.MustParseAddr(rapid.SampledFrom([]string{"192.168.1.11", "192.168.1.12", "10.0.0.12", "192.168.1.100", "10.0.0.100"}).Draw(t, "address"))
+	addr := netip.MustParseAddr(rapid.SampledFrom([]string{"192.168.1.11", "192.168.1.12", "10.0.0.12", "192.168.1.100", "10.0.0.100", "192.168.1.1"}).Draw(t, "address"))
 	switch rapid.IntRange(0, 9).Draw(t, "event") {
 	case 0, 1:
 		return Loaded{Config: slowly(config(t, text()), time.Duration(rapid.IntRange(0, 2).Draw(t, "slow start"))*5*second), Host: rapid.SampledFrom(hosts).Draw(t, "host"), At: now}
@@ -105,8 +108,8 @@ func drawAdmin(t *rapid.T, spared func(Edit) bool) Admin {
 		edit := Edit{Op: Op(rapid.IntRange(int(AddService), int(DelServer)).Draw(t, "op"))}
 		edit.Service = config4(rapid.SampledFrom([]dataplane.ServiceKey{webKey, tcp("192.168.1.101", 80), tcp("10.0.0.11", 80), tcp("172.16.0.1", 80), {Mark: 3}}).Draw(t, "key"),
 			rapid.SampledFrom([]string{"rr", "wlc", "nosuch"}).Draw(t, "scheduler"))
-		edit.Server = dataplane.ServerConfig{Addr: addr(fmt.Sprint(rapid.SampledFrom([]string{"192.168.1.", "10.0.0."}).Draw(t, "network"), rapid.IntRange(11, 16).Draw(t, "number"))),
-			Port: 80, Weight: rapid.IntRange(-1, 9).Draw(t, "weight")}
+		edit.Server = dataplane.ServerConfig{Addr: addr(fmt.Sprint(rapid.SampledFrom([]string{"192.168.1.", "10.0.0.", "203.0.113."}).Draw(t, "network"), rapid.IntRange(11, 16).Draw(t, "number"))),
+			Port: 80, Weight: rapid.IntRange(-1, 9).Draw(t, "weight"), Method: rapid.SampledFrom([]dataplane.Method{dataplane.Direct, dataplane.Direct, dataplane.IPIP}).Draw(t, "method")}
 		if !spared(edit) {
 			e.Edits = append(e.Edits, edit)
 		}
@@ -276,6 +279,9 @@ func TestWithoutIpvsadmTheTableIsWhatFilePlacesAndHealthSay(t *testing.T) {
 			view, _ := sc.s.View(tcp(v.Addr.String(), v.Port))
 			for i, r := range v.RealServers {
 				_, err := sc.s.host.Server(r.Addr)
+				if r.Method.Kind != dataplane.Direct && errors.As(err, new(*hostnet.RouterError)) {
+					err = nil // only Direct Routing needs a common network
+				}
 				weight := int(r.Weight)
 				switch {
 				case err != nil, !view.Servers[i].Up && !r.InhibitOnFailure:

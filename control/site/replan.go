@@ -64,11 +64,17 @@ func (p *plan) compare(cfg *keepalived.Config) (changed []int, ok bool) {
 
 // sameOutline reports whether a and b differ in nothing but settings.
 func sameOutline(a, b *keepalived.VirtualServer) bool {
-	return keyOf(a) == keyOf(b) && a.SorryServer.Addr == b.SorryServer.Addr &&
+	return keyOf(a) == keyOf(b) && a.SorryServer.Addr == b.SorryServer.Addr && sameWay(a.SorryServer.Method, b.SorryServer.Method) &&
 		slices.EqualFunc(a.RealServers, b.RealServers, func(r, s *keepalived.RealServer) bool {
-			return r.Addr == s.Addr && r.Port == s.Port && r.MAC == s.MAC &&
+			return r.Addr == s.Addr && r.Port == s.Port && r.MAC == s.MAC && sameWay(r.Method, s.Method) &&
 				slices.EqualFunc(r.Checks, s.Checks, func(c, d *keepalived.Check) bool { return c.Kind == d.Kind })
 		})
+}
+
+// sameWay reports whether both methods, or none, are Direct Routing, which cannot reach
+// all places.
+func sameWay(a, b keepalived.Forwarding) bool {
+	return (a == keepalived.Forwarding{}) == (b == keepalived.Forwarding{})
 }
 
 // replace makes service number i what p's file says. p is not known elsewhere yet.

@@ -66,6 +66,13 @@ func withAddr(link int, addr string) func(*hostnet.Snapshot) {
 	}
 }
 
+// routeTo gives a host a route by a gateway.
+func routeTo(to string, link int, by string) func(*hostnet.Snapshot) {
+	return func(h *hostnet.Snapshot) {
+		h.Routes = append(h.Routes, hostnet.Route{To: netip.MustParsePrefix(to), Link: link, Gateway: netip.MustParseAddr(by)})
+	}
+}
+
 // withLink replaces eth0.
 func withLink(change func(*hostnet.Link)) func(*hostnet.Snapshot) {
 	return func(h *hostnet.Snapshot) { change(&h.Links[0]) }
@@ -276,7 +283,7 @@ func lawOfState(t tester, s *State) {
 	if len(vips) > 0 {
 		t.Fatalf("the virtual addresses %v are forgotten", vips)
 	}
-	missing := 0
+	missing, behind := 0, map[gateway]int{}
 	for addr, p := range s.places.All() {
 		n, known := s.macs.Get(addr)
 		if _, in := s.plan.servers[addr]; !in && runtime[addr] == 0 {
@@ -287,6 +294,20 @@ func lawOfState(t tester, s *State) {
 		}
 		if p.ok() && !known {
 			missing++
+		}
+		if at, ok := p.gateway(); ok {
+			behind[at]++
+			if g, _ := s.gateways.Get(at); g.mac != n.mac {
+				t.Fatalf("%v has the MAC address %v, and its gateway %v", addr, n.mac, g.mac)
+			}
+		}
+	}
+	if s.gateways.Len() != len(behind) {
+		t.Fatalf("%d gateways, want %v", s.gateways.Len(), behind)
+	}
+	for at, n := range behind {
+		if g, _ := s.gateways.Get(at); g.servers != n {
+			t.Fatalf("%d servers behind %v, want %d", g.servers, at, n)
 		}
 	}
 	if missing != s.MissingMACs() {
@@ -305,8 +326,10 @@ func lawOfState(t tester, s *State) {
 // allHops are how the real servers are reached that have a place.
 func allHops(s *State) []Hop {
 	var all []Hop
-	for _, t := range s.Targets() {
-		all = append(all, s.hop(t.Addr))
+	for addr, p := range s.places.All() {
+		if p.ok() {
+			all = append(all, s.hop(addr))
+		}
 	}
 	return all
 }

@@ -37,7 +37,11 @@ func (s *State) settleServers(old, new *Service) (moved bool) {
 			if r.Owner == Runtime {
 				addr := r.Config.Addr.IP()
 				have, _ := s.runtime.Get(addr)
-				s.runtime = s.runtime.Put(addr, have+n)
+				have.servers += n
+				if r.Config.Method != dataplane.Direct {
+					have.routed += n
+				}
+				s.runtime = s.runtime.Put(addr, have)
 				touched = append(touched, addr)
 			}
 		}
@@ -45,7 +49,7 @@ func (s *State) settleServers(old, new *Service) (moved bool) {
 	count(new, 1)
 	count(old, -1)
 	for _, addr := range touched {
-		if have, _ := s.runtime.Get(addr); have == 0 {
+		if have, _ := s.runtime.Get(addr); have == (added{}) {
 			s.runtime = s.runtime.Delete(addr)
 		}
 		if s.placeServer(addr) {

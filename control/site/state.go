@@ -54,7 +54,8 @@ type State struct {
 	vips     tree.Map[netip.Addr, vip]
 	places   tree.Map[netip.Addr, *place]    // of real servers
 	macs     tree.Map[netip.Addr, neighbour] // likewise
-	runtime  tree.Map[netip.Addr, int]       // how many servers that ipvsadm added have this address
+	gateways gateways                        // that lead to some of them
+	runtime  tree.Map[netip.Addr, added]     // the servers that ipvsadm added, by address
 	missing  int                             // places whose MAC address is not known
 	layout   uint64                          // changes with what is configured, not with health
 	timeouts Timeouts

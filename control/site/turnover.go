@@ -39,7 +39,7 @@ func (p *plan) names() map[string]bool {
 
 // isUp reports whether the server r of s' file has a place and is up.
 func (s *State) isUp(r *fileServer) bool {
-	return s.placed(r.source.Addr) && (r.probed == unchecked || s.healthOf(r.probed).Up())
+	return r.placed(s) && (r.probed == unchecked || s.healthOf(r.probed).Up())
 }
 
 // noticeOf tells that n, a server of s' file, is up, or down for this reason.

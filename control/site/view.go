@@ -104,7 +104,7 @@ func (s *State) serverView(service *Service, c dataplane.ServerConfig) ServerVie
 	}
 	_, v.Drained = s.drains.Get(ServerOf{service.Config.Key, c.Addr, c.Port})
 	if at := s.place(c.Addr.IP()); at != nil {
-		v.Place, v.Problem, v.MAC = at.Place, at.err, s.hop(c.Addr.IP()).MAC
+		v.Place, v.Problem, v.MAC = at.Place, at.lackFor(c.Method).err, s.hop(c.Addr.IP()).MAC
 	}
 	return v
 }

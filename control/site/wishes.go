@@ -10,6 +10,7 @@ import (
 
 	"lvsdr/control/hostnet"
 	"lvsdr/control/keepalived"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
@@ -103,7 +104,7 @@ func (s *State) NICs() []NIC {
 	return all
 }
 
-// A Target is a real server whose MAC address is wanted.
+// A Target is a real server, or a gateway that leads to some, whose MAC address is wanted.
 type Target struct {
 	Addr   netip.Addr
 	Link   hostnet.Link
@@ -112,13 +113,25 @@ type Target struct {
 	Down   bool       // its link is down: it is not asked, and stays as it is
 }
 
-// Targets are the real servers that have a place.
+// Targets are the real servers that have a place, and the gateways in place of those
+// behind them.
 func (s *State) Targets() []Target { return slices.Collect(s.targets()) }
 
 func (s *State) targets() iter.Seq[Target] {
 	return func(yield func(Target) bool) {
+		led := map[gateway]bool{}
 		for addr, p := range s.places.All() {
-			if p.ok() && !yield(Target{addr, p.Link, p.Source, p.MAC, s.links[p.Link.Index] != ""}) {
+			if !p.ok() {
+				continue
+			}
+			if at, ok := p.gateway(); ok {
+				self := s.place(at.addr)
+				if led[at] || self.ok() && self.Link.Index == at.link {
+					continue // it is a target already
+				}
+				led[at], addr = true, at.addr
+			}
+			if !yield(Target{addr, p.Link, p.Source, p.MAC, s.links[p.Link.Index] != ""}) {
 				return
 			}
 		}
@@ -128,8 +141,10 @@ func (s *State) targets() iter.Seq[Target] {
 // A Hop is how a real server is reached.
 type Hop struct {
 	Addr netip.Addr
-	MAC  frame.MAC // zero: it is not known, or the server has no place
+	MAC  frame.MAC // of the server or its gateway; zero: it is not known, or the server has no place
 	Link hostnet.Link
+	// Source is this host's address on the way there; the zero Addr: it has none.
+	Source netip.Addr
 }
 
 // hop is how the real server addr is reached; one without a place has neither MAC
@@ -138,7 +153,7 @@ func (s *State) hop(addr netip.Addr) Hop {
 	h := Hop{Addr: addr}
 	if p := s.place(addr); p.ok() {
 		n, _ := s.macs.Get(addr)
-		h.MAC, h.Link = n.mac, p.Link
+		h.MAC, h.Link, h.Source = n.mac, p.Link, p.Source
 	}
 	return h
 }
@@ -176,12 +191,12 @@ func (s *State) Checks() []Check {
 	var all []Check
 	for _, p := range s.plan.probed {
 		at := s.place(p.addr)
-		if !at.ok() {
+		if !at.reaches(p.config.Method) {
 			continue
 		}
 		for _, c := range p.checks {
 			check := Check{ID: c.id, Server: p.name, Spec: c.source, Ifindex: at.Link.Index, LogAll: global.LogAllFailures, Suspended: s.suspended(p)}
-			if s.options.DRChecks && global.DRCheck {
+			if s.options.DRChecks && global.DRCheck && p.config.Method == dataplane.Direct {
 				check.DR = s.drPath(p, c.source, at.Link.Index)
 			}
 			all = append(all, check)
@@ -224,8 +239,11 @@ func (s *State) Problems() []string {
 		}
 	}
 	for addr, p := range s.places.All() {
-		if !p.ok() && !waits(p.lack, 1) {
+		switch {
+		case !p.ok() && !waits(p.lack, 1):
 			rest = append(rest, fmt.Sprintf("%s is left out: %s", s.mentionServer(addr), p.err))
+		case p.ok() && p.direct.err != "" && s.ways(addr).direct:
+			rest = append(rest, fmt.Sprintf("%s is left out where its method is DR: %s", s.mentionServer(addr), p.direct.err))
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(down)) {
