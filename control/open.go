@@ -245,9 +245,10 @@ func (d *daemon) openActors() (err error) {
 		Believed: func(p neighbour.Place) (frame.MAC, bool) { return d.arp.Believed(int32(p.Link), p.Addr) }})
 	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked, Saved: h.Checks})
 	a.Checks = d.checks
-	d.router = vrrp.Open(vrrp.Options{Log: o.Log, Report: func(c vrrp.Change) { box.put(nil, c) }})
+	standing := cmp.Or(h.VRRP, &vrrp.Standing{})
+	d.router = vrrp.Open(vrrp.Options{Log: o.Log, Report: func(c vrrp.Change) { box.put(nil, c) }, Standing: *standing})
 	a.VRRP, a.Addresses = d.router, addresses.New(nil)
-	a.Trackers = track.New(track.Config{Log: o.Log, Report: d.router.Track})
+	a.Trackers = track.New(track.Config{Log: o.Log, Report: d.router.Track, Standing: standing.Trackers})
 	d.notifier = notify.New(notify.Config{Log: o.Log, Made: h.FIFOs})
 	a.Notifier = d.notifier
 	if router, err := drroute.New(); err != nil {
@@ -360,7 +361,7 @@ func (d *daemon) close() error {
 	switch {
 	case d.loop == nil:
 	case d.left:
-		errs = append(errs, d.actors.Leave())
+		errs = append(errs, d.actors.Leave(d.echo()))
 	default:
 		errs = append(errs, d.actors.Close(d.tasks == nil || d.o.KeepShield, d.loop.linger()))
 	}

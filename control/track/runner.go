@@ -39,7 +39,9 @@ type File struct{ Name, Path string }
 type Config struct {
 	// Report takes each result that is another than the one before. It must not block.
 	Report func(vrrp.Tracked)
-	Log    *slog.Logger
+	// Standing is what the process before this one has reported last: a script goes on from there.
+	Standing []vrrp.Tracked
+	Log      *slog.Logger
 	// Run runs a program; nil: script.Run.
 	Run func(context.Context, script.Command) (script.Outcome, error)
 	// Scan lists the processes of this host; nil: /proc is read.
@@ -128,10 +130,11 @@ func (r *Runner) keep(old map[vrrp.Tracker]*job, t vrrp.Tracker, settings any, p
 	r.jobs[t] = j
 	switch s := settings.(type) {
 	case Script:
-		if s.InitFail {
-			r.report(j, vrrp.Tracked{Tracker: t})
+		v := r.begin(t, &s)
+		if v.known {
+			r.report(j, vrrp.Tracked{Tracker: t, Up: v.up})
 		}
-		r.wg.Go(func() { r.script(ctx, j, t, &s) })
+		r.wg.Go(func() { r.script(ctx, j, t, &s, v) })
 	case Process:
 		r.wg.Go(func() { r.process(ctx, j, t, &s) })
 	case File:

@@ -14,6 +14,7 @@ type Machine struct {
 	instances []*instance // in the order of the settings
 	byWire    map[wire]*instance
 	groups    []*group
+	heirs     []*instance // of another process; the first Set takes them for those there are
 	trackers  map[Tracker]Tracked
 	sources   map[link]netip.Addr
 	started   int64 // the first Set; 0: there was none
@@ -79,7 +80,8 @@ func (m *Machine) Set(now int64, s Settings) {
 		m.started = max(now, 1)
 	}
 	m.hold(now, s.Hold)
-	old := m.instances
+	old := append(m.instances, m.heirs...)
+	m.heirs = nil
 	m.instances, m.groups, m.byWire = nil, nil, map[wire]*instance{}
 	var came []*instance
 	for _, want := range s.Instances {
@@ -105,6 +107,9 @@ func (m *Machine) Set(now int64, s Settings) {
 		}
 		m.resource(i)
 		m.weigh(now, i, !slices.Contains(came, i))
+		if i.role == Backup && i.downAt == 0 { // it is inherited
+			i.downAt = now + i.patience()
+		}
 	}
 	for _, i := range m.instances {
 		m.settle(now, i)
