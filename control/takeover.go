@@ -215,7 +215,7 @@ func (l *loop) inherit(h *heritage, first loaded) ([]nics.Wish, error) {
 	return l.converge.prepare(l.state, h.Guards), nil
 }
 
-// inheritRoles takes over the roles of instances that the file still has, of which nobody is told.
+// inheritRoles takes over the roles of instances that the file still has, without a word to programs.
 func (l *loop) inheritRoles(all map[string]inspect.Role) {
 	v := &l.state.Config().VRRP
 	for _, i := range v.Instances {

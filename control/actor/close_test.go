@@ -71,7 +71,7 @@ func TestThePortsOutliveWhatVRRPGaveUp(t *testing.T) {
 	}
 }
 
-// Who leaves changes nothing on the host, and speaks for VRRP until the successor does.
+// A process that leaves changes nothing on the host, and speaks for VRRP until its successor does.
 func TestWhoLeavesIsAMasterForAMoment(t *testing.T) {
 	for _, linger := range []time.Duration{0, time.Second} {
 		synctest.Test(t, func(t *testing.T) {

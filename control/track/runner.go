@@ -39,7 +39,7 @@ type File struct{ Name, Path string }
 type Config struct {
 	// Report takes each result that is another than the one before. It must not block.
 	Report func(vrrp.Tracked)
-	// Standing is what the process before this one has reported last: a script goes on from there.
+	// Standing holds the last reports of the process before this one: a script goes on from there.
 	Standing []vrrp.Tracked
 	Log      *slog.Logger
 	// Run runs a program; nil: script.Run.

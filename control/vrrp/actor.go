@@ -18,7 +18,7 @@ type Options struct {
 	// Report is told of every Change, in order, from one goroutine. It must not wait, and must not call the Actor.
 	Report func(Change)
 	Log    *slog.Logger
-	// Standing is what the process before this one knew, which this one goes on with.
+	// Standing holds the roles of the process before this one, with which this one goes on.
 	Standing Standing
 }
 
