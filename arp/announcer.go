@@ -233,10 +233,6 @@ func (a *announcer) start(v *announcing, now time.Duration) {
 	case a.standing[v.VIP]:
 		delete(a.standing, v.VIP)
 		v.phase, v.announce, v.check = spoken, following(now, a.times.Every, now), following(now, a.times.CheckEvery, now)
-		if v.Elected.on() {
-			v.campaign = campaign{second: never, every: after(now, v.Elected.Every)}
-			v.next(now)
-		}
 	case a.times.Look < 0 || v.Elected.on():
 		a.speak(v, now)
 	default:

@@ -83,34 +83,3 @@ func TestAnOwnAddressThatWasBelievedIsForgotten(t *testing.T) {
 	}
 	expectState(t, r, incomplete, frame.MAC{})
 }
-
-// One that VRRP gave to the process before this one is the same: no burst, and its refreshes go on.
-func TestAnElectedVIPThatStandsIsNotAnnouncedInABurst(t *testing.T) {
-	start := 7 * time.Second
-	for _, c := range []struct {
-		name string
-		how  Elected
-		want []time.Duration
-	}{
-		{"without refreshes", keepalivedTimes, nil},
-		{"with refreshes", Elected{Rounds: 5, Delay: time.Second, Every: 20 * time.Second}, times(1, start+20*time.Second, start+40*time.Second, start+60*time.Second)},
-		{"with refreshes of two", Elected{Rounds: 5, Every: 30 * time.Second, EveryRounds: 2}, times(2, start+30*time.Second, start+60*time.Second)},
-	} {
-		for _, v := range elected(c.how, bothVIPs()) {
-			a := newAnnouncer(AnnounceTimes{CheckEvery: -1})
-			a.stand(elected(c.how, bothVIPs()))
-			a.set(elected(c.how, bothVIPs()), start)
-			kind := announceRequest
-			if v.Addr.Is6() {
-				kind = announceReply
-			}
-			if got := rounds(a, v, kind, start+65*time.Second); !slices.Equal(got, c.want) {
-				t.Errorf("%s: %v is announced at %v, want %v", c.name, v.Addr, got, c.want)
-			}
-			a.again([]place{v.place()}, 1, 0, start+66*time.Second)
-			if got := rounds(a, v, kind, start+67*time.Second); len(got) != 1 {
-				t.Errorf("%s: on request %v is announced at %v", c.name, v.Addr, got)
-			}
-		}
-	}
-}

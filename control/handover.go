@@ -11,10 +11,8 @@ import (
 	"lvsdr/arp"
 	"lvsdr/control/check"
 	"lvsdr/control/handover"
-	"lvsdr/control/inspect"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
-	"lvsdr/control/vrrp"
 )
 
 // A heritage is the message of a director to its successor. A build that knows more leaves what it
@@ -27,10 +25,8 @@ type heritage struct {
 	Guards    []shield.Guard // that stand
 	FIFOs     []string       // that this process, or one before it, made
 	Filled    []string       // files of checks that have got their numbers
-	VRRP      *vrrp.Standing // nil: of a build that does not hand roles over
-	Roles     map[string]inspect.Role
-	Table     string // the form of the connection table
-	Kept      bool   // the table is in a file
+	Table     string         // the form of the connection table
+	Kept      bool           // the table is in a file
 }
 
 // The names of the descriptors that are handed over.
@@ -126,9 +122,7 @@ func (g *giver) State() any {
 	g.loop.gate.Lock() // the sweep may take a while; frames do not wait for it
 	g.quiet = true
 	l := g.loop
-	h := &heritage{Site: l.state.Heritage(), Checks: g.checks.Save(), FIFOs: g.notifier.Made(), Table: tableForm(), Kept: g.table != nil, Roles: l.roles}
-	standing := g.router.Save()
-	h.VRRP = &standing
+	h := &heritage{Site: l.state.Heritage(), Checks: g.checks.Save(), FIFOs: g.notifier.Made(), Table: tableForm(), Kept: g.table != nil}
 	for _, v := range l.converge.announced {
 		h.Announced = append(h.Announced, v)
 	}

@@ -142,14 +142,6 @@ func (l *loop) linger() (d time.Duration) {
 	return min(d, maxLinger)
 }
 
-// echo is how long this process goes on as the master of what it is, beside its successor: until that has got to it.
-func (d *daemon) echo() time.Duration {
-	if d.tasks == nil || d.loop.linger() == 0 {
-		return 0 // it was never the master of anything
-	}
-	return maxLinger
-}
-
 // repeat announces the addresses of a master again that has heard another one of a lower
 // priority: that may have announced them.
 func (l *loop) repeat(v *keepalived.VRRP, c vrrp.Change) {

@@ -13,13 +13,11 @@ import (
 
 	"lvsdr/control/api"
 	"lvsdr/control/handover"
-	"lvsdr/control/inspect"
 	"lvsdr/control/keepalived"
 	"lvsdr/control/lock"
 	"lvsdr/control/nics"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
-	"lvsdr/control/vrrp"
 )
 
 // A Takeover says what a start does about a director that runs.
@@ -44,6 +42,9 @@ func runSuccessor(ctx context.Context, o Options, reload <-chan struct{}) error 
 	from, err := handover.Dial(handover.Path(o.Socket), o.Version)
 	if from != nil {
 		defer func() { _ = from.Close() }()
+	}
+	if err == nil && first.cfg != nil && len(first.cfg.VRRP.Instances) > 0 {
+		return fmt.Errorf("take over from process %d: the roles of VRRP instances cannot be taken over yet: restart the director, and another one has the addresses meanwhile", from.PID())
 	}
 	if errors.Is(err, handover.ErrNobody) {
 		o.Log.Info("there is no director to take over from")
@@ -77,10 +78,6 @@ func takeOver(o *Options, from *handover.Taker, first loaded) (d *daemon, err er
 	}
 	if h.Site == nil || h.Table != tableForm() {
 		return nil, fmt.Errorf("take over from process %d: the connection table of its version %s has another form: stop it and start this one; with --resume and a scheduler that hashes its connections go on",
-			from.PID(), from.Version)
-	}
-	if h.VRRP == nil && first.cfg != nil && len(first.cfg.VRRP.Instances) > 0 {
-		return nil, fmt.Errorf("take over from process %d: its version %s does not hand over the roles of VRRP instances: restart the director, and another one has the addresses meanwhile",
 			from.PID(), from.Version)
 	}
 	if !h.Kept || o.tableFile() == "" {
@@ -208,31 +205,10 @@ func (l *loop) inherit(h *heritage, first loaded) ([]nics.Wish, error) {
 		return nil, fmt.Errorf("take over: %w", err)
 	}
 	l.state, l.heir = next, true
-	l.inheritRoles(h.Roles)
 	for _, path := range h.Filled {
 		l.reloads.filled[path] = true
 	}
 	return l.converge.prepare(l.state, h.Guards), nil
-}
-
-// inheritRoles takes over the roles of instances that the file still has, without a word to programs.
-func (l *loop) inheritRoles(all map[string]inspect.Role) {
-	v := &l.state.Config().VRRP
-	for _, i := range v.Instances {
-		if was, ok := all[i.Name]; ok {
-			_ = l.apply(site.Role{Instance: i.Name, Role: was.Role}) // it is not refused
-			l.roles[i.Name] = was
-		}
-	}
-	for _, g := range v.Groups {
-		key := roleKey(vrrp.Change{Group: g.Name})
-		if was, ok := all[key]; ok {
-			l.roles[key] = was
-		}
-	}
-	if len(l.roles) > 0 {
-		l.converge.openElections() // this host can serve: another process of it does
-	}
 }
 
 // prepare does what can be done while another process serves what s wishes, whose guards stand, and gives

@@ -16,14 +16,13 @@ import (
 	"lvsdr/control/nics"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
-	"lvsdr/control/vrrp"
 )
 
 // heirOf is a rig that is the successor of r, with a file of its own. It has been told what r knows, and has not
 // started. ports are those it wants.
 func heirOf(t *testing.T, r *rig, file string) (heir *rig, first loaded, ports []nics.Wish) {
 	t.Helper()
-	h := heritage{Site: r.l.state.Heritage(), Guards: []shield.Guard{}, Filled: []string{"/filled"}, Roles: r.l.roles}
+	h := heritage{Site: r.l.state.Heritage(), Guards: []shield.Guard{}, Filled: []string{"/filled"}}
 	for g := range r.Guards {
 		h.Guards = append(h.Guards, g)
 	}
@@ -199,49 +198,4 @@ func TestAddressesAreComparedAsTheyAreUsed(t *testing.T) {
 			t.Errorf("%s for %s: %v", c.is, c.want, got)
 		}
 	}
-}
-
-// A master stays one: its addresses are there from the first turn, and nobody is told. What another file does not
-// have any more is forgotten.
-func TestASuccessorHasTheRolesOfInstances(t *testing.T) {
-	group := "vrrp_sync_group G {\n group {\n A\n }\n}\n"
-	bubble(t, func(t *testing.T) {
-		file := service(vip, rs1) + service(other, rs2) + virtualRouter("A", 51, "", vip) + virtualRouter("B", 52, "", other, "10.9.9.9/32")
-		r := running(t, file+group)
-		r.role("A", vrrp.Master)
-		r.put(vrrp.Change{Group: "G", Role: vrrp.Master})
-		r.role("B", vrrp.Backup)
-		since := r.l.roles["A"].Since
-		heir, first, ports := heirOf(t, r, file+group)
-		if len(ports) == 0 || len(ports[0].VIPs) != 1 || ports[0].VIPs[0] != ip(vip) {
-			t.Errorf("ports %v, want those of the master alone", ports)
-		}
-		heir.run(first)
-		if got, want := heir.world(), r.world(); got != want {
-			t.Errorf("the successor has\n%s, the process before it\n%s", got, want)
-		}
-		if len(heir.Election.Instances) != 2 {
-			t.Errorf("VRRP has %+v", heir.Election)
-		}
-		if got := heir.messages(); len(got) > 0 || heir.lines("VRRP role") > 0 {
-			t.Errorf("it tells %q and logs\n%s", got, heir.log.String())
-		}
-		if !heir.l.roles["A"].Since.Equal(since) || heir.l.roles["group G"].Role != vrrp.Master || heir.l.roles["B"].Role != vrrp.Backup {
-			t.Errorf("roles %+v", heir.l.roles)
-		}
-		heir.role("A", vrrp.Backup)
-		if len(heir.messages()) == 0 || len(heir.Announced()) > 0 {
-			t.Errorf("what changes after it is not followed: %v", heir.Announced())
-		}
-	})
-	bubble(t, func(t *testing.T) {
-		file := service(vip, rs1) + virtualRouter("A", 51, "", vip)
-		r := running(t, file)
-		r.role("A", vrrp.Master)
-		heir, first, _ := heirOf(t, r, service(vip, rs1))
-		heir.run(first)
-		if len(heir.l.roles) > 0 || !slices.Equal(heir.Announced(), []netip.Addr{ip(vip)}) {
-			t.Errorf("without instances: roles %v, announced %v", heir.l.roles, heir.Announced())
-		}
-	})
 }

@@ -88,8 +88,6 @@ type VRRP interface {
 	Track(vrrp.Tracked)
 	// Close gives up what this host is the master of.
 	Close() error
-	// Leave ends without a word: a successor goes on.
-	Leave() error
 }
 
 // Checks are the health checks; see check.

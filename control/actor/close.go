@@ -68,19 +68,17 @@ func (a *All) Close(keep bool, linger time.Duration) error {
 }
 
 // Leave ends the actors of a process whose successor has taken over, or that has not taken over itself: what they have
-// done to the host stays, as another process relies on it. For linger this host goes on saying that it is the master of
-// what it is: the successor may not have got to it yet, and the same said twice does no harm.
-func (a *All) Leave(linger time.Duration) error {
-	given := time.After(linger)
+// done to the host stays, as another process relies on it.
+func (a *All) Leave() error {
 	if a.Checks != nil {
 		a.Checks.Close()
 	}
-	if a.Trackers != nil {
-		a.Trackers.Close()
-	}
 	var err error
+	if a.VRRP != nil {
+		err = a.VRRP.Close()
+	}
 	if a.Sync != nil {
-		err = a.Sync.Close() // its sockets
+		err = errors.Join(err, a.Sync.Close()) // its sockets
 	}
 	if a.NICs != nil {
 		err = errors.Join(err, a.NICs.Close())
@@ -90,10 +88,6 @@ func (a *All) Leave(linger time.Duration) error {
 	}
 	if a.Notifier != nil {
 		a.Notifier.Leave(farewell)
-	}
-	if a.VRRP != nil {
-		<-given
-		err = errors.Join(err, a.VRRP.Leave())
 	}
 	return err
 }

@@ -70,28 +70,3 @@ func TestThePortsOutliveWhatVRRPGaveUp(t *testing.T) {
 		})
 	}
 }
-
-// A process that leaves changes nothing on the host, and speaks for VRRP until its successor does.
-func TestWhoLeavesIsAMasterForAMoment(t *testing.T) {
-	for _, linger := range []time.Duration{0, time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			f := actortest.New(nil)
-			start, at := time.Now(), map[string]time.Duration{}
-			f.Fail = func(call string) error {
-				at[call] = time.Since(start)
-				return nil
-			}
-			all := f.Actors()
-			if err := all.Leave(linger); err != nil {
-				t.Fatal(err)
-			}
-			want := []string{"checks.Close", "trackers.Close", "sync.Close", "interfaces.Close", "shield.Close(true)", "notifier.Leave", "VRRP.Leave"}
-			if !slices.Equal(f.Calls, want) || at["VRRP.Leave"] != linger || at["interfaces.Close"] != 0 {
-				t.Errorf("calls %v at %v, want %v", f.Calls, at, want)
-			}
-		})
-	}
-	if err := new(actor.All).Leave(0); err != nil {
-		t.Error(err)
-	}
-}

@@ -39,9 +39,7 @@ type File struct{ Name, Path string }
 type Config struct {
 	// Report takes each result that is another than the one before. It must not block.
 	Report func(vrrp.Tracked)
-	// Standing holds the last reports of the process before this one: a script goes on from there.
-	Standing []vrrp.Tracked
-	Log      *slog.Logger
+	Log    *slog.Logger
 	// Run runs a program; nil: script.Run.
 	Run func(context.Context, script.Command) (script.Outcome, error)
 	// Scan lists the processes of this host; nil: /proc is read.
@@ -130,11 +128,10 @@ func (r *Runner) keep(old map[vrrp.Tracker]*job, t vrrp.Tracker, settings any, p
 	r.jobs[t] = j
 	switch s := settings.(type) {
 	case Script:
-		v := r.begin(t, &s)
-		if v.known {
-			r.report(j, vrrp.Tracked{Tracker: t, Up: v.up})
+		if s.InitFail {
+			r.report(j, vrrp.Tracked{Tracker: t})
 		}
-		r.wg.Go(func() { r.script(ctx, j, t, &s, v) })
+		r.wg.Go(func() { r.script(ctx, j, t, &s) })
 	case Process:
 		r.wg.Go(func() { r.process(ctx, j, t, &s) })
 	case File:

@@ -345,26 +345,3 @@ func TestCloseEndsAll(t *testing.T) {
 		}
 	})
 }
-
-// A successor goes on from the last report: one bad result is not enough where there are to be three, and init_fail
-// is over. A reload that changes the script begins anew.
-func TestAScriptGoesOnFromTheLastReport(t *testing.T) {
-	for _, up := range []bool{true, false} {
-		bubble(t, func(t *testing.T, l *lab) {
-			s := program("p")
-			s.Rise, s.Fall, s.InitFail = 3, 3, true
-			l.Runner.c.Standing = []vrrp.Tracked{{Tracker: vrrp.Tracker{Kind: kindScript, Name: "other"}}, {Tracker: vrrp.Tracker{Kind: kindScript, Name: "p"}, Up: up}}
-			if up {
-				l.fail("p", "broken")
-			}
-			l.set(t, Settings{Scripts: []Script{s}})
-			l.expect(t, fmt.Sprintf("0s p %v 0", up))
-			time.Sleep(5 * sec)
-			l.expect(t, fmt.Sprintf("4s p %v 0", !up))
-			s.Rise = 1
-			l.fail("p", "broken")
-			l.set(t, Settings{Scripts: []Script{s}})
-			l.expect(t, "5s p false 0")
-		})
-	}
-}

@@ -2,7 +2,6 @@ package track
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"lvsdr/control/script"
@@ -37,25 +36,16 @@ func (v *verdict) result(s *Script, good bool) bool {
 	return v.up
 }
 
-// begin is the verdict on a script of which there is no result yet.
-func (r *Runner) begin(t vrrp.Tracker, s *Script) verdict {
-	if at := slices.IndexFunc(r.c.Standing, func(was vrrp.Tracked) bool { return was.Tracker == t }); at >= 0 {
-		v := verdict{known: true, up: r.c.Standing[at].Up}
-		r.c.Standing = slices.Delete(r.c.Standing, at, at+1) // a reload that changes the script begins anew
-		return v
-	}
-	return verdict{known: s.InitFail}
-}
-
 // grace is how long a program that has run for too long has to end by itself.
 const grace = time.Second
 
 // script runs s until ctx ends.
-func (r *Runner) script(ctx context.Context, j *job, t vrrp.Tracker, s *Script, v verdict) {
+func (r *Runner) script(ctx context.Context, j *job, t vrrp.Tracker, s *Script) {
 	c := s.Command
 	if c.Timeout, c.Grace = s.Timeout, grace; c.Timeout == 0 {
 		c.Timeout = s.Interval
 	}
+	v := verdict{known: s.InitFail}
 	why := ""
 	for {
 		start := time.Now()

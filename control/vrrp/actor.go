@@ -18,8 +18,6 @@ type Options struct {
 	// Report is told of every Change, in order, from one goroutine. It must not wait, and must not call the Actor.
 	Report func(Change)
 	Log    *slog.Logger
-	// Standing holds the roles of the process before this one, with which this one goes on.
-	Standing Standing
 }
 
 // An Actor runs a Machine on the interfaces of the host. It needs CAP_NET_RAW. Its methods are safe for concurrent use.
@@ -98,7 +96,6 @@ func open(o Options, n network) *Actor {
 		report: o.Report, log: o.Log, net: n, ring: make(chan struct{}, 1), done: make(chan struct{}),
 		start: time.Now(), machine: NewMachine(), spoken: map[complaint]int64{},
 	}
-	a.machine.Inherit(o.Standing)
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -164,11 +161,6 @@ func (a *Actor) States() (all []State, unknown [Reasons]uint64) {
 // Close stops all instances. Masters say so, so that the next one need not wait. It may be called more than once.
 func (a *Actor) Close() error {
 	a.put(func() { a.machine.Close(a.now()); a.stop = true })
-	return a.end()
-}
-
-// end waits until the loop has ended, which was told to.
-func (a *Actor) end() error {
 	a.mu.Lock()
 	a.ended = true
 	a.mu.Unlock()

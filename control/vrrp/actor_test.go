@@ -188,40 +188,6 @@ func TestAClosedActorHasSaidThatItStops(t *testing.T) {
 	}
 }
 
-// One that leaves says nothing, and another one has its roles; before its settings come it does nothing.
-func TestAnActorThatLeavesIsGoneOnWith(t *testing.T) {
-	c := newCable()
-	a, changes, _ := opened(t, c)
-	if err := a.Set(lone(Owner)); err != nil {
-		t.Fatal(err)
-	}
-	wait(t, changes, Master)
-	standing := a.Save()
-	if err := errors.Join(a.Leave(), a.Leave()); err != nil {
-		t.Fatal(err)
-	}
-	before := c.sent()
-	if slices.Contains(before, 0) || !c.closed {
-		t.Errorf("sent priorities %v, closed %v", before, c.closed)
-	}
-	next := newCable()
-	heir := open(Options{Standing: standing}, next)
-	defer heir.Close()
-	heir.Track(Tracked{Tracker: Tracker{"track_interface", "eth0"}, Up: true})
-	if states, _ := heir.States(); len(states) != 0 || len(next.sent()) != 0 {
-		t.Errorf("before its settings it has %+v, and has sent %v", states, next.sent())
-	}
-	if err := heir.Set(lone(Owner)); err != nil {
-		t.Fatal(err)
-	}
-	if states, _ := heir.States(); states[0].Role != Master || states[0].Stats.Became != 1 {
-		t.Errorf("it has %+v", states)
-	}
-	if sent := next.sent(); len(sent) == 0 || sent[0] != Owner {
-		t.Errorf("it has sent %v, want an advert at once", sent)
-	}
-}
-
 // The error is told, and the interface is tried again.
 func TestAnInterfaceThatIsNotThereIsTriedAgain(t *testing.T) {
 	c := newCable()

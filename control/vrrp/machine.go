@@ -14,7 +14,6 @@ type Machine struct {
 	instances []*instance // in the order of the settings
 	byWire    map[wire]*instance
 	groups    []*group
-	heirs     []*instance // of another process; the first Set takes them for those there are
 	trackers  map[Tracker]Tracked
 	sources   map[link]netip.Addr
 	started   int64 // the first Set; 0: there was none
@@ -80,8 +79,7 @@ func (m *Machine) Set(now int64, s Settings) {
 		m.started = max(now, 1)
 	}
 	m.hold(now, s.Hold)
-	old := append(m.instances, m.heirs...)
-	m.heirs = nil
+	old := m.instances
 	m.instances, m.groups, m.byWire = nil, nil, map[wire]*instance{}
 	var came []*instance
 	for _, want := range s.Instances {
@@ -107,9 +105,6 @@ func (m *Machine) Set(now int64, s Settings) {
 		}
 		m.resource(i)
 		m.weigh(now, i, !slices.Contains(came, i))
-		if i.role == Backup && i.downAt == 0 { // it is inherited
-			i.downAt = now + i.patience()
-		}
 	}
 	for _, i := range m.instances {
 		m.settle(now, i)

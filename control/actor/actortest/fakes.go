@@ -408,9 +408,6 @@ func (f router) Set(s vrrp.Settings) error {
 // Track is part of actor.VRRP.
 func (f router) Track(t vrrp.Tracked) { f.Tracked[t.Tracker] = t }
 
-// Leave is part of actor.VRRP.
-func (f router) Leave() error { return f.call("VRRP.Leave", true) }
-
 // Close is part of actor.VRRP.
 func (f router) Close() error {
 	f.Election = vrrp.Settings{}

@@ -89,16 +89,6 @@ func (d *Node) Revive(s vrrp.Settings, sources map[string]netip.Addr) {
 	d.Do(func(m *vrrp.Machine, now int64) { m.Set(now, s) })
 }
 
-// Succeed is Revive of a process that goes on with what another one had.
-func (d *Node) Succeed(standing vrrp.Standing, s vrrp.Settings, sources map[string]netip.Addr) {
-	d.dead, d.Machine = false, vrrp.NewMachine()
-	d.Machine.Inherit(standing)
-	for iface, a := range sources {
-		d.Machine.Source(d.net.now, iface, a.Is6(), a)
-	}
-	d.Do(func(m *vrrp.Machine, now int64) { m.Set(now, s) })
-}
-
 // Role is that of an instance; a dead node's is Stopped.
 func (d *Node) Role(instance string) vrrp.Role {
 	if d.dead {
