@@ -75,9 +75,6 @@ func (d *Director) Counters() Counters {
 	for _, s := range d.scratches {
 		s.addTo(&c)
 	}
-	if d.offloader != nil {
-		c[Offloaded] += d.offloader.Packets()
-	}
 	return c
 }
 

@@ -17,6 +17,8 @@ type leg struct {
 	from, to *netlab.Node
 	flags    uint8      // of the TCP segment
 	src, dst netip.Addr // its addresses
+	// outer are the addresses of the tunnel that it is in; zero: it is in none.
+	outerSrc, outerDst netip.Addr
 }
 
 // journey makes one request and shows, from frames captured on every host, the
@@ -49,27 +51,64 @@ func (s *demo) journey(ctx context.Context) (err error) {
 	if err := s.WritePackets(s.out, s.width, seen, "seen", "src mac", "dst mac", "src ip", "dst ip", "ttl", "what"); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\n%s changed the MAC addresses and counted the TTL down; the IP\naddresses stay.\n"+
-		"%s answers the client directly, with the VIP as its address%s.\n", s.named(director), server.Name(), map[bool]string{true: ", by the router"}[s.Router != nil])
+	fmt.Fprintf(s.out, "\n%s\n", s.moral(director, server))
 	return ctx.Err()
 }
 
-// legs is the path that Direct Routing promises: to the server by the director, and back
-// without it.
+// moral says what the table shows.
+func (s *demo) moral(director, server *netlab.Node) string {
+	switch s.Spec.Method {
+	case netlab.NAT:
+		return fmt.Sprintf("%s put the address of %s in place of the VIP, and in the answer the\n"+
+			"VIP in place of the server's: answers must come back through it, so it is the\nserver's default gateway.", s.named(director), server.Name())
+	case netlab.TUN:
+		return fmt.Sprintf("%s put the packet, unchanged, into another one for %s, which may be\n"+
+			"anywhere. %s took it out and answers the client directly, with the VIP as its\naddress.", s.named(director), server.Name(), server.Name())
+	}
+	return fmt.Sprintf("%s changed the MAC addresses and counted the TTL down; the IP\naddresses stay.\n"+
+		"%s answers the client directly, with the VIP as its address%s.", s.named(director), server.Name(), map[bool]string{true: ", by the router"}[s.Router != nil])
+}
+
+// legs is the path that the lab's method promises: to the server by the director, and
+// back without it, but for NAT.
 func (s *demo) legs(client, director, server *netlab.Node) []leg {
-	there, back := []*netlab.Node{client, director, server}, []*netlab.Node{server, client}
-	if s.Spec.Routed {
-		there = slices.Insert(there, 1, s.Router)
+	there, back := s.way(client, director), s.way(server, client)
+	ask := leg{flags: frame.SYN, src: client.Addr, dst: s.Spec.VIP}
+	sent, answer := ask, leg{flags: frame.SYN | frame.ACK, src: s.Spec.VIP, dst: client.Addr}
+	all := ask.along(there)
+	switch s.Spec.Method {
+	case netlab.NAT:
+		sent.dst = server.Addr
+		all = append(all, sent.along(s.way(director, server))...)
+		all = append(all, leg{flags: answer.flags, src: server.Addr, dst: client.Addr}.along(s.way(server, director))...)
+		back = s.way(director, client)
+	case netlab.TUN:
+		sent.outerSrc, sent.outerDst = director.Addr, server.Addr
+		all = append(all, sent.along(s.way(director, server))...)
+	default:
+		all = append(all, sent.along(s.way(director, server))...)
 	}
-	if s.Router != nil {
-		back = slices.Insert(back, 1, s.Router)
+	return append(all, answer.along(back)...)
+}
+
+// way is the hosts from one to another: themselves, and the router between them where no
+// switch is common to both.
+func (s *demo) way(from, to *netlab.Node) []*netlab.Node {
+	for i := range from.Ports {
+		if to.PortOn(from.Ports[i].Switch) != nil {
+			return []*netlab.Node{from, to}
+		}
 	}
+	return []*netlab.Node{from, s.Router, to}
+}
+
+// along is the leg, from host to host.
+func (l leg) along(way []*netlab.Node) []leg {
 	var all []leg
-	for i := range there[1:] {
-		all = append(all, leg{there[i], there[i+1], frame.SYN, client.Addr, s.Spec.VIP})
-	}
-	for i := range back[1:] {
-		all = append(all, leg{back[i], back[i+1], frame.SYN | frame.ACK, s.Spec.VIP, client.Addr})
+	for i := range way[1:] {
+		one := l
+		one.from, one.to = way[i], way[i+1]
+		all = append(all, one)
 	}
 	return all
 }
@@ -86,8 +125,7 @@ func (s *demo) follow(frames []netlab.Frame, l leg) []netlab.Packet {
 	}{{l.from, from, true}, {l.to, to, false}} {
 		at := slices.IndexFunc(frames, func(f netlab.Frame) bool {
 			p := netlab.PacketOf(f)
-			return p.Host == end.Name() && p.Ifname == end.Ifname && p.Outgoing == end.outgoing &&
-				p.TCP(l.flags) && p.IsFrom(l.src) && p.IsTo(l.dst)
+			return p.Host == end.Name() && p.Ifname == end.Ifname && p.Outgoing == end.outgoing && l.is(&p)
 		})
 		if at < 0 {
 			s.expect(false, "no packet from %s to %s was captured at %s of %s", l.src, l.dst, end.Ifname, end.Name())
@@ -95,10 +133,22 @@ func (s *demo) follow(frames []netlab.Frame, l leg) []netlab.Packet {
 		}
 		p := netlab.PacketOf(frames[at])
 		s.expect(p.From() == frame.MAC(from.MAC) && p.To() == frame.MAC(to.MAC),
-			"the packet that %s has other MAC addresses than Direct Routing gives it", s.Place(&p))
+			"the packet that %s has other MAC addresses than %s gives it", s.Place(&p), s.Spec.Method)
 		seen = append(seen, p)
 	}
 	return seen
+}
+
+// is reports whether p is the leg's packet.
+func (l leg) is(p *netlab.Packet) bool {
+	if l.outerDst.IsValid() {
+		in, ok := p.Inner()
+		if !ok || !p.IsFrom(l.outerSrc) || !p.IsTo(l.outerDst) {
+			return false
+		}
+		p = &in
+	}
+	return p.TCP(l.flags) && p.IsFrom(l.src) && p.IsTo(l.dst)
 }
 
 // ports are the interfaces at the two ends of a leg, on the switch they share.

@@ -10,7 +10,7 @@ import (
 // introduce says who has the VIP.
 func (s *demo) introduce(ctx context.Context) error {
 	if s.Second == nil {
-		fmt.Fprintf(s.out, "\nThe director does not have the VIP: it answers ARP for it, and no port\nis open on it.\n")
+		fmt.Fprintf(s.out, "\nThe director does not have the VIP: it answers ARP for it, and no port\nis open on it.%s\n", s.servers())
 		return nil
 	}
 	master, err := s.Master(ctx)
@@ -20,6 +20,17 @@ func (s *demo) introduce(ctx context.Context) error {
 	fmt.Fprintf(s.out, "\nVRRP decides which of the two directors takes what is sent to the VIP; the master\nis %s now. "+
 		"Neither has the VIP: the master answers ARP for it, the other is\nsilent, and no port is open on either.\n", s.HostOf(master).Name())
 	return nil
+}
+
+// servers says how real servers get packets, where it is not by Direct Routing.
+func (s *demo) servers() string {
+	switch s.Spec.Method {
+	case netlab.NAT:
+		return "\nReal servers do not have it either: the director translates addresses (NAT)."
+	case netlab.TUN:
+		return fmt.Sprintf("\nReal servers have it on %s, where the packets come out of the tunnel.", s.Servers[0].Tunnel)
+	}
+	return ""
 }
 
 // connections are how many each director that runs has had.

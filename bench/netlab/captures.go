@@ -14,7 +14,7 @@ import (
 type Captures []*Capture
 
 // CaptureAll starts a capture on every interface of every host of the lab but
-// the switches; lo is none of them. Each is shaped by c.
+// the switches; lo and the end of a tunnel are none of them. Each is shaped by c.
 func (l *Lab) CaptureAll(c CaptureConfig) (Captures, error) {
 	var all Captures
 	for _, n := range l.Nodes() {
@@ -23,7 +23,7 @@ func (l *Lab) CaptureAll(c CaptureConfig) (Captures, error) {
 			return nil, errors.Join(fmt.Errorf("list interfaces of %s: %w", n.Name(), err), all.Stop())
 		}
 		for _, link := range links {
-			if link.Type() != "veth" {
+			if name := link.Attrs().Name; link.Type() != "veth" || name == TunnelIfname || name == feedIfname {
 				continue
 			}
 			one, err := n.Capture(link.Attrs().Name, c)

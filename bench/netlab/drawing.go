@@ -62,8 +62,17 @@ func (l *Lab) note(n *Node, on Network) string {
 		case on.Switch == l.Switch:
 			return "takes what is sent to the VIP"
 		}
+		if l.Spec.Method == NAT {
+			return "sends it to the real servers, and is their default gateway"
+		}
 		return "sends it to the real servers"
 	case RoleServer:
+		switch l.Spec.Method {
+		case NAT:
+			return fmt.Sprintf("default by %s, weight %d", l.gateway(n), n.Weight)
+		case TUN:
+			return fmt.Sprintf("%s %s, weight %d", n.Tunnel, l.Spec.VIP, n.Weight)
+		}
 		return fmt.Sprintf("lo %s, weight %d", l.Spec.VIP, n.Weight)
 	}
 	return ""

@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/vishvananda/netlink"
-
 	"lvsdr/bench/netns"
 )
 
@@ -28,6 +26,12 @@ type Spec struct {
 	// one of the same size after Net. The director is on it with eth1. The real
 	// servers answer by a router that is on both networks, not by the director.
 	TwoArmed bool
+	// Method is how the director sends to the real servers. With NAT and TUN these are
+	// in a network of their own, the first one of the same size after Net, as
+	// the methods say. Default DR.
+	Method Method
+	// Tunnel is the kind of TUN's: ipip, gre or gue. Default ipip.
+	Tunnel string
 	// Routed puts the clients into a network of their own, the second one after
 	// Net, behind a router.
 	Routed bool
@@ -92,6 +96,7 @@ type Node struct {
 	Extra  []netip.Addr     // further addresses of a client
 	Weight int              // of a real server, from its ServerSpec
 	HTTP   *HTTPServer      // of a real server, after Lab.StartHTTP
+	Tunnel string           // the interface by which a real server of TUN takes packets out of the tunnel
 }
 
 // A Lab is a network built from a Spec. Its fields must not be changed.
@@ -156,6 +161,9 @@ func (s Spec) complete() (Spec, error) {
 	if s.Directors == 0 {
 		s.Directors = 1
 	}
+	if err := s.checkMethod(); err != nil {
+		return s, err
+	}
 	if s.Directors < 0 || s.Directors > 2 {
 		return s, fmt.Errorf("%d directors: want 1 or 2", s.Directors)
 	}
@@ -176,21 +184,21 @@ func (s Spec) complete() (Spec, error) {
 			return s, fmt.Errorf("VIP %s is the address of a host", s.VIP)
 		}
 	}
-	if s.hasRouter() && !following(s.Net, 2).IsValid() {
+	if (s.hasRouter() || s.ownNetwork()) && !following(s.Net, 2).IsValid() {
 		return s, fmt.Errorf("after %s there is no room for two more networks", s.Net)
 	}
 	return s, nil
 }
 
-// hasRouter reports whether there is more than one network.
-func (s Spec) hasRouter() bool { return s.Routed || s.TwoArmed }
+// hasRouter reports whether there is a router between networks.
+func (s Spec) hasRouter() bool { return s.Routed || s.TwoArmed || s.Method == TUN }
 
 // taken reports whether a host has the address at this place of Net.
 func (s Spec) taken(place int) bool {
 	in := func(first, n int) bool { return place >= first && place < first+n }
 	return s.hasRouter() && place == routerPlace || in(directorPlace, 1) ||
 		in(serverPlace+len(s.Servers), s.Directors-1) ||
-		!s.TwoArmed && in(serverPlace, len(s.Servers)) ||
+		!s.ownNetwork() && in(serverPlace, len(s.Servers)) ||
 		!s.Routed && (in(clientPlace, s.Clients) || in(extraPlace, s.Clients*s.ClientAddrs))
 }
 
@@ -266,7 +274,7 @@ func (l *Lab) build(ctx context.Context) (err error) {
 		if err := l.attach(ctx, n, fmt.Sprintf("rs%d", i+1), i+1, serverPlace+i, servers); err != nil {
 			return err
 		}
-		if err := SetUpServer(n.Host, l.Spec.VIP); err != nil {
+		if err := l.setUpServer(n); err != nil {
 			return err
 		}
 	}
@@ -299,17 +307,18 @@ func (l *Lab) buildNetworks() (clients, front, servers Network, err error) {
 		clients = front
 	}
 	servers = front
-	if l.Spec.TwoArmed {
+	if l.Spec.ownNetwork() {
 		servers, err = add("server-switch", following(l.Spec.Net, 1))
 	}
 	return clients, front, servers, err
 }
 
-// buildRouter makes a router that is on all networks, on front with Ifname.
+// buildRouter makes a router that is on all networks, but for that of NAT's real
+// servers, on front with Ifname.
 func (l *Lab) buildRouter(ctx context.Context, front Network) error {
 	nets := []Network{front}
 	for _, n := range l.Networks {
-		if n != front {
+		if servers := l.Networks[len(l.Networks)-1]; n != front && (n != servers || l.Spec.Method != NAT) {
 			nets = append(nets, n)
 		}
 	}
@@ -326,12 +335,15 @@ func (l *Lab) buildRouter(ctx context.Context, front Network) error {
 // directorNetworks are those that a director is on.
 func (l *Lab) directorNetworks() []Network {
 	at := slices.IndexFunc(l.Networks, func(n Network) bool { return n.Switch == l.Switch })
+	if l.Spec.Method == TUN {
+		return l.Networks[at : at+1]
+	}
 	return l.Networks[at:]
 }
 
 // attach makes the host of n, the number-th of its role, and connects it to
-// networks, at the same place of each, with a default route by the router where
-// there is one.
+// networks, at the same place of each, with a default route by its gateway where it
+// has one.
 func (l *Lab) attach(ctx context.Context, n *Node, name string, number, place int, networks ...Network) (err error) {
 	n.Host, err = netns.NewHost(name, netns.HostConfig{IPv6: l.Spec.Net.Addr().Is6()})
 	if err != nil {
@@ -353,16 +365,8 @@ func (l *Lab) attach(ctx context.Context, n *Node, name string, number, place in
 		}
 	}
 	n.MAC, n.Addr = n.Ports[0].MAC, n.Ports[0].Addr.Addr()
-	if l.Router == nil || n == l.Router {
-		return nil
-	}
-	gateway := l.Router.PortOn(n.Ports[0].Switch).Addr.Addr()
-	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	if gateway.Is6() {
-		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-	}
-	if err := n.Netlink().RouteAdd(&netlink.Route{Dst: netns.IPNet(all), Gw: gateway.AsSlice()}); err != nil {
-		return fmt.Errorf("route everything by %s on %s: %w", gateway, name, err)
+	if gateway := l.gateway(n); gateway.IsValid() {
+		return n.routeBy(gateway)
 	}
 	return nil
 }

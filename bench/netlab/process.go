@@ -36,8 +36,8 @@ func (l *Lab) Config(s Service) string {
 	if s.Scheduler == "" {
 		s.Scheduler = "wrr"
 	}
-	fmt.Fprintf(&b, "virtual_server %s %d {\n    delay_loop 6\n    lb_algo %s\n    lb_kind DR\n    protocol TCP\n",
-		l.Spec.VIP, s.Port, s.Scheduler)
+	fmt.Fprintf(&b, "virtual_server %s %d {\n    delay_loop 6\n    lb_algo %s\n    lb_kind %s\n    protocol TCP\n",
+		l.Spec.VIP, s.Port, s.Scheduler, l.Spec.Method.words(l.Spec.Tunnel))
 	if s.Persistence != "" {
 		fmt.Fprintf(&b, "    persistence_timeout %s\n", s.Persistence)
 	}

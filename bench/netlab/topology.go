@@ -28,6 +28,7 @@ type Topology struct {
 	Directors              int   // 2: a pair with VRRP
 	Weights                []int // of the real servers; nil: 3,2,1 for three, else 1 each
 	Scheduler, Persistence string
+	Method, Tunnel         string
 	TwoArmed, Routed, IPv6 bool
 	// File is the name of a file with the words that Flags has; may be empty.
 	File string
@@ -45,6 +46,8 @@ func NewTopology() *Topology {
 	fl.IntSliceVar(&t.Weights, "weights", nil, "weights of the real servers (default 3,2,1 for three, else 1 each)")
 	fl.StringVar(&t.Scheduler, "scheduler", "wrr", "lb_algo of the service")
 	fl.StringVar(&t.Persistence, "persistence", "0", "persistence_timeout of the service, in `SECONDS`; 0: off")
+	fl.StringVar(&t.Method, "method", "dr", "how the director sends to the real servers: dr, nat or tun")
+	fl.StringVar(&t.Tunnel, "tunnel", "ipip", "`KIND` of the tunnels of --method tun: ipip, gre or gue")
 	fl.BoolVar(&t.TwoArmed, "two-armed", false, "put the real servers into a network of their own, with a second interface of the director")
 	fl.BoolVar(&t.Routed, "routed", false, "put the clients into a network of their own, behind a router")
 	fl.BoolVarP(&t.IPv6, "ipv6", "6", false, "use IPv6 addresses")
@@ -91,7 +94,7 @@ func (t *Topology) Hosts() []string {
 		all = append(all, SecondDirector)
 	}
 	all = numbered(all, "rs", t.Servers)
-	if t.Routed {
+	if t.Spec().hasRouter() {
 		all = append(all, "router")
 	}
 	return all
@@ -215,6 +218,13 @@ func (t *Topology) check() error {
 	if t.IPv6 {
 		least = minMTU6
 	}
+	method, err := parseMethod(t.Method)
+	switch {
+	case err != nil:
+		return err
+	case method != TUN && t.flags.Changed("tunnel"):
+		return fmt.Errorf("--tunnel is for --method tun")
+	}
 	seconds, err := strconv.ParseUint(t.Persistence, 10, 31)
 	switch {
 	case len(t.Weights) != t.Servers:
@@ -235,7 +245,8 @@ func (t *Topology) check() error {
 
 // Spec is the shape of the lab.
 func (t *Topology) Spec() Spec {
-	spec := Spec{Clients: t.Clients, Directors: t.Directors, TwoArmed: t.TwoArmed, Routed: t.Routed, MTU: t.MTU}
+	method, _ := parseMethod(t.Method) // check has looked
+	spec := Spec{Clients: t.Clients, Directors: t.Directors, TwoArmed: t.TwoArmed, Routed: t.Routed, MTU: t.MTU, Method: method, Tunnel: t.Tunnel}
 	for _, w := range t.Weights {
 		spec.Servers = append(spec.Servers, ServerSpec{Weight: w})
 	}

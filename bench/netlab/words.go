@@ -145,6 +145,8 @@ func (p *Packet) What() string {
 		return "ARP"
 	case p.Proto == frame.ProtoICMP || p.Proto == frame.ProtoICMPv6:
 		return icmpWhat(p)
+	case p.tunnel() != "":
+		return tunnelWhat(p)
 	case p.Proto != frame.ProtoTCP:
 		return ""
 	}
@@ -175,6 +177,15 @@ func icmpWhat(p *Packet) string {
 	return fmt.Sprintf("ICMP type %d code %d", p.ICMPType, p.ICMPCode)
 }
 
+// tunnelWhat names the packet in a tunnel.
+func tunnelWhat(p *Packet) string {
+	in, ok := p.Inner()
+	if !ok {
+		return p.tunnel()
+	}
+	return fmt.Sprintf("%s [%s > %s, ttl %d, %s]", p.tunnel(), in.Src, in.Dst, in.TTL, in.What())
+}
+
 // Comment says which host does what with a frame, for people who read a capture;
 // empty where there is nothing to say.
 func (l *Lab) Comment(f Frame) string {
@@ -188,6 +199,8 @@ func (l *Lab) Comment(f Frame) string {
 		return fmt.Sprintf("for the VIP: %s, and it stays on %s, which has the VIP", p.What(), p.Host)
 	case from == nil:
 		return ""
+	case l.Spec.Method != DR && !p.IsTo(vip):
+		return l.methodComment(&p, from)
 	case p.IsTo(vip) && p.IsFrom(vip):
 		return fmt.Sprintf("from the VIP to the VIP: %s from %s to %s, which finds its own address as the source", p.What(), from.Name(), l.owner(p.To()))
 	case p.IsTo(vip) && from.Role == RoleDirector:
@@ -195,6 +208,24 @@ func (l *Lab) Comment(f Frame) string {
 	case p.IsTo(vip):
 		return fmt.Sprintf("for the VIP: %s from %s to %s", p.What(), from.Name(), l.owner(p.To()))
 	case p.IsFrom(vip):
+		return fmt.Sprintf("an answer as the VIP: %s from %s, not by the director", p.What(), from.Name())
+	}
+	return ""
+}
+
+// methodComment is Comment of a packet from a host, in a lab of NAT or TUN.
+func (l *Lab) methodComment(p *Packet, from *Node) string {
+	to := l.owner(p.To())
+	switch {
+	case p.tunnel() != "":
+		return fmt.Sprintf("in a tunnel to %s: %s from %s to %s", p.Dst, p.What(), from.Name(), to)
+	case l.Spec.Method == NAT && from.Role == RoleDirector && p.IsFrom(l.Spec.VIP):
+		return fmt.Sprintf("the director passes an answer on: %s, and its source is the VIP again", p.What())
+	case l.Spec.Method == NAT && from.Role == RoleDirector && !p.IsFrom(from.Addr):
+		return fmt.Sprintf("the director passes %s on to %s: its destination was the VIP", p.What(), to)
+	case l.Spec.Method == NAT && from.Role == RoleServer && p.ip():
+		return fmt.Sprintf("an answer: %s from %s to its default gateway, the director", p.What(), from.Name())
+	case p.IsFrom(l.Spec.VIP):
 		return fmt.Sprintf("an answer as the VIP: %s from %s, not by the director", p.What(), from.Name())
 	}
 	return ""

@@ -173,7 +173,7 @@ func (k kernel) set(i Item, value string) (string, error) {
 	case i.Device.Name != "":
 		err = k.setDevice(i.Device, value)
 	case i.GUE.Port != 0:
-		err = k.setGUE(i.GUE, present)
+		err = setGUE(i.GUE, present)
 	default:
 		err = k.setRule(i.Rule, present)
 	}

@@ -1,6 +1,7 @@
 package realserver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -117,12 +118,8 @@ func SetUp(o Options) error {
 		return err
 	}
 	steps, _ := planStart(gs, found, nil, nil)
-	for _, o := range k.do(steps) {
-		if o.Result == Failed {
-			return errors.New(o.Note)
-		}
-	}
-	return nil
+	_, err = k.do(steps)
+	return err
 }
 
 func itemsOf(gs []goal) []Item {
@@ -190,7 +187,7 @@ func (h *Host) Start(o Options) (*Report, error) {
 	if err := h.records.save(rec); err != nil {
 		return nil, failed(err)
 	}
-	report.Outcomes = h.kernel.do(steps)
+	report.Outcomes, _ = h.kernel.do(steps) // they say what failed
 	return report, nil
 }
 
@@ -268,9 +265,9 @@ func (h *Host) own(vip netip.Addr) (r *record, note string, err error) {
 // do takes the steps in their order. A sysctl that fails does not keep the
 // others from being set, but where arp_ignore is not set the VIP is not added
 // either: the host would answer for it, in the director's place. What follows
-// another failure is not tried: each of these steps relies on the one before.
-func (k kernel) do(steps []step) []Outcome {
-	var all []Outcome
+// another failure is not tried: each of these steps relies on the one before. The error
+// is the first failure.
+func (k kernel) do(steps []step) (all []Outcome, first error) {
 	loud, stopped := false, false
 	for _, s := range steps {
 		o := Outcome{Item: s.item.String(), Result: s.result, Was: s.was, Is: s.is}
@@ -294,13 +291,14 @@ func (k kernel) do(steps []step) []Outcome {
 			}
 			if err != nil {
 				o.Result, o.Is, o.Note = Failed, s.was, err.Error()
+				first = cmp.Or(first, err)
 				loud = loud || s.item == conf4("all", "arp_ignore")
 				stopped = s.item.Sysctl == ""
 			}
 		}
 		all = append(all, o)
 	}
-	return all
+	return all, first
 }
 
 // Stop restores, value by value, what the VIP's first start found. Without a
@@ -340,7 +338,7 @@ func (h *Host) Stop(vip netip.Addr) (*Report, error) {
 			found[c.Item] = Absent // its interface has gone
 		}
 	}
-	report.Outcomes = h.kernel.do(planStop(rec.Changes, found, others))
+	report.Outcomes, _ = h.kernel.do(planStop(rec.Changes, found, others)) // they say what failed
 	if report.OK() {
 		if err := h.records.remove(vip); err != nil {
 			return nil, failed(err)

@@ -156,6 +156,9 @@ func (t Tunnel) device(vip netip.Addr) Device {
 	return Device{Name: "tunl0", Kind: "ipip"}
 }
 
+// DeviceName is the name of the interface that takes packets for vip out of the tunnel.
+func (t Tunnel) DeviceName(vip netip.Addr) string { return t.device(vip).Name }
+
 // tunnelDevices are the names of all devices that a start can set up.
 func tunnelDevices() []string {
 	return []string{"tunl0", "sit0", "ip6tnl0", "gre0", "ip6gre0", device4in6, deviceCSum}

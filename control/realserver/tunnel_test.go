@@ -196,6 +196,25 @@ func TestARefusedTunnelNamesTheModule(t *testing.T) {
 	}
 }
 
+// The library's own request names an inner protocol of 0, and newer kernels refused it.
+func TestAPortOfGUEIsAskedForWithoutAnInnerProtocol(t *testing.T) {
+	for _, c := range []struct {
+		gue     GUE
+		present bool
+		want    string // attributes are in host byte order, the port is not
+	}{
+		{GUE{Port: 6080}, true, "01 01 0000  0600 0100 17c0 0000  0500 0200 02 000000  0500 0400 02 000000"},
+		{GUE{Port: 6080, IPv6: true}, true, "01 01 0000  0600 0100 17c0 0000  0500 0200 0a 000000  0500 0400 02 000000"},
+		{GUE{Port: 6080}, false, "02 01 0000  0600 0100 17c0 0000  0500 0200 02 000000"},
+	} {
+		m := c.gue.message(c.present)
+		want := strings.ReplaceAll(c.want, " ", "")
+		if got := fmt.Sprintf("%x", m.Serialize()); got != want || m.Len() != len(want)/2 {
+			t.Errorf("%s, %v: %s, want %s", c.gue, c.present, got, want)
+		}
+	}
+}
+
 // Where the kernel has the tunnel it is set up, by a start with the strict filter,
 // and taken back; where it has not, its module is named and nothing stays either.
 func TestATunnelIsSetUpAndTakenBack(t *testing.T) {

@@ -1,12 +1,14 @@
 package realserver
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -74,17 +76,50 @@ func listGUE(nl *netlink.Handle) ([]GUE, error) {
 	return all, nil
 }
 
-// setGUE opens or closes a port.
-func (k kernel) setGUE(g GUE, present bool) error {
-	f := netlink.Fou{Family: unix.AF_INET, Port: int(g.Port), EncapType: netlink.FOU_ENCAP_GUE}
+// setGUE opens or closes a port. The library's FouAdd names an inner protocol, 0,
+// which newer kernels refuse.
+func setGUE(g GUE, present bool) error {
+	family, err := netlink.FouFamilyId()
+	if err != nil {
+		return err
+	}
+	req := nl.NewNetlinkRequest(family, unix.NLM_F_ACK)
+	req.AddData(g.message(present))
+	_, err = req.Execute(unix.NETLINK_GENERIC, 0)
+	return err
+}
+
+// message is the request to the kernel's fou: a generic netlink header and the
+// attributes of <linux/fou.h>.
+func (g GUE) message(present bool) nl.NetlinkRequestData {
+	family := uint8(unix.AF_INET)
 	if g.IPv6 {
-		f.Family = unix.AF_INET6
+		family = unix.AF_INET6
+	}
+	command := netlink.FOU_CMD_DEL
+	all := []*nl.RtAttr{
+		nl.NewRtAttr(netlink.FOU_ATTR_PORT, binary.BigEndian.AppendUint16(nil, g.Port)),
+		nl.NewRtAttr(netlink.FOU_ATTR_AF, []byte{family}),
 	}
 	if present {
-		return k.nl.FouAdd(f)
+		command = netlink.FOU_CMD_ADD
+		all = append(all, nl.NewRtAttr(netlink.FOU_ATTR_TYPE, []byte{netlink.FOU_ENCAP_GUE}))
 	}
-	return k.nl.FouDel(f)
+	m := rawData{command, 1, 0, 0}
+	for _, a := range all {
+		m = append(m, a.Serialize()...)
+	}
+	return m
 }
+
+// rawData are bytes for a netlink request.
+type rawData []byte
+
+// Len is their number.
+func (d rawData) Len() int { return len(d) }
+
+// Serialize is the bytes.
+func (d rawData) Serialize() []byte { return d }
 
 // explainTunnel says what to do about a tunnel that was refused.
 func explainTunnel(i Item, attempt, err error) error {

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/offload"
 )
 
 // families are the suffixes of the sets' names.
@@ -113,13 +112,9 @@ func matches() []match {
 	}
 }
 
-// rule gives the expressions of the rule of m for interface p. A frame with the mark of
-// offload goes on: it is on its way to the director's sockets, and the host's stack drops it
-// by its packet type.
+// rule gives the expressions of the rule of m for interface p.
 func (m match) rule(p port) []expr.Any {
-	exprs := append(slices.Clone(m.exprs), &expr.Lookup{SourceRegister: 1, SetName: setName(p, m.family)},
-		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(offload.Mark)})
+	exprs := append(slices.Clone(m.exprs), &expr.Lookup{SourceRegister: 1, SetName: setName(p, m.family)})
 	if !m.quick {
 		return append(exprs, &expr.Verdict{Kind: expr.VerdictGoto, Chain: hidden})
 	}
