@@ -1,5 +1,7 @@
 package conntrack
 
+import "lvsdr/dataplane/frame"
+
 // A FlowEvent says what became of an entry.
 type FlowEvent uint8
 
@@ -22,6 +24,21 @@ func (e FlowEvent) String() string {
 		return "removed"
 	}
 	return "event?"
+}
+
+// Steady reports whether e is a connection that stays as it is until it ends: TCP is
+// established, or it is UDP, and at least so many packets of it came.
+func (e *Entry) Steady(packets uint32) bool {
+	if e.kind() != conn || *e.packets() < packets {
+		return false
+	}
+	switch e.proto() {
+	case frame.ProtoTCP:
+		return e.State() == Established
+	case frame.ProtoUDP:
+		return true
+	}
+	return false
 }
 
 // A Flow is an event and a copy of its entry, as it is after the event, or was

@@ -204,3 +204,12 @@ func (t *Table) SweepTemplates(now int64, n int) (removed int, more bool) {
 func (e *Entry) Expires(now int64) time.Duration {
 	return time.Duration(max(int32(e.expires-ticks(now)), 0)) * tick
 }
+
+// ExpiresUsed is Expires if connection e was used last at a time, in packets that the table
+// does not see; 0: not at all.
+func (t *Table) ExpiresUsed(e *Entry, last, now int64) time.Duration {
+	if until := ticks(last) + t.timeout(e); last != 0 && e.kind() == conn && int32(until-e.expires) > 0 {
+		return time.Duration(max(int32(until-ticks(now)), 0)) * tick
+	}
+	return e.Expires(now)
+}

@@ -39,6 +39,7 @@ import (
 	"lvsdr/control/vrrp"
 	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/offload"
 )
 
 // A daemon is a director with everything around it. What is nil is not open.
@@ -51,23 +52,27 @@ type daemon struct {
 	// tableProblem says why the table is in no file though it should be.
 	tableProblem string
 	sealed       bool // the table is the next process's
-	admin        *admin
-	arp          *arp.Service
-	sender       *arp.PacketSender
-	keeper       *neighbour.Keeper
-	nics         *nics.NICs
-	checks       *check.Runner
-	notifier     *notify.Notifier
-	router       *vrrp.Actor
-	sync         *syncnet.Actor
-	actors       actor.All
-	loop         *loop
-	inspector    *inspect.Inspector
-	listener     net.Listener
-	remote       *api.RemoteListener
-	tasks        *tasks
-	stop         context.CancelFunc
-	served       func() // does what has waited until frames are served
+	// offload has the kernel forward flows; nil: it does not, and offloadProblem says why
+	// though it should.
+	offload        *offload.Offload
+	offloadProblem string
+	admin          *admin
+	arp            *arp.Service
+	sender         *arp.PacketSender
+	keeper         *neighbour.Keeper
+	nics           *nics.NICs
+	checks         *check.Runner
+	notifier       *notify.Notifier
+	router         *vrrp.Actor
+	sync           *syncnet.Actor
+	actors         actor.All
+	loop           *loop
+	inspector      *inspect.Inspector
+	listener       net.Listener
+	remote         *api.RemoteListener
+	tasks          *tasks
+	stop           context.CancelFunc
+	served         func() // does what has waited until frames are served
 
 	// For the hand-over from one process to the next.
 	only       *lock.Lock
@@ -137,6 +142,7 @@ func (d *daemon) openEngine() (err error) {
 	if d.reserve != nil {
 		c.Open = d.reserve.Open
 	}
+	d.openOffload(&c)
 	d.nics = nics.New(c)
 	d.actors.NICs = d.nics
 	d.openSync()
@@ -146,7 +152,7 @@ func (d *daemon) openEngine() (err error) {
 	}
 	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
-		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Routers: d.router.States, Log: o.Log.Info}
+		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, OffloadProblem: d.offloadProblem, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Routers: d.router.States, Log: o.Log.Info}
 	return d.openSockets()
 }
 
@@ -385,5 +391,6 @@ func (d *daemon) close() error {
 	if d.sender != nil {
 		errs = append(errs, d.sender.Close())
 	}
+	errs = append(errs, d.closeOffload())
 	return errors.Join(append(errs, d.sealTable())...)
 }

@@ -58,6 +58,8 @@ type Options struct {
 	// XDP sends full batches by AF_XDP sockets while nothing captures, see
 	// afpacket.Config.
 	XDP bool
+	// Offload says whether the kernel forwards established flows; empty: it does not.
+	Offload Offload
 	// Spin is how long a worker watches for frames before it sleeps, see
 	// afpacket.Config.
 	Spin time.Duration
@@ -197,6 +199,9 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 		})
 	}
 	t.need("reload requests", func(ctx context.Context) error { return passOn(ctx, reload, box) })
+	if d.offload != nil {
+		t.need("offload", d.keepOffload)
+	}
 	if d.o.XDP {
 		d.useXDP(t)
 	}

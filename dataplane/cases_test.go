@@ -325,7 +325,7 @@ func TestFates(t *testing.T) {
 
 // Every reason has a name of its own, a verdict, and a case above.
 func TestEveryReasonHasItsCase(t *testing.T) {
-	reached := map[dataplane.Reason]bool{}
+	reached := map[dataplane.Reason]bool{dataplane.Offloaded: true} // no frame of a batch has it, see TestAnOffloadersPacketsCount
 	for _, c := range fates() {
 		reached[c.reason] = true
 	}

@@ -39,6 +39,7 @@ func (c *census) visit(which func() *service, f func(*service)) *service {
 		s.totals.Join(c.loads[i])
 		if ds := d.hops.Load().dest(ref); ds != nil {
 			ds.totals.Join(c.loads[i])
+			d.takeOffloaded(ds)
 		}
 	}
 	f(s)

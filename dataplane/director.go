@@ -83,6 +83,7 @@ type Director struct {
 	// how many servers in no service messages have named. Both are guarded by admin and
 	// mu, as services are.
 	feed      *SyncFeed
+	offloader Offloader // nil: nobody; as feed
 	strangers int
 }
 

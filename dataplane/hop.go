@@ -30,6 +30,9 @@ func (h *hops) dest(r conntrack.DestRef) *dest {
 func (d *Director) publish(ds *dest) {
 	ds.hop = newHop(ds, d.Tunables().PMTUDisc)
 	d.hops.Load().at(ds.ref.Slot()).Store(ds.hop)
+	if d.offloader != nil {
+		d.offloader.SetWay(ds.ref.Slot(), ds.hop.way())
+	}
 }
 
 // makeRoom prepares for a server in slot. The caller holds d.mu.

@@ -59,6 +59,9 @@ type Packet struct {
 	// Unfinished says that it is the former: the transport checksum covers the pseudo
 	// header alone, and stays so where addresses are changed.
 	Unfinished bool
+	// Counted says that who forwards flows in the director's place knows the frame's flow,
+	// has left the frame to the director, and counted it; see Follower.
+	Counted bool
 
 	Verdict Verdict
 	Reason  Reason
@@ -78,6 +81,9 @@ func (p *Packet) Prepend(n int) []byte {
 	p.Front = p.Front[:at]
 	return p.Data[:n]
 }
+
+// Hash is that of the connection that Process looked up for a packet with ports.
+func (p *Packet) Hash() uint64 { return p.flow.id.Hash }
 
 // Header is the result of Process's parsing.
 func (p *Packet) Header() *frame.Header { return &p.header }

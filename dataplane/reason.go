@@ -16,6 +16,7 @@ const (
 	pending Reason = iota // not decided yet; never counted
 
 	Hit
+	Offloaded
 	Scheduled
 	Persistent
 	Resumed
@@ -80,6 +81,7 @@ var reasons = [numReasons]struct {
 }{
 	pending:              {name: "pending"},
 	Hit:                  {name: "hit", text: "forwarded: a packet of a known connection", verdict: Forward, routed: true},
+	Offloaded:            {name: "offloaded", text: "forwarded: by the kernel, as a packet of an established connection; the director did not see it", verdict: Forward, routed: true},
 	Scheduled:            {name: "scheduled", text: "forwarded: the scheduler chose a server for a new connection", verdict: Forward, routed: true},
 	Persistent:           {name: "persistent", text: "forwarded: a persistence template chose the server", verdict: Forward, routed: true},
 	Resumed:              {name: "resumed", text: "forwarded: a packet of a connection from before the start, for which the scheduler chose a server", verdict: Forward, routed: true},

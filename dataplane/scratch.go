@@ -75,6 +75,9 @@ func (d *Director) Counters() Counters {
 	for _, s := range d.scratches {
 		s.addTo(&c)
 	}
+	if d.offloader != nil {
+		c[Offloaded] += d.offloader.Packets()
+	}
 	return c
 }
 

@@ -228,4 +228,7 @@ func (sh *shard) fold(ds *dest) {
 
 // book adds what all workers have sent to ds to its totals. The caller holds
 // d.mu, and no shard's lock.
-func (d *Director) book(ds *dest) { d.each(func(sh *shard) { sh.fold(ds) }) }
+func (d *Director) book(ds *dest) {
+	d.each(func(sh *shard) { sh.fold(ds) })
+	d.takeOffloaded(ds)
+}

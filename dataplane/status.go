@@ -161,7 +161,7 @@ func (d *Director) readChunk(sh *shard, chunk int, f func(*conntrack.Entry)) {
 // connStatus is the status of e, whose key is k. The caller holds d.mu and the
 // lock of its shard.
 func (d *Director) connStatus(k conntrack.Key, e *conntrack.Entry, now int64) ConnStatus {
-	c := ConnStatus{Key: k, State: e.StateName(), Expires: e.Expires(now), Invalid: e.Invalid(), BySync: e.Synced()}
+	c := ConnStatus{Key: k, State: e.StateName(), Expires: d.expires(&k, e, now), Invalid: e.Invalid(), BySync: e.Synced()}
 	if ds := d.destOf(e); ds != nil {
 		if c.Server, c.Port = ds.Addr, ds.Port; c.BySync {
 			c.Port = d.portOf(&k, ds)

@@ -148,3 +148,6 @@ func (t *Trace) put(f *Traced, data []byte) {
 	f.Data = r.bytes[at:len(r.bytes):len(r.bytes)]
 	r.frames = append(r.frames, *f)
 }
+
+// Traced reports whether a trace collects decisions.
+func (d *Director) Traced() bool { return d.tracing.Load() != nil }

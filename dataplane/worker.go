@@ -14,6 +14,12 @@ type ARPSink interface {
 	Put(frame []byte, in int32) bool
 }
 
+// A Follower looks at each batch of a worker when it has been sent. Sent neither blocks nor
+// allocates, but for what it does seldom; now is the batch's time.
+type Follower interface {
+	Sent(b *Batch, now int64)
+}
+
 // A Worker moves frames from a NIC through a director and back. Several
 // workers, each with a NIC of its own, may share a director.
 type Worker struct {
@@ -23,6 +29,7 @@ type Worker struct {
 	Now      func() int64 // nanoseconds of CLOCK_BOOTTIME; read once a batch
 	Index    int          // its number: see Director.NewScratch
 	Local    bool         // its frames are this host's own: see Tx.SetMartians
+	Sent     Follower     // told of each batch; nil: nobody is
 
 	batch   *Batch
 	scratch *Scratch
@@ -66,7 +73,8 @@ func (w *Worker) step() error {
 	if err := w.NIC.Recv(w.batch); err != nil {
 		return err
 	}
-	w.Director.Process(w.scratch, w.batch, w.Now())
+	now := w.Now()
+	w.Director.Process(w.scratch, w.batch, now)
 	if w.ARP != nil {
 		for i := range w.batch.Packets {
 			if p := &w.batch.Packets[i]; p.Verdict == ToARP {
@@ -74,5 +82,11 @@ func (w *Worker) step() error {
 			}
 		}
 	}
-	return w.NIC.Send(w.batch)
+	if err := w.NIC.Send(w.batch); err != nil {
+		return err
+	}
+	if w.Sent != nil {
+		w.Sent.Sent(w.batch, now)
+	}
+	return nil
 }

@@ -32,6 +32,10 @@ type T interface {
 // their time, for timers and for each other's processes.
 const parallelTests = 12
 
+// privileged is the environment variable that has tests run in a world without a user
+// namespace of its own, as root: BPF programs can be loaded there alone.
+const privileged = "LVSDR_PRIVILEGED"
+
 // RunTests runs a test binary inside a world and returns its exit code; call
 // it from TestMain. The binary runs once more with the same flags, so that
 // coverage, the race detector, profiles and -run work as usual. Up to 12 of the
@@ -53,7 +57,11 @@ func RunTests(m Runner) int {
 		}
 		return m.Run()
 	}
-	code, err := Reexec(context.Background())
+	enter := Reexec
+	if os.Getenv(privileged) != "" {
+		enter = ReexecPrivileged
+	}
+	code, err := enter(context.Background())
 	switch {
 	case err == nil:
 		return code

@@ -32,7 +32,7 @@ type runFlags struct {
 	resumeDrop                        bool
 	workers, connLimit                int
 	table                             string
-	spin                              string
+	spin, offload                     string
 	tunables                          map[string]string
 	logFormat                         string
 	logLevel                          slog.Level
@@ -83,6 +83,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.StringVar(&f.table, "table", control.TableAuto, "keep the connection table in `FILE`, for the next start; auto: beside the socket, if that is in memory; off: not (docs/operations.md)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
+	fl.StringVar(&f.offload, "offload", string(control.NoOffload), "have the kernel forward established flows: off, or tc, by a BPF program (docs/offload.md)")
 	fl.StringVar(&f.spin, "spin", autoSpin, "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, adaptive, or auto: 100us, but 0 on one CPU")
 	fl.BoolVar(&f.noVRRP, "no-vrrp", false, "leave the instances of VRRP to another program, such as keepalived -P (docs/two-directors.md)")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
@@ -126,17 +127,20 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	if err := f.remote.Check(); err != nil {
 		return exitError{usageCode, err}
 	}
+	if err := control.Offload(f.offload).Check(); err != nil {
+		return exitError{usageCode, fmt.Errorf("--offload %w", err)}
+	}
 	how, err := f.takeoverHow()
 	if err != nil {
 		return err
 	}
 	tunables.RescheduleSYN = f.rescheduleSYN
-	_ = privileges.Limit(privileges.Network | privileges.Users) // if it fails, the one that follows does, too
+	_ = privileges.Limit(f.privileges() | privileges.Users) // if it fails, the one that follows does, too
 	reload, stop := hangups()
 	defer stop()
 	err = control.Run(ctx, control.Options{
-		File: f.config, Load: f.loader(o), Read: f.reader(o), ServeRest: f.serveRest, GiveBack: giveBack(log),
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Table: f.table, LocalClients: f.localClients, XDP: f.xdp, Spin: spin, Force: f.force, Resume: f.resume, ResumeDrops: f.resumeDrop, KeepShield: f.keepShield,
+		File: f.config, Load: f.loader(o), Read: f.reader(o), ServeRest: f.serveRest, GiveBack: giveBack(log, f.privileges()),
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Table: f.table, LocalClients: f.localClients, XDP: f.xdp, Offload: control.Offload(f.offload), Spin: spin, Force: f.force, Resume: f.resume, ResumeDrops: f.resumeDrop, KeepShield: f.keepShield,
 		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, IPVSProc: f.ipvsProc, Version: version(), Log: log, Takeover: how, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {

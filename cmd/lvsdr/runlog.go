@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"lvsdr/control"
 	"lvsdr/control/logqueue"
 	"lvsdr/control/privileges"
 	"lvsdr/control/supervise"
@@ -43,11 +44,19 @@ func (f *runFlags) logger(w io.Writer) (log *slog.Logger, flush func(), err erro
 	return slog.New(handler(q)), func() { q.Close(farewellPatience) }, nil
 }
 
-// giveBack gives privileges back, but those to run commands as other users where users says
+// privileges are those that a director needs for good.
+func (f *runFlags) privileges() privileges.Set {
+	if control.Offload(f.offload) == control.NoOffload {
+		return privileges.Network
+	}
+	return privileges.Network | privileges.Programs
+}
+
+// giveBack gives privileges back, but those needed, and those to run commands as other users where users says
 // that there are such. rest has the bounding set follow.
-func giveBack(log *slog.Logger) func(users bool) (rest func()) {
+func giveBack(log *slog.Logger, needed privileges.Set) func(users bool) (rest func()) {
 	return func(users bool) (rest func()) {
-		kept := privileges.Network
+		kept := needed
 		if users {
 			kept |= privileges.Users
 		}

@@ -35,6 +35,9 @@ func (i *Inspector) Status() *api.Status {
 		st.Services = append(st.Services, i.service(&s, &now, left[s.Config.Key]))
 	}
 	st.Problems = slices.Clone(st.Problems)
+	if i.OffloadProblem != "" {
+		st.Problems = append(st.Problems, i.OffloadProblem)
+	}
 	if i.TableProblem != "" {
 		st.Problems = append(st.Problems, i.TableProblem)
 	}

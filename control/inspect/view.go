@@ -51,6 +51,8 @@ type Inspector struct {
 	TakenOver func() *api.TakenOver
 	// TableProblem says why it is in none though it should be.
 	TableProblem string
+	// OffloadProblem says why the kernel forwards no flows though it should.
+	OffloadProblem string
 
 	ARP   func() map[string]uint64            // frames, by what became of them
 	Check func(id string) (check.State, bool) // a health check as it is now

@@ -46,7 +46,7 @@ func TestAnInterfaceTakesFramesToFurtherMACs(t *testing.T) {
 		return all
 	}
 	p := &port{host: new(machine), cfg: afpacket.Config{Interface: &net.Interface{}}}
-	g := &group{index: index, ports: []Port{p}}
+	g := &group{index: index, ports: []Port{p}, shares: []share{0}}
 	for _, want := range [][]frame.MAC{{one}, {one, two}, {two}, {two}, nil} {
 		if err := h.Do(func() error { return g.setMACs(want) }); err != nil {
 			t.Fatal(err)

@@ -70,6 +70,10 @@ type Config struct {
 	// Spin is how long a worker watches for frames before it sleeps, see
 	// afpacket.Config.
 	Spin time.Duration
+	// Offload has the kernel forward flows; nil: it does not. OffloadMark is what frames
+	// carry that it leaves to the ports.
+	Offload     Offloading
+	OffloadMark uint32
 	// Lost is told that an interface's ports failed, because it was deleted, say.
 	// The next Set opens them anew. It is called from the worker's goroutine and
 	// must not block; nil: nothing is told.
@@ -106,6 +110,9 @@ type group struct {
 	members []*dataplane.Worker // one for each port
 	workers sync.WaitGroup
 	failed  atomic.Bool // a worker has ended with an error
+
+	shares  []share    // of the ports
+	offload Offloading // nil: the kernel forwards no flows
 
 	vips  []netip.Addr // guarded by NICs.mu
 	macs  []frame.MAC  // guarded by NICs.mu
@@ -197,8 +204,13 @@ func (g *group) setVIPs(vips []netip.Addr) error {
 		return nil
 	}
 	g.mixed = true
-	for _, p := range g.ports {
-		if err := p.SetVIPs(vips); err != nil {
+	if g.offload != nil {
+		if err := g.offload.SetVIPs(g.index, vips); err != nil {
+			return err
+		}
+	}
+	for i, p := range g.ports {
+		if err := p.SetVIPs(g.shares[i].vips(vips)); err != nil {
 			return err
 		}
 	}
@@ -208,16 +220,26 @@ func (g *group) setVIPs(vips []netip.Addr) error {
 
 // open opens the ports of w and starts their workers.
 func (n *NICs) open(w *Wish) error {
-	c, workers := n.cfg.ports(w)
-	ports, err := n.cfg.Open(c, workers)
+	g := &group{index: w.Index, name: w.Name, local: w.Local, vips: slices.Clone(w.VIPs)}
+	if n.offload(w) {
+		g.offload = n.cfg.Offload
+	}
+	members, err := n.openPorts(w, g.offload != nil)
 	if err != nil {
+		if g.offload != nil {
+			err = errors.Join(err, g.offload.Detach(w.Index))
+		}
 		return err
 	}
-	g := &group{index: w.Index, name: w.Name, local: w.Local, ports: ports, vips: slices.Clone(w.VIPs)}
-	for i, p := range ports {
-		p.SetVisible(true) // until Set looks, when all are open
-		work := &dataplane.Worker{Director: n.cfg.Director, NIC: p, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: i, Local: w.Local}
-		g.members = append(g.members, work)
+	for _, m := range members {
+		m.port.SetVisible(true) // until Set looks, when all are open
+		work := &dataplane.Worker{Director: n.cfg.Director, NIC: m.port, ARP: n.cfg.ARP, Now: n.cfg.Now, Index: m.worker, Local: w.Local}
+		if g.offload != nil {
+			work.Sent = g.offload.Worker()
+		}
+		g.ports, g.shares, g.members = append(g.ports, m.port), append(g.shares, m.share), append(g.members, work)
+	}
+	for _, work := range g.members {
 		g.workers.Go(func() { n.work(g, work) })
 	}
 	n.change(func(s *state) { s.groups[g.index] = g })
@@ -244,6 +266,9 @@ func (n *NICs) close(g *group) error {
 	g.workers.Wait()
 	g.more.close()
 	var errs []error
+	if g.offload != nil {
+		errs = append(errs, g.offload.Detach(g.index))
+	}
 	for _, p := range g.ports {
 		errs = append(errs, p.Close())
 	}

@@ -17,6 +17,8 @@ const (
 	Network Set = 1<<unix.CAP_NET_RAW | 1<<unix.CAP_NET_ADMIN
 	// Users is for starting programs as other users, and for killing them.
 	Users Set = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
+	// Programs is for BPF programs.
+	Programs Set = 1<<unix.CAP_BPF | 1<<unix.CAP_PERFMON
 	// Again is for another Reduce that takes more: with it all of that is taken from
 	// the bounding set, too.
 	Again Set = 1 << unix.CAP_SETPCAP

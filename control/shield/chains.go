@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/dataplane/frame"
+	"lvsdr/dataplane/offload"
 )
 
 // families are the suffixes of the sets' names.
@@ -112,9 +113,13 @@ func matches() []match {
 	}
 }
 
-// rule gives the expressions of the rule of m for interface p.
+// rule gives the expressions of the rule of m for interface p. A frame with the mark of
+// offload goes on: it is on its way to the director's sockets, and the host's stack drops it
+// by its packet type.
 func (m match) rule(p port) []expr.Any {
-	exprs := append(slices.Clone(m.exprs), &expr.Lookup{SourceRegister: 1, SetName: setName(p, m.family)})
+	exprs := append(slices.Clone(m.exprs), &expr.Lookup{SourceRegister: 1, SetName: setName(p, m.family)},
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(offload.Mark)})
 	if !m.quick {
 		return append(exprs, &expr.Verdict{Kind: expr.VerdictGoto, Chain: hidden})
 	}

@@ -110,6 +110,15 @@ type Config struct {
 	// SetVisible(false).
 	XDP bool
 
+	// Protocol is the EtherType of the frames that are received; 0: of any. A socket for
+	// one protocol gets a frame after traffic control (tc ingress), one for all before.
+	Protocol uint16
+
+	// Mark, if not 0, is what frames carry (SO_MARK's, skb->mark) that are handed out in
+	// whatever way they came: those that a program of dataplane/offload passes up. Of
+	// them those of packet type PACKET_MULTICAST are dataplane.Packet.Counted.
+	Mark uint32
+
 	// Fanout is the number of the fan-out group to join, and SYNs join the next one;
 	// both are unique in the network namespace. 0 lets the kernel choose a free one if several NICs are
 	// opened (OpenGroup), and joins none for a single NIC.

@@ -50,7 +50,7 @@ type filters struct {
 //
 // About 3000 addresses fit, IPv4 or IPv6 with a common prefix; of IPv6
 // addresses that have nothing in common, 400.
-func newFilters(vips []netip.Addr, neighbours, routers bool) (f filters, err error) {
+func newFilters(vips []netip.Addr, neighbours bool, how arrival) (f filters, err error) {
 	addrs, err := addressFilter(vips, neighbours)
 	if err != nil {
 		return filters{}, err
@@ -65,7 +65,7 @@ func newFilters(vips []netip.Addr, neighbours, routers bool) (f filters, err err
 		{&f.all, [][]bpf.Instruction{addrs}},
 		{&f.none, [][]bpf.Instruction{rejectAll}},
 	} {
-		if *c.prog, err = assemble(routers, c.parts...); err != nil {
+		if *c.prog, err = assemble(how, c.parts...); err != nil {
 			return filters{}, fmt.Errorf("filter for %d addresses: %w", len(vips), err)
 		}
 	}
@@ -73,17 +73,35 @@ func newFilters(vips []netip.Addr, neighbours, routers bool) (f filters, err err
 }
 
 // assemble makes a program that looks at how a frame came, and then runs through parts.
-func assemble(routers bool, parts ...[]bpf.Instruction) ([]bpf.RawInstruction, error) {
-	prog := slices.Concat(append([][]bpf.Instruction{hostFilter(routers)}, parts...)...)
+func assemble(how arrival, parts ...[]bpf.Instruction) ([]bpf.RawInstruction, error) {
+	prog := slices.Concat(append([][]bpf.Instruction{how.filter()}, parts...)...)
 	if len(prog) > maxInstructions {
 		return nil, fmt.Errorf("%d instructions, the kernel takes %d", len(prog), maxInstructions)
 	}
 	return bpf.Assemble(prog)
 }
 
-// hostFilter is the part that looks at how the frame came: it ends the program
+// An arrival says how frames have to come, beside those that were sent to this host.
+type arrival struct {
+	routers bool   // to the MAC address of a virtual router
+	mark    uint32 // with this mark; 0: none
+}
+
+// filter is the part that looks at how the frame came: it ends the program
 // or runs into what follows. bpf.VM cannot load the packet type, so this part
 // is tested on live sockets only.
+func (how arrival) filter() []bpf.Instruction {
+	host := hostFilter(how.routers)
+	if how.mark == 0 {
+		return host
+	}
+	return append([]bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtMark},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: how.mark, SkipTrue: uint8(len(host))},
+	}, host...)
+}
+
+// hostFilter is that of frames that were sent to this host.
 func hostFilter(routers bool) []bpf.Instruction {
 	if !routers {
 		return []bpf.Instruction{

@@ -207,7 +207,7 @@ func (p *NIC) hookSYNs() error {
 	if !p.hook.wide.Load() || p.closed {
 		return nil
 	}
-	at := unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: p.index}
+	at := unix.SockaddrLinklayer{Protocol: networkOrder(uint16(p.protocol)), Ifindex: p.index}
 	if err := unix.Bind(p.synFD, &at); err != nil {
 		return err
 	}

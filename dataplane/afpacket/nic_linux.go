@@ -54,6 +54,8 @@ type NIC struct {
 
 	sentXDP atomic.Uint64
 
+	protocol   int           // of the sockets
+	mark       uint32        // Config.Mark
 	neighbours bool          // Config.Neighbours6
 	routers    atomic.Bool   // SetRouters
 	useXDP     bool          // Config.XDP
@@ -168,6 +170,7 @@ func (p *NIC) mapRing(cfg Config, l layout) (err error) {
 		return err
 	}
 	p.ring, err = newRing(p.mem, l)
+	p.ring.marked = cfg.Mark != 0
 	return err
 }
 
@@ -209,7 +212,7 @@ func joinAll(fds []int, id uint16) (err error) {
 // newNIC opens a NIC without rings, whose filters let nothing in yet.
 func newNIC(cfg Config) (*NIC, error) {
 	p := &NIC{name: cfg.Interface.Name, index: cfg.Interface.Index, fd: -1, wake: -1, syns: syns{fd: -1},
-		spinFor: cfg.Spin, opened: time.Now(), neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
+		spinFor: cfg.Spin, opened: time.Now(), protocol: cmp.Or(int(cfg.Protocol), unix.ETH_P_ALL), mark: cfg.Mark, neighbours: cfg.Neighbours6, useXDP: cfg.XDP}
 	if p.spin.fixed = cfg.Spin > 0; cfg.Spin == 0 {
 		p.spinFor = adaptiveSpin
 	}
@@ -226,10 +229,10 @@ func newNIC(cfg Config) (*NIC, error) {
 
 // open opens the descriptors of a NIC.
 func (p *NIC) open(ifi *net.Interface) (err error) {
-	if p.fd, err = openSocket(ifi, unix.ETH_P_ALL); err != nil {
+	if p.fd, err = openSocket(ifi, p.protocol); err != nil {
 		return err
 	}
-	if p.syns.fd, err = openSocket(ifi, unix.ETH_P_ALL); err != nil {
+	if p.syns.fd, err = openSocket(ifi, p.protocol); err != nil {
 		return err
 	}
 	p.synFD, p.synHooked = p.syns.fd, true
@@ -248,7 +251,7 @@ func (p *NIC) SetRouters(on bool) { p.routers.Store(on) }
 // joined before, those of addresses that go are left after. On an error nothing
 // has changed.
 func (p *NIC) SetVIPs(vips []netip.Addr) error {
-	f, err := newFilters(vips, p.neighbours, p.routers.Load())
+	f, err := newFilters(vips, p.neighbours, arrival{p.routers.Load(), p.mark})
 	if err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}

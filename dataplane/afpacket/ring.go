@@ -20,6 +20,7 @@ const (
 	slotVLANTCI  = 24 // u16, the stripped tag
 	slotVLANTPID = 26 // u16
 
+	slotType   = 42 // u8, sll_pkttype of the struct sockaddr_ll
 	slotHeader = 52 // TPACKET2_HDRLEN: the header and a struct sockaddr_ll
 )
 
@@ -120,6 +121,8 @@ type ring struct {
 	next int     // the slot to look at
 	held int     // how many slots before next are held
 	base int     // the number that packets have in the first slot
+
+	marked bool // Config.Mark is set
 }
 
 // newRing walks mem, which has the geometry l; all slots must be the kernel's
@@ -179,7 +182,9 @@ func (r *ring) take(pkts []dataplane.Packet, room int, until int64) (t taking) {
 		if status&statusUser == 0 || until != always && r.since() >= until {
 			break
 		}
-		switch p := &pkts[t.n]; {
+		p := &pkts[t.n]
+		p.Counted = r.marked && r.mem[r.offs[r.next]+slotType] == pktMulticast
+		switch {
 		case status&statusCopy != 0:
 			p.Data = nil
 			t.queued++

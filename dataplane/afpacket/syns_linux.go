@@ -37,7 +37,7 @@ func (s *syns) mapRing(cfg Config, base int) (err error) {
 		return err
 	}
 	s.ring, err = newRing(s.mem, l)
-	s.ring.base = base
+	s.ring.base, s.ring.marked = base, cfg.Mark != 0
 	return err
 }
 

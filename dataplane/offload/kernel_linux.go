@@ -1,0 +1,125 @@
+package offload
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/cilium/ebpf"
+
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
+
+// A Server is where the frames of flows go.
+type Server struct {
+	To, From frame.MAC
+	Link     int32 // index of the interface
+	MTU      int   // the longest packet, bytes
+	On       bool  // false: its flows go up
+}
+
+// setServer writes the server of an index. While it changes, frames of its flows go up.
+func (t *tables) setServer(at uint32, s Server) {
+	mem := t.destMem[at*destSize:][:destSize]
+	var b [destSize]byte
+	copy(b[destMACs:], s.To[:])
+	copy(b[destMACs+len(s.To):], s.From[:])
+	binary.NativeEndian.PutUint32(b[destIf:], uint32(s.Link))
+	binary.NativeEndian.PutUint32(b[destMTU:], uint32(s.MTU))
+	if s.On && [destOn]byte(mem) == [destOn]byte(b[:]) && load32(mem, destOn) != 0 {
+		return
+	}
+	store32(mem, destOn, 0)
+	for i := 0; i < destOn; i += 8 {
+		store64(mem, i, binary.NativeEndian.Uint64(b[i:]))
+	}
+	if s.On {
+		store32(mem, destOn, 1)
+	}
+}
+
+func (t *tables) flow(slot uint32) flow { return t.flowMem[slot*flowSize:][:flowSize] }
+
+// begin makes slot a flow to a server; the program must not know the slot.
+func (t *tables) begin(slot, server uint32, s State) { t.flow(slot).begin(server, s) }
+
+// put has the program know the flow of k by its slot.
+func (t *tables) put(k conntrack.Key, slot uint32) error {
+	m, key := t.keyed(k)
+	return m.Update(key, slot, ebpf.UpdateNoExist)
+}
+
+// remove has it forget the flow.
+func (t *tables) remove(k conntrack.Key) error {
+	m, key := t.keyed(k)
+	return m.Delete(key)
+}
+
+// keyed is the table of k's family, and the key as the program makes it from a frame.
+func (t *tables) keyed(k conntrack.Key) (*ebpf.Map, []byte) {
+	if k.Client.Is4() {
+		var b [key4Size]byte
+		src, dst := k.Client.As4(), k.Virtual.As4()
+		copy(b[:], src[:])
+		copy(b[4:], dst[:])
+		putPorts(b[8:], k)
+		return t.flows4, b[:]
+	}
+	var b [key6Size]byte
+	copy(b[:], k.Client[:])
+	copy(b[16:], k.Virtual[:])
+	putPorts(b[32:], k)
+	return t.flows6, b[:]
+}
+
+// putPorts writes ports and protocol of a key, the protocol as a word of the machine.
+func putPorts(b []byte, k conntrack.Key) {
+	binary.BigEndian.PutUint16(b, k.ClientPort)
+	binary.BigEndian.PutUint16(b[2:], k.VirtualPort)
+	binary.NativeEndian.PutUint32(b[4:], uint32(k.Proto))
+}
+
+// setClock sets the time that flows keep as that of their last use, nanoseconds.
+func (t *tables) setClock(now int64) { store64(t.clockMem, 0, uint64(now)) }
+
+// total is the number of packets and bytes that the program has sent to a server.
+func (t *tables) total(server uint32) (sum conntrack.Load) {
+	for i := range stripes {
+		at := (int(server)*stripes + i) * totalSize
+		sum.Packets += load64(t.totalMem, at+totalPackets)
+		sum.Bytes += load64(t.totalMem, at+totalBytes)
+	}
+	return sum
+}
+
+// vipKey is the key of an address that an interface is shielded for.
+func vipKey(ifindex int, a netip.Addr) (k [vipSize]byte) {
+	addr := frame.AddrFrom(a)
+	copy(k[:], addr[:])
+	binary.NativeEndian.PutUint32(k[len(addr):], uint32(ifindex))
+	return k
+}
+
+// setVIPs says for what addresses the shield is on an interface: new ones are added before
+// old ones go.
+func (t *tables) setVIPs(ifindex int, old, vips []netip.Addr) error {
+	for _, a := range vips {
+		k := vipKey(ifindex, a)
+		if err := t.vips.Update(k[:], []byte{1}, ebpf.UpdateAny); err != nil {
+			return fmt.Errorf("shield %s by BPF: %w", a, err)
+		}
+	}
+	for _, a := range old {
+		if slices.Contains(vips, a) {
+			continue
+		}
+		k := vipKey(ifindex, a)
+		if err := t.vips.Delete(k[:]); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("unshield %s by BPF: %w", a, err)
+		}
+	}
+	return nil
+}
