@@ -3,7 +3,6 @@ package control
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -21,6 +20,7 @@ import (
 // elections are the converger's state of VRRP.
 type elections struct {
 	placed   addresses.Wish     // that the interfaces have
+	routed   bool               // routes or rules were asked for
 	open     bool               // the instances may take part
 	source   *keepalived.VRRP   // of told
 	told     *vrrp.Settings     // what VRRP has; nil: nothing
@@ -91,9 +91,9 @@ func (c *converger) trackLinks(s *site.State) {
 		}
 	}
 	for _, i := range v.Instances {
-		for _, t := range i.Tracks {
-			if t.Kind == keepalived.TrackOfRoute { // its name is that of the route's interface
-				tell(t.Kind.String(), t.Name, s.LinkUp(t.Name))
+		for k := range i.Routes {
+			if r := &i.Routes[k]; r.Followed() != "" {
+				tell(keepalived.TrackOfRoute.String(), r.Followed(), routeUp(s, r))
 			}
 		}
 	}
@@ -149,15 +149,26 @@ func (c *converger) setTrackers(s *site.State) {
 	c.trackers.done(err, c.now())
 }
 
-// addressesOf says where the addresses of instances are to be which no virtual service has.
+// addressOf is an address of the file; link is its interface if it names none.
+func addressOf(a *keepalived.VirtualAddress, link string) addresses.Address {
+	return addresses.Address{Link: cmp.Or(a.Interface, link), Prefix: a.Prefix, Peer: a.Peer, Label: a.Label, Scope: a.Scope, Broadcast: a.Broadcast,
+		NoDAD: a.NoDAD, Home: a.Home, ManageTemp: a.ManageTemp, NoPrefixRoute: a.NoPrefixRoute, Deprecated: a.HasLifetime && a.PreferredLifetime == 0}
+}
+
+// addressesOf says where the addresses of the file are to be which no virtual service has.
 func addressesOf(s *site.State) (w addresses.Wish) {
-	for _, i := range s.Config().VRRP.Instances {
+	v := &s.Config().VRRP
+	for k := range v.StaticAddresses {
+		if a := &v.StaticAddresses[k]; !s.Virtual(a.Prefix.Addr()) {
+			w.Here = append(w.Here, addressOf(a, cmp.Or(s.Config().Global.DefaultInterface, "eth0"))) // keepalived's default
+		}
+	}
+	for _, i := range v.Instances {
 		for _, a := range slices.Concat(i.Addresses, i.Excluded) {
 			if s.Virtual(a.Prefix.Addr()) {
 				continue // the director answers for it
 			}
-			x := addresses.Address{Link: cmp.Or(a.Interface, i.Interface), Prefix: a.Prefix, Peer: a.Peer, Label: a.Label, Scope: a.Scope, Broadcast: a.Broadcast,
-				NoDAD: a.NoDAD, Home: a.Home, ManageTemp: a.ManageTemp, NoPrefixRoute: a.NoPrefixRoute, Deprecated: a.HasLifetime && a.PreferredLifetime == 0}
+			x := addressOf(&a, i.Interface)
 			if s.RoleOf(i.Name) == vrrp.Master {
 				w.Here = append(w.Here, x)
 			} else if i.Priority < vrrp.Owner {
@@ -234,14 +245,4 @@ func addMAC(all []frame.MAC, s *site.State, vip netip.Addr, l *hostnet.Link) []f
 		return all
 	}
 	return slices.Insert(all, at, mac)
-}
-
-// unrouted tells of instances whose routes and rules are not set, a line each.
-func unrouted(v *keepalived.VRRP) (all []string) {
-	for _, i := range v.Instances {
-		if n := len(i.Routes) + len(i.Rules); n > 0 {
-			all = append(all, fmt.Sprintf("%v: vrrp_instance %s: its virtual_routes and virtual_rules are not set (%d); set them in a program of notify_master", i.Pos, i.Name, n))
-		}
-	}
-	return all
 }

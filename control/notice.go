@@ -141,7 +141,7 @@ func (l *loop) publish(changed bool) {
 
 // unserved returns the parts of the configuration that are not served, a line each.
 func (l *loop) unserved() []string {
-	all := append(slices.Clone(l.state.Problems()), unrouted(&l.state.Config().VRRP)...)
+	all := slices.Clone(l.state.Problems())
 	for _, d := range l.reloads.found {
 		if d.Severity >= keepalived.Error {
 			all = append(all, d.String())

@@ -33,6 +33,7 @@ import (
 	"lvsdr/control/neighbour"
 	"lvsdr/control/nics"
 	"lvsdr/control/notify"
+	"lvsdr/control/routing"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 	"lvsdr/control/track"
@@ -252,7 +253,7 @@ func (d *daemon) openActors() (err error) {
 	d.checks = check.New(check.Config{Log: o.Log, OnChange: d.loop.checked, Saved: h.Checks})
 	a.Checks = d.checks
 	d.router = vrrp.Open(vrrp.Options{Log: o.Log, Report: func(c vrrp.Change) { box.put(nil, c) }})
-	a.VRRP, a.Addresses = d.router, addresses.New(nil)
+	a.VRRP, a.Addresses, a.Routing = d.router, addresses.New(nil), routing.New(nil)
 	a.Trackers = track.New(track.Config{Log: o.Log, Report: d.router.Track})
 	d.notifier = notify.New(notify.Config{Log: o.Log, Made: h.FIFOs})
 	a.Notifier = d.notifier

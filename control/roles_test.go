@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"time"
 
 	"lvsdr/control/hostnet"
+	"lvsdr/control/keepalived"
 	"lvsdr/control/notify"
+	"lvsdr/control/routing"
 	"lvsdr/control/shield"
 	"lvsdr/control/vrrp"
 	"lvsdr/dataplane/frame"
@@ -385,13 +388,103 @@ func TestOtherAddressesAreOnTheInterfaceOfTheMaster(t *testing.T) {
 	})
 }
 
-// Routes and rules of an instance are not set, which is a problem to be told of.
-func TestRoutesOfAnInstanceAreAProblem(t *testing.T) {
+// Routes and rules of an instance are set on the master, behind its addresses, and removed from a backup; those of the file are
+// there in every role.
+func TestRoutesAndRulesFollowTheRole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := running(t, service(vip, rs1)+virtualRouter("A", 51, "virtual_routes {;192.0.2.0/24 via 192.168.1.1 dev eth0;}", vip))
-		p := r.l.view.Load().Problems
-		if len(p) != 1 || !strings.Contains(p[0], "vrrp_instance A: its virtual_routes and virtual_rules are not set (1)") {
+		file := "static_ipaddress {\n 10.0.0.77/8 dev eth1\n 10.0.0.78/8\n}\nstatic_routes {\n 198.51.100.0/24 dev eth1\n}\nstatic_rules {\n from 10.0.0.0/8 table 7 preference 8\n}\n"
+		r := running(t, file+service(vip, rs1)+virtualRouter("A", 51, "virtual_routes {;192.0.2.0/24 via 192.168.1.1 dev eth0;};virtual_rules {;to 192.0.2.0/24 table 9 preference 5;}", vip))
+		text := func(s routing.Set) (all []string) {
+			for _, x := range s.Routes {
+				all = append(all, x.Destination.String())
+			}
+			for _, x := range s.Rules {
+				all = append(all, fmt.Sprint(x.Priority))
+			}
+			return all
+		}
+		static, both := []string{"198.51.100.0/24", "8"}, []string{"198.51.100.0/24", "192.0.2.0/24", "8", "5"}
+		expect := func(when string, here, elsewhere []string) {
+			t.Helper()
+			if w := r.Fakes.Routing; !slices.Equal(text(w.Here), here) || !slices.Equal(text(w.Elsewhere), elsewhere) {
+				t.Errorf("%s: here %v, elsewhere %v; want %v, %v", when, text(w.Here), text(w.Elsewhere), here, elsewhere)
+			}
+		}
+		own := []string{"192.0.2.0/24", "5"}
+		expect("before the election", static, own)
+		if a := r.Fakes.Addresses.Here; len(a) != 2 || a[0].Link != "eth1" || a[1].Link != "eth0" {
+			t.Errorf("addresses of every role: %+v", a)
+		}
+		r.Calls = nil
+		r.role("A", vrrp.Master)
+		expect("as master", both, nil)
+		r.Calls = nil
+		r.Snapshot = network(eth0, eth1)
+		r.put(hostChanged{})
+		if !slices.Contains(r.Calls, "routing.Set") {
+			t.Errorf("when the networks change: calls %v", r.Calls)
+		}
+		r.role("A", vrrp.Fault)
+		expect("in fault", static, own)
+		if p := r.l.view.Load().Problems; len(p) != 0 {
 			t.Errorf("problems %q", p)
+		}
+		r.Fail = func(call string) error {
+			if call == "routing.Set" {
+				return errors.New("test.conf:9: route 192.0.2.0/24: set it: network is unreachable")
+			}
+			return nil
+		}
+		r.role("A", vrrp.Master)
+		if p := r.l.view.Load().Problems; len(p) != 1 || !strings.Contains(p[0], "routes and rules of VRRP: test.conf:9: ") {
+			t.Errorf("problems %q", p)
+		}
+		r.Fail = nil
+		r.pass(2 * maxRetry)
+		expect("after another attempt", both, nil)
+		if _, err := r.reload(service(vip, rs1)); err != nil {
+			t.Fatal(err)
+		}
+		expect("with a file without any", nil, nil)
+	})
+}
+
+// A route that is tracked counts by its interface; one without an interface by those by which its hops are reached.
+func TestRoutesThatAreTrackedFollowTheirHops(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, rs1)+virtualRouter("A", 51, "virtual_routes {;198.51.100.0/24 via 10.0.0.1 dev eth1;192.0.2.0/24 via 10.0.0.1;"+
+			"203.0.113.0/24 nexthop via 10.0.0.1 nexthop via 192.168.1.1;10.99.0.0/16 via 172.31.0.1;10.98.0.0/16 via 172.31.0.1 no_track;blackhole 10.97.0.0/16;}", vip))
+		kind := keepalived.TrackOfRoute.String()
+		state := func() string {
+			var all []string
+			for t, is := range r.Tracked {
+				if t.Kind == kind {
+					all = append(all, fmt.Sprint(t.Name, " ", is.Up))
+				}
+			}
+			slices.Sort(all)
+			return strings.Join(all, ", ")
+		}
+		for _, c := range []struct {
+			law   string
+			links []hostnet.Link
+			want  string
+		}{
+			{"both interfaces are up", []hostnet.Link{eth0, eth1}, "eth1 true, to 10.99.0.0/16 false, to 192.0.2.0/24 true, to 203.0.113.0/24 true"},
+			{"the second is gone: one of two hops is left", []hostnet.Link{eth0}, "eth1 false, to 10.99.0.0/16 false, to 192.0.2.0/24 false, to 203.0.113.0/24 true"},
+			{"no hop is left", nil, "eth1 false, to 10.99.0.0/16 false, to 192.0.2.0/24 false, to 203.0.113.0/24 false"},
+			{"both are back", []hostnet.Link{eth0, eth1}, "eth1 true, to 10.99.0.0/16 false, to 192.0.2.0/24 true, to 203.0.113.0/24 true"},
+		} {
+			r.Snapshot = network(c.links...)
+			r.put(hostChanged{})
+			if got := state(); got != c.want {
+				t.Errorf("%s: %s, want %s", c.law, got, c.want)
+			}
+		}
+		for _, name := range []string{"eth1", "to 192.0.2.0/24", "to 203.0.113.0/24", "to 10.99.0.0/16"} {
+			if !slices.ContainsFunc(r.Election.Instances[0].Tracks, func(x vrrp.Track) bool { return x.Kind == kind && x.Name == name && x.Weight == 0 }) {
+				t.Errorf("%s does not count for the instance", name)
+			}
 		}
 	})
 }

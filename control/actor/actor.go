@@ -13,6 +13,7 @@ import (
 	"lvsdr/control/localclient"
 	"lvsdr/control/nics"
 	"lvsdr/control/notify"
+	"lvsdr/control/routing"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 	"lvsdr/control/track"
@@ -72,6 +73,13 @@ type ARP interface {
 type Addresses interface {
 	Set(addresses.Wish) error
 	// Close takes them off.
+	Close() error
+}
+
+// Routing is the routes and rules of VRRP on this host; see routing.
+type Routing interface {
+	Set(routing.Wish) error
+	// Close removes them.
 	Close() error
 }
 
@@ -149,6 +157,7 @@ type All struct {
 	Sync     Sync     // nil: connections are not shared
 	// Addresses nil: instances have those of virtual services alone.
 	Addresses Addresses
+	Routing   Routing  // nil: no routes and rules are set
 	Trackers  Trackers // nil: nothing is tracked
 	VRRP      VRRP     // nil: no instance takes part
 }

@@ -28,6 +28,9 @@ func (a *All) Close(keep bool, linger time.Duration) error {
 	if a.ARP != nil {
 		end("the announcements", a.ARP.SetVIPs(nil))
 	}
+	if a.Routing != nil {
+		end("the routes and rules of VRRP", a.Routing.Close()) // some need addresses
+	}
 	if a.Addresses != nil {
 		end("the addresses of VRRP", a.Addresses.Close())
 	}

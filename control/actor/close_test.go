@@ -16,7 +16,7 @@ import (
 // What was promised last is taken back first, and one that fails keeps no other
 // from ending. The commands of notifications have time when all else is done.
 func TestTheEndTakesBackWhatWasPromisedLastFirst(t *testing.T) {
-	want := []string{"ARP.SetVIPs", "addresses.Close", "VRRP.Close", "trackers.Close", "redirect.Close", "checks.Close", "interfaces.Close", "sync.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
+	want := []string{"ARP.SetVIPs", "routing.Close", "addresses.Close", "VRRP.Close", "trackers.Close", "redirect.Close", "checks.Close", "interfaces.Close", "sync.Close", "routes.Close", "shield.Close(false)", "notifier.Close"}
 	for _, fails := range append([]string{""}, want...) {
 		f := actortest.New(nil)
 		f.Fail = func(call string) error {

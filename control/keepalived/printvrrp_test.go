@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -263,6 +264,9 @@ func routeLines(list []Route) lines {
 			}
 		}
 		words := []any{r.Destination, "table", r.Table, "metric", r.Metric, "tos", r.TOS, "protocol", r.Protocol, "mtu", r.MTU, "advmss", r.AdvMSS}
+		if r.MTULock {
+			words = slices.Insert(words, slices.Index(words, any("mtu"))+1, any("lock"))
+		}
 		if r.HasScope {
 			words = append(words, "scope", r.Scope)
 		}
@@ -274,6 +278,12 @@ func routeLines(list []Route) lines {
 		}
 		if r.NoTrack {
 			words = append(words, "no_track")
+		}
+		for _, o := range r.Options {
+			words = append(words, o.Word, o.Value)
+		}
+		if place := []string{"", "add", "append"}[r.Place]; place != "" {
+			words = append(words, place)
 		}
 		for _, h := range r.Hops {
 			words = append(words, "nexthop")
@@ -310,6 +320,7 @@ func ruleLines(list []Rule) lines {
 		add(r.In != "", "iif", r.In)
 		add(r.Out != "", "oif", r.Out)
 		add(r.NoTrack, "no_track")
+		add(r.Suppresses, "suppress_prefixlength", r.SuppressLength)
 		add(r.Action == ToTable, "table", r.Table)
 		add(r.Action == ToGoto, "goto", r.Goto)
 		add(r.Action == ToNop, "nop")

@@ -16,10 +16,43 @@ type Route struct {
 	TOS         uint8
 	Protocol    uint8 // who made the route: 18 is keepalived's
 	MTU, AdvMSS uint32
+	MTULock     bool          // no smaller one is learned
+	Options     []RouteOption // other numbers of the route, in the order of the file
+	Place       RoutePlace
 	OnLink      bool // a hop is on the link even if no address says so
 	// NoTrack says that the route's interface does not count for the instance.
 	NoTrack bool
 	Pos     Pos
+}
+
+// A RouteOption is a number that a route has for the host's own connections, by its word in ip-route(8).
+type RouteOption struct {
+	Word  string
+	Value uint32
+}
+
+// RoutePlace says what becomes of a route when another one to the same destination is there.
+type RoutePlace uint8
+
+// The places.
+const (
+	Before RoutePlace = iota // it counts first
+	Alone                    // it is an error (add)
+	Behind                   // it counts last (append)
+)
+
+// Followed names what the state of an instance depends on for a route that is tracked: the route's interface, or for a
+// route without one "to DESTINATION". Such a route is up while one of its hops can be reached. Empty: nothing.
+func (r *Route) Followed() string {
+	switch {
+	case r.NoTrack || r.Kind != Unicast:
+		return ""
+	case r.Interface != "":
+		return r.Interface
+	case len(r.Hops) > 0:
+		return "to " + r.Destination.String()
+	}
+	return ""
 }
 
 // A Hop is a next router.
@@ -58,8 +91,11 @@ type Rule struct {
 	Mark, Mask uint32 // fwmark; Mask 0: any
 	TOS        uint8
 	In, Out    string // interfaces; empty: any
-	NoTrack    bool
-	Pos        Pos
+	// SuppressLength has a route not count that the rule leads to, if its prefix is of this length or shorter.
+	SuppressLength uint8
+	Suppresses     bool // SuppressLength counts
+	NoTrack        bool
+	Pos            Pos
 }
 
 // RuleAction is the effect of a rule.

@@ -183,7 +183,7 @@ const (
 	TrackOfScript
 	TrackOfProcess
 	TrackOfFile
-	TrackOfRoute // a virtual route whose interface counts
+	TrackOfRoute // a virtual route, by what Route.Followed says
 )
 
 // String is the word of the block.

@@ -25,7 +25,9 @@ type vrrp struct {
 	tracks map[string][]use
 	weighs map[string]bool
 	drafts []instanceDraft
-	made   VRRP
+	// preferences counts the rules without one, of IPv4 and IPv6.
+	preferences [2]uint32
+	made        VRRP
 }
 
 // A use is a line that refers to a name.

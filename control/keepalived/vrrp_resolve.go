@@ -43,8 +43,8 @@ func (r *reader) resolveVRRP(nodes []*Node) VRRP {
 	v := &r.vrrp.made
 	v.Global = r.vrrpGlobal(global)
 	v.StaticAddresses = virtualAddresses(all.lines("static_ipaddress"))
-	v.StaticRoutes = virtualRoutes(all.lines("static_routes"))
-	v.StaticRules = virtualRules(all.lines("static_rules"))
+	v.StaticRoutes = r.virtualRoutes(all.lines("static_routes"))
+	v.StaticRules = r.virtualRules(all.lines("static_rules"))
 	for _, n := range all.all("track_process", "vrrp_track_process") {
 		r.addProcess(n)
 	}
@@ -108,7 +108,7 @@ func (r *reader) resolveInstance(d instanceDraft, global *Node) (*Instance, bool
 	if i.VMAC = n.vmac(); !i.VMAC.Use {
 		i.VMAC = VMAC{}
 	}
-	i.Routes, i.Rules = virtualRoutes(n.lines("virtual_routes")), virtualRules(n.lines("virtual_rules"))
+	i.Routes, i.Rules = r.virtualRoutes(n.lines("virtual_routes")), r.virtualRules(n.lines("virtual_rules"))
 	i.resolveAddresses(n)
 	i.Tracks = r.tracksOf(n, i)
 	i.resolveStrict()
@@ -281,9 +281,9 @@ func (r *reader) tracksOf(n *Node, i *Instance) []Track {
 	if group != nil && !group.has("sync_group_tracking_weight") {
 		tracks = without(tracks, func(t Track) bool { return t.Weight != 0 })
 	}
-	for _, route := range i.Routes {
-		if route.Interface != "" && !route.NoTrack {
-			tracks = append(tracks, Track{Kind: TrackOfRoute, Name: route.Interface, Pos: route.Pos})
+	for k := range i.Routes {
+		if name := i.Routes[k].Followed(); name != "" {
+			tracks = append(tracks, Track{Kind: TrackOfRoute, Name: name, Pos: i.Routes[k].Pos})
 		}
 	}
 	return tracks

@@ -271,7 +271,7 @@ func TestAddressesRoutesAndRulesAreRead(t *testing.T) {
 10.0.0.8/24 scope 0 brd 10.0.0.255 preferred_lft 7
 10.0.0.7/24 scope 0 brd 10.0.0.0 use_vmac
 blackhole 10.5.0.0/16 table 7 metric 0 tos 0 protocol 18 mtu 0 advmss 0 no_track
-unicast 10.1.0.0/16 table 254 metric 5 tos 4 protocol 18 mtu 1400 advmss 0 scope 253 src 10.0.0.9 dev eth0 nexthop via 10.0.0.1 dev eth0 weight 1 onlink
+unicast 10.1.0.0/16 table 254 metric 5 tos 4 protocol 18 mtu lock 1400 advmss 0 scope 253 src 10.0.0.9 dev eth0 nexthop via 10.0.0.1 dev eth0 weight 1 onlink
 unicast 0.0.0.0/0 table 254 metric 0 tos 0 protocol 18 mtu 0 advmss 0 dev eth0 nexthop via 10.0.0.1 dev eth0 weight 3 nexthop via 10.0.0.2 dev eth1 weight 1
 inet preference 10 from 10.1.0.0/16 not fwmark 5/255 iif eth1 no_track table 254
 inet6 preference 3 to 2001:db8::/32 blackhole
@@ -359,4 +359,49 @@ func TestEveryWordOfVRRPHasAnEffect(t *testing.T) {
 // isVRRPGlobal reports whether a word of global_defs is about virtual routers.
 func isVRRPGlobal(name string) bool {
 	return strings.HasPrefix(name, "vrrp_") || strings.HasPrefix(name, "v3_") || name == "smtp_alert_vrrp" || name == "log_unknown_vrids"
+}
+
+// What keepalived 2.2.7 does with words that are odd: a preference is made up for each family, a route that is tracked has
+// keepalived's protocol, and one without an interface is set. What is not set is said, with its place.
+func TestOddRoutesAndRulesAreReadAsByKeepalived(t *testing.T) {
+	v, ds := routers(t, "static_rules {\nfrom 10.1.0.0/16 table 100\nfrom 10.2.0.0/16 table 100 preference 39\nfrom 2001:db8::/64 table 100\n}\nstatic_routes {\n10.6.0.0/16 dev eth0 track_group g\n}\n"+
+		instance("virtual_routes {\n10.1.0.0/16 dev eth0 protocol static\n10.2.0.0/16 dev eth0 protocol static no_track\n10.3.0.0/16 via 10.0.0.1\n"+
+			"10.4.0.0/16 dev eth0 hoplimit 9 initcwnd 4 add\n10.5.0.0/16 dev eth0 append congctl cubic\nblackhole 10.7.0.0/16\n10.8.0.0/16 table nosuch dev eth0\n"+
+			"10.9.0.0/16 nexthop via 10.0.0.1 dev eth0 nexthop via 10.0.0.2\n}\n"+
+			"virtual_rules {\nfrom 10.3.0.0/16 table 100 suppress_prefixlength 8 uidrange 1-2\n}", "10.0.0.9"))
+	text := strings.Builder{}
+	for _, l := range []lines{routeLines(v.StaticRoutes), ruleLines(v.StaticRules), routeLines(v.Instances[0].Routes), ruleLines(v.Instances[0].Rules)} {
+		for _, n := range l {
+			fmt.Fprintln(&text, strings.ReplaceAll(strings.Join(n.fields(), " "), " table 254 metric 0 tos 0", ""))
+		}
+	}
+	const want = `unicast 10.6.0.0/16 protocol 18 mtu 0 advmss 0 dev eth0
+inet preference 16384 from 10.1.0.0/16 table 100
+inet preference 39 from 10.2.0.0/16 table 100
+inet6 preference 16384 from 2001:db8::/64 table 100
+unicast 10.1.0.0/16 protocol 18 mtu 0 advmss 0 dev eth0
+unicast 10.2.0.0/16 protocol 4 mtu 0 advmss 0 dev eth0 no_track
+unicast 10.3.0.0/16 protocol 18 mtu 0 advmss 0 nexthop via 10.0.0.1 weight 1
+unicast 10.4.0.0/16 protocol 18 mtu 0 advmss 0 dev eth0 hoplimit 9 initcwnd 4 add
+unicast 10.5.0.0/16 protocol 18 mtu 0 advmss 0 dev eth0 append
+blackhole 10.7.0.0/16 protocol 18 mtu 0 advmss 0
+unicast 10.9.0.0/16 protocol 18 mtu 0 advmss 0 nexthop via 10.0.0.1 dev eth0 weight 1 nexthop via 10.0.0.2 weight 1
+inet preference 16383 from 10.3.0.0/16 suppress_prefixlength 8 table 100
+`
+	if text.String() != want {
+		t.Errorf("got\n%swant\n%s", text.String(), want)
+	}
+	var followed []string
+	for _, x := range v.Instances[0].Tracks {
+		followed = append(followed, x.Name)
+	}
+	if got := strings.Join(followed, ", "); got != "eth0, to 10.3.0.0/16, eth0, eth0, to 10.9.0.0/16" {
+		t.Errorf("the instance follows %s", got)
+	}
+	for _, part := range []string{"f:7: warning: 10.6.0.0/16: the route is set without track_group g", ": the route is set without congctl cubic", "10.8.0.0/16: a value of the route is not understood, and the route is not set",
+		": the rule is set without uidrange 1-2", "f:2: warning: from: the rule has no preference, and has 16384", "10.3.0.0/16: no interface is named with dev"} {
+		if !slices.ContainsFunc(ds, func(d Diagnostic) bool { return strings.Contains(d.String(), part) }) {
+			t.Errorf("%q is not said in %v", part, ds)
+		}
+	}
 }

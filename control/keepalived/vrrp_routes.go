@@ -8,7 +8,7 @@ import (
 )
 
 // isRouteLine tests what keepalived refuses in most files: an address that is
-// none, old words, and a route without an interface, which cannot be tracked.
+// none, and old words.
 func isRouteLine(args []string) error {
 	kinds := []string{"unicast", "local", "broadcast", "anycast", "multicast", "throw", "unreachable", "prohibit", "blackhole", "nat"}
 	destination := false
@@ -39,9 +39,6 @@ func isRouteLine(args []string) error {
 			return fmt.Errorf("%q is no word of a route", word)
 		}
 	}
-	if !slices.Contains(args, "dev") && !slices.Contains(args, "oif") && !slices.Contains(args, "no_track") {
-		return errors.New("no interface is named with dev, so that the route cannot be tracked")
-	}
 	return nil
 }
 
@@ -49,13 +46,12 @@ func isRouteLine(args []string) error {
 func isRouteWord(s string) bool {
 	return slices.Contains(strings.Fields(`table tos dsfield metric priority preference scope dev oif onlink protocol mtu lock hoplimit
 		advmss rtt rttvar reordering window cwnd ssthresh realms rto_min initcwnd initrwnd features quickack congctl pref ttl-propagate
-		fastopen_no_cookie nexthop weight as encap vrf no_track track_group append type`), s)
+		fastopen_no_cookie nexthop weight as encap vrf no_track track_group add append type`), s)
 }
 
-// isRuleLine tests the addresses of a rule, that it does something and that it has
-// a preference.
+// isRuleLine tests the addresses of a rule, and that it does something.
 func isRuleLine(args []string) error {
-	acts, preferred := false, false
+	acts := false
 	for i := 0; i < len(args); i++ {
 		switch word := args[i]; word {
 		case "from", "to":
@@ -70,18 +66,12 @@ func isRuleLine(args []string) error {
 			i++
 		case "blackhole", "prohibit", "unreachable", "nop":
 			acts = true
-		case "preference", "priority", "order", "prio":
-			preferred = true
-			i++
 		case "pref":
 			return errors.New("pref is not known: write preference")
 		}
 	}
-	switch {
-	case !acts:
+	if !acts {
 		return errors.New("the rule does nothing: a table is missing")
-	case !preferred:
-		return errors.New("the rule has no preference")
 	}
 	return nil
 }

@@ -3,27 +3,50 @@ package keepalived
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// virtualRules are the good ones of lines.
-func virtualRules(lines []*Node) []Rule {
+// firstPreference is that of the first rule of a family which has none; each further one has one less.
+const firstPreference = 16384
+
+// virtualRules are the good ones of lines. What is in them and is not set is reported.
+func (r *reader) virtualRules(lines []*Node) []Rule {
 	var all []Rule
 	for _, line := range lines {
 		if isRuleLine(line.fields()) != nil {
 			continue
 		}
-		if r, ok := parseRule(line.fields()); ok {
-			r.Pos = line.Pos
-			all = append(all, r)
+		rule, unset, ok := parseRule(line.fields())
+		if !ok {
+			r.report(line, Warning, AsGood, "a value of the rule is not understood, and the rule is not set")
+			continue
 		}
+		r.reportUnset(line, "rule", unset)
+		if !hasPreference(line.fields()) {
+			family := 0
+			if rule.IPv6 {
+				family = 1
+			}
+			rule.Priority = firstPreference - r.vrrp.preferences[family]
+			r.vrrp.preferences[family]++
+			r.add(line, Warning, "the rule has no preference, and has %d", rule.Priority)
+		}
+		rule.Pos = line.Pos
+		all = append(all, rule)
 	}
 	return all
 }
 
+// hasPreference reports whether the words of a rule give it a preference.
+func hasPreference(words []string) bool {
+	return slices.ContainsFunc(words, func(s string) bool { return slices.Contains(strings.Fields("preference priority order prio"), s) })
+}
+
 // parseRule reads the words of a line that isRuleLine has taken; ok is false where a value is wrong.
-func parseRule(words []string) (Rule, bool) {
+// unset are the words that have no effect.
+func parseRule(words []string) (_ Rule, unset []string, ok bool) {
 	r, w := Rule{}, routeWords{words: words}
 	for !w.done() && !w.bad {
 		r.word(&w)
@@ -36,7 +59,7 @@ func parseRule(words []string) (Rule, bool) {
 			r.IPv6 = p.Addr().Is6()
 		}
 	}
-	return r, !w.bad && r.Action != 0
+	return r, w.unset, !w.bad && r.Action != 0
 }
 
 // word reads one word of a rule and its values.
@@ -74,8 +97,12 @@ func (r *Rule) word(w *routeWords) {
 		r.Out = strings.Clone(w.next())
 	case "no_track":
 		r.NoTrack = true
-	default: // realms, suppress_prefixlength, uidrange and others change nothing here
-		w.next()
+	case "suppress_prefixlength":
+		r.SuppressLength, r.Suppresses = uint8(w.number(128)), true
+	case "l3mdev":
+		w.unset = append(w.unset, word)
+	default:
+		w.unset = append(w.unset, strings.Clone(word+" "+w.next()))
 	}
 }
 

@@ -172,8 +172,8 @@ func testedInstance(ws []word) []word {
 // staticBlocks are the other blocks at the top.
 func staticBlocks() []word {
 	return slices.Concat(
-		lineBlocks("static_ipaddress", lineTest(isAddressLine)),
-		lineBlocks("static_routes", lineTest(isRouteLine)), lineBlocks("static_rules", lineTest(isRuleLine)),
+		inUse(slices.Concat(lineBlocks("static_ipaddress", lineTest(isAddressLine)),
+			lineBlocks("static_routes", lineTest(isRouteLine)), lineBlocks("static_rules", lineTest(isRuleLine)))),
 		dataBlocks("linkbeat_interfaces interface_up_down_delays"),
 		sslBlock(),
 		withValue("child_wait_time", names(noEffect, "net_namespace net_namespace_ipvs namespace_with_ipsets instance use_pid_dir linkbeat_use_polling child_wait_time")),

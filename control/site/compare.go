@@ -3,6 +3,7 @@ package site
 import (
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"lvsdr/control/site/tree"
@@ -15,6 +16,8 @@ type Changes struct {
 	Hops  []Hop  // those that are others; without a MAC address: to be forgotten
 
 	Own, Guards, NICs, Targets, VIPs, Checks, Local, Timeouts, Sync, Fetching, Problems bool
+	// Routing is whether routes and rules of VRRP may be others, or gone.
+	Routing bool
 }
 
 // Compare says what there is to do when new comes after old.
@@ -28,8 +31,15 @@ func Compare(old, new *State) Changes {
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
 		Own: vips, Guards: vips, VIPs: vips || links || routers, NICs: vips || places, Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
-		Timeouts: old.timeouts != new.timeouts, Sync: syncChanged(old, new), Fetching: old.fetching != new.fetching, Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),
+		Timeouts: old.timeouts != new.timeouts, Sync: syncChanged(old, new), Fetching: old.fetching != new.fetching, Routing: routers || old.host != new.host || plan && staticsDiffer(old, new),
+		Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),
 	}
+}
+
+// staticsDiffer reports whether the addresses, routes and rules of every role are others.
+func staticsDiffer(old, new *State) bool {
+	a, b := &old.plan.config.VRRP, &new.plan.config.VRRP
+	return !reflect.DeepEqual(a.StaticAddresses, b.StaticAddresses) || !reflect.DeepEqual(a.StaticRoutes, b.StaticRoutes) || !reflect.DeepEqual(a.StaticRules, b.StaticRules)
 }
 
 // hops are the real servers that new reaches otherwise than old.

@@ -61,6 +61,12 @@ func (s *State) LinkUp(name string) bool {
 	return ok && l.Up && s.down(l) == ""
 }
 
+// Reaches reports whether an address is on a network of the host whose link is up.
+func (s *State) Reaches(a netip.Addr) bool {
+	p, err := s.host.Server(a)
+	return err == nil && p.Link.Up && s.down(p.Link) == ""
+}
+
 // HasAddress reports whether the host has an address.
 func (s *State) HasAddress(a netip.Addr) bool {
 	h, ok := s.host.(Addressed)

@@ -18,6 +18,7 @@ import (
 	"lvsdr/control/localclient"
 	"lvsdr/control/nics"
 	"lvsdr/control/notify"
+	"lvsdr/control/routing"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 	"lvsdr/control/track"
@@ -51,6 +52,7 @@ type Fakes struct {
 	Election  vrrp.Settings // that VRRP has
 	Trackers  track.Settings
 	Addresses addresses.Wish
+	Routing   routing.Wish
 	Tracked   map[vrrp.Tracker]vrrp.Tracked
 	Repeated  []string // calls of Repeat
 
@@ -74,7 +76,7 @@ func New(host site.Host) *Fakes {
 
 // Actors are the actors.
 func (f *Fakes) Actors() actor.All {
-	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}, Sync: syncer{f}, VRRP: router{f}, Trackers: trackers{f}, Addresses: placer{f}}
+	return actor.All{Engine: engine{f}, Guard: guard{f}, NICs: ports{f}, ARP: responder{f}, Checks: checks{f}, Routes: routes{f}, Redirect: redirect{f}, Host: host{f}, Notifier: notifier{f}, Sync: syncer{f}, VRRP: router{f}, Trackers: trackers{f}, Addresses: placer{f}, Routing: ways{f}}
 }
 
 // Hang has the next calls with this name wait until release is called.
@@ -375,6 +377,23 @@ func (f placer) Set(w addresses.Wish) error {
 func (f placer) Close() error {
 	f.Fakes.Addresses = addresses.Wish{}
 	return f.call("addresses.Close", true)
+}
+
+type ways struct{ *Fakes }
+
+// Set is part of actor.Routing.
+func (f ways) Set(w routing.Wish) error {
+	if err := f.call("routing.Set", true); err != nil {
+		return err
+	}
+	f.Fakes.Routing = w
+	return nil
+}
+
+// Close is part of actor.Routing.
+func (f ways) Close() error {
+	f.Fakes.Routing = routing.Wish{}
+	return f.call("routing.Close", true)
 }
 
 type trackers struct{ *Fakes }
