@@ -30,7 +30,7 @@ type Kernel interface {
 	RemoveRule(*keepalived.Rule) error
 }
 
-// A Routing is what one director has set. It is not safe for concurrent use.
+// A Routing has the routes and rules that one director has set. It is not safe for concurrent use.
 type Routing struct {
 	kernel Kernel
 	set    []item          // in this order

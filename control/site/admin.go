@@ -48,7 +48,7 @@ func (s *State) admit(e Edit) (notices []Notice, err error) {
 		}
 	}
 	if err = s.admitPlain(e); err == nil && s.drains.Len() > 0 {
-		s.forgetDrains()
+		notices = append(notices, s.forgetDrains()...)
 	}
 	return notices, err
 }

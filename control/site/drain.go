@@ -130,15 +130,20 @@ func (s *State) removeDrained(e *Edit) (notices []Notice, ok bool) {
 	return s.demandNow(d.file, d, byHealth), true
 }
 
-// forgetDrains forgets drained servers that are neither in the table nor in the file.
-func (s *State) forgetDrains() {
+// forgetDrains forgets drained servers that are neither in the table nor in the file. Those of a
+// service that was removed count for its quorum again.
+func (s *State) forgetDrains() (notices []Notice) {
 	for k := range s.drains.All() {
 		service := s.table.Service(k.Service)
-		_, inFile := s.inFile(k)
+		d, inFile := s.inFile(k)
 		if service == nil || !inFile && service.find(dataplane.ServerConfig{Addr: k.Addr, Port: k.Port}) < 0 {
 			s.drains = s.drains.Delete(k)
+			if inFile {
+				notices = append(notices, s.demandNow(d.file, d, byHealth)...)
+			}
 		}
 	}
+	return notices
 }
 
 // drainedStanding is the standing of a server of the file, as it is drained.

@@ -218,3 +218,53 @@ func TestAViewShowsWhatIsDrained(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A service that ipvsadm removes takes its drains along: its servers count for its quorum from then on, and not only after
+// the next reload. The news say so at once.
+func TestARemovedServiceCountsItsDrainedServersAgain(t *testing.T) {
+	for _, c := range []struct {
+		law   string
+		lines string
+		drain []string
+		up    bool // with the drains
+		again bool // when they are forgotten
+	}{
+		{"one of two, and both are needed", "quorum 2", []string{"11"}, false, true},
+		{"both of two, and one is needed", "quorum 1", []string{"11", "12"}, false, true},
+		{"one of two, and one is needed", "quorum 1", []string{"11"}, true, true},
+		{"more are needed than there are, which means all", "quorum 3", []string{"11"}, false, true},
+		{"with a sorry server", "quorum 2;sorry_server 192.168.1.99 80", []string{"12"}, false, true},
+	} {
+		d := newDrainStory(t, vs("192.168.1.100 80", c.lines, "192.168.1.11 80", "192.168.1.12 80"))
+		up := func() (is bool) {
+			for _, x := range d.s.demands.All() {
+				is = x.health.Up()
+			}
+			return is
+		}
+		for _, n := range c.drain {
+			if err := d.edit(Drain, n, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if up() != c.up {
+			t.Errorf("%s: drained, the quorum is met: %v", c.law, up())
+		}
+		e := Admin{[]Edit{{Op: DelService, Service: dataplane.ServiceConfig{Key: tcp("192.168.1.100", 80)}}}}
+		next, notices, err := d.s.Apply(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.s = next
+		if up() != c.again || d.s.drains.Len() != 0 {
+			t.Errorf("%s: the service is removed, the quorum is met: %v, %d drains", c.law, up(), d.s.drains.Len())
+		}
+		if told := len(notices) > 0; told != (c.up != c.again) {
+			t.Errorf("%s: notices %+v", c.law, notices)
+		}
+		if d.table() != "" {
+			t.Errorf("%s: the table has %s", c.law, d.table())
+		}
+		lawOfState(t, d.s)
+	}
+}

@@ -35,7 +35,7 @@ func (e Loaded) apply(s *State) ([]Notice, error) {
 	s.settleRouters(&old)
 	s.seeLinks()
 	if s.drains.Len() > 0 {
-		s.forgetDrains()
+		notices = append(notices, s.forgetDrains()...)
 	}
 	return notices, nil
 }

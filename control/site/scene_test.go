@@ -313,6 +313,11 @@ func lawOfState(t tester, s *State) {
 	if missing != s.MissingMACs() {
 		t.Fatalf("%d MAC addresses are missing, not %d", missing, s.MissingMACs())
 	}
+	for _, d := range s.demands.All() {
+		if now := s.demand(d.file, d); now.health != d.health || now.panics != d.panics {
+			t.Fatalf("the health of %v is %+v, and would be %+v", d.file.config.Key, d.health, now.health)
+		}
+	}
 	for addr := range runtime {
 		if _, ok := s.places.Get(addr); !ok {
 			t.Fatalf("the server %v has no place, and no problem", addr)
