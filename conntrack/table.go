@@ -195,6 +195,25 @@ func (t *Table) after(i int) int {
 // used for the load to be made.
 func (t *Table) Touch(h uint64) uint8 { return t.lines[t.home(h)][0].overflow() }
 
+// TouchNext is Touch for the line behind that place, if anything that belongs there or
+// further on is not in it: about one entry in seven of a full table. Touch comes before it
+// for all hashes at hand, so that it has not to wait.
+func (t *Table) TouchNext(h uint64) uint8 {
+	i := t.home(h)
+	next := i + min(int(t.lines[i][0].overflow()), 1) // without a jump, as in Peek
+	if next == len(t.lines) {
+		next = 0
+	}
+	return t.lines[next][0].overflow()
+}
+
+// Far reports whether t is so large that its lines are rarely in the CPU's caches: then
+// TouchNext earns more than it costs.
+func (t *Table) Far() bool { return len(t.lines) > farLines }
+
+// farLines is as many lines as take 4 MiB.
+const farLines = 4 << 20 / (perLine * 32)
+
 // Peek returns the connection of id if its time is not up, and changes nothing;
 // else nil. For an IPv6 id, k is the key. Nearly every packet comes this way, so that
 // the search for IPv4 stands here, without a call.

@@ -6,6 +6,7 @@ import (
 
 	"lvsdr/conntrack"
 	"lvsdr/dataplane/frame"
+	"lvsdr/scheduler"
 )
 
 // An Explanation says what would become of a packet now, and why.
@@ -125,7 +126,7 @@ func (d *Director) newExcerpt() (*excerpt, error) {
 func (e *excerpt) fill(p *Packet, x *Explanation, now int64) {
 	d, k := e.from, &p.flow.key
 	e.to.state = d.state
-	e.to.services.byKey = map[ServiceKey]*service{}
+	e.to.services.byKey, e.to.services.recent = map[ServiceKey]*service{}, recent{}
 	pages := make(hops, len(*d.hops.Load()))
 	e.to.hops.Store(&pages)
 	for _, sh := range e.to.shards {
@@ -133,8 +134,9 @@ func (e *excerpt) fill(p *Packet, x *Explanation, now int64) {
 	}
 	keys := []conntrack.Key{*k}
 	if p.Reason == pending {
-		if s := d.services.lookup(d.table.Load().mark(p), k.Proto, k.Virtual, k.VirtualPort); s != nil {
-			st, f := d.serviceStatus(s), s.flowOf(d.table.Load(), p, now)
+		if s := d.services.lookup(d.table.Load().mark(p), k); s != nil {
+			st, f := d.serviceStatus(s), scheduler.Flow{}
+			s.setFlow(&f, d.table.Load(), p, now)
 			x.Service, x.Scheduler = &st, s.sched.Describe(s.picks, &f)
 			e.to.services.byKey[s.cfg.Key] = e.service(s)
 			if s.cfg.Persistence > 0 {

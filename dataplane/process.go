@@ -158,7 +158,11 @@ func keyOf(h *frame.Header) conntrack.Key {
 // setKey sets the key of p's flow, which read leaves for later where p is IPv4.
 func (p *Packet) setKey() {
 	if h := &p.header; h.Kind == frame.IPv4 && h.Proto.HasPorts() {
-		p.flow.key = keyOf(h)
+		// Field by field: a Key made elsewhere is copied in other pieces than it was
+		// written in, for which the CPU waits.
+		k := &p.flow.key
+		k.Client, k.Virtual, k.ClientPort, k.VirtualPort = h.Src, h.Dst, h.SrcPort, h.DstPort
+		k.Proto, k.Template = h.Proto, false
 	}
 }
 

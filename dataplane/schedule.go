@@ -99,7 +99,7 @@ func (t *Table) unserved(p *Packet, served bool) Reason {
 func (d *Director) schedule(t *Table, w *Scratch, p *Packet, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := &p.flow.key
 	mark := t.mark(p)
-	s := d.services.lookup(mark, k.Proto, k.Virtual, k.VirtualPort)
+	s := d.services.lookup(mark, k)
 	begun := begins(p, t.tunables.SloppyTCP, t.tunables.SloppySCTP)
 	switch {
 	case s == nil || !begun && !d.resumes(w.shard, p, now):
@@ -200,7 +200,7 @@ func (d *Director) sheds(t *Table, sh *shard) bool {
 // pick asks the scheduler for a server for the new connection of p; nil: none is
 // fit.
 func (s *service) pick(t *Table, p *Packet, now int64) *dest {
-	s.flow = s.flowOf(t, p, now)
+	s.setFlow(&s.flow, t, p, now)
 	if i := s.sched.Pick(s.picks, &s.flow); i >= 0 {
 		s.stands()
 		return s.dests[i]
@@ -208,17 +208,17 @@ func (s *service) pick(t *Table, p *Packet, now int64) *dest {
 	return nil
 }
 
-// flowOf is the new connection of p as the scheduler sees it. Its destination is
+// setFlow makes *f the new connection of p as the scheduler sees it. Its destination is
 // that of the packet, or of the packet which p quotes: that one went to the
 // client.
-func (s *service) flowOf(t *Table, p *Packet, now int64) scheduler.Flow {
+func (s *service) setFlow(f *scheduler.Flow, t *Table, p *Packet, now int64) {
 	k := &p.flow.key
-	f := scheduler.Flow{Src: k.Client, Dst: k.Virtual, SrcPort: k.ClientPort, DstPort: k.VirtualPort, Flags: s.cfg.Flags, Now: now,
-		LBLCExpiration: t.tunables.LBLCExpiration, LBLCRExpiration: t.tunables.LBLCRExpiration}
+	f.Src, f.Dst, f.SrcPort, f.DstPort = k.Client, k.Virtual, k.ClientPort, k.VirtualPort
+	f.Flags, f.Now = s.cfg.Flags, now
+	f.LBLCExpiration, f.LBLCRExpiration = t.tunables.LBLCExpiration, t.tunables.LBLCRExpiration
 	if p.flow.quoted {
 		f.Dst = k.Client
 	}
-	return f
 }
 
 // insert makes an entry for ds and counts it there; nil: the table is full.

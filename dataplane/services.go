@@ -5,12 +5,14 @@ import (
 	"iter"
 	"slices"
 
+	"lvsdr/conntrack"
 	"lvsdr/dataplane/frame"
 )
 
 // services are all virtual services.
 type services struct {
 	byKey  map[ServiceKey]*service
+	recent recent     // some of byKey; guarded by Director.mu alone, as at is
 	sorted []*service // by compareKeys
 	marks  int        // how many are by mark
 	ftp    int        // how many are on port 21
@@ -43,6 +45,7 @@ func (all *services) add(s *service) {
 func (all *services) remove(s *service) {
 	k := s.cfg.Key
 	delete(all.byKey, k)
+	all.recent.forget(s)
 	i, _ := all.find(k)
 	all.sorted = slices.Delete(all.sorted, i, i+1)
 	all.count(k, -1)
@@ -107,26 +110,23 @@ func (d *Director) eachService() iter.Seq[*service] {
 	}
 }
 
-// lookup finds the service for a packet without connection: by mark, by
+// lookup finds the service for a packet of k without connection: by mark, by
 // address and port, as FTP data, by address alone.
-func (all *services) lookup(mark uint32, proto frame.Proto, vip frame.Addr, port uint16) *service {
+func (all *services) lookup(mark uint32, k *conntrack.Key) *service {
 	if mark != 0 && all.marks > 0 {
-		if s := all.byKey[ServiceKey{Mark: mark, IPv6: !vip.Is4()}]; s != nil {
+		if s := all.byKey[ServiceKey{Mark: mark, IPv6: !k.Virtual.Is4()}]; s != nil {
 			return s
 		}
 	}
-	k := ServiceKey{Proto: proto, Addr: vip, Port: port}
-	if s := all.byKey[k]; s != nil {
+	if s := all.at(k, k.VirtualPort); s != nil {
 		return s
 	}
-	if all.ftp > 0 && proto == frame.ProtoTCP && (port == ftpDataPort || port >= 1024) {
-		k.Port = ftpPort
-		if s := all.byKey[k]; s != nil {
+	if all.ftp > 0 && k.Proto == frame.ProtoTCP && (k.VirtualPort == ftpDataPort || k.VirtualPort >= 1024) {
+		if s := all.at(k, ftpPort); s != nil {
 			return s
 		}
 	}
-	k.Port = 0
-	return all.byKey[k]
+	return all.at(k, 0)
 }
 
 // compareKeys orders services by mark, family, protocol, address and port.

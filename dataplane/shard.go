@@ -85,13 +85,7 @@ func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 	d.lockFor(&sh.mu)
 	defer sh.mu.Unlock()
 	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
-	var touched uint8
-	for i := range b.Packets {
-		if p := &b.Packets[i]; p.Reason == pending {
-			touched += sh.conns.Touch(p.flow.id.Hash)
-		}
-	}
-	sh.touched = touched
+	sh.touch(b)
 	var left uint64 // by six bits of the hash
 	for i := range b.Packets {
 		p := &b.Packets[i]
@@ -107,6 +101,24 @@ func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 		}
 	}
 	return left != 0
+}
+
+// touch brings the places of the connections of b on their way from memory, all at once.
+func (sh *shard) touch(b *Batch) {
+	var touched uint8
+	for i := range b.Packets {
+		if p := &b.Packets[i]; p.Reason == pending {
+			touched += sh.conns.Touch(p.flow.id.Hash)
+		}
+	}
+	if sh.conns.Far() {
+		for i := range b.Packets {
+			if p := &b.Packets[i]; p.Reason == pending {
+				touched += sh.conns.TouchNext(p.flow.id.Hash)
+			}
+		}
+	}
+	sh.touched = touched
 }
 
 // hit decides about p, if that takes no more than its connection's timer.

@@ -180,7 +180,7 @@ func (x *taking) server() *dest {
 // service by firewall mark servers have no port, unless they are masqueraded.
 func (x *taking) listed(addr frame.Addr, port uint16) *dest {
 	d := x.d
-	s := d.services.lookup(x.Mark, x.Key.Proto, x.Key.Virtual, x.Key.VirtualPort)
+	s := d.services.lookup(x.Mark, &x.Key)
 	if s == nil || x.Mark != 0 && isIPv6(s.cfg.Key) == x.Key.Client.Is4() {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"lvsdr/conntrack"
 	"lvsdr/dataplane/frame"
 	"lvsdr/scheduler"
 )
@@ -129,7 +130,7 @@ func TestPacketsComeBetweenEdits(t *testing.T) {
 				free()
 			}
 		}
-		if d.services.lookup(0, frame.ProtoTCP, c.key(7).Addr, c.key(7).Port) == nil {
+		if d.services.lookup(0, &conntrack.Key{Proto: frame.ProtoTCP, Virtual: c.key(7).Addr, VirtualPort: c.key(7).Port}) == nil {
 			t.Error("an added service is not found before the end")
 		}
 		if d.table.Load().ours(&vip) {

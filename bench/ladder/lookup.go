@@ -111,6 +111,11 @@ func (l *tableLookup) together() int {
 	for i := range l.ids {
 		l.touched += l.t.Touch(l.ids[i].Hash)
 	}
+	if l.t.Far() {
+		for i := range l.ids {
+			l.touched += l.t.TouchNext(l.ids[i].Hash)
+		}
+	}
 	for i := range l.keys {
 		l.find(&l.keys[i], &l.ids[i])
 	}
