@@ -21,7 +21,7 @@ const (
 
 // electionOf are the settings of VRRP that a file asks for. With hold masters are not taken over from that are heard.
 func electionOf(v *keepalived.VRRP, hold bool) vrrp.Settings {
-	s := vrrp.Settings{StartupDelay: v.Global.StartupDelay, Hold: hold}
+	s := vrrp.Settings{StartupDelay: v.Global.StartupDelay, Hold: hold, LogUnknown: v.Global.LogUnknown}
 	for _, i := range v.Instances {
 		s.Instances = append(s.Instances, instanceOf(i))
 	}
@@ -35,7 +35,7 @@ func electionOf(v *keepalived.VRRP, hold bool) vrrp.Settings {
 func instanceOf(i *keepalived.Instance) vrrp.Instance {
 	out := vrrp.Instance{Name: i.Name, Interface: i.Interface, ReceiveBuffer: int(i.ReceiveBuffer), ID: i.ID, Version: i.Version, IPv6: i.IPv6,
 		StartMaster: i.StartMaster, Priority: i.Priority, Interval: i.Interval,
-		Source: i.Source, Group: i.Group, TTL: i.UnicastTTL, PeersOnly: i.CheckUnicastSource, Checksum: checksumOf(i), Password: passwordOf(i),
+		Source: i.Source, Group: i.Group, NeedsPeer: i.UnicastFaultNoPeer, TTL: i.UnicastTTL, PeersOnly: i.CheckUnicastSource, Checksum: checksumOf(i), Password: passwordOf(i),
 		SkipAddresses: i.SkipCheckAddresses, Strict: i.Strict,
 		Preempt: i.Preempt, PreemptDelay: i.PreemptDelay, DownAdverts: int(i.DownTimerAdverts), QuietLower: i.LowerPrioNoAdvert,
 		SpeakHigher: i.HigherPrioSendAdvert, OwnerIgnores: i.OwnerIgnoreAdverts, LateBackup: i.TimerExpiredBackup,

@@ -36,6 +36,7 @@ type Actor struct {
 	start   time.Time
 	machine *Machine
 	sources []sourceKey
+	unknown bool                // Settings.LogUnknown
 	spoken  map[complaint]int64 // when something was logged last
 	stop    bool
 }
@@ -64,6 +65,7 @@ type port struct {
 	// groups are those to be members of. ids are the virtual router IDs of interest; all others are not received.
 	groups []netip.Addr
 	ids    []uint8
+	all    bool // others are received, too
 	// far says that adverts with a TTL other than 255 are received, too.
 	far bool
 	// buffer is the size of the socket's in bytes; 0: as the host has it.
@@ -140,7 +142,12 @@ func (a *Actor) call(f func()) error {
 func (a *Actor) Set(s Settings) error {
 	var failed error
 	err := a.call(func() {
-		failed = a.net.Listen(ports(s.Instances))
+		a.unknown = s.LogUnknown
+		want := ports(s.Instances)
+		for k := range want {
+			want[k].all = s.LogUnknown
+		}
+		failed = a.net.Listen(want)
 		a.sources = sourcesOf(s.Instances)
 		a.look()
 		a.machine.Set(a.now(), s)
@@ -231,6 +238,10 @@ func (a *Actor) flush() {
 func (a *Actor) receive() {
 	take := func(p Packet) {
 		why := a.machine.Receive(a.now(), p)
+		if why == UnknownRouter && a.unknown {
+			id := p.Payload[1]
+			a.complain(complaint{fmt.Sprint(p.Interface, " ", id), why}, "an advert is of no virtual router here", "interface", p.Interface, "from", p.Src, "virtual_router_id", id)
+		}
 		if why != Accepted && why != UnknownRouter && why != Looped && why != NotListening {
 			a.complain(complaint{p.Interface, why}, "an advert was refused", "interface", p.Interface, "from", p.Src, "reason", why)
 		}

@@ -303,3 +303,39 @@ func TestPacketsThatAreCutShortAreNone(t *testing.T) {
 		}
 	}
 }
+
+// With log_unknown_vrids adverts of virtual routers that are not here are received and logged, each ID once a minute; without
+// it neither.
+func TestAdvertsOfUnknownRoutersAreLoggedIfAskedFor(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		c := newCable()
+		a, _, log := opened(t, c)
+		i := Instance{Name: "V", Interface: "eth0", ID: 51, Version: 3, Priority: 100, Interval: time.Second}
+		if err := a.Set(Settings{Instances: []Instance{i}, LogUnknown: on}); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.ports) != 1 || c.ports[0].all != on {
+			t.Errorf("LogUnknown %v: ports %+v", on, c.ports)
+		}
+		for _, id := range []byte{7, 9, 7, 7} {
+			src, group := addr("10.0.0.2"), addr(group4)
+			p := Advert{Version: 3, ID: id, Priority: 1, Interval: time.Second}
+			c.give(Packet{Interface: "eth0", Src: src, Dst: group, TTL: TTL, Payload: p.Append(nil, src, group, group)})
+		}
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if _, unknown := a.States(); unknown[UnknownRouter] == 4 {
+				break
+			}
+		}
+		if _, unknown := a.States(); unknown[UnknownRouter] != 4 {
+			t.Errorf("%d are counted", unknown[UnknownRouter])
+		}
+		want := 0
+		if on {
+			want = 2
+		}
+		if got := strings.Count(log.String(), "virtual_router_id="); got != want {
+			t.Errorf("LogUnknown %v: %d lines, want %d:\n%s", on, got, want, log.String())
+		}
+	}
+}

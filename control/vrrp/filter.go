@@ -36,6 +36,9 @@ func filterFor(p port, sources []netip.Addr) []bpf.Instruction {
 	for _, id := range p.ids {
 		code = append(code, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1}, bpf.RetConstant{Val: maxTaken})
 	}
+	if p.all {
+		return append(code, bpf.RetConstant{Val: maxTaken})
+	}
 	return append(code, bpf.RetConstant{Val: 0})
 }
 

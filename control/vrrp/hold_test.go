@@ -157,3 +157,39 @@ func TestAHeldGroupPreemptsTogether(t *testing.T) {
 		}
 	}
 }
+
+// With unicast_fault_no_peer an instance without peers is in fault, as with keepalived 2.2.7, also if nothing else speaks of
+// unicast; it comes out of it with a peer.
+func TestAnInstanceThatNeedsAPeerIsInFaultWithoutOne(t *testing.T) {
+	needs := func(i *vrrp.Instance) { i.NeedsPeer = true }
+	peer := func(i *vrrp.Instance) { i.Peers = []vrrp.Peer{{Addr: at(2)[segment]}} }
+	for _, tt := range []struct {
+		name string
+		i    vrrp.Instance
+		want string
+	}{
+		{"without a peer", router(100, needs), "0s V FAULT 100"},
+		{"an owner", router(vrrp.Owner, needs, func(i *vrrp.Instance) { i.StartMaster = true }), "0s V FAULT 255"},
+		{"with a peer", router(100, needs, peer), "0s V BACKUP 100; 3.609s V MASTER 100"},
+		{"one that needs none", router(100), "0s V BACKUP 100; 3.609s V MASTER 100"},
+	} {
+		n := vrrptest.New(1)
+		d := n.Add("one", only(tt.i), at(1))
+		n.Run(10 * time.Second)
+		if got := history(d); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	n := vrrptest.New(1)
+	d := n.Add("one", only(router(100, needs)), at(1))
+	n.Run(time.Second)
+	d.Do(func(m *vrrp.Machine, now int64) { m.Set(now, only(router(100, needs, peer))) })
+	n.Run(10 * time.Second)
+	if got := d.Role("V"); got != vrrp.Master {
+		t.Errorf("with a peer from a reload it is %v", got)
+	}
+	d.Do(func(m *vrrp.Machine, now int64) { m.Set(now, only(router(100, needs))) })
+	if got := d.Role("V"); got != vrrp.Fault {
+		t.Errorf("without it again it is %v", got)
+	}
+}

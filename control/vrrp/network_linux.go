@@ -87,7 +87,7 @@ func (s *sockets) Listen(ports []port) error {
 }
 
 func (p port) equal(o port) bool {
-	return p.iface == o.iface && p.is6 == o.is6 && p.far == o.far && p.buffer == o.buffer && p.mac == o.mac &&
+	return p.iface == o.iface && p.is6 == o.is6 && p.far == o.far && p.all == o.all && p.buffer == o.buffer && p.mac == o.mac &&
 		slices.Equal(p.groups, o.groups) && slices.Equal(p.ids, o.ids)
 }
 

@@ -17,10 +17,14 @@ func (i *instance) started() bool { return i.role != Init && i.role != Stopped }
 
 // faults is how much keeps i from being a backup.
 func (i *instance) faults() int {
+	n := i.down
 	if !i.source.IsValid() {
-		return i.down + 1
+		n++
 	}
-	return i.down
+	if i.s.NeedsPeer && len(i.s.Peers) == 0 {
+		n++
+	}
+	return n
 }
 
 // broken reports whether i or another member of its group is in fault.

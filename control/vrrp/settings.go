@@ -16,6 +16,8 @@ type Settings struct {
 	// Hold says that this host is not ready to take over from a master that it hears. It counts for HoldAtMost at most.
 	// A silent master is replaced without waiting for its end.
 	Hold bool
+	// LogUnknown has adverts received, and logged, of virtual router IDs that no instance has.
+	LogUnknown bool
 }
 
 // HoldAtMost bounds the time for which Settings.Hold counts.
@@ -37,6 +39,7 @@ type Instance struct {
 	Source    netip.Addr
 	Group     netip.Addr // where adverts go without Peers; invalid: 224.0.0.18 or ff02::12
 	Peers     []Peer     // adverts go to these, one by one
+	NeedsPeer bool       // without Peers it is in fault (unicast_fault_no_peer)
 	TTL       uint8      // of adverts to Peers; 0: 255
 	PeersOnly bool       // adverts of others than Peers are refused
 	Checksum  Checksum
