@@ -14,6 +14,7 @@ import (
 	"lvsdr/conntrack"
 	"lvsdr/conntrack/mapping"
 	"lvsdr/control/api"
+	"lvsdr/control/boot"
 	"lvsdr/dataplane"
 )
 
@@ -47,33 +48,18 @@ func inMemory(dir string) bool {
 // which a table belongs. Where the one of the boot cannot be read, as where systemd
 // shows the process no more of /proc than itself, it must be in memory.
 func thisBoot(file string) (id [16]byte, err error) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	text, err := boot.ID()
 	if err == nil {
-		_, err = hex.Decode(id[:], []byte(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", "")))
+		_, err = hex.Decode(id[:], []byte(strings.ReplaceAll(text, "-", "")))
 	}
 	if err != nil && !inMemory(filepath.Dir(file)) {
 		return id, fmt.Errorf("the boot of the host is not known: %w", err)
 	}
-	cookie, err := namespaceCookie()
+	cookie, err := boot.Namespace()
 	for i := range 8 {
 		id[i] ^= byte(cookie >> (8 * i))
 	}
 	return id, err
-}
-
-// namespaceCookie tells a network namespace from all others since the host was started
-// (SO_NETNS_COOKIE, Linux 5.14); 0: an older kernel does not say.
-func namespaceCookie() (uint64, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, os.NewSyscallError("socket", err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-	if err != nil {
-		return 0, nil
-	}
-	return cookie, nil
 }
 
 // openTable has the director's state live in a file, if it is to. A file of another
@@ -84,12 +70,12 @@ func (d *daemon) openTable(c *dataplane.Config) error {
 	if name == "" {
 		return nil
 	}
-	boot, err := thisBoot(name)
+	id, err := thisBoot(name)
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(name), 0o755)
 	}
 	if err == nil {
-		d.table, err = mapping.OpenFile(mapping.Want{Name: name, Tables: max(c.Workers, 1), Limit: c.Conns.Limit, Secret: c.Conns.Secret, Boot: boot, Wait: tableWait})
+		d.table, err = mapping.OpenFile(mapping.Want{Name: name, Tables: max(c.Workers, 1), Limit: c.Conns.Limit, Secret: c.Conns.Secret, Boot: id, Wait: tableWait})
 	}
 	switch {
 	case errors.Is(err, mapping.ErrInUse):

@@ -64,7 +64,8 @@ type fragments struct {
 	seed      uint64
 	datagrams []datagram
 	held      []heldFragment
-	free      uint16 // first free heldFragment, 1 + index
+	used      int    // of held, were ever used: memory is not touched before
+	free      uint16 // first free one of those, 1 + index; 0: none
 	reclaimed int64  // ns of the last search for room
 	whole     Packet // the datagram being put together
 	room      []byte // for its frame
@@ -73,13 +74,21 @@ type fragments struct {
 }
 
 func newFragments(secret [16]byte) *fragments {
-	f := &fragments{seed: binary.LittleEndian.Uint64(secret[:]), datagrams: make([]datagram, fragDatagrams), held: make([]heldFragment, fragHeld),
+	return &fragments{seed: binary.LittleEndian.Uint64(secret[:]), datagrams: make([]datagram, fragDatagrams), held: make([]heldFragment, fragHeld),
 		room: make([]byte, wholeRoom)}
-	for i := range f.held {
-		f.held[i].next = f.free
-		f.free = uint16(i) + 1
+}
+
+// full reports whether all of held is in use.
+func (f *fragments) full() bool { return f.free == 0 && f.used == len(f.held) }
+
+// take takes a free one of held, 1 + its index; there must be one.
+func (f *fragments) take() uint16 {
+	if i := f.free; i != 0 {
+		f.free = f.held[i-1].next
+		return i
 	}
-	return f
+	f.used++
+	return uint16(f.used)
 }
 
 // find returns the datagram of a fragment, making it if it is new. The oldest
@@ -179,15 +188,14 @@ func (d *datagram) drop(i int) {
 // hold keeps a copy of frame until the first fragment of d comes; false: there
 // is no room.
 func (f *fragments) hold(d *datagram, data []byte, now int64) bool {
-	if f.free == 0 {
+	if f.full() {
 		f.reclaim(now)
 	}
-	if f.free == 0 || len(data) > fragHeldSize {
+	if f.full() || len(data) > fragHeldSize {
 		return false
 	}
-	i := f.free
+	i := f.take()
 	h := &f.held[i-1]
-	f.free = h.next
 	h.n = uint16(copy(h.data[:], data))
 	// In the order of arrival.
 	last := &d.held

@@ -200,10 +200,29 @@ func TestAConnectionTableIsTakenOver(t *testing.T) {
 	if !strings.Contains(p.log.String(), "connection table begins empty") {
 		t.Error("the log does not say that the table begins empty")
 	}
+	p.end(t, unix.SIGKILL)
+	otherVersion(t, table)
+	if p, taken = start(); taken == nil || taken.Empty != "it is of another version of the program" || taken.Connections != 0 {
+		t.Errorf("of another version %+v was taken over", taken)
+	}
 	p.end(t, unix.SIGTERM)
 	p = launchWith(t, lab, dir, "-c", file, "--table", "off", "--force")
 	if st, err := askStatus(t.Context(), p.socket); err != nil || st.Table.TakenOver != nil {
 		t.Errorf("--table off: %v, %+v", err, st.Table.TakenOver)
 	}
 	p.end(t, unix.SIGTERM)
+}
+
+// otherVersion makes a table one of another version of the program.
+func otherVersion(t *testing.T, table string) {
+	t.Helper()
+	f, err := os.OpenFile(table, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const at = 8 // behind the magic number
+	if _, err := f.WriteAt([]byte{0xff, 0, 0, 0xff}, at); err != nil {
+		t.Fatal(err)
+	}
 }

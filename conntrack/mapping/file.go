@@ -94,33 +94,33 @@ func openOld(w *Want) (*File, string, error) {
 	case err != nil:
 		return nil, "it cannot be opened: " + err.Error(), nil
 	}
-	size, why := ours(f)
+	st, why := ours(f)
 	if why != "" {
 		return nil, why, f.Close()
 	}
-	old, why, err := check(f, w, size)
+	old, why, err := check(f, w, st)
 	if old == nil {
 		err = errors.Join(err, f.Close())
 	}
 	return old, why, err
 }
 
-// ours is the size of f, or why it may not be trusted: what others can write to is not
+// ours is the state of f, or why it may not be trusted: what others can write to is not
 // gone on with.
-func ours(f *os.File) (size int64, why string) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return 0, err.Error()
+func ours(f *os.File) (st *unix.Stat_t, why string) {
+	st = new(unix.Stat_t)
+	if err := unix.Fstat(int(f.Fd()), st); err != nil {
+		return nil, err.Error()
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return 0, "it is not a regular file"
+		return nil, "it is not a regular file"
 	case int(st.Uid) != os.Geteuid():
-		return 0, fmt.Sprintf("it belongs to user %d", st.Uid)
+		return nil, fmt.Sprintf("it belongs to user %d", st.Uid)
 	case st.Mode&0o022 != 0:
-		return 0, "others may write to it"
+		return nil, "others may write to it"
 	}
-	return st.Size, ""
+	return st, ""
 }
 
 // lockStep is how often lock tries.
@@ -146,9 +146,12 @@ func lock(name string, wait time.Duration) (*os.File, error) {
 	}
 }
 
-// check maps f, of size bytes, if what is in it can be gone on with.
-func check(f *os.File, w *Want, size int64) (*File, string, error) {
-	if size < headBytes {
+// blockBytes is the unit of Stat_t.Blocks: stat(2).
+const blockBytes = 512
+
+// check maps f, whose state is st, if what is in it can be gone on with.
+func check(f *os.File, w *Want, st *unix.Stat_t) (*File, string, error) {
+	if st.Size < headBytes {
 		return nil, "it is too short", nil
 	}
 	old := &File{name: w.Name, file: f}
@@ -160,11 +163,14 @@ func check(f *os.File, w *Want, size int64) (*File, string, error) {
 	if err := old.unmap(); err != nil || why != "" {
 		return nil, why, err
 	}
-	if old.maps = layoutOf(limit, tables); int64(old.maps.size) != size {
+	if old.maps = layoutOf(limit, tables); int64(old.maps.size) != st.Size {
 		return nil, "its length is wrong", nil
 	}
-	if err := old.reserve(); err != nil {
-		return nil, "", err
+	// What is reserved stays so, and to have it done again takes 10 ms; a copy that somebody has made may have holes.
+	if st.Blocks*blockBytes < int64(old.maps.reserved) {
+		if err := old.reserve(); err != nil {
+			return nil, "", err
+		}
 	}
 	return old, "", old.mapAll(old.maps.size, unix.MAP_SHARED)
 }

@@ -307,3 +307,44 @@ func TestTheHeadIsAtTheBeginning(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 }
+
+// What is reserved is not reserved again; a copy of a file that has holes gets what it lacks.
+func TestAFileWithHolesIsReserved(t *testing.T) {
+	dir, err := os.MkdirTemp("/dev/shm", "mapping")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	w := wantOf(filepath.Join(dir, "table"), 1)
+	f, tables, _ := mustOpen(t, w)
+	f.Commit()
+	insert(t, tables[0], 10)
+	size := int64(f.maps.reserved-f.maps.pairs) / 2
+	at := int64(f.maps.reserved) - size // where no entry has come to yet
+	blocks := func() int64 {
+		var st unix.Stat_t
+		if err := unix.Stat(w.Name, &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Blocks * blockBytes
+	}
+	whole := blocks()
+	f.Close()
+	file, err := os.OpenFile(w.Name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, size); err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	if holed := blocks(); holed >= whole {
+		t.Fatalf("%d bytes with holes, %d without: this test proves nothing", holed, whole)
+	}
+	if _, tables, _ := mustOpen(t, w); tables[0].Len() != 10 {
+		t.Errorf("%d entries", tables[0].Len())
+	}
+	if got := blocks(); got < int64(f.maps.reserved) {
+		t.Errorf("%d bytes are there, want %d", got, f.maps.reserved)
+	}
+}

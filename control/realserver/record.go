@@ -8,9 +8,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/control/boot"
 )
 
 // DefaultDir is where records are. It does not survive a boot, as what they
@@ -30,22 +31,12 @@ type epoch struct {
 }
 
 // now is the epoch of the calling thread.
-func now() (epoch, error) {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return epoch{}, fmt.Errorf("read the boot id: %w", err)
+func now() (e epoch, err error) {
+	if e.Boot, err = boot.ID(); err != nil {
+		return epoch{}, err
 	}
-	e := epoch{Boot: strings.TrimSpace(string(b))}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return epoch{}, fmt.Errorf("ask for the network namespace: %w", err)
-	}
-	defer func() { _ = unix.Close(fd) }() // nothing was sent
-	e.Namespace, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
-		return epoch{}, fmt.Errorf("ask for the network namespace: %w", err)
-	}
-	return e, nil
+	e.Namespace, err = boot.Namespace()
+	return e, err
 }
 
 // A record holds the state that start found, and its options.
