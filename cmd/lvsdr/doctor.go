@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +21,8 @@ type doctorFlags struct {
 	timeout               time.Duration
 	vips                  []string
 	port                  uint16
+	tun                   tunnelFlags
+	director              string
 }
 
 func newDoctor() *cobra.Command {
@@ -75,6 +76,8 @@ Exit code: 0 healthy, 1 warnings, 2 errors, 3 the examination could not be made.
 	fl.BoolVar(&f.rs, "rs", false, "examine this host as a real server")
 	fl.StringArrayVar(&f.vips, "vip", nil, "with --rs: a virtual `ADDR`ess; may be repeated")
 	fl.Uint16Var(&f.port, "port", 0, "with --rs: the port of the service")
+	f.tun.flags(cmd)
+	fl.StringVar(&f.director, "director", "", "with --rs, for NAT: the director's `ADDR`ess, by which answers go back")
 	socketFlag(cmd, &f.socket)
 	completesFlag(cmd, "interface", interfaces)
 	return cmd
@@ -84,8 +87,8 @@ Exit code: 0 healthy, 1 warnings, 2 errors, 3 the examination could not be made.
 func (f *doctorFlags) examine(ctx context.Context, progress io.Writer) (*findings.Report, error) {
 	tell := func(title string, found []findings.Finding) { findings.WriteProgress(progress, title, found) }
 	if !f.rs {
-		if len(f.vips) > 0 || f.port != 0 {
-			return nil, errors.New("--vip and --port go with --rs; on the director the configuration says them")
+		if len(f.vips) > 0 || f.port != 0 || f.tun != (tunnelFlags{}) || f.director != "" {
+			return nil, errors.New("--vip, --port, --tun and --director go with --rs; on the director the configuration says them")
 		}
 		if f.timeout <= 0 {
 			return nil, fmt.Errorf("--timeout %v: not a positive time", f.timeout)
@@ -95,17 +98,11 @@ func (f *doctorFlags) examine(ctx context.Context, progress io.Writer) (*finding
 			Interface: f.iface, Socket: f.socket, Passive: f.passive, Timeout: f.timeout, Progress: tell,
 		})
 	}
-	o := doctor.ServerOptions{Port: f.port, Progress: tell}
-	for _, s := range f.vips {
-		a, err := netip.ParseAddr(s)
-		if err != nil || a.Zone() != "" {
-			return nil, fmt.Errorf("--vip %q: not an IP address", s)
-		}
-		o.VIPs = append(o.VIPs, a.Unmap())
+	o, err := f.server()
+	if err != nil {
+		return nil, err
 	}
-	if len(o.VIPs) == 0 {
-		return nil, errors.New("--rs needs the virtual address: --vip ADDR")
-	}
+	o.Progress = tell
 	return doctor.Server(ctx, o)
 }
 

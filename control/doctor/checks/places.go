@@ -84,6 +84,10 @@ func (d *Director) serverPlaces() (map[netip.Addr]place, []findings.Finding) {
 	places := map[netip.Addr]place{}
 	var found []findings.Finding
 	for _, rs := range d.RealServers() {
+		if f := d.behind(rs); f != nil {
+			found = append(found, *f)
+			continue
+		}
 		link, fault := d.serverLink(rs)
 		if fault != nil {
 			found = append(found, findings.Finding{Name: findings.RSNotOnLink, Severity: findings.Error, About: about(rs),

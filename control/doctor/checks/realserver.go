@@ -9,6 +9,7 @@ import (
 
 	"lvsdr/control/doctor/facts"
 	"lvsdr/control/doctor/findings"
+	"lvsdr/control/realserver"
 )
 
 // A RealServer holds all that is known of a real server, on that host.
@@ -16,11 +17,24 @@ type RealServer struct {
 	Host *facts.Host
 	VIPs []netip.Addr
 	Port uint16 // of the service; 0: any
+	// Tunnel is how the director's packets come in; without a kind: as they are.
+	Tunnel realserver.Tunnel
+	// Director is the director's address on this host's network, for NAT, with which
+	// this host does not need the VIP; invalid: the method is not NAT.
+	Director netip.Addr
 }
 
 // Examine makes the checks of a real server. An error is that of ctx.
 func (r *RealServer) Examine(ctx context.Context, tell Progress) (*findings.Report, error) {
 	e := begin(ctx, "real server", tell)
+	if r.Director.IsValid() {
+		e.add("default route", r.gateway())
+		e.add("firewall", r.firewall())
+		return e.end()
+	}
+	if r.Tunnel.Kind != "" {
+		e.add("tunnel", r.tunnel())
+	}
 	e.add("VIP on the loopback", r.loopback())
 	e.add("ARP settings", r.arpSettings())
 	e.add("listener", r.listener())

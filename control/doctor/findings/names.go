@@ -36,4 +36,6 @@ const (
 	MTU              = "mtu"
 	Firewall         = "firewall"
 	OwnClients       = "rs-own-clients"
+	NATGateway       = "nat-gateway"
+	TunnelMissing    = "tunnel-missing"
 )
