@@ -314,7 +314,7 @@ func lawOfState(t tester, s *State) {
 		t.Fatalf("%d MAC addresses are missing, not %d", missing, s.MissingMACs())
 	}
 	for _, d := range s.demands.All() {
-		if now := s.demand(d.file, d); now.health != d.health || now.panics != d.panics {
+		if now := s.demand(d.file, d); now.health.Up() != d.health.Up() || now.panics != d.panics {
 			t.Fatalf("the health of %v is %+v, and would be %+v", d.file.config.Key, d.health, now.health)
 		}
 	}
