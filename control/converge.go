@@ -343,7 +343,7 @@ func (c *converger) receive(s *site.State) {
 // portsOf are the interfaces on which ports are wanted, with the VIPs that are hidden.
 func (c *converger) portsOf(s *site.State) (all []nics.Wish) {
 	for _, n := range c.nicsOf(s) {
-		w := nics.Wish{Index: n.Link.Index, Name: n.Link.Name, MTU: n.Link.MTU}
+		w := nics.Wish{Index: n.Link.Index, Name: n.Link.Name, MTU: n.Link.MTU, Sources: n.Sources, Errors: n.Errors}
 		for _, vip := range n.VIPs {
 			if c.guarded[shield.Guard{VIP: vip, Interface: n.Link.Name}] {
 				w.VIPs = append(w.VIPs, vip)

@@ -56,7 +56,7 @@ func (g *group) setMACs(macs []frame.MAC) error {
 		p.SetRouters(len(macs) > 0)
 	}
 	g.mixed = true
-	if err := g.setVIPs(g.vips); err != nil {
+	if err := g.setVIPs(&Wish{VIPs: g.vips, Sources: g.sources, Errors: g.errors}); err != nil {
 		more.close()
 		return err
 	}

@@ -24,6 +24,9 @@ type Port interface {
 	// SetRouters says whether frames to virtual routers' MAC addresses are handed out, too,
 	// from the next SetVIPs on.
 	SetRouters(bool)
+	// SetBackward replaces the addresses from which frames are handed out, and says whether
+	// all ICMP errors are, from the next SetVIPs on.
+	SetBackward(sources []netip.Addr, errors bool)
 	// SetVisible says whether captures must see everything that is sent.
 	SetVisible(bool)
 	// XDPError is why the port cannot send by AF_XDP; nil: it can.
@@ -45,6 +48,10 @@ type Wish struct {
 	// VIPs are the addresses whose frames are taken; none: only ARP and
 	// neighbour discovery are.
 	VIPs []netip.Addr
+	// Sources are the addresses of the servers whose answers are taken, sorted; with Errors
+	// all ICMP errors are.
+	Sources []netip.Addr
+	Errors  bool
 	// MACs are further addresses of the interface, sorted: those of virtual routers. The
 	// interface takes frames to them as well.
 	MACs []frame.MAC
@@ -114,10 +121,12 @@ type group struct {
 	shares  []share    // of the ports
 	offload Offloading // nil: the kernel forwards no flows
 
-	vips  []netip.Addr // guarded by NICs.mu
-	macs  []frame.MAC  // guarded by NICs.mu
-	more  *memberships // guarded by NICs.mu; nil: there are no macs
-	mixed bool         // guarded by NICs.mu: some ports have others than vips
+	vips    []netip.Addr // guarded by NICs.mu
+	sources []netip.Addr // guarded by NICs.mu
+	errors  bool         // guarded by NICs.mu
+	macs    []frame.MAC  // guarded by NICs.mu
+	more    *memberships // guarded by NICs.mu; nil: there are no macs
+	mixed   bool         // guarded by NICs.mu: some ports have others than vips
 }
 
 // New makes NICs without ports.
@@ -178,7 +187,7 @@ func (n *NICs) Set(all []Wish) map[int]error {
 			opened = true
 			note(all[i].Index, n.open(&all[i]))
 		} else {
-			note(g.index, g.setVIPs(all[i].VIPs))
+			note(g.index, g.setVIPs(&all[i]))
 		}
 		if g := n.state.Load().groups[all[i].Index]; g != nil {
 			note(g.index, g.setMACs(all[i].MACs))
@@ -198,29 +207,30 @@ func (n *NICs) change(f func(*state)) {
 	n.state.Store(&is)
 }
 
-// setVIPs changes the addresses that the group takes.
-func (g *group) setVIPs(vips []netip.Addr) error {
-	if slices.Equal(vips, g.vips) && !g.mixed {
+// setVIPs changes the addresses that the group takes, and those from which it does.
+func (g *group) setVIPs(w *Wish) error {
+	if slices.Equal(w.VIPs, g.vips) && slices.Equal(w.Sources, g.sources) && w.Errors == g.errors && !g.mixed {
 		return nil
 	}
 	g.mixed = true
 	if g.offload != nil {
-		if err := g.offload.SetVIPs(g.index, vips); err != nil {
+		if err := g.offload.SetVIPs(g.index, w.VIPs); err != nil {
 			return err
 		}
 	}
 	for i, p := range g.ports {
-		if err := p.SetVIPs(g.shares[i].vips(vips)); err != nil {
+		p.SetBackward(g.shares[i].vips(w.Sources), w.Errors)
+		if err := p.SetVIPs(g.shares[i].vips(w.VIPs)); err != nil {
 			return err
 		}
 	}
-	g.vips, g.mixed = slices.Clone(vips), false
+	g.vips, g.sources, g.errors, g.mixed = slices.Clone(w.VIPs), slices.Clone(w.Sources), w.Errors, false
 	return nil
 }
 
 // open opens the ports of w and starts their workers.
 func (n *NICs) open(w *Wish) error {
-	g := &group{index: w.Index, name: w.Name, local: w.Local, vips: slices.Clone(w.VIPs)}
+	g := &group{index: w.Index, name: w.Name, local: w.Local, vips: slices.Clone(w.VIPs), sources: slices.Clone(w.Sources), errors: w.Errors}
 	if n.offload(w) {
 		g.offload = n.cfg.Offload
 	}

@@ -28,15 +28,18 @@ type port struct {
 	host *machine
 	cfg  afpacket.Config
 
-	mu      sync.Mutex
-	vips    []netip.Addr
-	visible bool
-	closed  bool
-	broken  error         // what Recv fails with
-	stuck   chan struct{} // closed when Recv may go on; nil: it does
-	stats   dataplane.NICStats
-	oldest  int64   // what Oldest says; 0: nothing waits
-	given   []int64 // what Discard was told
+	mu                 sync.Mutex
+	vips               []netip.Addr
+	sources            []netip.Addr // of the last SetVIPs
+	next               []netip.Addr // of the last SetBackward
+	errors, nextErrors bool         // likewise
+	visible            bool
+	closed             bool
+	broken             error         // what Recv fails with
+	stuck              chan struct{} // closed when Recv may go on; nil: it does
+	stats              dataplane.NICStats
+	oldest             int64   // what Oldest says; 0: nothing waits
+	given              []int64 // what Discard was told
 }
 
 func (p *port) Oldest() (int64, bool) { return p.oldest, p.oldest != 0 }
@@ -48,13 +51,17 @@ func (p *port) Discard(until int64) int {
 
 func (p *port) SetRouters(on bool) { p.routers = on }
 
+func (p *port) SetBackward(sources []netip.Addr, errors bool) {
+	p.next, p.nextErrors = slices.Clone(sources), errors
+}
+
 func (p *port) SetVIPs(vips []netip.Addr) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.host.fails("vips of " + p.cfg.Interface.Name); err != nil {
 		return err
 	}
-	p.vips = slices.Clone(vips)
+	p.vips, p.sources, p.errors = slices.Clone(vips), p.next, p.nextErrors
 	return nil
 }
 
@@ -116,7 +123,7 @@ func (m *machine) open(c afpacket.Config, n int) ([]Port, error) {
 	}
 	var all []Port
 	for range n {
-		p := &port{NIC: memport.New(memport.Config{Index: int32(c.Interface.Index)}), host: m, cfg: c, vips: c.VIPs}
+		p := &port{NIC: memport.New(memport.Config{Index: int32(c.Interface.Index)}), host: m, cfg: c, vips: c.VIPs, sources: c.Sources, errors: c.Errors}
 		m.ports = append(m.ports, p)
 		all = append(all, p)
 	}

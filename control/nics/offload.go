@@ -56,7 +56,7 @@ func (s share) of(c afpacket.Config, n int, mark uint32) (afpacket.Config, int) 
 	if s == 0 {
 		return c, n
 	}
-	c.Protocol, c.Mark, c.VIPs = uint16(s), mark, s.vips(c.VIPs)
+	c.Protocol, c.Mark, c.VIPs, c.Sources = uint16(s), mark, s.vips(c.VIPs), s.vips(c.Sources)
 	c.Neighbours6 = c.Neighbours6 && s == frame.EtherTypeIPv6
 	if s == frame.EtherTypeARP {
 		c.Slots, c.SYNSlots = arpSlots, arpSYNSlots

@@ -169,7 +169,7 @@ func closeAll(ports []Port) error {
 // ports is how the ports of w are opened, and how many.
 func (c *Config) ports(w *Wish) (afpacket.Config, int) {
 	out := afpacket.Config{Interface: &net.Interface{Index: w.Index, Name: w.Name, MTU: w.MTU},
-		VIPs: w.VIPs, Neighbours6: !w.Local, XDP: c.XDP && !w.Local, Spin: c.Spin}
+		VIPs: w.VIPs, Sources: w.Sources, Errors: w.Errors, Neighbours6: !w.Local, XDP: c.XDP && !w.Local, Spin: c.Spin}
 	if w.Local {
 		out.Slots, out.SYNSlots = localSlots, localSYNSlots
 		return out, 1

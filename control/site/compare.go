@@ -29,7 +29,7 @@ func Compare(old, new *State) Changes {
 	checks := plan && (vips || places || !sameChecks(old.plan, new.plan))
 	return Changes{
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
-		Own: vips, Guards: vips, VIPs: vips || links || routers, NICs: vips || places, Targets: places || links,
+		Own: vips, Guards: vips, VIPs: vips || links || routers, NICs: vips || places || !old.answers.Same(new.answers) || old.minded() != new.minded(), Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
 		Timeouts: old.timeouts != new.timeouts, Sync: syncChanged(old, new), Fetching: old.fetching != new.fetching, Routing: routers || old.host != new.host || plan && staticsDiffer(old, new),
 		Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),

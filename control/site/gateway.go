@@ -20,7 +20,7 @@ func (g gateway) Compare(o gateway) int {
 	return cmp.Or(cmp.Compare(g.link, o.link), g.addr.Compare(o.addr))
 }
 
-// A guided is what is known of a gateway.
+// A guided holds the MAC address of a gateway and the number of servers that it leads to.
 type guided struct {
 	mac     frame.MAC // zero: not known
 	servers int       // real servers that it leads to, at least 1

@@ -3,6 +3,7 @@ package site
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -254,7 +255,7 @@ func lawOfChanges(t tester, old, new *State, c Changes) {
 func lawOfState(t tester, s *State) {
 	t.Helper()
 	vips, runtime := map[netip.Addr]bool{}, map[netip.Addr]int{}
-	servers := 0
+	servers, tunnels, answering := 0, 0, map[Answer]int{}
 	for service := range s.table.All() {
 		if k := service.Config.Key; k.Mark == 0 {
 			vips[k.Addr.IP()] = true
@@ -266,6 +267,12 @@ func lawOfState(t tester, s *State) {
 		}
 		servers += len(service.Servers)
 		for _, r := range service.Servers {
+			switch {
+			case r.Config.Method.Tunnels():
+				tunnels++
+			case r.Config.Method == dataplane.Masquerade:
+				answering[Answer{r.Config.Addr.IP(), service.Config.Key.Proto, r.Config.Port}]++
+			}
 			if r.Owner == Runtime {
 				runtime[r.Config.Addr.IP()]++
 			}
@@ -273,6 +280,9 @@ func lawOfState(t tester, s *State) {
 	}
 	if servers != s.table.count() {
 		t.Fatalf("the table counts %d servers of %d", s.table.count(), servers)
+	}
+	if got := maps.Collect(s.answers.All()); s.tunnels != tunnels || !maps.Equal(got, answering) {
+		t.Fatalf("%d servers behind tunnels, want %d; answers of %v, want %v", s.tunnels, tunnels, got, answering)
 	}
 	for addr, v := range s.vips.All() {
 		if !vips[addr] || v.active && v.err != "" || (v.err == "") != (v.place != hostnet.Place{}) {

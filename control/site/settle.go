@@ -48,6 +48,8 @@ func (s *State) settleServers(old, new *Service) (moved bool) {
 	}
 	count(new, 1)
 	count(old, -1)
+	s.countMethods(new, 1)
+	s.countMethods(old, -1)
 	for _, addr := range touched {
 		if have, _ := s.runtime.Get(addr); have == (added{}) {
 			s.runtime = s.runtime.Delete(addr)

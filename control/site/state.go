@@ -55,6 +55,8 @@ type State struct {
 	places   tree.Map[netip.Addr, *place]    // of real servers
 	macs     tree.Map[netip.Addr, neighbour] // likewise
 	gateways gateways                        // that lead to some of them
+	answers  answers                         // servers of the table that NAT reaches, by where they answer from
+	tunnels  int                             // servers of the table behind tunnels
 	runtime  tree.Map[netip.Addr, added]     // the servers that ipvsadm added, by address
 	missing  int                             // places whose MAC address is not known
 	layout   uint64                          // changes with what is configured, not with health

@@ -77,6 +77,9 @@ func (s *State) Guards() []Guard {
 type NIC struct {
 	Link hostnet.Link
 	VIPs []netip.Addr // active ones, whose packets are taken here
+	// Sources are the servers whose answers are taken, and with Errors all ICMP errors are.
+	Sources []netip.Addr
+	Errors  bool
 }
 
 // NICs are the interfaces of all virtual addresses and real servers, by index.
@@ -97,7 +100,9 @@ func (s *State) NICs() []NIC {
 		add(t.Link)
 	}
 	var all []NIC
+	sources, errors := s.sources(), s.minded()
 	for _, n := range nics {
+		n.Sources, n.Errors = sources, errors
 		all = append(all, *n)
 	}
 	slices.SortFunc(all, func(a, b NIC) int { return cmp.Compare(a.Link.Index, b.Link.Index) })

@@ -44,6 +44,10 @@ type Config struct {
 	// filters before and after a change count together: before Linux 6.8,
 	// where its default was 20480, about 500 and 60 can be changed.
 	VIPs []netip.Addr
+	// Sources are the addresses of servers whose answers go back by this host: what comes
+	// from them is handed out as well, and with Errors all ICMP errors.
+	Sources []netip.Addr
+	Errors  bool
 
 	// Neighbours6 hands out neighbour discovery also without an IPv6 address
 	// among VIPs: for an interface that has IPv6 real servers behind it only.

@@ -46,12 +46,17 @@ type filters struct {
 // what is meant for another host (a promiscuous interface) nor what this host sends. With
 // routers, frames to the MAC address of a virtual router count as sent to this host.
 // With an IPv6 address among vips, or neighbours, they let in neighbour discovery as
-// well. The SYNs among all that (see selectSYN) are let in by syns, the rest by others.
+// well; what b says, too. The SYNs among all
+// that (see selectSYN) are let in by syns, the rest by others.
 //
 // About 3000 addresses fit, IPv4 or IPv6 with a common prefix; of IPv6
 // addresses that have nothing in common, 400.
-func newFilters(vips []netip.Addr, neighbours bool, how arrival) (f filters, err error) {
+func newFilters(vips []netip.Addr, b backward, neighbours bool, how arrival) (f filters, err error) {
 	addrs, err := addressFilter(vips, neighbours)
+	if err != nil {
+		return filters{}, err
+	}
+	from, err := sourceFilter(b)
 	if err != nil {
 		return filters{}, err
 	}
@@ -60,13 +65,13 @@ func newFilters(vips []netip.Addr, neighbours bool, how arrival) (f filters, err
 		prog  *[]bpf.RawInstruction
 		parts [][]bpf.Instruction
 	}{
-		{&f.others, [][]bpf.Instruction{selectSYN([]bpf.Instruction{reject}), addrs}},
-		{&f.syns, [][]bpf.Instruction{selectSYN([]bpf.Instruction{bpf.Jump{Skip: 1}, reject}), addrs}},
-		{&f.all, [][]bpf.Instruction{addrs}},
+		{&f.others, [][]bpf.Instruction{selectSYN([]bpf.Instruction{reject}), from, addrs}},
+		{&f.syns, [][]bpf.Instruction{selectSYN([]bpf.Instruction{bpf.Jump{Skip: 1}, reject}), from, addrs}},
+		{&f.all, [][]bpf.Instruction{from, addrs}},
 		{&f.none, [][]bpf.Instruction{rejectAll}},
 	} {
 		if *c.prog, err = assemble(how, c.parts...); err != nil {
-			return filters{}, fmt.Errorf("filter for %d addresses: %w", len(vips), err)
+			return filters{}, fmt.Errorf("filter for %d addresses: %w", len(vips)+len(b.sources), err)
 		}
 	}
 	return f, nil

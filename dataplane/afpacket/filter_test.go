@@ -43,7 +43,7 @@ func passes(vips []netip.Addr, neighbours bool, frame []byte) bool {
 
 // mainFilter is the program of the socket for all but SYNs.
 func mainFilter(vips []netip.Addr, neighbours bool) ([]bpf.RawInstruction, error) {
-	f, err := newFilters(vips, neighbours, arrival{})
+	f, err := newFilters(vips, backward{}, neighbours, arrival{})
 	return f.others, err
 }
 

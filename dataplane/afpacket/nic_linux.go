@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,13 +55,14 @@ type NIC struct {
 
 	sentXDP atomic.Uint64
 
-	protocol   int           // of the sockets
-	mark       uint32        // Config.Mark
-	neighbours bool          // Config.Neighbours6
-	routers    atomic.Bool   // SetRouters
-	useXDP     bool          // Config.XDP
-	visible    atomic.Bool   // SetVisible
-	looks      atomic.Uint32 // calls of SetVisible(false)
+	protocol   int                      // of the sockets
+	mark       uint32                   // Config.Mark
+	neighbours bool                     // Config.Neighbours6
+	routers    atomic.Bool              // SetRouters
+	backward   atomic.Pointer[backward] // SetBackward
+	useXDP     bool                     // Config.XDP
+	visible    atomic.Bool              // SetVisible
+	looks      atomic.Uint32            // calls of SetVisible(false)
 	xdpError   atomic.Pointer[error]
 
 	mu      sync.Mutex // held where sockets and wake are used beside the worker
@@ -138,6 +140,7 @@ func openAll(cfg Config, n int, nics *[]*NIC) error {
 		}
 	}
 	for _, p := range *nics {
+		p.SetBackward(cfg.Sources, cfg.Errors)
 		if err := p.SetVIPs(cfg.VIPs); err != nil {
 			return err
 		}
@@ -246,12 +249,19 @@ func (p *NIC) open(ifi *net.Interface) (err error) {
 // too, from the next SetVIPs on.
 func (p *NIC) SetRouters(on bool) { p.routers.Store(on) }
 
+// SetBackward replaces the addresses of servers whose answers go back by this host, and
+// says whether ICMP errors are handed out whatever their destination is, from the next
+// SetVIPs on.
+func (p *NIC) SetBackward(sources []netip.Addr, errors bool) {
+	p.backward.Store(&backward{slices.Clone(sources), errors})
+}
+
 // SetVIPs replaces the addresses whose frames are handed out, at once and
 // without losing a frame of those that stay. The groups of new addresses are
 // joined before, those of addresses that go are left after. On an error nothing
 // has changed.
 func (p *NIC) SetVIPs(vips []netip.Addr) error {
-	f, err := newFilters(vips, p.neighbours, arrival{p.routers.Load(), p.mark})
+	f, err := newFilters(vips, *p.backward.Load(), p.neighbours, arrival{p.routers.Load(), p.mark})
 	if err != nil {
 		return fmt.Errorf("NIC %s: %w", p.name, err)
 	}

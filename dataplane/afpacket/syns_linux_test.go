@@ -392,7 +392,7 @@ func TestBothSocketsOrNoneHaveNewAddresses(t *testing.T) {
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
-	none, err := newFilters(nil, false, arrival{})
+	none, err := newFilters(nil, backward{}, false, arrival{})
 	must(t, err)
 	none.syns = []bpf.RawInstruction{{Op: 0xffff}}
 	p.mu.Lock()
