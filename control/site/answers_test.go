@@ -9,7 +9,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// nic is what the interface with this index is to take.
+// nic finds the wish for the interface with this index.
 func (sc *scene) nic(index int) (n NIC) {
 	for _, x := range sc.s.NICs() {
 		if x.Link.Index == index {

@@ -25,7 +25,7 @@ var icmpErrors = []uint32{3, 4, 11}
 
 const lastICMPv6Error = 4
 
-// A backward is what is let in whatever its destination is.
+// A backward names the frames that are let in whatever their destination.
 type backward struct {
 	sources []netip.Addr // of servers whose answers must go back by this host
 	errors  bool         // ICMP errors from anywhere, which may be about what went to servers
