@@ -165,7 +165,9 @@ func (d *daemon) openSockets() (err error) {
 	}
 	d.openHandover()
 	if o.Remote.Listen != "" {
-		if d.remote, err = api.OpenRemote(&o.Remote); err != nil {
+		if d.remote, err = api.OpenRemote(&o.Remote, func(err error) {
+			o.Log.Warn("the files of the API listener are no good; those before them stay in use", "error", err)
+		}); err != nil {
 			return err
 		}
 		o.Log.Info("the API is served over TCP", "address", d.remote.Addr())

@@ -49,7 +49,7 @@ func (f *flow) ask() error {
 	return nil
 }
 
-// A survival is what goes through a pair of directors.
+// A survival has the connections, flows and transfers of a client through a pair of directors.
 type survival struct {
 	*network
 	conns    []*openConn

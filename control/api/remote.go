@@ -5,21 +5,20 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
-	"syscall"
+
+	"lvsdr/control/certs"
 )
 
 // A Remote says how the API is served over TCP, beside the socket. The zero Remote
-// is not served at all. Files are read once, when it is opened.
+// is not served at all. The token is read once, when it is opened; the other files again
+// when they have changed.
 type Remote struct {
 	Listen    string // IP address and port
 	Cert, Key string // files of the server's certificate and its key, PEM
@@ -63,8 +62,9 @@ type RemoteListener struct {
 	token    *[sha256.Size]byte // nil: none is wanted
 }
 
-// OpenRemote reads the files of r and listens.
-func OpenRemote(r *Remote) (*RemoteListener, error) {
+// OpenRemote reads the files of r and listens. report is told of renewed certificates that
+// are no good: those before them stay in use.
+func OpenRemote(r *Remote, report func(error)) (*RemoteListener, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func OpenRemote(r *Remote) (*RemoteListener, error) {
 		sum := sha256.Sum256([]byte(token))
 		l.token = &sum
 	}
-	config, err := r.tls()
+	config, err := r.tls(report)
 	if err != nil {
 		return nil, err
 	}
@@ -126,40 +126,21 @@ func (l *RemoteListener) guarded(h http.Handler) http.Handler {
 }
 
 // tls is the configuration of TLS; nil: there is none.
-func (r *Remote) tls() (*tls.Config, error) {
+func (r *Remote) tls(report func(error)) (*tls.Config, error) {
 	if r.Cert == "" {
 		return nil, nil
 	}
-	cert, err := os.ReadFile(r.Cert)
+	words := certs.Words{Cert: "--api-cert", Key: "--api-key", CA: "--api-client-ca"}
+	source, err := certs.Open(certs.Files{Cert: r.Cert, Key: r.Key, CA: r.ClientCA}, words, report)
 	if err != nil {
-		return nil, fmt.Errorf("--api-cert: %w", err)
+		return nil, err
 	}
-	key, err := readSecret(r.Key, 0o007)
-	if err != nil {
-		return nil, fmt.Errorf("--api-key: %w", err)
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("--api-cert %s with --api-key %s: %w", r.Cert, r.Key, err)
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
-	if r.ClientCA == "" {
-		return c, nil
-	}
-	ca, err := os.ReadFile(r.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("--api-client-ca: %w", err)
-	}
-	c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-	if !c.ClientCAs.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("--api-client-ca %s: there is no certificate in it", r.ClientCA)
-	}
-	return c, nil
+	return source.Server("http/1.1"), nil
 }
 
 // readToken reads a token, which is one line.
 func readToken(name string) (string, error) {
-	text, err := readSecret(name, 0o077)
+	text, err := certs.ReadSecret(name, 0o077)
 	if err != nil {
 		return "", fmt.Errorf("--api-token-file: %w", err)
 	}
@@ -168,28 +149,4 @@ func readToken(name string) (string, error) {
 		return "", fmt.Errorf("--api-token-file %s: want one word of %d to %d characters", name, minToken, maxToken)
 	}
 	return token, nil
-}
-
-// readSecret reads a file that must be a regular one of this user's or root's, and
-// must not have the permissions of others.
-func readSecret(name string, others fs.FileMode) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would wait for a writer
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // it was only read
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", name)
-	case info.Mode().Perm()&others != 0:
-		return nil, fmt.Errorf("%s has mode %04o, so that other users may use it; change it: chmod 600 %s", name, info.Mode().Perm(), name)
-	case ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-		return nil, fmt.Errorf("%s belongs to user %d, neither to root nor to the director's", name, owner.Uid)
-	}
-	return io.ReadAll(io.LimitReader(f, 1<<20))
 }

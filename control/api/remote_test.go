@@ -2,16 +2,9 @@ package api_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,68 +12,20 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"lvsdr/control/api"
+	"lvsdr/control/certs/certtest"
 )
 
 const goodToken = "0123456789abcdef"
 
-// An authority makes certificates, in files of dir.
-type authority struct {
-	t    *testing.T
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	a := &authority{t: t, dir: t.TempDir()}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.key = key
-	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IsCA: true,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	a.write("ca.pem", "CERTIFICATE", a.sign(a.cert, &key.PublicKey))
-	return a
-}
-
-func (a *authority) sign(c *x509.Certificate, key *ecdsa.PublicKey) []byte {
-	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, key, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return der
-}
-
-func (a *authority) write(name, kind string, der []byte) string {
-	name = filepath.Join(a.dir, name)
-	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-	return name
-}
-
 // pair are the files of a certificate and its key.
-func (a *authority) pair(name string) (cert, key string) {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	der, err := x509.MarshalECPrivateKey(k)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	return a.write(name+".pem", "CERTIFICATE", a.sign(c, &k.PublicKey)), a.write(name+".key", "EC PRIVATE KEY", der)
+func pair(a *certtest.Authority, name string) (cert, key string) {
+	f := a.Files(name)
+	return f.Cert, f.Key
 }
-
-func (a *authority) ca() string { return filepath.Join(a.dir, "ca.pem") }
 
 // tokenFile is a file with text and mode.
 func tokenFile(t *testing.T, text string, mode os.FileMode) string {
@@ -128,8 +73,8 @@ func TestAnOpenListenerIsRefused(t *testing.T) {
 
 // Files that others may read, or that hold nothing usable, are refused by name.
 func TestSecretsThatOthersMayReadAreRefused(t *testing.T) {
-	a := newAuthority(t, "ours")
-	cert, key := a.pair("server")
+	a := certtest.New(t, "ours")
+	cert, key := pair(a, "server")
 	open := filepath.Join(t.TempDir(), "open.key")
 	text, err := os.ReadFile(key)
 	if err != nil {
@@ -159,15 +104,15 @@ func TestSecretsThatOthersMayReadAreRefused(t *testing.T) {
 		{api.Remote{Listen: at, TokenFile: "/nowhere/token"}, "no such file"},
 		{api.Remote{Listen: at, TokenFile: t.TempDir()}, "not a regular file"},
 		{api.Remote{Listen: at, TokenFile: fifo}, "not a regular file"},
-		{api.Remote{Listen: at, ClientCA: a.ca(), Cert: cert, Key: key}, ""},
-		{api.Remote{Listen: at, ClientCA: a.ca(), Cert: cert, Key: open}, "has mode 0644"},
-		{api.Remote{Listen: at, ClientCA: a.ca(), Cert: key, Key: key}, "with --api-key"},
-		{api.Remote{Listen: at, ClientCA: a.ca(), Cert: "/nowhere", Key: key}, "--api-cert"},
+		{api.Remote{Listen: at, ClientCA: a.CA(), Cert: cert, Key: key}, ""},
+		{api.Remote{Listen: at, ClientCA: a.CA(), Cert: cert, Key: open}, "has mode 0644"},
+		{api.Remote{Listen: at, ClientCA: a.CA(), Cert: key, Key: key}, "with --api-key"},
+		{api.Remote{Listen: at, ClientCA: a.CA(), Cert: "/nowhere", Key: key}, "--api-cert"},
 		{api.Remote{Listen: at, ClientCA: key, Cert: cert, Key: key}, "no certificate in it"},
 		{api.Remote{Listen: at, ClientCA: "/nowhere", Cert: cert, Key: key}, "--api-client-ca"},
-		{api.Remote{Listen: "203.0.113.1:1", ClientCA: a.ca(), Cert: cert, Key: key}, "--api-listen 203.0.113.1:1"},
+		{api.Remote{Listen: "203.0.113.1:1", ClientCA: a.CA(), Cert: cert, Key: key}, "--api-listen 203.0.113.1:1"},
 	} {
-		l, err := api.OpenRemote(&c.r)
+		l, err := api.OpenRemote(&c.r, nil)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.r, err, c.want)
 		}
@@ -181,7 +126,7 @@ func TestSecretsThatOthersMayReadAreRefused(t *testing.T) {
 func remote(t *testing.T, r api.Remote) string {
 	t.Helper()
 	r.Listen = "127.0.0.1:0"
-	l, err := api.OpenRemote(&r)
+	l, err := api.OpenRemote(&r, func(err error) { t.Log(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,10 +177,10 @@ func TestTheTokenIsWantedForEverything(t *testing.T) {
 // Only clients with a certificate of the authority are let in; with a token wanted
 // besides, they need that too.
 func TestClientCertificatesAreWanted(t *testing.T) {
-	ours, others := newAuthority(t, "ours"), newAuthority(t, "others")
-	cert, key := ours.pair("server")
-	load := func(a *authority, name string) []tls.Certificate {
-		c, k := a.pair(name)
+	ours, others := certtest.New(t, "ours"), certtest.New(t, "others")
+	cert, key := pair(ours, "server")
+	load := func(a *certtest.Authority, name string) []tls.Certificate {
+		c, k := pair(a, name)
 		pair, err := tls.LoadX509KeyPair(c, k)
 		if err != nil {
 			t.Fatal(err)
@@ -244,12 +189,12 @@ func TestClientCertificatesAreWanted(t *testing.T) {
 	}
 	good, bad := load(ours, "client"), load(others, "client")
 	roots := x509.NewCertPool()
-	text, err := os.ReadFile(ours.ca())
+	text, err := os.ReadFile(ours.CA())
 	if err != nil || !roots.AppendCertsFromPEM(text) {
 		t.Fatal(err)
 	}
-	plain := remote(t, api.Remote{ClientCA: ours.ca(), Cert: cert, Key: key})
-	both := remote(t, api.Remote{ClientCA: ours.ca(), Cert: cert, Key: key, TokenFile: tokenFile(t, goodToken, 0o600)})
+	plain := remote(t, api.Remote{ClientCA: ours.CA(), Cert: cert, Key: key})
+	both := remote(t, api.Remote{ClientCA: ours.CA(), Cert: cert, Key: key, TokenFile: tokenFile(t, goodToken, 0o600)})
 	tokenOnly := remote(t, api.Remote{Cert: cert, Key: key, TokenFile: tokenFile(t, goodToken, 0o600)})
 	for _, c := range []struct {
 		law, at string
@@ -319,5 +264,54 @@ func TestOtherUsersCannotUseTheSocket(t *testing.T) {
 		if strings.Contains(string(out), `"version":"1"`) != c.in {
 			t.Errorf("user %d, group %d: %v %s", c.uid, c.gid, err, out)
 		}
+	}
+}
+
+// A certificate that was renewed is shown from the next connection on, and authorities
+// that were renewed let their clients in; what is no good changes nothing.
+func TestRenewedFilesAreTakenWithoutARestart(t *testing.T) {
+	ours, next := certtest.New(t, "ours"), certtest.New(t, "next")
+	f := ours.Files("server")
+	at := remote(t, api.Remote{ClientCA: f.CA, Cert: f.Cert, Key: f.Key})
+	shown := func(by *certtest.Authority) (serial string, err error) {
+		t.Helper()
+		cert, key := pair(by, "client")
+		own, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := tls.Dial("tcp", at, &tls.Config{Certificates: []tls.Certificate{own}, InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
+		if err != nil {
+			return "", err
+		}
+		defer c.Close()
+		return string(c.ConnectionState().PeerCertificates[0].Signature), nil
+	}
+	first, err := shown(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.Cert, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := shown(ours); err != nil || again != first {
+		t.Errorf("with a file that is no good another certificate is shown: %v", err)
+	}
+	ours.Files("server")
+	if renewed, err := shown(ours); err != nil || renewed == first {
+		t.Errorf("the old certificate is shown: %v", err)
+	}
+	if _, err := shown(next); err == nil {
+		t.Error("a client of another authority is let in")
+	}
+	text, err := os.ReadFile(next.CA())
+	if err == nil {
+		err = os.WriteFile(f.CA, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shown(next); err != nil {
+		t.Errorf("a client of the new authority: %v", err)
 	}
 }

@@ -30,6 +30,7 @@ func Load(name string, opt Options) (*Config, Diagnostics, error) {
 	r.reportNames()
 	routers := r.resolveVRRP(nodes)
 	r.resolveSync(&routers)
+	r.checkSyncTLS()
 	r.reportCommand()
 	r.resolvePrograms()
 	for _, d := range r.late {
@@ -70,6 +71,7 @@ type reader struct {
 	tuning *tuning     // of the innermost of these
 
 	syncNode *Node // lvs_sync_daemon
+	syncTLS  *Node // the last word about its files of TLS
 
 	security security
 	file     *trackFile // the track_file that is being read

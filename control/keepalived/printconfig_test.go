@@ -399,6 +399,9 @@ func (s Sync) nodes() (l lines) {
 		l = append(l, n)
 	}
 	l.addIf(s.Secret != "", "lvsdr_sync_secret", s.Secret)
+	l.addIf(s.TLS.Cert != "", "lvsdr_sync_tls_cert", s.TLS.Cert)
+	l.addIf(s.TLS.Key != "", "lvsdr_sync_tls_key", s.TLS.Key)
+	l.addIf(s.TLS.CA != "", "lvsdr_sync_tls_ca", s.TLS.CA)
 	for _, p := range s.Peers {
 		if p.Port() == 0 {
 			l.addIf(true, "lvsdr_sync_peer", p.Addr())

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"lvsdr/control/certs"
 )
 
 // A Sync is connection sync as global_defs has it (lvs_sync_daemon and the words of our
@@ -27,6 +29,9 @@ type Sync struct {
 	// Peers are the directors that are asked for their connections (lvsdr_sync_peer); of
 	// port 0: Port.
 	Peers []netip.AddrPort
+	// TLS are the files of lvsdr_sync_tls_cert, lvsdr_sync_tls_key and lvsdr_sync_tls_ca:
+	// all three or none.
+	TLS certs.Files
 }
 
 // syncWords are the words of global_defs about connection sync.
@@ -34,6 +39,9 @@ func syncWords() []word {
 	return []word{
 		{name: "lvs_sync_daemon", min: 1, max: anyArgs, soft: true, set: (*reader).setSync},
 		{name: "lvsdr_sync_secret", min: 1, max: 1, text: true, set: (*reader).setSyncSecret},
+		syncTLSWord(certs.SyncWords().Cert, func(f *certs.Files) *string { return &f.Cert }),
+		syncTLSWord(certs.SyncWords().Key, func(f *certs.Files) *string { return &f.Key }),
+		syncTLSWord(certs.SyncWords().CA, func(f *certs.Files) *string { return &f.CA }),
 		{name: "lvsdr_sync_peer", min: 1, max: anyArgs, set: (*reader).addSyncPeers},
 	}
 }
@@ -44,7 +52,7 @@ func (r *reader) setSync(n *Node) {
 		r.add(n, Error, "%v; the line is left out", err)
 		return
 	}
-	s := Sync{Interface: strings.Clone(n.Args[0]), Secret: r.global.Sync.Secret, Peers: r.global.Sync.Peers}
+	s := Sync{Interface: strings.Clone(n.Args[0]), Secret: r.global.Sync.Secret, Peers: r.global.Sync.Peers, TLS: r.global.Sync.TLS}
 	for i := 1; i < len(n.Args); i++ {
 		value := ""
 		if i+1 < len(n.Args) {
@@ -79,6 +87,45 @@ func (r *reader) setSync(n *Node) {
 }
 
 func (r *reader) setSyncSecret(n *Node) { r.global.Sync.Secret = strings.Clone(n.Args[0]) }
+
+// syncTLSWord is a word with a file of Sync.TLS.
+func syncTLSWord(name string, field func(*certs.Files) *string) word {
+	return word{name: name, min: 1, max: 1, text: true, set: func(r *reader, n *Node) {
+		*field(&r.global.Sync.TLS) = strings.Clone(n.Args[0])
+		r.syncTLS = n
+	}}
+}
+
+// checkSyncTLS reads the files of TLS. With files that are no good no daemon runs: one
+// without TLS is not what the user wants. Whether a certificate has expired is not looked
+// at here.
+func (r *reader) checkSyncTLS() {
+	s := &r.global.Sync
+	if s.TLS == (certs.Files{}) {
+		return
+	}
+	if err := r.readSyncTLS(&s.TLS); err != nil {
+		r.add(r.syncTLS, Error, "%v; no sync daemon runs", err)
+		*s = Sync{Secret: s.Secret, Peers: s.Peers}
+	}
+}
+
+// readSyncTLS reads the files f.
+func (r *reader) readSyncTLS(f *certs.Files) error {
+	w := certs.SyncWords()
+	if f.Cert == "" || f.Key == "" || f.CA == "" {
+		return fmt.Errorf("%s, %s and %s belong together", w.Cert, w.Key, w.CA)
+	}
+	var text [3][]byte
+	for i, name := range []string{f.Cert, f.Key, f.CA} {
+		var err error
+		if text[i], err = r.readAll(name); err != nil {
+			return err
+		}
+	}
+	_, err := f.Parse(&w, text[0], text[1], text[2])
+	return err
+}
 
 // addSyncPeers reads addresses, each with or without a port behind it: ADDR, ADDR:PORT or
 // [ADDR]:PORT.
@@ -120,5 +167,5 @@ func (r *reader) resolveSync(routers *VRRP) {
 		}
 	}
 	r.report(r.syncNode, Warning, AsGood, "there is no vrrp_instance %s: no sync daemon runs", s.Instance)
-	*s = Sync{Secret: s.Secret, Peers: s.Peers}
+	*s = Sync{Secret: s.Secret, Peers: s.Peers, TLS: s.TLS}
 }

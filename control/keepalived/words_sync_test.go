@@ -2,10 +2,16 @@ package keepalived
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"lvsdr/control/certs"
+	"lvsdr/control/certs/certtest"
 )
 
 func TestConnectionSyncIsReadAsKeepalivedDoes(t *testing.T) {
@@ -45,6 +51,47 @@ func TestConnectionSyncIsReadAsKeepalivedDoes(t *testing.T) {
 		got := cfg.Global.Sync
 		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%q: %+v, want %+v", c.words, got, c.want)
+		}
+	}
+}
+
+// The files of TLS are read with the configuration, and what is wrong with them has the
+// place of the line.
+func TestTheFilesOfTLSAreChecked(t *testing.T) {
+	a := certtest.New(t, "directors")
+	good, other := a.Files("lb1"), a.Files("lb2")
+	lines := func(f certs.Files) string {
+		return fmt.Sprintf("lvsdr_sync_tls_cert %s\nlvsdr_sync_tls_key %s\nlvsdr_sync_tls_ca %s\n", f.Cert, f.Key, f.CA)
+	}
+	for _, c := range []struct {
+		law, words string
+		wrong      string // empty: nothing is
+		runs       bool
+	}{
+		{"good ones", lines(good), "", true},
+		{"none", "", "", true},
+		{"one word alone", "lvsdr_sync_tls_ca " + good.CA, "lvsdr_sync_tls_cert, lvsdr_sync_tls_key and lvsdr_sync_tls_ca belong together", false},
+		{"a key of another", lines(certs.Files{Cert: good.Cert, Key: other.Key, CA: good.CA}), "with lvsdr_sync_tls_key " + other.Key, false},
+		{"a file that is not there", lines(certs.Files{Cert: "/nowhere", Key: good.Key, CA: good.CA}), "/nowhere: no such file", false},
+		{"no certificate", lines(certs.Files{Cert: good.Cert, Key: good.Key, CA: good.Key}), "there is no certificate in it", false},
+	} {
+		for _, text := range []string{"lvs_sync_daemon eth1\n" + c.words, c.words + "\nlvs_sync_daemon eth1"} {
+			cfg, found := load(t, "global_defs {\n"+text+"\n}\n", func(o *Options) {
+				inMemory := o.Files.Open
+				o.Files.Open = func(name string) (io.ReadCloser, error) {
+					if filepath.IsAbs(name) {
+						return os.Open(name)
+					}
+					return inMemory(name)
+				}
+			})
+			got := fmt.Sprint(found)
+			if found.Max() >= Warning != (c.wrong != "") || !strings.Contains(got, c.wrong) || c.wrong != "" && !strings.Contains(got, "[f:") {
+				t.Errorf("%s: found %s, want %q", c.law, got, c.wrong)
+			}
+			if runs := cfg.Global.Sync.Interface != ""; runs != c.runs {
+				t.Errorf("%s: a daemon runs: %t", c.law, runs)
+			}
 		}
 	}
 }

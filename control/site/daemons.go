@@ -111,7 +111,7 @@ func (s *State) followFile() {
 // Sync is how connections are to be synchronised with other directors.
 func (s *State) Sync() daemon.Wish {
 	g := &s.plan.config.Global.Sync
-	w := daemon.Wish{Set: s.daemons, Number: s.backups, Peering: daemon.Peering{Secret: g.Secret, Peers: g.Peers}}
+	w := daemon.Wish{Set: s.daemons, Number: s.backups, Peering: daemon.Peering{Secret: g.Secret, Peers: g.Peers, TLS: g.TLS}}
 	for _, r := range daemon.Roles {
 		if c := w.Of(r); c.Runs() {
 			l, _ := s.LinkNamed(c.Interface)

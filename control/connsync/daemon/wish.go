@@ -3,6 +3,8 @@ package daemon
 import (
 	"net/netip"
 	"slices"
+
+	"lvsdr/control/certs"
 )
 
 // A Wish is the daemons that are to run, with all that they need to know.
@@ -25,9 +27,17 @@ type Peering struct {
 	// Peers are asked for their tables, and may ask for this one's; none: those that
 	// are heard on the network of the daemons.
 	Peers []netip.AddrPort
+	// TLS are the files by which connections are made by TLS, with certificates of both
+	// sides; the zero Files: they are made without. Messages are not concerned.
+	TLS certs.Files
+}
+
+// Equal reports whether p and o are the same.
+func (p *Peering) Equal(o *Peering) bool {
+	return p.Secret == o.Secret && p.TLS == o.TLS && slices.Equal(p.Peers, o.Peers)
 }
 
 // Equal reports whether w and o are the same.
 func (w *Wish) Equal(o *Wish) bool {
-	return w.Set == o.Set && w.Links == o.Links && w.Secret == o.Secret && slices.Equal(w.Peers, o.Peers)
+	return w.Set == o.Set && w.Links == o.Links && w.Peering.Equal(&o.Peering)
 }

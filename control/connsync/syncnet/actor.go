@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"lvsdr/control/certs"
 	"lvsdr/control/connsync/daemon"
 )
 
@@ -44,6 +45,7 @@ type running struct {
 	config daemon.Config
 	link   int
 	daemon.Peering
+	tls      *certs.Source // nil: connections are made without TLS
 	tunables Tunables
 	number   uint64
 
@@ -79,7 +81,7 @@ func (a *Actor) Set(w daemon.Wish) error {
 func (a *Actor) set(role daemon.Role, w *daemon.Wish) error {
 	c, link := w.Of(role), w.Links[role]
 	now := a.running[role]
-	if now != nil && now.config == c && now.link == link && now.Secret == w.Secret && slices.Equal(now.Peers, w.Peers) && now.tunables == a.c.Engine.Tunables() {
+	if now != nil && now.config == c && now.link == link && now.Peering.Equal(&w.Peering) && now.tunables == a.c.Engine.Tunables() {
 		return nil
 	}
 	a.end(role)
@@ -92,6 +94,10 @@ func (a *Actor) set(role daemon.Role, w *daemon.Wish) error {
 	r := &running{role: role, config: c, link: link, Peering: w.Peering, tunables: a.c.Engine.Tunables(), number: w.Number}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
+	if err := a.openTLS(r); err != nil {
+		cancel()
+		return err
+	}
 	start := a.startMaster
 	if role == daemon.Backup {
 		start = a.startBackup
@@ -133,6 +139,22 @@ func (a *Actor) Close() error {
 	return nil
 }
 
+// openTLS opens the files of TLS, if there are any.
+func (a *Actor) openTLS(r *running) (err error) {
+	if r.TLS == (certs.Files{}) {
+		return nil
+	}
+	r.tls, err = certs.Open(r.TLS, certs.SyncWords(), func(err error) {
+		a.c.Log.Warn("the files of TLS of connection sync are no good; those before them stay in use", "error", err)
+	})
+	if err == nil {
+		if late := r.tls.Pair().Valid(a.c.Wall()); late != nil {
+			a.c.Log.Warn("other directors refuse the certificate of connection sync", "error", late)
+		}
+	}
+	return err
+}
+
 // startMaster opens the sockets of a master.
 func (a *Actor) startMaster(ctx context.Context, r *running) error {
 	conn, err := dial(r.link, &r.config, r.tunables.SockSize)
@@ -149,7 +171,7 @@ func (a *Actor) startMaster(ctx context.Context, r *running) error {
 		a.c.Log.Warn("directors that join cannot ask for this one's connections", "error", err)
 	} else {
 		r.master.port = r.config.Port
-		s := &server{engine: a.c.Engine, secret: []byte(r.Secret), syncID: r.config.SyncID, allowed: r.allowed}
+		s := &server{engine: a.c.Engine, secret: []byte(r.Secret), syncID: r.config.SyncID, allowed: r.allowed, tls: tlsOf{r.tls, a.c.Wall}}
 		r.group.Go(func() {
 			if err := s.serve(ctx, l); err != nil {
 				a.c.Log.Warn("directors that join are not answered any more", "error", err)
@@ -171,7 +193,7 @@ func (r *running) allowed(from netip.Addr) bool {
 
 // startBackup opens the sockets of a backup.
 func (a *Actor) startBackup(ctx context.Context, r *running) error {
-	r.joiner = &joiner{asker: asker{engine: a.c.Engine, secret: []byte(r.Secret), dial: a.c.Dial}, wall: a.c.Wall, join: Join{State: Waiting}, digest: Digest{State: Unknown}}
+	r.joiner = &joiner{asker: asker{engine: a.c.Engine, secret: []byte(r.Secret), dial: a.c.Dial, tls: tlsOf{r.tls, a.c.Wall}}, wall: a.c.Wall, join: Join{State: Waiting}, digest: Digest{State: Unknown}}
 	if a.c.Fetched != nil {
 		r.joiner.fetched = func() { a.c.Fetched(r.number) }
 	}

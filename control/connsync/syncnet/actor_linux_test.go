@@ -7,10 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"lvsdr/bench/netns"
+	"lvsdr/control/certs"
+	"lvsdr/control/certs/certtest"
 	"lvsdr/control/connsync/daemon"
 )
 
@@ -79,6 +82,7 @@ func until(t *testing.T, what string, is func() bool) {
 // and the table of before by TCP.
 func TestTwoDirectorsShareTheirConnections(t *testing.T) {
 	netns.Require(t)
+	authority := certtest.New(t, "directors")
 	for _, c := range []struct {
 		law    string
 		config daemon.Config
@@ -86,6 +90,7 @@ func TestTwoDirectorsShareTheirConnections(t *testing.T) {
 	}{
 		{"IPv4", daemon.Config{Interface: "s0", SyncID: 7}, daemon.Peering{}},
 		{"IPv4 with a secret", daemon.Config{Interface: "s0"}, daemon.Peering{Secret: "word"}},
+		{"TLS", daemon.Config{Interface: "s0"}, daemon.Peering{TLS: authority.Files("lb")}},
 		{"IPv6", daemon.Config{Interface: "s0", Group: netip.MustParseAddr("ff02::81")}, daemon.Peering{}},
 		{"configured peers", daemon.Config{Interface: "s0", Port: 9999}, daemon.Peering{Secret: "word",
 			Peers: []netip.AddrPort{netip.MustParseAddrPort("10.9.0.1:0"), netip.MustParseAddrPort("10.9.0.2:0")}}},
@@ -130,6 +135,45 @@ func TestADirectorWithoutTheSecretIsNotBelieved(t *testing.T) {
 	until(t, "messages have come", func() bool { return b.Status().Received.Unauthenticated > 3 })
 	if b.size() != 0 || len(b.Status().Peers) != 0 {
 		t.Errorf("%d entries were taken: %+v", b.size(), b.Status())
+	}
+}
+
+// A director that is not of the authority gets no table, and status says why.
+func TestADirectorWithoutAGoodCertificateGetsNoTable(t *testing.T) {
+	netns.Require(t)
+	ours, others := certtest.New(t, "ours"), certtest.New(t, "others")
+	good := ours.Files("lb1")
+	for _, c := range []struct {
+		law            string
+		master, backup certs.Files
+		want           string
+	}{
+		{"the master is of another authority", others.Files("lb1"), good, "unknown authority"},
+		{"the master's has expired", ours.FilesUntil("old", time.Now().Add(-time.Minute)), good, "TLS: the certificate of CN=old has expired at"},
+		{"the backup's has expired", good, ours.FilesUntil("old", time.Now().Add(-time.Minute)), "old.pem: the certificate of CN=old has expired at"},
+		{"the master has none", certs.Files{}, good, "TLS: "},
+		{"the backup has none", good, certs.Files{}, "greeting: "},
+	} {
+		t.Run(c.law, func(t *testing.T) {
+			a, b := two(t)
+			a.Take(conns(100))
+			a.set(t, daemon.Peering{TLS: c.master}, daemon.Config{Interface: "s0"}, daemon.Master)
+			b.set(t, daemon.Peering{TLS: c.backup}, daemon.Config{Interface: "s0"}, daemon.Backup)
+			var join Join
+			until(t, "an attempt has failed", func() bool {
+				join = b.Status().Join
+				return join.State == Failed
+			})
+			if b.size() != 0 || !strings.Contains(join.Error, c.want) {
+				t.Errorf("%d entries were taken; status says %q, want %q", b.size(), join.Error, c.want)
+			}
+		})
+	}
+	a, _ := two(t)
+	w := daemon.Wish{Set: daemon.Set{Master: daemon.Config{Interface: "s0"}.WithDefaults(daemon.Master, 1500)}, Peering: daemon.Peering{TLS: certs.Files{Cert: "/nowhere"}}}
+	w.Links[daemon.Master] = a.link
+	if err := a.Do(func() error { return a.Actor.Set(w) }); err == nil || !strings.Contains(err.Error(), "lvsdr_sync_tls_cert: open /nowhere") {
+		t.Errorf("files that are not there: %v", err)
 	}
 }
 

@@ -22,6 +22,7 @@ type asker struct {
 	engine Engine
 	secret []byte
 	dial   func(ctx context.Context, to string) (net.Conn, error)
+	tls    tlsOf
 }
 
 // ask asks a question and calls f with each frame of the answer.
@@ -35,7 +36,11 @@ func (a *asker) ask(ctx context.Context, to string, question []byte, f func([]by
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(talkPatience))
-	with, err := greet(conn, 'c', a.secret)
+	talk, err := a.tls.wrap(ctx, conn, 'c')
+	if err != nil {
+		return err
+	}
+	with, err := greet(talk, 'c', a.secret)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type server struct {
 	secret  []byte
 	syncID  uint8
 	allowed func(netip.Addr) bool
+	tls     tlsOf
 }
 
 // serve answers until ctx ends, and closes l.
@@ -68,7 +69,11 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 // talk answers one question.
 func (s *server) talk(ctx context.Context, conn net.Conn) error {
 	_ = conn.SetDeadline(time.Now().Add(talkPatience))
-	to, err := greet(conn, 's', s.secret)
+	with, err := s.tls.wrap(ctx, conn, 's')
+	if err != nil {
+		return err
+	}
+	to, err := greet(with, 's', s.secret)
 	if err != nil {
 		return err
 	}
