@@ -43,7 +43,7 @@ const (
 func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	o := &reasons[p.Reason].owed
 	h := &p.header
-	if h.IsFragment() && p.flow.answered {
+	if h.IsFragment() && p.flow.answered || o.kind == oweWhole {
 		return p.Reason
 	}
 	if o.kind == oweFragments {

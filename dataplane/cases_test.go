@@ -297,6 +297,8 @@ func fragments(known func(*lab)) []fate {
 			x.Method = dataplane.IPIP
 			l.d.TakeSync([]dataplane.Synced{x}, l.now)
 		}, tcpFrame(build.TCP{Flags: "A"}), dataplane.NoMethod, 0},
+		{"an ICMP error about a packet in a tunnel", tunnelled, data(fromPath(tunnelledSYN(), 3, 1, 0)), dataplane.TunnelError, 0},
+		{"an ICMP error about a packet in a tunnel, of a type that is no client's", tunnelled, data(fromPath(tunnelledSYN(), 12, 0, 0)), dataplane.TunnelErrorUntold, 0},
 		{"a new connection that drop_packet refuses", func(l *lab) {
 			l.tune(func(v *dataplane.Tunables) { v.DropPacket, v.AMDropRate = 3, 1 })
 		}, tcpFrame(build.TCP{Flags: "S"}), dataplane.Shed, 0},
@@ -358,4 +360,30 @@ func TestFragmentationNeededNamesTheMTU(t *testing.T) {
 	}
 	// The connection was made all the same.
 	l.expect(tcp(4000, 80, "A"), dataplane.Hit, 2)
+}
+
+// tunnelled is a connection of the client's from port 4001 to server 2 behind a tunnel of IPIP.
+func tunnelled(l *lab) {
+	k := tcpService(8080)
+	l.must(l.d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: "rr"}))
+	l.must(l.d.AddServer(k, dataplane.ServerConfig{Addr: serverAddr(2), Port: 80, Weight: 1, Method: dataplane.IPIP}))
+	l.behind(1500)
+	l.batch.Packets = append(l.batch.Packets[:0], data(tunnelledPacket()))
+	l.d.Process(l.scratch, l.batch, l.now)
+	*l.frames++
+}
+
+// tunnelledPacket is the packet that begins it.
+func tunnelledPacket() []byte {
+	return build.TCP{Src: netip.AddrPortFrom(clientIP, 4001), Dst: netip.AddrPortFrom(vipIP, 8080), Flags: "S", IP: build.IP{SrcMAC: clientMAC, DstMAC: directorMAC}}.Bytes()
+}
+
+// tunnelledSYN is the frame that it leaves in.
+func tunnelledSYN() []byte {
+	f := tunnelledPacket()
+	o := frame.NewOuter(frame.OuterConfig{Src: source4, Dst: serverAddr(2)})
+	out := append(make([]byte, frame.EtherLen+o.Len()), f[frame.EtherLen:]...)
+	out[frame.OffEtherType] = 8
+	o.Put(out[frame.EtherLen:], &frame.Enclosed{Packet: f[frame.EtherLen:], Kind: frame.IPv4})
+	return out
 }

@@ -23,6 +23,8 @@ type dest struct {
 	mac    frame.MAC
 	link   Link
 	local  bool
+	path   *path    // to its address
+	told   told     // to clients about its tunnel
 	hop    *hop     // as published
 	totals *Traffic // in its record
 	// repeated counts SYNs that clients sent again, of connections of which nothing but
@@ -32,7 +34,7 @@ type dest struct {
 
 // setNeighbour notes whether frames can be sent to d.
 func (d *dest) setNeighbour(n neighbour) {
-	d.mac, d.link, d.local = n.mac, n.link, n.local
+	d.mac, d.link, d.local, d.path = n.mac, n.link, n.local, n.path
 	if d.method.Tunnels() && n.link.Source == (frame.Addr{}) {
 		d.mac = frame.MAC{} // without a source there is no outer header
 	}

@@ -75,6 +75,8 @@ type Director struct {
 	past      Counters // of workers that have ended
 	frags     *fragments
 	purge     purge
+	ways      *ways   // of clients of tunnelled connections
+	learnt    []*path // those whose MTU an error has told
 	// outboxes are the shards' events, kept while there are followers; both are
 	// guarded by admin, what is in an outbox by mu.
 	outboxes  []*conntrack.Outbox
@@ -99,6 +101,7 @@ type neighbour struct {
 	mac   frame.MAC
 	link  Link
 	local bool // it is this host
+	path  *path
 }
 
 // A Table is a snapshot of what every packet is checked against; it never
@@ -118,6 +121,7 @@ func New(c Config) (*Director, error) {
 	d.timeouts = conntrack.DefaultTimeouts()
 	c.Conns.Removed = d.removed
 	d.frags = newFragments(c.Conns.Secret)
+	d.ways = newWays(c.Conns.Secret)
 	d.hops.Store(&hops{})
 	d.table.Store(&Table{tunables: c.Tunables})
 	if c.Kept != nil {

@@ -89,6 +89,7 @@ func (d *Director) excerpt(p *Packet, x *Explanation, now int64) (*excerpt, erro
 		return nil, err
 	}
 	e.to.table.Store(t)
+	e.to.ways = newWays([16]byte{})
 	if p.header.IsFragment() {
 		e.to.frags = newFragments([16]byte{}) // as if nothing else of its datagram had come
 	}

@@ -24,6 +24,7 @@ type hop struct {
 	// outer is put in front of each packet where wraps says so: under a tunnel.
 	outer frame.Outer
 	wraps bool
+	path  *path // to the server, of a tunnel
 	// pmtu says that a tunnelled packet is as much not to be fragmented as the client's.
 	pmtu bool
 	// plain says that the server is in its service, and reached by frames.
@@ -50,7 +51,18 @@ func newHop(ds *dest, pmtu bool) *hop {
 }
 
 // room reports whether a packet of n bytes fits.
-func (to *hop) room(n int) bool { return to.mtu == 0 || n <= to.mtu }
+func (to *hop) room(n int) bool {
+	mtu := to.limit()
+	return mtu == 0 || n <= mtu
+}
+
+// limit is mtu, or what is known to fit the path to the server, if that is less.
+func (to *hop) limit() int {
+	if to.path == nil {
+		return to.mtu
+	}
+	return to.path.limit(to.mtu, to.outer.Len())
+}
 
 // takes reports whether p is sent by the hop as it is: then routeTo does no more than
 // set p's hop. It is short enough for the compiler to put it where it is called.
@@ -108,7 +120,7 @@ func (f *flow) mtu() int {
 	if f.hop == nil {
 		return 0
 	}
-	return f.hop.mtu
+	return f.hop.limit()
 }
 
 // told is the MTU that the client of h is told.

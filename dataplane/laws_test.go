@@ -48,8 +48,31 @@ func lawOfVerdict(in, whole []byte, p *dataplane.Packet, replies []dataplane.Rep
 	if p.Reason == dataplane.Reassembled {
 		return lawOfForwarding(whole, replies[0].Data)
 	}
+	if p.Reason == dataplane.TunnelError {
+		return lawOfTelling(in, replies[0].Data)
+	}
 	if err := lawOfAnswer(whole, replies[0].Data, p.Reason); err != nil {
 		return fmt.Errorf("answered by %s: %w", frametest.Describe(replies[0].Data), err)
+	}
+	return nil
+}
+
+// lawOfTelling: what a client is told because of an error from the path to a server is
+// whole, from the VIP, of the error's type or says that the packet is too big, and quotes what
+// the error quotes behind the headers of the tunnel.
+func lawOfTelling(in, out []byte) error {
+	q, a := frametest.Parse(in), frametest.Parse(out)
+	quote := out[a.L4+8 : a.End]
+	told, ok := frametest.Inner(out)
+	switch {
+	case a.Fault != frame.NoFault || a.TTL != 64 || a.IsFragment() || !transportSumOK(out, a):
+		return errors.New("what the client is told is damaged")
+	case !ok || told.Src != a.Dst || told.Dst != a.Src:
+		return errors.New("the client is told of a packet that is not its own")
+	case a.Kind == q.Kind && (a.ICMPType != q.ICMPType || a.ICMPCode != q.ICMPCode):
+		return errors.New("the client is told of another error")
+	case !bytes.Contains(in[q.L4:q.End], quote):
+		return errors.New("the client is told of a packet that the error does not quote")
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 type flow struct {
 	id     conntrack.ID
 	quoted bool // it is that of the packet an ICMP error quotes
+	// enclosed says that the quoted packet is in a tunnel of this director's.
+	enclosed bool
 	// answered says, of a fragment, that its datagram was answered, or sent, as a
 	// whole.
 	answered bool
@@ -23,6 +25,7 @@ type flow struct {
 // batch before the next.
 func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	t := d.table.Load()
+	s.in = b.In
 	for i := range b.Packets {
 		d.read(t, &b.Packets[i])
 	}
@@ -99,7 +102,7 @@ func (d *Director) read(t *Table, p *Packet) {
 			p.flow.id = d.hasher.ID(&p.flow.key)
 		}
 	case !t.ours(&h.Dst):
-		p.Reason = NotOurs
+		p.Reason = d.readTunnelError(t, p)
 	case t.ours(&h.Src):
 		p.Reason = BadSource
 	case h.IsFragment():
@@ -197,6 +200,8 @@ func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) 
 		return BadSource
 	case p.header.IsFragment():
 		return d.fragment(t, s, b, p, now)
+	case p.flow.quoted && p.flow.enclosed:
+		return d.tunnelError(t, s, b, p, now)
 	case p.flow.quoted:
 		return d.related(t, s, p, now)
 	case !p.header.Proto.HasPorts():
@@ -272,6 +277,9 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 	ds.in.totals.Add(n)
 	if ds.local {
 		return d.refuse(t, s, ds, e, p, now)
+	}
+	if ds.hop.wraps {
+		d.ways.note(s.in, p)
 	}
 	return p.routeTo(ds.hop, reason)
 }

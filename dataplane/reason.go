@@ -25,6 +25,8 @@ const (
 	Fragmented
 	Reassembled
 	FragmentHeld
+	TunnelError
+	TunnelErrorUntold
 	ARPSeen
 	NDPSeen
 	EchoReplied
@@ -90,6 +92,8 @@ var reasons = [numReasons]struct {
 	Fragmented:           {name: "fragmented", text: "forwarded in fragments: longer than the server's link carries", verdict: Answer, owed: owed{kind: oweFragments}, routed: true},
 	Reassembled:          {name: "reassembled", text: "the last fragment of a datagram that is forwarded as a whole: through a tunnel, or of IPv6 where it is no longer than the longest fragment", verdict: Answer, owed: owed{kind: oweWhole}, routed: true},
 	FragmentHeld:         {name: "fragment-held", text: "kept until the first fragment of its datagram comes, or all of them"},
+	TunnelError:          {name: "tunnel-error", text: "an ICMP error from the path to a server, about a packet in its tunnel; the client is sent the same error about its own packet", verdict: Answer, owed: owed{kind: oweWhole}},
+	TunnelErrorUntold:    {name: "tunnel-error-untold", text: "an ICMP error from the path to a server, about a packet in its tunnel, of which the client cannot be told; an MTU in it is heeded"},
 	ARPSeen:              {name: "arp", text: "ARP, handed to the ARP side", verdict: ToARP},
 	NDPSeen:              {name: "ndp", text: "IPv6 neighbour discovery, handed to the ARP side", verdict: ToARP},
 	EchoReplied:          {name: "echo-replied", text: "a ping to the VIP; answered", verdict: Answer, owed: owed{kind: oweEcho, verify: true}},

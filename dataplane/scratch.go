@@ -18,6 +18,7 @@ type Scratch struct {
 	// no two workers use the same.
 	ids, stride uint32
 	traced      Traced // of a Trace
+	in          int32  // interface of the batch
 }
 
 // NewScratch makes the scratch of one more worker, the worker'th of

@@ -31,6 +31,7 @@ func (d *Director) SweepBeside(now int64, n int, rest func(ns int64)) {
 		}
 	}
 	d.forget(now)
+	d.unlearn(now)
 }
 
 // sweep is one chunk's. It returns how many entries went.

@@ -10,6 +10,9 @@ import (
 // is not longer is refused, and no client is told less.
 const leastMTU6 = 1280
 
+// leastMTU4 is the MTU that every link of IPv4 has (RFC 791 section 3.2).
+const leastMTU4 = 68
+
 // longestIP is the greatest IP packet, bytes. That of IPv6 may be 40 longer.
 const longestIP = 65535
 
@@ -23,7 +26,7 @@ const (
 func (to *hop) wrap(ds *dest, pmtu bool) {
 	to.outer = frame.NewOuter(frame.OuterConfig{Encapsulation: encapsulation(ds.method), Src: ds.link.Source, Dst: ds.Addr,
 		Port: ds.tunnel.Port, Sum: ds.tunnel.Sum != NoSum})
-	to.wraps, to.pmtu = true, pmtu
+	to.wraps, to.pmtu, to.path = true, pmtu, ds.path
 	if to.mtu > 0 {
 		to.mtu -= to.outer.Len()
 	}
@@ -105,8 +108,9 @@ func (to *hop) ethernet() (link [frame.EtherLen]byte) {
 	return link
 }
 
-// carried is the longest IP packet that the link carries, bytes.
-func (to *hop) carried() int { return to.mtu + to.outer.Len() }
+// carried is the longest IP packet that the link, and the path, carries, bytes; at least
+// what every link does.
+func (to *hop) carried() int { return max(to.limit()+to.outer.Len(), leastMTU4) }
 
 // splitTunnel sends p through its tunnel, whose packet goes in fragments.
 func (s *Scratch) splitTunnel(b *Batch, p *Packet) Reason {

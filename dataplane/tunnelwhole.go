@@ -9,7 +9,7 @@ import "lvsdr/dataplane/frame"
 func (d *Director) sendTunnelled(s *Scratch, b *Batch, p, w *Packet, g *datagram) Reason {
 	to := w.flow.hop
 	longest := min(int(g.longest), pieceRoom)
-	if to.mtu > 0 {
+	if to.limit() > 0 {
 		longest = min(longest, to.carried())
 	}
 	size := to.outer.OuterFragmentSize(longest)

@@ -70,6 +70,9 @@ func (tx *Tx) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
 
 func (tx *Tx) setNeighbour(addr frame.Addr, n neighbour) {
 	d := tx.d
+	if n.path = d.neighbours[addr].path; n.path == nil {
+		n.path = &path{}
+	}
 	d.neighbours[addr] = n
 	for some := range slices.Chunk(d.byAddr[addr], neighbourStep) {
 		d.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"lvsdr/control/ipvsadm"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
@@ -57,11 +58,33 @@ func (op *Op) arguments() ([]string, error) {
 	if op.Op == "del-server" {
 		return args, nil
 	}
-	args = append(args, "-g", "-w", strconv.Itoa(op.Server.Weight))
+	args = append(args, op.Server.method()...)
+	args = append(args, "-w", strconv.Itoa(op.Server.Weight))
 	if op.Server.Upper != 0 || op.Server.Lower != 0 {
 		args = append(args, "-x", strconv.Itoa(op.Server.Upper), "-y", strconv.Itoa(op.Server.Lower))
 	}
 	return args, nil
+}
+
+// method are the options of the forwarding method.
+func (s *Server) method() []string {
+	switch s.Method {
+	case "masq":
+		return []string{"-m"}
+	case "tunnel":
+		args := []string{"-i"}
+		if s.TunType != "" {
+			args = append(args, "--tun-type", s.TunType)
+		}
+		if s.TunPort != 0 {
+			args = append(args, "--tun-port", strconv.Itoa(int(s.TunPort)))
+		}
+		if s.TunSum != "" {
+			args = append(args, "--tun-"+s.TunSum)
+		}
+		return args
+	}
+	return []string{"-g"}
 }
 
 // letter is the command of an edit.
@@ -133,8 +156,22 @@ func (op *Op) endpoint() string {
 	return op.Server.Addr.String()
 }
 
-// ownAddr is the director's own address, beside the VIPs.
-var ownAddr = netip.MustParseAddr("100.64.0.1")
+// The director's own addresses, beside the VIPs: on the clients' side, and the two of the
+// servers' side, from which tunnels begin.
+var (
+	ownAddr    = netip.MustParseAddr("100.64.0.1")
+	ownServer4 = netip.MustParseAddr("100.65.0.1")
+	ownServer6 = netip.MustParseAddr("fd00:65::1")
+)
+
+// way is the link to the server addr.
+func (p *player) way(addr netip.Addr) dataplane.Link {
+	to := p.link
+	if to.Source = frame.AddrFrom(ownServer6); addr.Is4() {
+		to.Source = frame.AddrFrom(ownServer4)
+	}
+	return to
+}
 
 // reach gives a server a MAC address, or says that it is the director.
 func (p *player) reach(addr netip.Addr) {
@@ -144,14 +181,14 @@ func (p *player) reach(addr netip.Addr) {
 	}
 	for mac, has := range p.servers {
 		if has == addr {
-			p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.link)
+			p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.way(addr))
 			return
 		}
 	}
 	n := len(p.servers) + 1
 	mac := frame.MAC{2, 1, 0, byte(n >> 16), byte(n >> 8), byte(n)}
 	p.servers[mac] = addr
-	p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.link)
+	p.d.SetNeighbour(frame.AddrFrom(addr), mac, p.way(addr))
 }
 
 // compareConns orders entries by protocol, client, port and VIP.

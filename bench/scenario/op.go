@@ -36,7 +36,8 @@ type Op struct {
 	Kernel   string          `json:"kernel,omitempty"`
 	Source   json.RawMessage `json:"source,omitempty"`
 	Frames   json.RawMessage `json:"frames,omitempty"`
-	Forward  bool            `json:"forward,omitempty"` // the director routes; without meaning for Direct Routing
+	Forward  bool            `json:"forward,omitempty"` // the director's host routes, too
+	Detail   bool            `json:"detail,omitempty"`  // Out says what left
 	Sync     bool            `json:"sync,omitempty"`    // there is a network for connection sync, at the interface s0
 
 	// sysctl, timeouts, sleep
@@ -76,7 +77,7 @@ type Op struct {
 // A Packet is the input of a pkt line, and of an inner packet that an ICMP
 // error quotes.
 type Packet struct {
-	Proto    string     `json:"proto,omitempty"` // tcp, udp, sctp, icmp; of IPv6, icmp6
+	Proto    string     `json:"proto,omitempty"` // tcp, udp, sctp, icmp; of IPv6, icmp6; quoted, also ipip, gre, gue
 	Src      netip.Addr `json:"src,omitzero"`
 	SPort    uint16     `json:"sport,omitempty"`
 	Dst      netip.Addr `json:"dst,omitzero"`
@@ -93,11 +94,17 @@ type Packet struct {
 	Frag     int        `json:"frag,omitempty"` // cut after so many bytes of IP payload
 	FragRev  bool       `json:"frag_rev,omitempty"`
 	BadSum   bool       `json:"bad_sum,omitempty"`
+	From     string     `json:"from,omitempty"` // rs: sent by a server, or a router beyond
+	TOS      uint8      `json:"tos,omitempty"`
+	ID       uint16     `json:"id,omitempty"`      // of IPv4; 0: the player's own
+	NoSum    bool       `json:"no_sum,omitempty"`  // UDP without a checksum
+	SumOK    bool       `json:"csum_ok,omitempty"` // the network card has checked the checksum
+	TunSum   string     `json:"tun_sum,omitempty"` // of a quoted packet in GRE: csum
 }
 
 // A Result is the outcome for a packet.
 type Result struct {
-	// To is the server's address, drop, rst, icmp:T/C, icmp6:T/C or echo-reply.
+	// To is the server's address, client, drop, rst, icmp:T/C, icmp6:T/C or echo-reply.
 	To string `json:"to,omitempty"`
 	// Reason is the core's name for why, where nothing was forwarded.
 	Reason   string `json:"reason,omitempty"`
@@ -105,6 +112,8 @@ type Result struct {
 	TTLOut   uint8  `json:"ttl_out,omitempty"` // where the packet gave a TTL
 	NFrames  int    `json:"nframes,omitempty"` // where it is not 1
 	MTUOut   int    `json:"mtu_out,omitempty"`
+	// Out are the frames that left, of a scenario with detail.
+	Out []Out `json:"out,omitempty"`
 }
 
 // A Service is a virtual service, or the key of one.
@@ -128,6 +137,11 @@ type Server struct {
 	Weight int        `json:"weight"`
 	Upper  int        `json:"upper,omitempty"`
 	Lower  int        `json:"lower,omitempty"`
+
+	Method  string `json:"method,omitempty"` // masq or tunnel; empty: Direct Routing
+	TunType string `json:"tun_type,omitempty"`
+	TunPort uint16 `json:"tun_port,omitempty"`
+	TunSum  string `json:"tun_sum,omitempty"`
 }
 
 // A Conn is an entry of the connection table.
@@ -165,6 +179,7 @@ type ServerDump struct {
 	Inactive int      `json:"inactive"`
 	Persist  int      `json:"persist"`
 	Stats    []uint64 `json:"stats,omitempty"`
+	Method   string   `json:"method,omitempty"` // Masq, Tunnel or Local; empty: Direct Routing
 }
 
 // A SyntaxError is a line that cannot be read.

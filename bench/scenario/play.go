@@ -55,6 +55,10 @@ type player struct {
 	ids      uint16              // of IP packets
 	sync     syncDaemons
 	origins  bool // conns say who made an entry
+	forward  bool // the host routes
+	detail   bool // what left is noted
+	tunPorts map[uint16]bool
+	own      map[frame.Addr]bool // the host's addresses
 }
 
 // Play plays ops from their start and fills in the results, in place of whatever
@@ -79,7 +83,7 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	p := &player{d: d, scratch: d.NewScratch(0), batch: dataplane.NewBatch(), servers: map[frame.MAC]netip.Addr{}}
 	p.director = director.New(d, func() int64 { return p.now })
 	p.director.Devices = syncNetwork(ops[0])
-	p.origins = ops[0].Sync
+	p.origins, p.forward, p.detail, p.tunPorts = ops[0].Sync, ops[0].Forward, ops[0].Detail, tunPorts(ops)
 	p.adm = ipvsadm.Interpreter{Admin: through(p.director), Name: "/sbin/ipvsadm"}
 	p.named = p.adm
 	p.named.Names = machineNames()
@@ -87,7 +91,12 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	if m := ops[0].RSMTU; m != 0 {
 		p.link.MTU = m
 	}
-	d.SetVIPs(vips(ops))
+	own := vips(ops)
+	d.SetVIPs(own)
+	p.own = map[frame.Addr]bool{frame.AddrFrom(ownAddr): true, frame.AddrFrom(ownServer4): true, frame.AddrFrom(ownServer6): true}
+	for _, a := range own {
+		p.own[a] = true
+	}
 	for i, op := range ops {
 		op.TMs = p.now / 1e6
 		if err := p.play(op); err != nil {
@@ -127,7 +136,7 @@ func (e *OpError) Unwrap() error { return e.Err }
 func vips(ops []*Op) []frame.Addr {
 	var all []frame.Addr
 	for _, op := range ops {
-		if op.Dst.IsValid() {
+		if op.Dst.IsValid() && op.From == "" {
 			all = append(all, frame.AddrFrom(op.Dst))
 		}
 		if op.Svc != nil && op.Svc.VIP.IsValid() {
@@ -228,30 +237,35 @@ func (p *player) pass(end int64) {
 // packet sends one packet, as one or two frames, and says what became of it.
 func (p *player) packet(op *Op) error {
 	p.ids++
-	frames, err := op.frames(p.ids)
+	id := cmp.Or(op.ID, p.ids)
+	frames, err := op.frames(id)
 	if err != nil {
 		return err
 	}
 	op.Result = Result{}
+	p.batch.In = clientSide
+	if op.From == "rs" {
+		p.batch.In = serversSide
+	}
 	n := 0
 	for _, f := range frames {
-		p.batch.Packets = append(p.batch.Packets[:0], dataplane.Packet{Data: f, Mark: op.Mark})
-		p.batch.In = clientSide
+		p.batch.Packets = append(p.batch.Packets[:0], dataplane.Packet{Data: f, Mark: op.Mark, Partial: op.SumOK})
 		p.d.Process(p.scratch, p.batch, p.now)
 		pkt := &p.batch.Packets[0]
 		if pkt.Verdict == dataplane.Forward {
 			n++
-			p.forwarded(op, f)
+			p.left(op, pkt.Data, pkt.Out, id)
 		} else if n == 0 {
 			op.To, op.Reason = "drop", pkt.Reason.String()
+			if p.hosts(pkt) {
+				n += p.route(op, pkt.Data, id)
+			}
 		}
 		for _, r := range p.batch.Replies {
-			if r.Out == serversSide {
+			if r.Out == serversSide || op.From == "rs" {
 				n++
-				p.forwarded(op, r.Data)
-			} else {
-				op.answered(r.Data)
 			}
+			p.left(op, r.Data, r.Out, id)
 		}
 	}
 	if n > 1 {
@@ -260,9 +274,18 @@ func (p *player) packet(op *Op) error {
 	return nil
 }
 
-// forwarded notes where a frame went.
-func (p *player) forwarded(op *Op, f []byte) {
-	op.To, op.Reason = p.servers[frame.DstMAC(f)].String(), ""
+// left notes where frame f went, which left by interface out.
+func (p *player) left(op *Op, f []byte, out int32, id uint16) {
+	p.note(op, f, out, id)
+	switch {
+	case out == p.batch.In:
+		op.answered(f)
+		return
+	case out == serversSide:
+		op.To, op.Reason = p.serverAt(f).String(), ""
+	default:
+		op.To, op.Reason = "client", ""
+	}
 	if op.TTL != 0 {
 		var h frame.Header
 		frame.Parse(f, &h)
@@ -335,6 +358,9 @@ func (p *player) services(stats bool) []ServiceDump {
 		for _, r := range s.Servers {
 			sd := ServerDump{Addr: r.Address.String(), Port: r.Port, Weight: r.Weight,
 				Active: r.Active, Inactive: r.Inactive, Persist: r.Persistent}
+			if m := api.MethodColumn(r.Method); m != "Route" {
+				sd.Method = m
+			}
 			if stats {
 				sd.Stats = trafficDump(r.Listed)
 			}

@@ -28,10 +28,9 @@ func putGUE(b []byte, p *Enclosed, full bool, ends uint32) {
 	binary.BigEndian.PutUint16(b[6:], sum)
 }
 
-// unwrapGUE reads the UDP and GUE header b, where the packet is to that port: what
-// follows them, and how long they are.
-func unwrapGUE(b []byte, port uint16) (kind Kind, n int) {
-	if len(b) < UDPLen+gueLen || binary.BigEndian.Uint16(b[2:]) != port {
+// unwrapGUE reads the UDP and GUE header b: what follows them, and how long they are.
+func unwrapGUE(b []byte) (kind Kind, n int) {
+	if len(b) < UDPLen+gueLen {
 		return Other, 0
 	}
 	// draft-ietf-intarea-gue section 3.1: version 0, no control message, and the
