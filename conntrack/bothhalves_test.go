@@ -30,13 +30,13 @@ func TestTheClientsHalfWhereBothAreSeen(t *testing.T) {
 		words := strings.Fields(line)
 		for i, want := range words[1:] {
 			f := flags[words[0]]
-			if got := conntrack.NextTCPBoth(conntrack.State(i), f); got != state[want] {
+			if got := conntrack.NextTCPBoth(conntrack.State(i), conntrack.ClientsHalf, f, false); got != state[want] {
 				t.Errorf("%s in %s: %s, want %s", words[0], names[i], got, want)
 			}
 			// RST goes before SYN, that before FIN, and that before ACK.
-			if words[0] == "RST" && conntrack.NextTCPBoth(conntrack.State(i), f|frame.SYN|frame.FIN|frame.ACK) != state[want] ||
-				words[0] == "SYN" && conntrack.NextTCPBoth(conntrack.State(i), f|frame.FIN|frame.ACK) != state[want] ||
-				words[0] == "FIN" && conntrack.NextTCPBoth(conntrack.State(i), f|frame.ACK) != state[want] {
+			if words[0] == "RST" && conntrack.NextTCPBoth(conntrack.State(i), conntrack.ClientsHalf, f|frame.SYN|frame.FIN|frame.ACK, false) != state[want] ||
+				words[0] == "SYN" && conntrack.NextTCPBoth(conntrack.State(i), conntrack.ClientsHalf, f|frame.FIN|frame.ACK, false) != state[want] ||
+				words[0] == "FIN" && conntrack.NextTCPBoth(conntrack.State(i), conntrack.ClientsHalf, f|frame.ACK, false) != state[want] {
 				t.Errorf("%s with lesser flags in %s is not as without", words[0], names[i])
 			}
 		}

@@ -25,7 +25,7 @@ func (t *Table) Defend(now int64, rnd func() uint64) int {
 			continue
 		}
 		for j := range perLine {
-			if e := &t.lines[i][j]; e.kind() != free && t.useless(e, at, rnd) {
+			if e := &t.lines[i][j]; e.kind() != free && !e.isReply() && t.useless(e, at, rnd) {
 				if !e.expired(at) {
 					t.evicted++
 				}

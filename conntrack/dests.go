@@ -53,18 +53,29 @@ type Dest struct {
 	Counts Counts
 }
 
-// Traffic counts what was forwarded: only the client's half, in Direct Routing
-// the other is never seen.
+// Traffic counts what was forwarded: of the server's half, which is never seen in Direct
+// Routing and with tunnels, what a masqueraded server sent.
 type Traffic struct {
 	Conns   uint64 `json:"conns"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"` // IP packets, with their headers
+
+	OutPackets uint64 `json:"out_packets,omitempty"` // of the server's half
+	OutBytes   uint64 `json:"out_bytes,omitempty"`
 }
 
 // Join adds n to t.
 func (t *Traffic) Join(n Load) {
 	t.Packets += n.Packets
 	t.Bytes += n.Bytes
+	t.OutPackets += n.OutPackets
+	t.OutBytes += n.OutBytes
+}
+
+// AddOut counts a packet of the server's.
+func (t *Traffic) AddOut(bytes int) {
+	t.OutPackets++
+	t.OutBytes += uint64(bytes)
 }
 
 // Add counts a packet.

@@ -22,8 +22,8 @@ type Entry struct {
 	expires uint32  // tick at which it ends
 	dest    DestRef // server it goes to
 	// ref is, of a connection, 1 + the slot of the template that made it, or
-	// 0; of a template, the number of its connections. See templateSlot and
-	// controlled.
+	// 0; of a template, the number of its connections; of a reply entry, 1 + the
+	// slot of its connection. See templateSlot, controlled and connOf.
 	ref uint32
 	// aux is, of a connection, the packets seen; of a template, its timeout
 	// in ticks. See packets and lifetime.
@@ -48,11 +48,11 @@ func (e *Entry) overflow() uint8 { return uint8(e.word >> overflowShift) }
 // setState makes s the state of e.
 func (e *Entry) setState(s State) { e.word = e.word&^stateMask | uint32(s)<<stateShift }
 
-// publish makes e an entry of that kind and protocol in state s. All else of it was
-// written before, and comes into memory before: a process that is killed in between
+// publish makes e an entry of that kind and protocol in state s, by a way. All else of it
+// was written before, and comes into memory before: a process that is killed in between
 // leaves a free entry.
-func (e *Entry) publish(kindProto uint16, s State) {
-	atomic.StoreUint32(&e.word, e.word>>overflowShift<<overflowShift|uint32(s)<<stateShift|uint32(kindProto))
+func (e *Entry) publish(kindProto uint16, s State, by Way) {
+	atomic.StoreUint32(&e.word, e.word>>overflowShift<<overflowShift|uint32(by)|uint32(s)<<stateShift|uint32(kindProto))
 }
 
 // withdraw makes e a free entry, before anything else of it is written.
@@ -70,7 +70,7 @@ func (t *Table) Key(e *Entry) Key {
 
 // key is the key of e, whose addresses are p if it is one of IPv6.
 func (e *Entry) key(p *Pair) Key {
-	k := Key{ClientPort: uint16(e.ports), VirtualPort: uint16(e.ports >> 16), Proto: e.proto(), Template: e.Template()}
+	k := Key{ClientPort: uint16(e.ports), VirtualPort: uint16(e.ports >> 16), Proto: e.proto(), Template: e.Template(), Reply: e.isReply()}
 	if e.kindProto()&v6 != 0 {
 		k.Client, k.Virtual = p[0], p[1]
 		return k
@@ -120,11 +120,14 @@ func (e *Entry) controlled() *uint32 { return &e.ref }
 // packets is the number of packets of connection e, or the greatest that fits.
 func (e *Entry) packets() *uint32 { return &e.aux }
 
+// Packets is the number of the client's packets of connection e, or the greatest that fits.
+func (e *Entry) Packets() uint32 { return *e.packets() }
+
 // lifetime is the timeout of template e, ticks.
 func (e *Entry) lifetime() *uint32 { return &e.aux }
 
 // Controlled reports whether e is a connection made by a template.
-func (e *Entry) Controlled() bool { return !e.Template() && e.ref != 0 }
+func (e *Entry) Controlled() bool { return !e.Template() && e.ref != 0 && !e.isReply() }
 
 // Connections is the number of connections a template has.
 func (e *Entry) Connections() int {

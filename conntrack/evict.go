@@ -11,7 +11,7 @@ const (
 	due   = iota // its time is up
 	cheap        // half-open, closing, or a template that was never assured
 	fair         // UDP: the next packet is scheduled anew; or made by a message
-	dear         // an open connection, or a template that is used: never lost
+	dear         // an open connection, a template that is used, a reply entry: never lost
 )
 
 // place finds a free slot within reach of hash h, making one if it must; -1:
@@ -70,6 +70,9 @@ func (t *Table) victim(i, n int, at uint32) int {
 		}
 		for j := range perLine {
 			e := &t.lines[i][j]
+			if e == t.making {
+				continue
+			}
 			p, d := e.price(at), int32(e.expires-at)
 			if p < cheapest || p == cheapest && p < dear && d < least {
 				slot, cheapest, least = i*perLine+j, p, d
@@ -82,7 +85,7 @@ func (t *Table) victim(i, n int, at uint32) int {
 
 func (e *Entry) price(at uint32) int {
 	switch {
-	case e.kind() == free, e.Template() && *e.controlled() > 0:
+	case e.kind() == free, e.isReply(), e.Template() && *e.controlled() > 0:
 		return dear
 	case e.expired(at):
 		return due

@@ -1,11 +1,15 @@
 package conntrack
 
-import "slices"
+import (
+	"slices"
+
+	"lvsdr/dataplane/frame"
+)
 
 // NewExcerpt makes empty tables like those of a group, which are all of tables,
-// for FillExcerpt. removed is as in Config. It takes 25 KB a table.
-func NewExcerpt(tables []*Table, removed func(*Entry)) ([]*Table, error) {
-	return NewGroup(Config{Limit: len(tables) * MinLimit, Secret: tables[0].secret, Removed: removed}, len(tables))
+// for FillExcerpt. removed and server are as in Config. It takes 25 KB a table.
+func NewExcerpt(tables []*Table, removed func(*Entry), server func(*Table, *Entry) (frame.Addr, uint16, bool)) ([]*Table, error) {
+	return NewGroup(Config{Limit: len(tables) * MinLimit, Secret: tables[0].secret, Removed: removed, Server: server}, len(tables))
 }
 
 // FillExcerpt copies the entries of keys, expired ones too, and the templates
@@ -19,9 +23,15 @@ func FillExcerpt(tables, copies []*Table, keys []Key, now int64) {
 	for i, from := range tables {
 		for _, k := range keys {
 			id := from.ID(&k)
-			if place := from.search(&id, &k); place >= 0 {
-				x.adopt(i, from.at(place))
-			}
+			from.each(&id, &k, func(e *Entry) bool {
+				if e.isReply() {
+					e = from.connOf(e)
+				}
+				if e != nil {
+					x.adopt(i, e)
+				}
+				return k.Reply // one of a connection alone is of interest
+			})
 		}
 	}
 	for from, to := range x.made {
@@ -63,8 +73,13 @@ func (x *excerpt) adopt(i int, e *Entry) *Entry {
 		by = x.adopt(slices.IndexFunc(x.from, func(t *Table) bool { return t.placeOf(tmpl) >= 0 }), tmpl)
 	}
 	k := from.Key(e)
-	c := x.to[i].Insert(&k, from.Hash(&k), e.dest, by, 0)
+	c := x.to[i].InsertBy(e.Way(), &k, from.Hash(&k), e.dest, by, 0)
 	x.made[e] = c
+	if server, port, known := x.from[i].serverOf(e); known {
+		if r := x.from[i].ReplyOf(e, server, port); r != nil {
+			x.to[i].AddReply(c, server, port, r.Trail(), 0)
+		}
+	}
 	return c
 }
 

@@ -48,8 +48,11 @@ func (t *Table) hashOf(e *Entry) uint64 {
 		return t.hash6(&k)
 	}
 	kind := conn
-	if e.Template() {
+	switch {
+	case e.Template():
 		kind = template
+	case e.isReply():
+		kind = reply
 	}
 	return t.hasher4.hash(e.addrs, e.ports, kindAndProto(e.proto(), kind))
 }

@@ -1,7 +1,7 @@
 package conntrack
 
-// All calls f with every entry until it returns false. f must not change the
-// table.
+// All calls f with every entry until it returns false, but with no reply entry. f must
+// not change the table.
 func (t *Table) All(f func(*Entry) bool) {
 	for c := range t.used {
 		if !t.Chunk(c, f) {
@@ -18,7 +18,7 @@ func (t *Table) Chunk(c int, f func(*Entry) bool) bool {
 	}
 	for i := c * chunkLines; i < (c+1)*chunkLines; i++ {
 		for j := range t.lines[i] {
-			if e := &t.lines[i][j]; e.kind() != free && !f(e) {
+			if e := &t.lines[i][j]; e.kind() != free && !e.isReply() && !f(e) {
 				return false
 			}
 		}

@@ -8,7 +8,7 @@ import (
 
 // keptVersion is that of everything which a Kept holds: raise it with any change of
 // its records or of what they mean.
-const keptVersion = 2
+const keptVersion = 3
 
 // KeptVersion is the version of all that a Kept holds: two processes of which one takes it over from
 // the other must have the same.
@@ -57,12 +57,21 @@ type Head struct {
 	Since, Sealed int64
 }
 
-// Sealed holds the heads of a table's lists of pairs, as of Seal.
-type Sealed struct{ newPair, freePair uint32 }
+// Sealed holds the heads of a table's lists of pairs, and how many reply entries it has, as
+// of Seal.
+type Sealed struct{ newPair, freePair, replies uint32 }
 
-// A Load is the packets and bytes that one worker has sent to a server since they
-// were added to its Traffic.
-type Load struct{ Packets, Bytes uint64 }
+// A Load is the packets and bytes that one worker has sent to a server, and has had from it
+// for clients, since they were added to its Traffic.
+type Load struct{ Packets, Bytes, OutPackets, OutBytes uint64 }
+
+// Add adds n to l.
+func (l *Load) Add(n *Load) {
+	l.Packets += n.Packets
+	l.Bytes += n.Bytes
+	l.OutPackets += n.OutPackets
+	l.OutBytes += n.OutBytes
+}
 
 // Size is how many lines and pairs n tables of limit entries together take, and
 // how many chunks.
@@ -148,17 +157,19 @@ func probe(secret [16]byte) uint64 {
 // of tables may be changed after it.
 func Seal(k *Kept, tables []*Table, now int64) {
 	for i, t := range tables {
-		k.Sealed[i] = Sealed{t.newPair, t.freePair}
+		k.Sealed[i] = Sealed{t.newPair, t.freePair, uint32(t.replies)}
 	}
 	k.Head.Sealed = now
 	atomic.StoreUint32(&k.Head.clean, 1)
 }
 
 // Open makes the tables of k those of process pid, with what is in them. Unless k
-// was sealed it calls Recover: known reports whether there is a destination.
-func Open(k *Kept, removed func(*Entry), known func(DestRef) bool, pid int, now int64) ([]*Table, Recovered, error) {
+// was sealed it calls Recover: known reports whether there is a destination. Removed and
+// server are as in Config. Masqueraded connections may lack their reply entries unless k
+// was sealed.
+func Open(k *Kept, removed func(*Entry), server func(*Table, *Entry) (frame.Addr, uint16, bool), known func(DestRef) bool, pid int, now int64) ([]*Table, Recovered, error) {
 	limit, n := k.Head.Geometry()
-	tables, err := NewGroup(Config{Limit: limit, Secret: k.Head.secret, Removed: removed, Kept: k}, n)
+	tables, err := NewGroup(Config{Limit: limit, Secret: k.Head.secret, Removed: removed, Server: server, Kept: k}, n)
 	if err != nil {
 		return nil, Recovered{}, err
 	}
@@ -166,7 +177,7 @@ func Open(k *Kept, removed func(*Entry), known func(DestRef) bool, pid int, now 
 	k.Head.take(pid, now)
 	if r.Clean {
 		for i, t := range tables {
-			t.newPair, t.freePair = k.Sealed[i].newPair, k.Sealed[i].freePair
+			t.newPair, t.freePair, t.replies = k.Sealed[i].newPair, k.Sealed[i].freePair, int(k.Sealed[i].replies)
 			for _, used := range t.used {
 				t.n += int(used)
 			}

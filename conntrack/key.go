@@ -8,12 +8,13 @@ import (
 
 // A Key names a connection, or a persistence template. A template has the
 // client's masked address, client port 0, and virtual port 0 where it serves
-// all ports of the VIP.
+// all ports of the VIP. That of a reply entry has the server's address and port in
+// place of the virtual ones.
 type Key struct {
 	Client, Virtual         frame.Addr
 	ClientPort, VirtualPort uint16
 	Proto                   frame.Proto // IP protocol; 0 for the template of a firewall-mark service
-	Template                bool
+	Template, Reply         bool
 }
 
 // is6 reports whether k is a client's of IPv6.
@@ -72,6 +73,7 @@ const (
 	template
 	invalid // a template that no new connection finds any more
 	retired // a connection replaced by a newer one of the same key
+	reply   // finds a masqueraded connection by its server's side
 	// v6 is added to the kind of an IPv6 entry, whose addresses are in
 	// Table.pairs.
 	v6 = 0x8000
@@ -85,8 +87,11 @@ func kindAndProto(proto frame.Proto, kind uint16) uint16 { return kind | uint16(
 
 func kindOf(k *Key) uint16 {
 	kind := conn
-	if k.Template {
+	switch {
+	case k.Template:
 		kind = template
+	case k.Reply:
+		kind = reply
 	}
 	if k.is6() {
 		kind |= v6

@@ -21,6 +21,9 @@ func (t *Table) timeout(e *Entry) uint32 {
 	return t.timeouts[e.State()]
 }
 
+// Restart restarts the timer of connection e for a packet of its server's at now.
+func (t *Table) Restart(e *Entry, now int64) { e.expires = ticks(now) + t.timeout(e) }
+
 // Refresh restarts the timer of connection e for a packet at now, and counts
 // the packet.
 func (t *Table) Refresh(e *Entry, now int64) {
@@ -99,6 +102,9 @@ func (t *Table) Restore(e *Entry, k *Key) bool {
 // elsewhere. It reports whether the entry is gone.
 func (t *Table) end(slot int, at uint32) bool {
 	e := t.at(slot)
+	if e.isReply() {
+		return t.endReply(slot, at)
+	}
 	if e.Template() && *e.controlled() > 0 {
 		*e.lifetime() = lapse
 		for e.expired(at) {
@@ -134,6 +140,9 @@ func (t *Table) usedUntil(e *Entry) uint32 {
 
 // over reports whether end would remove e, whose time is up.
 func (t *Table) over(e *Entry, at uint32) bool {
+	if e.isReply() {
+		return t.overReply(e, at)
+	}
 	if e.Template() {
 		return *e.controlled() == 0
 	}

@@ -36,7 +36,7 @@ func (t *Table) recover(known func(DestRef) bool, r *Recovered) {
 	taken := make([]bool, len(t.pairs))
 	used := make([]uint32, len(t.used)) // t.used stays what it was until all is counted: this process may be killed, too
 	pairs := 0
-	t.n = 0
+	t.n, t.replies = 0, 0
 	for c := range used {
 		if t.used[c] == 0 {
 			continue
@@ -69,6 +69,7 @@ func (t *Table) recover(known func(DestRef) bool, r *Recovered) {
 	}
 	copy(t.used, used)
 	t.recoverPairs(taken[:pairs])
+	t.recoverReplies()
 }
 
 // settled reports whether a process that was killed was doing nothing in chunk c, which is empty: Insert
@@ -83,7 +84,7 @@ func (t *Table) recoverEntry(e *Entry, i int, taken []bool, known func(DestRef) 
 	}
 	home, ok = t.sound(e, i, taken)
 	switch {
-	case ok && known(e.dest):
+	case ok && (e.isReply() || known(e.dest)):
 		if e.Template() && *e.controlled() != 0 {
 			*e.controlled() = 0
 		}
@@ -125,6 +126,8 @@ func (t *Table) sound(e *Entry, i int, taken []bool) (home int, ok bool) {
 	case template, invalid:
 		// One without a timeout is not yet whole: SetTimeout comes next.
 		return home, *e.lifetime() != 0 && (e.State() == None || e.State() == Assured)
+	case reply:
+		return home, true // its connection is looked at later
 	case conn:
 		if e.proto() == frame.ProtoSCTP {
 			return home, e.State() < numSCTP

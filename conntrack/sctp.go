@@ -32,6 +32,22 @@ func sctpName(s State) string {
 	return "STATE?"
 }
 
+// NextSCTPBoth is NextSCTP for an association of which the director sees both halves: the
+// server's INIT ACK changes nothing, its COOKIE ACK says that the client's COOKIE ECHO was
+// taken, and either end closes.
+func NextSCTPBoth(s State, half Half, chunk uint8) State {
+	if half == ClientsHalf {
+		return NextSCTP(s, chunk)
+	}
+	switch chunk {
+	case frame.SCTPCookieAck:
+		return SCTPEstablished
+	case frame.SCTPShutdown, frame.SCTPShutdownAck, frame.SCTPAbort, frame.SCTPShutdownComplete:
+		return NextSCTP(s, chunk)
+	}
+	return s
+}
+
 // NextSCTP is the state after a client's packet whose first chunk is of the
 // given type.
 func NextSCTP(s State, chunk uint8) State {

@@ -3,6 +3,8 @@ package conntrack
 import (
 	"fmt"
 	"math/bits"
+
+	"lvsdr/dataplane/frame"
 )
 
 const (
@@ -39,6 +41,9 @@ type Config struct {
 	// Removed, if not nil, is called with every entry that leaves the table,
 	// while it is still whole. It must not change the table.
 	Removed func(*Entry)
+	// Server, if not nil, says where a masqueraded connection goes: to find its reply
+	// entry. false: the server is not known.
+	Server func(*Table, *Entry) (addr frame.Addr, port uint16, known bool)
 	// Room, if not nil, gives the memory, zeroed: as many lines and pairs. Nil
 	// takes it from the heap.
 	Room func(lines, pairs int) ([]Line, []Pair, error)
@@ -55,6 +60,8 @@ type Table struct {
 	newPair  uint32   // the first that was never used
 	used     []uint32 // entries per chunk
 	n, limit int
+	replies  int      // of n, how many are reply entries
+	making   *Entry   // whose reply entry is being made: it does not make room
 	cursor   int      // chunk a sweep goes on from
 	late     []uint32 // places of templates that SweepChunk has left
 	secret   [16]byte
@@ -62,6 +69,7 @@ type Table struct {
 	group    *group
 	timers
 	removed func(*Entry)
+	server  func(*Table, *Entry) (frame.Addr, uint16, bool)
 	outbox  *Outbox  // nil: nobody is told of events
 	sync    *SyncLog // nil: no other director is told of connections
 	evicted uint64
@@ -137,7 +145,7 @@ func NewGroup(c Config, n int) ([]*Table, error) {
 		from := i * chunks * chunkLines
 		t := &Table{
 			lines: lines[from : from+chunks*chunkLines], first: from * perLine, pairs: pairs[i*limit : (i+1)*limit],
-			used: used[i*chunks : (i+1)*chunks], limit: limit, removed: c.Removed, group: g,
+			used: used[i*chunks : (i+1)*chunks], limit: limit, removed: c.Removed, server: c.Server, group: g,
 			secret: c.Secret, hasher4: hasherOf(c.Secret),
 		}
 		if t.removed == nil {
@@ -161,7 +169,7 @@ func (t *Table) SetTimeouts(to Timeouts) {
 	t.udp = uint32(to.UDP) * ticksPerSecond
 }
 
-// Len is the number of entries, Limit the greatest there may be.
+// Len is the number of entries, reply entries among them.
 func (t *Table) Len() int { return t.n }
 
 // Limit is the greatest number of entries.
@@ -292,6 +300,12 @@ func (t *Table) search(id *ID, k *Key) int {
 // closing connection, or a template without connections that was never
 // assured; else one of UDP. nil: there is none.
 func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *Entry {
+	return t.InsertBy(ByDirect, k, h, dest, by, now)
+}
+
+// InsertBy is Insert for a connection whose packets go a way. One that is masqueraded is
+// found by its server's side when AddReply was called for it.
+func (t *Table) InsertBy(way Way, k *Key, h uint64, dest DestRef, by *Entry, now int64) *Entry {
 	ref := uint32(0)
 	if by != nil {
 		*by.controlled()++ // also keeps it from making room
@@ -304,24 +318,32 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 		}
 		return nil
 	}
-	t.used[slot/perLine/chunkLines]++ // first here, and last in remove: see Table.settled
-	for i := t.home(h); i != slot/perLine; i = t.after(i) {
-		t.lines[i][0].word += overflowUnit
-	}
-	e := t.at(slot)
 	id := idOf(k, h)
-	if id.kindProto&v6 != 0 {
-		id.addrs |= uint64(t.takePair(k))
-	}
-	e.addrs, e.ports, e.dest, e.ref, e.aux, e.expires = id.addrs, id.ports, dest, ref, 0, ticks(now)+newTimeout
-	e.publish(id.kindProto, None)
-	t.n++
+	e := t.fill(slot, k, &id)
+	e.dest, e.ref, e.aux, e.expires = dest, ref, 0, ticks(now)+newTimeout
+	e.publish(id.kindProto, None, way)
 	if t.outbox != nil {
 		t.group.tell(FlowNew, uint32(t.first+slot))
 	}
 	if t.sync != nil {
 		t.sync.made(slot, ticks(now))
 	}
+	return e
+}
+
+// fill counts an entry of k and id at a place that is free, and writes its addresses and
+// ports. The caller writes the rest and publishes it.
+func (t *Table) fill(place int, k *Key, id *ID) *Entry {
+	t.used[place/perLine/chunkLines]++ // first here, and last in empty: see Table.settled
+	for i := t.home(id.Hash); i != place/perLine; i = t.after(i) {
+		t.lines[i][0].word += overflowUnit
+	}
+	e := t.at(place)
+	if id.kindProto&v6 != 0 {
+		id.addrs |= uint64(t.takePair(k))
+	}
+	e.addrs, e.ports = id.addrs, id.ports
+	t.n++
 	return e
 }
 
@@ -372,12 +394,19 @@ func (t *Table) remove(slot int) {
 	if t.outbox != nil {
 		t.group.tell(FlowRemoved, uint32(t.first+slot))
 	}
+	t.dropReply(e)
 	by := t.Template(e)
-	home, isV6 := t.home(t.hashOf(e)), e.kindProto()&v6 != 0
-	e.withdraw()
+	t.empty(slot)
 	if by != nil {
 		*by.controlled()--
 	}
+}
+
+// empty makes the place of an entry free.
+func (t *Table) empty(slot int) {
+	e := t.at(slot)
+	home, isV6 := t.home(t.hashOf(e)), e.kindProto()&v6 != 0
+	e.withdraw()
 	for i := home; i != slot/perLine; i = t.after(i) {
 		t.lines[i][0].word -= overflowUnit
 	}

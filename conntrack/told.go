@@ -6,15 +6,16 @@ import "time"
 const (
 	flagSynced      = 0x80 << stateShift // made by a message of another director
 	flagContrary    = 0x40 << stateShift // counts as active or not contrary to its state
-	flagBoth        = 0x20 << stateShift // packets of both halves are seen
-	flagsOfMessages = flagSynced | flagContrary | flagBoth
+	flagBoth        = 0x20 << stateShift // packets of both halves are seen; see Way
+	flagTunnel      = 0x10 << stateShift // packets go through a tunnel; see Way
+	flagsOfMessages = flagSynced | flagContrary | wayMask
 )
 
 // Synced reports whether e was made by a message of another director.
 func (e *Entry) Synced() bool { return e.word&flagSynced != 0 }
 
-// BothHalves reports whether a message told of e, whose server is in no service, that
-// the director sees both halves of it.
+// BothHalves reports whether the director sees both halves of e: it is masqueraded, or a
+// message told so of e, whose server is in no service.
 func (e *Entry) BothHalves() bool { return e.word&flagBoth != 0 }
 
 // Told is the content of a message about an entry, beside its key and its server.
@@ -83,10 +84,12 @@ func (e *Entry) Keep(active bool) {
 	}
 }
 
-// Rebind has e go to another server. The caller counts it there.
-func (t *Table) Rebind(e *Entry, dest DestRef) {
+// Rebind has e go to another server, by a way. The caller counts it there, and gives it
+// its reply entry.
+func (t *Table) Rebind(e *Entry, dest DestRef, by Way) {
+	t.dropReply(e)
 	e.dest = dest
-	e.word &^= flagBoth
+	e.word = e.word&^wayMask | uint32(by)
 	t.changed(e)
 }
 

@@ -46,6 +46,9 @@ func (d *Director) answer(s *Scratch, b *Batch, p *Packet, now int64) Reason {
 	if h.IsFragment() && p.flow.answered || o.kind == oweWhole {
 		return p.Reason
 	}
+	if p.flow.reply && o.kind == oweICMP {
+		return d.answerServer(s, b, p, now)
+	}
 	if o.kind == oweFragments {
 		return s.split(b, p)
 	}
@@ -106,7 +109,7 @@ func (s *Scratch) split(b *Batch, p *Packet) Reason {
 		buf := frame.AppendFragment(s.replies[len(b.Replies)][:0], p.Data, h, off, min(size, total-off))
 		var fh frame.Header
 		frame.Parse(buf, &fh)
-		p.flow.hop.apply(buf, &fh)
+		p.finish(buf, &fh)
 		b.Replies = append(b.Replies, Reply{Data: buf, Out: p.flow.hop.link.Index})
 	}
 	return Fragmented

@@ -56,8 +56,7 @@ func (c *census) take() {
 			// The slot may have become another's meanwhile.
 			if to := hops.at(ref.Slot()).Load(); to != nil && to.ref == ref {
 				n := sh.load(ref.Slot())
-				c.loads[i].Packets += n.Packets
-				c.loads[i].Bytes += n.Bytes
+				c.loads[i].Add(n)
 				*n = load{}
 			}
 		}

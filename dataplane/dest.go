@@ -13,12 +13,15 @@ type dest struct {
 	ref          conntrack.DestRef
 	method       Method
 	tunnel       Tunnel
+	tunnelled    Method   // the last that was a tunnel; tunnel is its own, also when the method is another now
 	in           *service // nil: removed, or a stranger
 	stranger     bool     // in no service: a message of another director named it
 	upper, lower int
 	templates    int
 	refs         int // entries that go to it
 	listed       int // where it is in Director.byAddr
+	servicePort  uint16
+	answers      bool // it is among Director.answerers
 
 	mac    frame.MAC
 	link   Link
@@ -26,6 +29,7 @@ type dest struct {
 	path   *path    // to its address
 	told   told     // to clients about its tunnel
 	hop    *hop     // as published
+	others [4]*hop  // by ways, for connections made before its method was edited; see hopFor
 	totals *Traffic // in its record
 	// repeated counts SYNs that clients sent again, of connections of which nothing but
 	// SYNs came. Director.mu guards it.

@@ -60,6 +60,7 @@ type Director struct {
 	admin      sync.Mutex
 	neighbours map[frame.Addr]neighbour // guarded by admin
 	byAddr     map[frame.Addr][]*dest   // the servers of each address, removed ones too; guarded by admin
+	answerers  answerers                // guarded by admin and mu, as services are
 
 	// mu guards all below, and the state of services and servers; see shard.
 	// Services and dests change under admin and mu both: either is enough to
@@ -109,9 +110,12 @@ type neighbour struct {
 type Table struct {
 	vips     addrs
 	martians addrs
-	marks    marks
-	tunables Tunables
-	backup   bool // a backup daemon runs
+	// answerers are the addresses of masqueraded servers.
+	answerers  addrs
+	interfaces interfaces
+	marks      marks
+	tunables   Tunables
+	backup     bool // a backup daemon runs
 }
 
 // New makes a director without services.
@@ -119,7 +123,7 @@ func New(c Config) (*Director, error) {
 	d := &Director{limits: c.Limits.orDefault(), resumeUntil: c.ResumeUntil, resumeDrops: c.ResumeDrops, settleUntil: c.SettleUntil,
 		neighbours: map[frame.Addr]neighbour{}, byAddr: map[frame.Addr][]*dest{}}
 	d.timeouts = conntrack.DefaultTimeouts()
-	c.Conns.Removed = d.removed
+	c.Conns.Removed, c.Conns.Server = d.removed, d.serverSide
 	d.frags = newFragments(c.Conns.Secret)
 	d.ways = newWays(c.Conns.Secret)
 	d.hops.Store(&hops{})

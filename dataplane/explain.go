@@ -22,8 +22,8 @@ type Explanation struct {
 	// Conn is the connection that the packet is of, and Template the client's
 	// template in Service, as they are before it; nil: there is none.
 	Conn, Template *EntryStatus
-	// Server is where the packet goes, as it is before; nil: nowhere. Link is
-	// how.
+	// Server is where the packet goes, or of an answer whence it comes, as it is before;
+	// nil: nowhere. Link is how it leaves.
 	Server *ServerStatus
 	Link   Link
 }
@@ -55,8 +55,10 @@ func (d *Director) Explain(p Packet, now int64) (Explanation, error) {
 	q := &b.Packets[0]
 	x.Verdict, x.Reason = q.Verdict, q.Reason
 	if to := q.sentBy(); to != nil {
-		before := e.before[to.dest]
-		x.Server, x.Link = &before, to.link
+		if before, known := e.before[q.server()]; known {
+			x.Server = &before
+		}
+		x.Link = to.link
 	}
 	return x, nil
 }
@@ -68,6 +70,15 @@ func (p *Packet) sentBy() *hop {
 		return p.flow.hop
 	}
 	return nil
+}
+
+// server is the server of a decided packet that has a hop: where it goes, or of an answer
+// whence it comes; nil: that was forgotten.
+func (p *Packet) server() *dest {
+	if p.flow.reply {
+		return p.flow.from
+	}
+	return p.flow.hop.dest
 }
 
 // An excerpt is a director with copies of a part of another one.
@@ -88,7 +99,7 @@ func (d *Director) excerpt(p *Packet, x *Explanation, now int64) (*excerpt, erro
 	if err != nil {
 		return nil, err
 	}
-	e.to.table.Store(t)
+	e.to.table.Store(t) // with the addresses of all masqueraded servers
 	e.to.ways = newWays([16]byte{})
 	if p.header.IsFragment() {
 		e.to.frags = newFragments([16]byte{}) // as if nothing else of its datagram had come
@@ -111,7 +122,7 @@ func (d *Director) newExcerpt() (*excerpt, error) {
 	for _, sh := range d.shards {
 		tables = append(tables, sh.conns)
 	}
-	copies, err := conntrack.NewExcerpt(tables, e.to.removed)
+	copies, err := conntrack.NewExcerpt(tables, e.to.removed, e.to.serverSide)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +145,9 @@ func (e *excerpt) fill(p *Packet, x *Explanation, now int64) {
 		sh.traffic = make([]*[hopPage]load, len(pages))
 	}
 	keys := []conntrack.Key{*k}
+	if p.flow.reply && d.listens(p) {
+		e.to.answerers.add(AnswerSource{Addr: p.header.Src}, 1)
+	}
 	if p.Reason == pending {
 		if s := d.services.lookup(d.table.Load().mark(p), k); s != nil {
 			st, f := d.serviceStatus(s), scheduler.Flow{}
@@ -147,7 +161,10 @@ func (e *excerpt) fill(p *Packet, x *Explanation, now int64) {
 	}
 	e.copyEntries(keys, now)
 	for i, k := range keys {
-		entry := d.peek(&k, now)
+		entry, conns := d.peek(&k, now)
+		if entry != nil && k.Reply {
+			k = conns.Key(entry)
+		}
 		if entry != nil && i == 0 {
 			x.Conn = d.entryStatus(k, entry, now)
 		} else if entry != nil {
@@ -201,6 +218,7 @@ func (e *excerpt) dest(ds *dest) *dest {
 	e.dests[ds] = c
 	e.before[c] = ds.status()
 	c.in = e.service(ds.in)
+	c.others = [4]*hop{}
 	if page := ds.ref.Slot() / hopPage; (*e.to.hops.Load())[page] == nil {
 		(*e.to.hops.Load())[page] = new([hopPage]atomic.Pointer[hop])
 		for _, sh := range e.to.shards {
@@ -225,16 +243,22 @@ func (d *Director) serviceStatus(s *service) ServiceStatus {
 	return st
 }
 
-// peek is the entry of k in any shard, if its time is not up; it changes
-// nothing. The caller holds d.mu and the shards' locks.
-func (d *Director) peek(k *conntrack.Key, now int64) *conntrack.Entry {
+// peek is the entry of k in any shard, or the connection of a reply entry's, if its time is
+// not up, and its table; it changes nothing. The caller holds d.mu and the shards' locks.
+func (d *Director) peek(k *conntrack.Key, now int64) (*conntrack.Entry, *conntrack.Table) {
 	id := d.hasher.ID(k)
 	for _, sh := range d.shards {
-		if e := sh.conns.Peek(&id, k, now); e != nil {
-			return e
+		e := (*conntrack.Entry)(nil)
+		if k.Reply {
+			_, e = sh.conns.PeekReply(&id, k, now)
+		} else {
+			e = sh.conns.Peek(&id, k, now)
+		}
+		if e != nil {
+			return e, sh.conns
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // entryStatus is the status of e, whose key is k. The caller holds d.mu and the

@@ -27,14 +27,24 @@ type hop struct {
 	path  *path // to the server, of a tunnel
 	// pmtu says that a tunnelled packet is as much not to be fragmented as the client's.
 	pmtu bool
-	// plain says that the server is in its service, and reached by frames.
-	plain bool
+	// takesWay is the way of the connections whose packets need no more than a look at it:
+	// the server is in its service, and reached by frames. masquerades says the same of
+	// masqueraded ones, which need a little more; takesWay is NoWay then.
+	takesWay    conntrack.Way
+	masquerades bool
+	// back says that it is no server's, but that of the answers which leave by an
+	// interface: they know their next hop themselves.
+	back bool
 }
 
 // newHop is the hop to ds as it is now, with the tunable pmtu_disc.
 func newHop(ds *dest, pmtu bool) *hop {
-	to := &hop{dest: ds, ref: ds.ref, method: ds.method, next: ds.mac, link: ds.link,
-		plain: ds.in != nil && !ds.local && !ds.Unreachable}
+	to := &hop{dest: ds, ref: ds.ref, method: ds.method, next: ds.mac, link: ds.link, takesWay: conntrack.NoWay}
+	if ds.in != nil && !ds.local && !ds.Unreachable {
+		if to.masquerades = ds.method == Masquerade; !to.masquerades {
+			to.takesWay = ds.method.Way()
+		}
+	}
 	to.mtu = to.link.MTU
 	if to.method.Tunnels() {
 		to.wrap(ds, pmtu)
@@ -106,6 +116,8 @@ func (to *hop) send(s *Scratch, p *Packet) {
 		to.apply(p.Data, &p.header)
 	case to.wraps:
 		s.tunnel(to, p)
+	case to.method == Masquerade:
+		p.rewrite(p.Data, &p.header)
 	}
 }
 

@@ -40,6 +40,7 @@ type datagram struct {
 	// kept.
 	first, refused, lost bool
 	dest                 *dest
+	flow                 flow // of the first fragment, if that is masqueraded
 	gathered
 	// ranges are the bytes seen so far, sorted, apart from each other; end is
 	// that of the whole datagram, once its last fragment came.
@@ -214,7 +215,7 @@ func (d *Director) fragment(t *Table, s *Scratch, b *Batch, p *Packet, now int64
 	p.flow.answered = false
 	from, n := uint32(h.FragOff), h.End-uint32(frame.FragmentData(p.Data, h))
 	switch {
-	case !t.ours(&h.Dst):
+	case !t.ours(&h.Dst) && !p.flow.reply:
 		return NotOurs
 	case n == 0 || h.More && n%8 != 0 || longest(h) < from+n:
 		// RFC 791 section 3.2: all but the last carry a multiple of 8 bytes.
@@ -254,6 +255,8 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 		return d.complete(t, s, b, p, g, now)
 	case !g.first || g.whole:
 		return d.keep(p, g, now)
+	case g.masqueraded():
+		return g.follow(p)
 	case g.dest.in == nil:
 		return ServerRemoved
 	case g.dest.hop.wraps: // since the first fragment went
@@ -263,6 +266,37 @@ func (d *Director) piece(t *Table, s *Scratch, b *Batch, p *Packet, g *datagram,
 	g.dest.totals.Bytes += uint64(n)
 	g.dest.in.totals.Bytes += uint64(n)
 	return p.routeTo(g.dest.hop, FragmentFollowed)
+}
+
+// masqueraded reports whether the first fragment of d was masqueraded, or an answer.
+func (d *datagram) masqueraded() bool { return d.flow.hop != nil }
+
+// follow sends p where the first fragment of d, which is masqueraded, went.
+func (d *datagram) follow(p *Packet) Reason {
+	p.flow = d.flow
+	if d.dest == nil {
+		return p.routeTo(p.flow.hop, FragmentFollowed)
+	}
+	if d.dest.in == nil && !p.flow.reply {
+		return ServerRemoved
+	}
+	d.dest.countPiece(&p.header, p.flow.reply)
+	return p.routeTo(p.flow.hop, FragmentFollowed)
+}
+
+// countPiece counts the payload of a fragment, of the server's or of a client's.
+func (d *dest) countPiece(h *frame.Header, out bool) {
+	if d.in == nil {
+		return
+	}
+	n := uint64(h.End - uint32(h.L4))
+	for _, t := range [...]*Traffic{d.totals, d.in.totals} {
+		if out {
+			t.OutBytes += n
+		} else {
+			t.Bytes += n
+		}
+	}
 }
 
 // keep keeps p until the first fragment of g comes, or all of it is there. A
@@ -298,7 +332,12 @@ func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *d
 		g.whole = true
 		return pending
 	}
-	reason := d.connect(t, s, p, now)
+	reason := pending
+	if p.flow.reply {
+		reason = d.reply(t, s, p, now)
+	} else {
+		reason = d.connect(t, s, p, now)
+	}
 	switch v := reason.Verdict(); {
 	case v == Answer && reason != Fragmented:
 		g.owe(p, reason)
@@ -312,29 +351,34 @@ func (d *Director) firstFragment(t *Table, s *Scratch, b *Batch, p *Packet, g *d
 		return reason
 	}
 	g.dest = p.flow.hop.dest
+	if g.flow = (flow{}); p.flow.hop.method == Masquerade {
+		if g.flow = p.flow; p.flow.reply {
+			g.dest = p.flow.from
+		}
+	}
 	for g.held != 0 {
 		held := &d.frags.held[g.held-1]
-		n := uint64(s.release(b, held.frame(), p.flow.hop))
-		g.dest.totals.Bytes += n
-		g.dest.in.totals.Bytes += n
+		if h, sent := s.release(b, held.frame(), p); sent && g.dest != nil {
+			g.dest.countPiece(&h, p.flow.reply)
+		}
 		g.held, held.next, d.frags.free = held.next, d.frags.free, g.held
 	}
 	return reason
 }
 
-// release puts a copy of kept frame f, rewritten for its server, among the
-// replies and returns the bytes of its payload; 0: it could not be sent.
-func (s *Scratch) release(b *Batch, f []byte, to *hop) int {
+// release puts a copy of kept frame f, which goes where p of the same datagram goes, among
+// the replies and returns its header; false: it could not be sent.
+func (s *Scratch) release(b *Batch, f []byte, p *Packet) (h frame.Header, sent bool) {
 	if len(b.Replies) == maxReplies {
-		return 0
+		return h, false
 	}
+	to := p.flow.hop
 	buf := append(s.replies[len(b.Replies)][:0], f...)
-	var h frame.Header
 	frame.Parse(buf, &h)
 	if h.TTL <= 1 || !to.room(int(h.End)-int(h.L3)) {
-		return 0
+		return h, false
 	}
-	to.apply(buf, &h)
+	p.finish(buf, &h)
 	b.Replies = append(b.Replies, Reply{Data: buf, Out: to.link.Index})
-	return int(h.End) - int(h.L4)
+	return h, true
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
 )
 
 // hopPage is how many hops are together.
@@ -28,6 +29,7 @@ func (h *hops) dest(r conntrack.DestRef) *dest {
 // publish makes what changed of ds known to the workers. The caller holds
 // d.mu.
 func (d *Director) publish(ds *dest) {
+	ds.others = [4]*hop{}
 	ds.hop = newHop(ds, d.Tunables().PMTUDisc)
 	d.hops.Load().at(ds.ref.Slot()).Store(ds.hop)
 	if d.offloader != nil {
@@ -70,11 +72,37 @@ func (d *Director) republish() {
 		for some := range slices.Chunk(servers, neighbourStep) {
 			d.mu.Lock()
 			for _, ds := range some {
-				if ds.method.Tunnels() {
+				if ds.tunnelled.Tunnels() {
 					d.publish(ds)
 				}
 			}
 			d.release()
 		}
 	}
+}
+
+// hopFor is the hop to ds of connection e, which keeps the way it was made for when the
+// server's method is edited; nil: that of a new one. The caller holds d.mu.
+func (d *Director) hopFor(ds *dest, e *conntrack.Entry) *hop {
+	if e == nil || e.Way() == ds.method.Way() || ds.stranger {
+		return ds.hop
+	}
+	other := &ds.others[e.Way().Number()]
+	if *other == nil {
+		was := *ds
+		switch e.Way() {
+		case conntrack.ByTunnel:
+			was.method, was.tunnel = ds.tunnelled, ds.tunnel
+		case conntrack.ByMasquerade:
+			was.method = Masquerade
+		default:
+			was.method = Direct
+		}
+		if was.method.Tunnels() && was.link.Source == (frame.Addr{}) {
+			was.mac = frame.MAC{} // without a source there is no outer header
+		}
+		*other = newHop(&was, d.Tunables().PMTUDisc)
+		(*other).dest = ds
+	}
+	return *other
 }

@@ -101,7 +101,8 @@ func (d *Director) recoverServers(now int64) error {
 			return
 		}
 		ds := d.newDest(ref, rec.Addr, rec.Port)
-		ds.method, ds.tunnel = rec.Method, rec.Tunnel()
+		ds.method, ds.tunnelled, ds.tunnel = rec.Method, rec.Method, rec.Tunnel()
+		d.answers(ds)
 		d.publish(ds)
 		if b := d.kept.before[rec.Service]; inUse && b != nil {
 			b.servers = append(b.servers, ref)
@@ -150,14 +151,14 @@ func (d *Director) foldLoad(slot uint32, n *conntrack.Load) {
 func (d *Director) takeTables(c *Config) error {
 	k := c.Kept
 	known := func(r conntrack.DestRef) bool { _, ok := d.dests.Dest(r); return ok }
-	tables, found, err := conntrack.Open(k, d.removed, known, c.PID, c.Now)
+	tables, found, err := conntrack.Open(k, d.removed, d.serverSide, known, c.PID, c.Now)
 	if err != nil {
 		return err
 	}
 	d.useTables(tables)
 	if k.From != nil {
 		var others []*conntrack.Table
-		if others, found, err = conntrack.Open(k.From, nil, known, c.PID, c.Now); err != nil {
+		if others, found, err = conntrack.Open(k.From, nil, nil, known, c.PID, c.Now); err != nil {
 			return err
 		}
 		conntrack.Import(tables, others, func(hash uint64) int { return slices.Index(d.shards, d.shardOf(hash)) }, c.Now, &found)
@@ -174,9 +175,31 @@ func (d *Director) takeTables(c *Config) error {
 			}
 			return true
 		})
+		d.addReplies(t, c.Now)
 	}
 	d.countBegun()
 	return nil
+}
+
+// addReplies gives the masqueraded connections of t reply entries that have none: the
+// process before was killed before it made them, or the table is another. Where there is
+// no room, a connection is of no use to its client, and ends by itself.
+func (d *Director) addReplies(t *conntrack.Table, now int64) {
+	var without []*conntrack.Entry
+	t.All(func(e *conntrack.Entry) bool {
+		if e.Way() == conntrack.ByMasquerade && !e.Template() && !e.Retired() {
+			if addr, port, known := d.serverSide(t, e); known && t.ReplyOf(e, addr, port) == nil {
+				without = append(without, e)
+			}
+		}
+		return true
+	})
+	for _, e := range without {
+		if e.Way() == conntrack.ByMasquerade { // it was not evicted for another's
+			addr, port, _ := d.serverSide(t, e)
+			t.AddReply(e, addr, port, 0, now)
+		}
+	}
 }
 
 // bindAgain counts an entry that was there before.

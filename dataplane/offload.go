@@ -61,7 +61,7 @@ func (d *Director) SetOffloader(o Offloader) {
 
 // way is the hop's.
 func (to *hop) way() Way {
-	w := Way{Next: to.next, From: to.link.MAC, Link: to.link.Index, MTU: to.mtu, Plain: to.plain && to.method == Direct && to.most >= 0}
+	w := Way{Next: to.next, From: to.link.MAC, Link: to.link.Index, MTU: to.mtu, Plain: to.takesWay == conntrack.ByDirect && to.method == Direct && to.most >= 0}
 	if w.MTU == 0 {
 		w.MTU = math.MaxInt
 	}
@@ -110,7 +110,7 @@ func (d *Director) Steady(k conntrack.Key, packets uint32, now int64) (server ui
 			continue
 		}
 		ds := d.destOf(e)
-		ok = e.Steady(packets) && ds != nil && ds.hop.way().Plain
+		ok = e.Steady(packets) && e.Way() == conntrack.ByDirect && ds != nil && ds.hop.way().Plain
 		sh.mu.Unlock()
 		if ok {
 			return ds.ref.Slot(), true

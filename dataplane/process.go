@@ -7,15 +7,20 @@ import (
 
 // flow holds the fields of a packet that the stages after the first need.
 type flow struct {
-	id     conntrack.ID
+	id conntrack.ID
+	// aside says that it is not that of a packet of a client's own, but quoted, or reply.
+	aside  bool
 	quoted bool // it is that of the packet an ICMP error quotes
+	reply  bool // it is that of the answers of a masqueraded server
 	// enclosed says that the quoted packet is in a tunnel of this director's.
 	enclosed bool
 	// answered says, of a fragment, that its datagram was answered, or sent, as a
 	// whole.
 	answered bool
 	hop      *hop          // to the server it goes to; nil: to none
+	from     *dest         // of an answer: the server that sent it; nil: it was forgotten
 	key      conntrack.Key // of an IPv4 packet only from decide on
+	rewriting
 }
 
 // Process decides about all frames of b at now, in nanoseconds of
@@ -33,7 +38,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 		relieve(b)
 	}
 	b.Replies = b.Replies[:0]
-	if t.waits() || d.hits(s, b, now) {
+	if t.waits() || d.hits(t, s, b, now) {
 		d.others(t, s, b, now)
 	}
 	var n [numReasons]uint64
@@ -92,9 +97,11 @@ func (d *Director) read(t *Table, p *Packet) {
 	case !h.FromHost():
 		p.Reason = BadSource
 	case h.Proto == frame.ProtoTCP || h.Proto == frame.ProtoUDP || h.Proto == frame.ProtoSCTP || h.HidesProto():
-		p.flow.quoted, p.flow.hop = false, nil
+		p.flow.aside, p.flow.quoted, p.flow.reply, p.flow.hop = false, false, false, nil
 		if h.HasOptions() && !frame.OptionsOK(p.Data, h) {
 			p.Reason = BadIPHeader
+		} else if t.answerers.last != 0 && t.answerers.has(&h.Src) && !t.ours(&h.Dst) {
+			d.readAnswer(p)
 		} else if h.Kind == frame.IPv4 {
 			p.flow.id = d.hasher.ID4(frame.Addrs4(p.Data, h), h.SrcPort, h.DstPort, h.Proto)
 		} else {
@@ -102,7 +109,9 @@ func (d *Director) read(t *Table, p *Packet) {
 			p.flow.id = d.hasher.ID(&p.flow.key)
 		}
 	case !t.ours(&h.Dst):
-		p.Reason = d.readTunnelError(t, p)
+		if p.Reason = d.readError(t, p); p.Reason == NotOurs {
+			p.Reason = d.readTunnelError(t, p)
+		}
 	case t.ours(&h.Src):
 		p.Reason = BadSource
 	case h.IsFragment():
@@ -144,7 +153,7 @@ func (d *Director) readICMP(p *Packet) Reason {
 		return ICMPIgnored
 	}
 	// What is quoted went from the VIP to the client.
-	p.flow = flow{quoted: true, key: conntrack.Key{Client: in.Dst, Virtual: in.Src,
+	p.flow = flow{aside: true, quoted: true, key: conntrack.Key{Client: in.Dst, Virtual: in.Src,
 		ClientPort: in.DstPort, VirtualPort: in.SrcPort, Proto: in.Proto}}
 	if isIPsec(in.Proto) {
 		p.flow.key = ipsecKey(in.Dst, in.Src)
@@ -165,7 +174,10 @@ func (p *Packet) setKey() {
 		// written in, for which the CPU waits.
 		k := &p.flow.key
 		k.Client, k.Virtual, k.ClientPort, k.VirtualPort = h.Src, h.Dst, h.SrcPort, h.DstPort
-		k.Proto, k.Template = h.Proto, false
+		k.Proto, k.Template, k.Reply = h.Proto, false, false
+		if p.flow.reply {
+			*k = replyKeyOf(h)
+		}
 	}
 }
 
@@ -200,6 +212,8 @@ func (d *Director) decide(t *Table, s *Scratch, b *Batch, p *Packet, now int64) 
 		return BadSource
 	case p.header.IsFragment():
 		return d.fragment(t, s, b, p, now)
+	case p.flow.reply:
+		return d.reply(t, s, p, now)
 	case p.flow.quoted && p.flow.enclosed:
 		return d.tunnelError(t, s, b, p, now)
 	case p.flow.quoted:
@@ -232,6 +246,9 @@ func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	}
 	if repeatsSYN(e, &p.header) {
 		ds.repeated++
+	}
+	if e.Way() == conntrack.ByMasquerade {
+		at.learn(ds, e, s.shard.trail(p))
 	}
 	return d.pass(t, s, p, ds, e, Hit, now)
 }
@@ -268,7 +285,7 @@ func (d *Director) restore(s *Scratch, p *Packet, old *conntrack.Entry, at *shar
 // pass sends p, of connection e, to ds. A nil e is that of one packet alone.
 func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.Entry, reason Reason, now int64) Reason {
 	if e != nil {
-		d.setState(s, ds, e, p.next(e, acts(t.tunables.SecureTCP, s.shard.strained)))
+		d.setState(s, ds, e, p.nextOf(e, acts(t.tunables.SecureTCP, s.shard.strained)))
 		s.shard.conns.Refresh(e, now)
 		s.shard.conns.Note(e, now)
 	}
@@ -278,10 +295,14 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 	if ds.local {
 		return d.refuse(t, s, ds, e, p, now)
 	}
-	if ds.hop.wraps {
+	to := d.hopFor(ds, e)
+	if to.method == Masquerade {
+		p.masquerade(ds, e != nil && e.Controlled() || e == nil && ds.in.cfg.Persistence > 0)
+	}
+	if to.wraps {
 		d.ways.note(s.in, p)
 	}
-	return p.routeTo(ds.hop, reason)
+	return p.routeTo(to, reason)
 }
 
 // refuse does to p as a server on this host that does not listen:

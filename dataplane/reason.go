@@ -21,6 +21,7 @@ const (
 	Persistent
 	Resumed
 	Related
+	Answered
 	FragmentFollowed
 	Fragmented
 	Reassembled
@@ -34,6 +35,7 @@ const (
 	ResetNoConnection
 	UnreachableNoService
 	UnreachableNoServer
+	UnreachableAnswer
 	UnreachableProtocol
 	TimeExceeded
 	FragmentationNeeded
@@ -47,6 +49,7 @@ const (
 	TableFull
 	NotIP
 	NotOurs
+	UnknownAnswer
 	OtherVLAN
 	BadSource
 	ShortFrame
@@ -88,6 +91,7 @@ var reasons = [numReasons]struct {
 	Persistent:           {name: "persistent", text: "forwarded: a persistence template chose the server", verdict: Forward, routed: true},
 	Resumed:              {name: "resumed", text: "forwarded: a packet of a connection from before the start, for which the scheduler chose a server", verdict: Forward, routed: true},
 	Related:              {name: "related", text: "forwarded: an ICMP error, to the server of the connection it is about", verdict: Forward, routed: true},
+	Answered:             {name: "answered", text: "forwarded: a masqueraded server's packet, to its client", verdict: Forward, routed: true},
 	FragmentFollowed:     {name: "fragment-followed", text: "forwarded: a fragment, to where the first of its datagram went", verdict: Forward, routed: true},
 	Fragmented:           {name: "fragmented", text: "forwarded in fragments: longer than the server's link carries", verdict: Answer, owed: owed{kind: oweFragments}, routed: true},
 	Reassembled:          {name: "reassembled", text: "the last fragment of a datagram that is forwarded as a whole: through a tunnel, or of IPv6 where it is no longer than the longest fragment", verdict: Answer, owed: owed{kind: oweWhole}, routed: true},
@@ -101,6 +105,7 @@ var reasons = [numReasons]struct {
 	ResetNoConnection:    {name: "reset-no-connection", text: "TCP segment of an unknown connection, not a SYN; RST sent", verdict: Answer, owed: owed{kind: oweReset, verify: true}},
 	UnreachableNoService: {name: "unreachable-no-service", text: "UDP to a VIP port without a service; ICMP port unreachable sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4, verify: true}},
 	UnreachableNoServer:  {name: "unreachable-no-server", text: "a new connection to a service without a usable server; ICMP port unreachable sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4}},
+	UnreachableAnswer:    {name: "unreachable-answer", text: "from where a masqueraded server listens, of an unknown connection; ICMP port unreachable sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 3, typ6: 1, code6: 4}},
 	UnreachableProtocol:  {name: "unreachable-protocol", text: "of an IP protocol that is not served; ICMP protocol unreachable sent, or parameter problem over IPv6", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 2, typ6: 4, code6: 1}},
 	TimeExceeded:         {name: "time-exceeded", text: "TTL used up; ICMP time exceeded sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 11, typ6: 3}, routed: true},
 	FragmentationNeeded:  {name: "fragmentation-needed", text: "longer than the server's link carries, and must not be fragmented; ICMP fragmentation needed sent", verdict: Answer, owed: owed{kind: oweICMP, typ: 3, code: 4, typ6: 2}, routed: true},
@@ -114,6 +119,7 @@ var reasons = [numReasons]struct {
 	TableFull:            {name: "table-full", text: "a new connection for which the connection table has no room"},
 	NotIP:                {name: "not-ip", text: "neither IP nor ARP"},
 	NotOurs:              {name: "not-ours", text: "not addressed to a VIP, or not to our MAC address"},
+	UnknownAnswer:        {name: "unknown-answer", text: "from the address of a masqueraded server, of an unknown connection; left to the host"},
 	OtherVLAN:            {name: "other-vlan", text: "tagged for a VLAN, whose own interface receives it too"},
 	BadSource:            {name: "bad-source", text: "from an address that cannot be a client's, such as this host's or a VIP"},
 	NotResumed:           {name: "not-resumed", text: "TCP segment of an unknown connection, not a SYN, soon after the start"},

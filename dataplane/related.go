@@ -1,6 +1,9 @@
 package dataplane
 
-import "lvsdr/dataplane/frame"
+import (
+	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
+)
 
 // related sends an ICMP error, such as "fragmentation needed" from a router
 // between a server and its client, to the server of the connection that it
@@ -20,7 +23,7 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 			return ICMPIgnored
 		}
 		var reason Reason
-		if ds, _, reason = d.schedule(t, s, p, now); ds == nil {
+		if ds, e, reason = d.schedule(t, s, p, now); ds == nil {
 			return reason
 		}
 	}
@@ -28,7 +31,7 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	case ds == nil:
 		return ServerRemoved
 	case ds.stranger:
-		return p.routeToStranger(t, ds, Related)
+		return p.routeToStranger(t, ds, e, Related)
 	case ds.local:
 		return ICMPIgnored
 	case ds.in != nil: // what a removed one gets is not counted
@@ -36,5 +39,18 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 		ds.totals.Add(n)
 		ds.in.totals.Add(n)
 	}
-	return p.routeTo(ds.hop, Related)
+	return d.relate(p, ds, e)
+}
+
+// relate sends p, an ICMP error, to ds, the server of connection e. One that is translated
+// must be right, since its checksum is made anew.
+func (d *Director) relate(p *Packet, ds *dest, e *conntrack.Entry) Reason {
+	to := d.hopFor(ds, e)
+	if to.method == Masquerade {
+		p.masquerade(ds, e != nil && e.Controlled())
+		if !p.Partial && !frame.L4ChecksumOK(p.Data, &p.header) {
+			return BadChecksum
+		}
+	}
+	return p.routeTo(to, Related)
 }

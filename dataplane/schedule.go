@@ -152,7 +152,7 @@ func (d *Director) assign(t *Table, w *Scratch, s *service, p *Packet, now int64
 	var e *conntrack.Entry
 	if once {
 		ds.single()
-	} else if e = w.shard.insert(k, p.flow.id.Hash, ds, nil, now); e == nil {
+	} else if e = w.shard.insert(k, p.flow.id.Hash, ds, nil, w.shard.trail(p), now); e == nil {
 		return nil, nil, TableFull
 	}
 	s.totals.Conns++
@@ -221,13 +221,29 @@ func (s *service) setFlow(f *scheduler.Flow, t *Table, p *Packet, now int64) {
 	}
 }
 
-// insert makes an entry for ds and counts it there; nil: the table is full.
-func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.Entry, now int64) *conntrack.Entry {
-	e := sh.conns.Insert(k, hash, ds.ref, by, now)
-	if e != nil {
-		ds.bind(e)
+// insert makes an entry for ds and counts it there, and for a masqueraded connection, whose
+// client's frames came by trail, a reply entry; nil: the table is full.
+func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.Entry, trail conntrack.Trail, now int64) *conntrack.Entry {
+	way := ds.method.Way()
+	if k.Template {
+		way = conntrack.ByDirect
+	}
+	e := sh.conns.InsertBy(way, k, hash, ds.ref, by, now)
+	if e == nil {
+		return nil
+	}
+	ds.bind(e)
+	if way == conntrack.ByMasquerade && !sh.addReply(e, ds, trail, now) {
+		sh.conns.Remove(e)
+		return nil
 	}
 	return e
+}
+
+// addReply makes the reply entry of e, which goes to ds; false: the table is full.
+func (sh *shard) addReply(e *conntrack.Entry, ds *dest, trail conntrack.Trail, now int64) bool {
+	k := sh.conns.Key(e)
+	return sh.conns.AddReply(e, ds.Addr, ds.portFor(k.VirtualPort, e.Controlled()), trail, now)
 }
 
 // persist makes the connection of p, for the server that the client's template
@@ -250,7 +266,7 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 		if ds = s.pick(t, p, now); ds == nil {
 			return nil, nil, d.noServer(t, s, p, now)
 		}
-		if tmpl = at.insert(&k, hash, ds, nil, now); tmpl == nil {
+		if tmpl = at.insert(&k, hash, ds, nil, 0, now); tmpl == nil {
 			return nil, nil, TableFull
 		}
 		at.conns.SetTimeout(tmpl, s.cfg.Persistence, now)
@@ -261,7 +277,7 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 	if once {
 		ds.single()
 		w.shard.conns.NoteTemplate(tmpl, now)
-	} else if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, now); e == nil {
+	} else if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, w.shard.trail(p), now); e == nil {
 		return nil, nil, TableFull
 	}
 	at.conns.Renew(tmpl, now)

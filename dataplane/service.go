@@ -96,7 +96,7 @@ func (c *ServerConfig) Check() error {
 		return ErrThresholds
 	case !unicast(c.Addr):
 		return ErrAddress
-	case c.Method != Direct && !c.Method.Tunnels():
+	case c.Method != Direct && c.Method != Masquerade && !c.Method.Tunnels():
 		return fmt.Errorf("%w: %s", ErrMethod, c.Method)
 	case c.Tunnel != (Tunnel{}) && !c.Method.Tunnels():
 		return fmt.Errorf("%w: %s with the settings of a tunnel", ErrMethod, c.Method)

@@ -26,6 +26,7 @@ type shard struct {
 	// yet, by slot and in pages as hops are.
 	traffic []*[hopPage]load
 	touched uint8 // keeps the loads of Table.Touch alive
+	in      int32 // the interface by which the batch came that is decided about
 	_       [64]byte
 }
 
@@ -80,10 +81,11 @@ func (d *Director) letWorkersIn() {
 // shard, and change no more than a timer. It leaves the others pending, and
 // with one all later ones that may be of the same connection; it reports
 // whether there are any.
-func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
+func (d *Director) hits(t *Table, s *Scratch, b *Batch, now int64) (more bool) {
 	sh, hops := s.shard, *d.hops.Load()
 	d.lockFor(&sh.mu)
 	defer sh.mu.Unlock()
+	sh.in = b.In
 	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
 	sh.touch(b)
 	var left uint64 // by six bits of the hash
@@ -94,7 +96,7 @@ func (d *Director) hits(s *Scratch, b *Batch, now int64) (more bool) {
 		}
 		bit := uint64(1) << (p.flow.id.Hash & 63)
 		if left&bit == 0 {
-			p.Reason = sh.hit(hops, p, now)
+			p.Reason = sh.hit(t, hops, p, now)
 		}
 		if p.Reason == pending {
 			left |= bit
@@ -122,10 +124,10 @@ func (sh *shard) touch(b *Batch) {
 }
 
 // hit decides about p, if that takes no more than its connection's timer.
-func (sh *shard) hit(hops hops, p *Packet, now int64) Reason {
+func (sh *shard) hit(t *Table, hops hops, p *Packet, now int64) Reason {
 	h := &p.header
-	if p.flow.quoted || h.IsFragment() || h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0 {
-		return pending
+	if p.flow.aside || h.IsFragment() || h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0 {
+		return sh.answered(t, hops, p, now)
 	}
 	e := sh.conns.Peek(&p.flow.id, &p.flow.key, now)
 	if e == nil || !p.plainly(e) && p.next(e, false) != e.State() {
@@ -133,8 +135,8 @@ func (sh *shard) hit(hops hops, p *Packet, now int64) Reason {
 	}
 	slot := e.Dest().Slot()
 	to := hops.at(slot).Load()
-	if to == nil || to.ref != e.Dest() || !to.plain {
-		return pending
+	if to == nil || to.ref != e.Dest() || to.takesWay != e.Way() {
+		return sh.hitMasqueraded(to, p, e, now)
 	}
 	sh.conns.Refresh(e, now)
 	sh.conns.Note(e, now)

@@ -109,9 +109,11 @@ func (d *dest) status() ServerStatus {
 type ConnStatus struct {
 	Key conntrack.Key
 	// Server and Port are the real server's; Port 0: that of the packets, which
-	// Direct Routing does not change.
+	// Direct Routing does not change. Mapped says that Port is that of the packets when
+	// they reach the server: it is masqueraded, or another director told so.
 	Server  frame.Addr
 	Port    uint16
+	Mapped  bool
 	State   string
 	Expires time.Duration
 	Invalid bool // a template that no new connection finds any more
@@ -163,8 +165,9 @@ func (d *Director) readChunk(sh *shard, chunk int, f func(*conntrack.Entry)) {
 func (d *Director) connStatus(k conntrack.Key, e *conntrack.Entry, now int64) ConnStatus {
 	c := ConnStatus{Key: k, State: e.StateName(), Expires: d.expires(&k, e, now), Invalid: e.Invalid(), BySync: e.Synced()}
 	if ds := d.destOf(e); ds != nil {
-		if c.Server, c.Port = ds.Addr, ds.Port; c.BySync {
-			c.Port = d.portOf(&k, ds)
+		c.Server, c.Port = ds.Addr, ds.Port
+		if c.Mapped = c.BySync || e.Way() == conntrack.ByMasquerade || k.Template && ds.method == Masquerade; c.Mapped {
+			c.Port = ds.portOf(&k, e)
 		}
 	}
 	return c
@@ -176,7 +179,7 @@ func (d *Director) TableUse() (entries, limit int, evicted uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.each(func(sh *shard) {
-		entries += sh.conns.Len()
+		entries += sh.conns.Len() - sh.conns.Replies()
 		limit += sh.conns.Limit()
 		evicted += sh.conns.Evicted()
 	})

@@ -89,10 +89,12 @@ func (d *Director) noteIdle(now int64) {
 // forget forgets removed servers without references.
 func (d *Director) forget(now int64) {
 	d.forgetServices(now)
+	defer d.publishAnswerers()
 	d.eachRemoved(func(ds *dest) {
 		if at, _ := d.dests.Dest(ds.ref); ds.refs > 0 || now-at.IdleSince < trashTime {
 			return
 		}
+		d.answersNoMore(ds)
 		d.dests.Forget(ds.ref)
 		d.hops.Load().at(ds.ref.Slot()).Store(nil)
 		d.book(ds) // what workers sent until now

@@ -116,12 +116,16 @@ func (f *SyncFeed) tell(buf []Synced, events []conntrack.SyncEvent) (n int) {
 	return n
 }
 
-// portOf is the port at ds of the entry of k: that of the server, or of the packets where
-// these are to another port than the service's. The caller holds d.mu.
-func (d *Director) portOf(k *conntrack.Key, ds *dest) uint16 {
-	record, _ := d.dests.Dest(ds.ref)
-	if ds.stranger || ds.Port != 0 && k.VirtualPort == record.Service.Port {
-		return ds.Port
+// portOf is the port at d of the entry e of k: that of the server, or of the packets where
+// these are to another port than the service's.
+func (d *dest) portOf(k *conntrack.Key, e *conntrack.Entry) uint16 {
+	switch {
+	case d.stranger:
+		return d.Port
+	case !k.Template && e.Way() == conntrack.ByMasquerade:
+		return d.portFor(k.VirtualPort, e.Controlled())
+	case d.Port != 0 && d.servicePort != 0 && k.VirtualPort == d.servicePort:
+		return d.Port
 	}
 	return k.VirtualPort
 }
@@ -138,7 +142,7 @@ func (d *Director) synced(s *Synced, e *conntrack.SyncEvent) bool {
 	}
 	*s = Synced{Key: e.Key(), Server: ds.Addr, Method: ds.method, State: e.Entry.State(),
 		Inactive: !e.Entry.Active(), NoOutput: ds.method != Masquerade, BySync: e.Entry.Synced(), Mark: e.Mark, Timeout: e.Seconds()}
-	if s.Port = d.portOf(&s.Key, ds); e.Entry.Invalid() {
+	if s.Port = ds.portOf(&s.Key, &e.Entry); e.Entry.Invalid() {
 		s.Key.ClientPort, s.Key.VirtualPort, s.Port = 0, anyPort, anyPort
 	}
 	switch {

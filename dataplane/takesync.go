@@ -39,6 +39,7 @@ func (t *SyncTaken) Add(other SyncTaken) {
 // matter. Entries of others take no room from those that are here: they are refused when
 // the table is 15/16 full, and go before others where a place is needed.
 func (d *Director) TakeSync(entries []Synced, now int64) (taken SyncTaken) {
+	defer d.publishAnswerers()
 	for len(entries) > 0 {
 		n := min(takeStep, len(entries))
 		taken.Add(d.takeSome(entries[:n], now))
@@ -88,7 +89,7 @@ func (x *taking) take(taken *SyncTaken) *uint64 {
 	made := &taken.Made
 	if e != nil {
 		ds := d.destOf(e)
-		if x.Key.Template || x.names(ds) {
+		if x.Key.Template || x.names(ds, e) {
 			x.update(at, e, ds)
 			return &taken.Updated
 		}
@@ -107,7 +108,7 @@ func (x *taking) take(taken *SyncTaken) *uint64 {
 	if e != nil {
 		at.conns.Retire(e, x.now)
 	}
-	if e = at.insert(&x.Key, x.hash, ds, nil, x.now); e == nil {
+	if e = at.insert(&x.Key, x.hash, ds, nil, 0, x.now); e == nil {
 		return &taken.Refused
 	}
 	x.tell(at, e, ds, true)
@@ -115,10 +116,10 @@ func (x *taking) take(taken *SyncTaken) *uint64 {
 	return made
 }
 
-// names reports whether x is about a connection to ds. A server of all ports is the same at
+// names reports whether x is about e, a connection to ds. A server of all ports is the same at
 // any.
-func (x *taking) names(ds *dest) bool {
-	return ds != nil && ds.Addr == x.Server && (x.Port == x.d.portOf(&x.Key, ds) || ds.Port == 0 && !ds.stranger)
+func (x *taking) names(ds *dest, e *conntrack.Entry) bool {
+	return ds != nil && ds.Addr == x.Server && (x.Port == ds.portOf(&x.Key, e) || ds.Port == 0 && !ds.stranger)
 }
 
 // update makes e, of shard at, what x tells; its server is ds, nil if that was forgotten.
@@ -137,8 +138,11 @@ func (x *taking) update(at *shard, e *conntrack.Entry, ds *dest) {
 		return
 	}
 	ds.unbind(e)
-	at.conns.Rebind(e, to.ref)
+	at.conns.Rebind(e, to.ref, to.method.Way())
 	to.bind(e)
+	if to.method == Masquerade {
+		at.addReply(e, to, 0, x.now)
+	}
 	if e.Active() {
 		to.count(false, true)
 	}
@@ -213,6 +217,7 @@ func (d *Director) addStranger(x *Synced, now int64) bool {
 		return false
 	}
 	ds.stranger, ds.method = true, x.Method
+	d.answers(ds)
 	d.publish(ds)
 	d.dests.Remove(ds.ref, now)
 	d.strangers++
@@ -281,21 +286,20 @@ func (t *Table) waits() bool { return t.backup && t.tunables.BackupOnly }
 // passStranger sends p, of connection e, to ds, which is in no service. The entry moves on
 // with its packets, but counts as it did.
 func (d *Director) passStranger(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.Entry, now int64) Reason {
-	next := p.next(e, acts(t.tunables.SecureTCP, s.shard.strained))
-	if e.BothHalves() && p.header.Proto == frame.ProtoTCP {
-		next = conntrack.NextTCPBoth(e.State(), p.header.Flags)
-	}
-	d.move(s, ds, e, next)
+	d.move(s, ds, e, p.nextOf(e, acts(t.tunables.SecureTCP, s.shard.strained)))
 	s.shard.conns.Refresh(e, now)
 	s.shard.conns.Note(e, now)
-	return p.routeToStranger(t, ds, Hit)
+	return p.routeToStranger(t, ds, e, Hit)
 }
 
 // routeToStranger directs p to ds, which is in no service, if it is one that packets can
 // be sent to.
-func (p *Packet) routeToStranger(t *Table, ds *dest, reason Reason) Reason {
+func (p *Packet) routeToStranger(t *Table, ds *dest, e *conntrack.Entry, reason Reason) Reason {
 	switch ds.method {
 	case Direct:
+		return p.routeTo(ds.hop, reason)
+	case Masquerade:
+		p.masquerade(ds, e.Controlled())
 		return p.routeTo(ds.hop, reason)
 	case Local:
 		return t.unserved(p, false)

@@ -37,7 +37,7 @@ type Traced struct {
 	In, Out int32 // indexes of interfaces; Out 0: it did not leave
 	Verdict Verdict
 	Reason  Reason
-	Server  frame.Addr // where it was sent, or would have been; zero: nowhere
+	Server  frame.Addr // where it was sent, or would have been, or who sent it, of an answer; zero: nobody
 	GSOSize uint16     // of a segmentation-offload super-frame
 	Length  int        // bytes of the frame
 	Header  frame.Header
@@ -118,7 +118,9 @@ func (t *Trace) see(s *Scratch, b *Batch, now int64) {
 		f := &s.traced // a local one would be allocated
 		*f = Traced{Time: now, In: b.In, Verdict: p.Verdict, Reason: p.Reason, GSOSize: p.GSOSize, Length: len(p.Data), Header: p.header}
 		if to := p.sentBy(); to != nil {
-			f.Server = to.dest.Addr
+			if ds := p.server(); ds != nil {
+				f.Server = ds.Addr
+			}
 			if p.Verdict == Forward || p.Reason == Fragmented {
 				f.Out = to.link.Index
 			}

@@ -29,6 +29,10 @@ type Tunables struct {
 	// with the next one that comes or goes, as kernels before 6.12 do.
 	LateThresholds bool
 
+	// NATICMPSend has a packet from where a masqueraded server listens, but of no known
+	// connection, answered with port unreachable (nat_icmp_send).
+	NATICMPSend bool
+
 	// AMDropRate is N for DropPacket 3 (am_droprate).
 	AMDropRate int
 
@@ -82,6 +86,7 @@ func (t *Tunables) Set(key, value string) error {
 		"expire_nodest_conn": &t.ExpireNodestConn, "expire_quiescent_template": &t.ExpireQuiescentTemplate,
 		"backup_only": &t.BackupOnly, "sync_persist_mode": &t.SyncPersistMode,
 		"sloppy_tcp": &t.SloppyTCP, "sloppy_sctp": &t.SloppySCTP, "schedule_icmp": &t.ScheduleICMP, "pmtu_disc": &t.PMTUDisc,
+		"nat_icmp_send": &t.NATICMPSend,
 	}
 	if f := flags[key]; f != nil {
 		*f = v != 0

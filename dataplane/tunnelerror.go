@@ -37,7 +37,7 @@ func (d *Director) readTunnelError(t *Table, p *Packet) Reason {
 		!frame.InnerTunnelled(p.Data, &outer, &in) || in.FragOff != 0 || !in.Proto.HasPorts() || !t.ours(&in.Dst) {
 		return NotOurs
 	}
-	p.flow = flow{quoted: true, enclosed: true, key: keyOf(&in)}
+	p.flow = flow{aside: true, quoted: true, enclosed: true, key: keyOf(&in)}
 	p.flow.id = d.hasher.ID(&p.flow.key)
 	return pending
 }

@@ -27,6 +27,9 @@ func (d *Director) Edit(now int64, f func(tx *Tx)) {
 	defer d.admin.Unlock()
 	tx := &Tx{d: d, now: now}
 	f(tx)
+	if d.answerers.changed {
+		d.tellAnswerers(tx.edit())
+	}
 	if tx.table != nil {
 		d.table.Store(tx.table)
 	}
@@ -204,7 +207,7 @@ func (d *Director) addDest(k ServiceKey, c *ServerConfig) (*dest, error) {
 
 // newDest makes the server of a record. The caller holds d.mu.
 func (d *Director) newDest(ref conntrack.DestRef, addr frame.Addr, port uint16) *dest {
-	ds := &dest{ref: ref, listed: len(d.byAddr[addr]), totals: &d.dests.At(ref).Traffic}
+	ds := &dest{ref: ref, listed: len(d.byAddr[addr]), totals: &d.dests.At(ref).Traffic, servicePort: d.dests.At(ref).Service.Port}
 	ds.Addr, ds.Port = addr, port
 	ds.setNeighbour(d.neighbours[addr])
 	d.byAddr[addr] = append(d.byAddr[addr], ds)
@@ -226,11 +229,15 @@ func (s *service) find(d *Director, addr frame.Addr, port uint16) *dest {
 // setMethod makes c's method and tunnel those of ds. The caller holds d.mu, and
 // publishes ds.
 func (d *Director) setMethod(ds *dest, c *ServerConfig) {
-	ds.method, ds.tunnel = c.Method, c.Tunnel
+	ds.method = c.Method
+	if c.Method.Tunnels() {
+		ds.tunnelled, ds.tunnel = c.Method, c.Tunnel
+	}
 	rec := d.dests.At(ds.ref)
 	rec.Method = c.Method
 	rec.SetTunnel(c.Tunnel)
 	ds.setNeighbour(d.neighbours[ds.Addr])
+	d.answers(ds)
 }
 
 // EditServer changes a server's weight, thresholds, method and tunnel.

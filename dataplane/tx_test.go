@@ -290,7 +290,8 @@ func TestServerConfigCheck(t *testing.T) {
 		{"GRE", func(c *ServerConfig) { c.Method = GRE; c.Tunnel.Sum = FullSum }, nil},
 		{"GUE", func(c *ServerConfig) { c.Method, c.Tunnel = GUE, Tunnel{Port: 6080, Sum: RemoteSum} }, nil},
 		{"Direct Routing to the port of a tunnel", func(c *ServerConfig) { c.Tunnel.Port = 6080 }, ErrMethod},
-		{"NAT", func(c *ServerConfig) { c.Method = Masquerade }, ErrMethod},
+		{"NAT", func(c *ServerConfig) { c.Method = Masquerade }, nil},
+		{"NAT to the port of a tunnel", func(c *ServerConfig) { c.Method, c.Tunnel.Port = Masquerade, 6080 }, ErrMethod},
 		{"this host", func(c *ServerConfig) { c.Method = Local }, ErrMethod},
 	} {
 		s := good

@@ -111,15 +111,16 @@ func (d *Director) sendWhole(s *Scratch, b *Batch, p, w *Packet, g *datagram, re
 			return TooBig
 		}
 		buf := append(s.replies[len(b.Replies)][:0], w.Data...)
-		to.apply(buf, &w.header)
+		w.finish(buf, &w.header)
 		b.Replies = append(b.Replies, Reply{Data: buf, Out: to.link.Index})
 		p.flow.answered, p.flow.hop = true, to
 		return Reassembled
 	}
 	for at := g.held; at != 0; at = d.frags.held[at-1].next {
-		s.release(b, d.frags.held[at-1].frame(), to)
+		s.release(b, d.frags.held[at-1].frame(), w)
 	}
 	d.frags.forget(g)
+	p.flow = w.flow
 	return p.routeTo(to, reason)
 }
 

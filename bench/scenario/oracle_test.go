@@ -83,6 +83,9 @@ func compare(want, got []*Op) []string {
 	var diffs []string
 	for i, w := range want {
 		g := got[i]
+		if slices.Contains(flaws[want[0].Name], i+1) {
+			continue
+		}
 		diff := func(what string, w, g any) {
 			if a, b := text(w), text(g); a != b {
 				diffs = append(diffs, fmt.Sprintf("operation %d (%s at %d ms): %s: the kernel says %s, we say %s", i+1, text(want[i].Packet), want[i].TMs, what, a, b))
@@ -112,6 +115,11 @@ func compare(want, got []*Op) []string {
 	}
 	return diffs
 }
+
+// flaws are lines of recordings that show a flaw of the kernel, which is no law: it leaves
+// the pseudo header out when it checks an ICMPv6 error of a masqueraded server itself, finds
+// it wrong and drops it.
+var flaws = map[string][]int{"nat-ipv6": {37, 38, 39}}
 
 // compareShares lists the servers whose shares of the packets differ by more than
 // chance makes likely: a scheduler that draws is compared so.

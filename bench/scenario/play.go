@@ -93,6 +93,10 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	}
 	own := vips(ops)
 	d.SetVIPs(own)
+	p.d.SetInterfaces([]dataplane.Interface{
+		{Index: clientSide, MAC: directorMAC, MTU: 1500, Own4: frame.AddrFrom(ownAddr)},
+		{Index: serversSide, MAC: directorMAC, MTU: p.link.MTU, Own4: frame.AddrFrom(ownServer4), Own6: frame.AddrFrom(ownServer6)},
+	})
 	p.own = map[frame.Addr]bool{frame.AddrFrom(ownAddr): true, frame.AddrFrom(ownServer4): true, frame.AddrFrom(ownServer6): true}
 	for _, a := range own {
 		p.own[a] = true
@@ -246,6 +250,7 @@ func (p *player) packet(op *Op) error {
 	p.batch.In = clientSide
 	if op.From == "rs" {
 		p.batch.In = serversSide
+		p.fromServer(op, frames)
 	}
 	n := 0
 	for _, f := range frames {
@@ -254,7 +259,7 @@ func (p *player) packet(op *Op) error {
 		pkt := &p.batch.Packets[0]
 		if pkt.Verdict == dataplane.Forward {
 			n++
-			p.left(op, pkt.Data, pkt.Out, id)
+			p.left(op, pkt.Data, pkt.Out, id, false)
 		} else if n == 0 {
 			op.To, op.Reason = "drop", pkt.Reason.String()
 			if p.hosts(pkt) {
@@ -265,7 +270,7 @@ func (p *player) packet(op *Op) error {
 			if r.Out == serversSide || op.From == "rs" {
 				n++
 			}
-			p.left(op, r.Data, r.Out, id)
+			p.left(op, r.Data, r.Out, id, answers(pkt, r.Out, p.batch.In))
 		}
 	}
 	if n > 1 {
@@ -274,11 +279,12 @@ func (p *player) packet(op *Op) error {
 	return nil
 }
 
-// left notes where frame f went, which left by interface out.
-func (p *player) left(op *Op, f []byte, out int32, id uint16) {
+// left notes where frame f went, which left by interface out, or that it is an answer to the
+// sender.
+func (p *player) left(op *Op, f []byte, out int32, id uint16, answer bool) {
 	p.note(op, f, out, id)
 	switch {
-	case out == p.batch.In:
+	case answer:
 		op.answered(f)
 		return
 	case out == serversSide:

@@ -6,7 +6,7 @@ import "fmt"
 // scenario, whatever their value: they are about NAT, memory and the kernel's own estimates.
 var idle = map[string]bool{
 	"amemthresh": true, "conntrack": true, "est_cpulist": true, "est_nice": true, "ignore_tunneled": true,
-	"nat_icmp_send": true, "run_estimation": true, "snat_reroute": true,
+	"run_estimation": true, "snat_reroute": true,
 }
 
 // sysctl sets a tunable.

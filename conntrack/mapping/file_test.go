@@ -22,7 +22,7 @@ func mustOpen(t *testing.T, w Want) (*File, []*conntrack.Table, conntrack.Recove
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	tables, found, err := conntrack.Open(f.Kept(), nil, func(conntrack.DestRef) bool { return true }, 77, 5)
+	tables, found, err := conntrack.Open(f.Kept(), nil, nil, func(conntrack.DestRef) bool { return true }, 77, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestAFileOfAnotherSizeIsImported(t *testing.T) {
 		if k.From == nil || k.Fresh != "" {
 			t.Fatalf("%+v", k)
 		}
-		others, found, err := conntrack.Open(k.From, nil, func(conntrack.DestRef) bool { return true }, 77, 5)
+		others, found, err := conntrack.Open(k.From, nil, nil, func(conntrack.DestRef) bool { return true }, 77, 5)
 		if err != nil || others[0].Len() != 100 {
 			t.Fatalf("%+v, %v", found, err)
 		}
@@ -221,7 +221,7 @@ func TestAFileOfAnotherSizeIsImported(t *testing.T) {
 		f.Close()
 	}
 	f, tables, found := mustOpen(t, wider)
-	others, _, _ := conntrack.Open(f.Kept().From, nil, func(conntrack.DestRef) bool { return true }, 77, 5)
+	others, _, _ := conntrack.Open(f.Kept().From, nil, nil, func(conntrack.DestRef) bool { return true }, 77, 5)
 	conntrack.Import(tables, others, func(h uint64) int { return int(h % 3) }, 5, &found)
 	if err := f.Commit(); err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestTheHeadIsAtTheBeginning(t *testing.T) {
 		defer file.Close()
 		_, err = file.Read(b)
 	}
-	if err != nil || string(b[:8]) != "lvsdrtab" || binary.NativeEndian.Uint32(b[8:]) != 2 {
+	if err != nil || string(b[:8]) != "lvsdrtab" || binary.NativeEndian.Uint32(b[8:]) != conntrack.KeptVersion {
 		t.Errorf("%q, %v", b, err)
 	}
 }

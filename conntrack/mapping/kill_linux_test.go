@@ -49,6 +49,19 @@ func wantOf(name string, seed uint64) Want {
 // known knows the destinations of the operations.
 func known(r conntrack.DestRef) bool { return r < 8 }
 
+// serverOf is where masqueraded connections go: those to destinations of odd numbers are.
+func serverOf(_ *conntrack.Table, e *conntrack.Entry) (frame.Addr, uint16, bool) {
+	return frame.AddrFrom4([4]byte{10, 1, 0, byte(e.Dest())}), 8080, true
+}
+
+// wayTo is how packets get to a destination.
+func wayTo(dest conntrack.DestRef) conntrack.Way {
+	if dest%2 == 1 {
+		return conntrack.ByMasquerade
+	}
+	return conntrack.ByDirect
+}
+
 // child works on a file until it is killed. It notes in the head's page behind the head
 // how many operations it has begun and ended.
 func child(name string) {
@@ -60,7 +73,7 @@ func child(name string) {
 	if err != nil {
 		panic(err)
 	}
-	tables, _, err := conntrack.Open(f.Kept(), nil, known, 1, 0)
+	tables, _, err := conntrack.Open(f.Kept(), nil, serverOf, known, 1, 0)
 	if err != nil {
 		panic(err)
 	}
@@ -140,6 +153,13 @@ func (o *operations) next() {
 // add inserts k. A template gets its timeout next, and then a connection.
 func (o *operations) add(k *conntrack.Key, h uint64) {
 	dest := conntrack.DestRef(o.r.IntN(8))
+	if !k.Template && wayTo(dest) == conntrack.ByMasquerade {
+		e := o.t.InsertBy(conntrack.ByMasquerade, k, h, dest, nil, o.now)
+		if server, port, _ := serverOf(o.t, e); e != nil {
+			o.queue = append(o.queue, func() { o.t.AddReply(e, server, port, conntrack.Trail(dest), o.now) })
+		}
+		return
+	}
 	e := o.t.Insert(k, h, dest, nil, o.now)
 	if !k.Template || e == nil {
 		return
@@ -194,6 +214,9 @@ func look(t *conntrack.Table) (map[string]seen, error) {
 		if by := t.Template(e); by != nil {
 			bound[by]++
 		}
+		if err := lookReply(t, e); err != nil {
+			twice = err
+		}
 		all[name] = seen{e.Dest(), e.State(), e.Expires(0), e.Invalid(), e.Controlled(), k.Template}
 		return true
 	})
@@ -205,6 +228,23 @@ func look(t *conntrack.Table) (map[string]seen, error) {
 	return all, twice
 }
 
+// lookReply is what is wrong about the reply entry of e, if it has one; those that were
+// killed before it was made have none.
+func lookReply(t *conntrack.Table, e *conntrack.Entry) error {
+	server, port, _ := serverOf(t, e)
+	r := t.ReplyOf(e, server, port)
+	if r == nil {
+		return nil
+	}
+	k := t.Key(e)
+	rk := k.ReplyKey(server, port)
+	id := t.ID(&rk)
+	if _, found := t.PeekReply(&id, &rk, 0); found != e || e.Way() != conntrack.ByMasquerade || r.Trail() != conntrack.Trail(e.Dest()) {
+		return fmt.Errorf("the reply entry of %v, which goes by %d, has trail %d and finds another", k, e.Way(), r.Trail())
+	}
+	return nil
+}
+
 // A judge knows what is in the table after each operation.
 type judge struct {
 	o      *operations
@@ -213,7 +253,7 @@ type judge struct {
 }
 
 func newJudge(t *testing.T, seed uint64) *judge {
-	table, err := conntrack.New(conntrack.Config{Limit: limitOf(seed), Secret: [16]byte{1, 2, 3}})
+	table, err := conntrack.New(conntrack.Config{Limit: limitOf(seed), Secret: [16]byte{1, 2, 3}, Server: serverOf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +312,7 @@ func (j *judge) wrong(t *testing.T, got map[string]seen, begun, ended uint64) st
 // recoverCopy recovers a copy of the memory of f, and says what is in it.
 func recoverCopy(image []byte, maps layout) (map[string]seen, conntrack.Recovered, error) {
 	f := &File{data: bytes.Clone(image), maps: maps}
-	tables, found, err := conntrack.Open(f.Kept(), nil, known, 2, 0)
+	tables, found, err := conntrack.Open(f.Kept(), nil, serverOf, known, 2, 0)
 	if err != nil {
 		return nil, found, err
 	}
@@ -398,7 +438,7 @@ func TestATableOutlivesItsProcessAtAnyMoment(t *testing.T) {
 		if k := next.Kept(); k.From != nil || k.Fresh != "" {
 			t.Fatalf("it begins anew: %q", k.Fresh)
 		}
-		tables, found, err := conntrack.Open(next.Kept(), nil, known, 2, 0)
+		tables, found, err := conntrack.Open(next.Kept(), nil, serverOf, known, 2, 0)
 		if err != nil || found.Clean || found.PID != 1 || found.Half > 1 || found.Strange+found.Loose > 0 {
 			t.Fatalf("seed %d: %+v, %v", seed, found, err)
 		}

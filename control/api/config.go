@@ -53,10 +53,10 @@ type ServiceConfig struct {
 
 // The forwarding methods.
 const (
-	Direct     = "direct"     // Direct Routing, also where none is given
-	Tunnel     = "tunnel"     // not supported yet
-	Masquerade = "masquerade" // not supported yet
-	Local      = "local"      // the server is the director's own host
+	Direct     = "direct" // Direct Routing, also where none is given
+	Tunnel     = "tunnel" // not supported yet
+	Masquerade = "masquerade"
+	Local      = "local" // the server is the director's own host
 )
 
 // MethodColumn is a forwarding method as the kernel and ipvsadm list it.

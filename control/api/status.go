@@ -79,6 +79,9 @@ type Traffic struct {
 	Conns   uint64 `json:"conns"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"` // IP packets, with their headers
+
+	OutPackets uint64 `json:"out_packets,omitempty"` // what masqueraded servers sent to clients
+	OutBytes   uint64 `json:"out_bytes,omitempty"`
 }
 
 // Listed is traffic as ipvsadm lists it: summed up every two seconds, as the
@@ -88,6 +91,9 @@ type Listed struct {
 	CPS uint64 `json:"cps"` // connections a second
 	PPS uint64 `json:"pps"` // packets a second
 	BPS uint64 `json:"bps"` // bytes a second
+
+	OutPPS uint64 `json:"out_pps,omitempty"`
+	OutBPS uint64 `json:"out_bps,omitempty"`
 }
 
 // The owners of a service.

@@ -44,7 +44,8 @@ const (
 type count struct {
 	sum                   dataplane.Traffic // as of the last tick
 	conns, packets, bytes int64             // averages
-	missed                int               // ticks without it
+	outPackets, outBytes  int64
+	missed                int // ticks without it
 }
 
 // tick takes the counters of all services as they are now.
@@ -89,6 +90,8 @@ func (e *estimator) add(c counted, now dataplane.Traffic) {
 	n.conns += average(n.conns, grown(n.sum.Conns, now.Conns)<<(fineShift-1))
 	n.packets += average(n.packets, grown(n.sum.Packets, now.Packets)<<(fineShift-1))
 	n.bytes += average(n.bytes, grown(n.sum.Bytes, now.Bytes)<<(coarseShift-1))
+	n.outPackets += average(n.outPackets, grown(n.sum.OutPackets, now.OutPackets)<<(fineShift-1))
+	n.outBytes += average(n.outBytes, grown(n.sum.OutBytes, now.OutBytes)<<(coarseShift-1))
 	n.sum = now
 }
 
@@ -113,7 +116,8 @@ func (e *estimator) listed(c counted) api.Listed {
 		return api.Listed{}
 	}
 	return api.Listed{Traffic: WireTraffic(n.sum),
-		CPS: whole(n.conns, fineShift), PPS: whole(n.packets, fineShift), BPS: whole(n.bytes, coarseShift)}
+		CPS: whole(n.conns, fineShift), PPS: whole(n.packets, fineShift), BPS: whole(n.bytes, coarseShift),
+		OutPPS: whole(n.outPackets, fineShift), OutBPS: whole(n.outBytes, coarseShift)}
 }
 
 // whole rounds a fixed-point number, halves down.

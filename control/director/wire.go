@@ -155,7 +155,7 @@ func WireServerConfig(c *dataplane.ServerConfig) api.ServerConfig {
 
 // WireTraffic returns the counters as they go over the wire.
 func WireTraffic(t dataplane.Traffic) api.Traffic {
-	return api.Traffic{Conns: t.Conns, Packets: t.Packets, Bytes: t.Bytes}
+	return api.Traffic{Conns: t.Conns, Packets: t.Packets, Bytes: t.Bytes, OutPackets: t.OutPackets, OutBytes: t.OutBytes}
 }
 
 // WireService is a service as it goes over the wire. Its servers count as up and
@@ -184,8 +184,8 @@ func WireConn(c *dataplane.ConnStatus) api.Conn {
 	out := api.Conn{Protocol: protoName(c.Key.Proto), Client: c.Key.Client.IP(), ClientPort: c.Key.ClientPort,
 		Address: c.Key.Virtual.IP(), Port: c.Key.VirtualPort, ServerPort: c.Key.VirtualPort,
 		State: c.State, Expires: c.Expires.Seconds(), Invalid: c.Invalid, Synced: c.BySync}
-	if c.BySync {
-		out.ServerPort = c.Port // as the message said
+	if c.Mapped {
+		out.ServerPort = c.Port
 	}
 	if c.Server != (frame.Addr{}) {
 		out.Server = c.Server.IP()

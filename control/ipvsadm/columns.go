@@ -88,9 +88,9 @@ func serverStats(l *lister, s *api.Service, r *api.Server) string {
 	return l.server(s, r) + l.counts(r.Listed)
 }
 
-// counts prints counters; in Direct Routing nothing is seen to go out.
+// counts prints counters; only masqueraded servers' packets are seen to go out.
 func (l *lister) counts(t api.Listed) string {
-	return l.number(t.Conns) + l.number(t.Packets) + l.number(0) + l.number(t.Bytes) + l.number(0) + "\n"
+	return l.number(t.Conns) + l.number(t.Packets) + l.number(t.OutPackets) + l.number(t.Bytes) + l.number(t.OutBytes) + "\n"
 }
 
 func serviceRate(l *lister, s *api.Service) string {
@@ -103,5 +103,5 @@ func serverRate(l *lister, s *api.Service, r *api.Server) string {
 
 // rates prints rates; those of connections and packets are never shortened.
 func (l *lister) rates(t api.Listed) string {
-	return fmt.Sprintf(" %8d %8d %8d", t.CPS, t.PPS, 0) + l.number(t.BPS) + l.number(0) + "\n"
+	return fmt.Sprintf(" %8d %8d %8d", t.CPS, t.PPS, t.OutPPS) + l.number(t.BPS) + l.number(t.OutBPS) + "\n"
 }

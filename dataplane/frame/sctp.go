@@ -8,6 +8,7 @@ const (
 	SCTPShutdown         = 7
 	SCTPShutdownAck      = 8
 	SCTPCookieEcho       = 10
+	SCTPCookieAck        = 11
 	SCTPShutdownComplete = 14
 )
 
