@@ -63,7 +63,7 @@ func Sessions(root string) ([]Session, error) {
 		}
 		onHost := out
 		if name == "wrong-servers" { // has servers at 127.0.0.1, ::1 and a VIP
-			onHost = "60 62 81-82 84 90 96-97 103-106"
+			onHost = "81-82 84 90 96-97 103-106"
 		}
 		all = append(all, Session{name, out, onHost, f})
 	}
