@@ -109,9 +109,13 @@ func (p *Packet) routeTo(to *hop, reason Reason) Reason {
 	return reason
 }
 
-// send makes p the frame that leaves for the hop.
-func (to *hop) send(s *Scratch, p *Packet) {
+// send makes p, of batch b, the frame that leaves for the hop, or several in its place.
+func (to *hop) send(s *Scratch, b *Batch, p *Packet) {
 	switch {
+	case to.wraps && p.GSOSize > 0:
+		if !s.segment(b, to, p) {
+			p.Reason, p.Verdict = TooBig, TooBig.Verdict()
+		}
 	case to.method == Direct:
 		to.apply(p.Data, &p.header)
 	case to.wraps:

@@ -65,6 +65,9 @@ type Packet struct {
 
 	Verdict Verdict
 	Reason  Reason
+	// First and Segments say which of Batch.Segments leave in place of a forwarded
+	// super-frame, the first and how many; Segments 0: the frame itself does.
+	First, Segments uint16
 
 	header frame.Header
 	flow   flow
@@ -88,12 +91,13 @@ func (p *Packet) Hash() uint64 { return p.flow.id.Hash }
 // Header is the result of Process's parsing.
 func (p *Packet) Header() *frame.Header { return &p.header }
 
-// A Reply is a frame made by Process: an echo reply, a reset or an ICMP error,
+// A Reply is a frame made by Process, Data and Body one behind the other: an echo reply, a reset or an ICMP error,
 // which leaves by the interface the frame it answers came in by; or a fragment on
 // its way to a real server.
 type Reply struct {
 	Data []byte
-	Out  int32 // index of the interface it leaves by
+	Body []byte // a part of a packet of the batch; nil: nothing
+	Out  int32  // index of the interface it leaves by
 }
 
 // MaxBatch is the greatest number of frames in a batch.
@@ -108,6 +112,8 @@ type Batch struct {
 	// Replies are the frames to send beside them; Process sets them.
 	// They are valid until its next call.
 	Replies []Reply
+	// Segments are those of forwarded super-frames; see Packet.First. As Replies.
+	Segments []Reply
 	// In is the index of the interface the frames came in by.
 	In int32
 	// Local says that the frames are this host's own; see Worker.
@@ -130,7 +136,7 @@ type NIC interface {
 	// return no frames. After Stop it returns os.ErrClosed.
 	Recv(b *Batch) error
 	// Send transmits every packet of b with verdict Forward by the interface
-	// Packet.Out, as it is or as Prepend made it, and b.Replies by theirs. What cannot be sent is counted in
+	// Packet.Out, as it is, as Prepend made it, or its segments, and b.Replies by theirs. What cannot be sent is counted in
 	// Stats and is not an error; an error means that the NIC is of no use
 	// any more.
 	Send(b *Batch) error

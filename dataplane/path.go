@@ -10,7 +10,7 @@ const pathTime = 600e9
 // net.ipv4.route.min_pmtu. Over IPv6 it is that of all links.
 const leastPath = 552
 
-// A path is what is known of the path to a server's address beyond the link.
+// A path holds the MTU of the path to a server's address, as far as it is known.
 type path struct {
 	mtu   atomic.Int32 // bytes; 0: nothing is known
 	until int64        // ns; Director.mu guards it

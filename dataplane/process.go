@@ -37,7 +37,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 	if b.Pressed {
 		relieve(b)
 	}
-	b.Replies = b.Replies[:0]
+	b.Replies, b.Segments = b.Replies[:0], b.Segments[:0]
 	if t.waits() || d.hits(t, s, b, now) {
 		d.others(t, s, b, now)
 	}
@@ -49,7 +49,7 @@ func (d *Director) Process(s *Scratch, b *Batch, now int64) {
 			p.Verdict = p.Reason.Verdict()
 		}
 		if p.Verdict == Forward {
-			p.flow.hop.send(s, p)
+			p.flow.hop.send(s, b, p)
 			p.Out = p.flow.hop.link.Index
 		}
 		n[p.Reason]++ // every frame is counted here and nowhere else

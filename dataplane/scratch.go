@@ -13,7 +13,9 @@ type Scratch struct {
 	counts  [numReasons]atomic.Uint64
 	limits  [oweEcho]limit
 	replies [maxReplies][]byte
-	shard   *shard
+	// segments is room for the headers of segments; nil: there was none yet.
+	segments []byte
+	shard    *shard
 	// ids is the identification of the last outer header; it grows by stride, so that
 	// no two workers use the same.
 	ids, stride uint32

@@ -55,6 +55,8 @@ func (p *Packet) tunnelTo(to *hop, reason Reason) Reason {
 		return NoMAC
 	case h.IsFragment() || p.GSOSize == inFragments:
 		return reason
+	case p.GSOSize > 0:
+		return p.superTo(to, reason)
 	case n+to.outer.Len() > longestIP:
 		return TooBig
 	case to.room(n):
@@ -70,6 +72,9 @@ func (s *Scratch) tunnel(to *hop, p *Packet) {
 	h := &p.header
 	frame.DecrementTTL(p.Data, h)
 	in := s.enclose(to, p)
+	if p.Unfinished { // and stays so: the NIC moves what says where
+		in.L4, in.Sum = int(h.L4-h.L3), h.Proto.SumOffset()
+	}
 	p.Data = p.Data[:h.End]
 	n := to.outer.Len() + frame.EtherLen - int(h.L3)
 	if p.Prepend(n) == nil {
@@ -126,6 +131,9 @@ const pieceRoom = frame.MaxReply - frame.EtherLen
 // says how long it is.
 func (s *Scratch) cut(b *Batch, p *Packet, size func(off int) int) Reason {
 	to, h := p.flow.hop, &p.header
+	if p.Unfinished {
+		frame.FinishSum(p.Data, h)
+	}
 	ttl := frame.TTLOf(p.Data, h)
 	frame.DecrementTTL(p.Data, h)
 	defer ttl.Restore(p.Data, h)

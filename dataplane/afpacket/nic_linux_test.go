@@ -422,6 +422,37 @@ func TestWhatCannotBeSentDoesNotTakeTheRestAlong(t *testing.T) {
 	}
 }
 
+// TestSegmentsLeaveInPlaceOfTheirSuperFrame: in order, each made of its two pieces, before what
+// the director sends itself.
+func TestSegmentsLeaveInPlaceOfTheirSuperFrame(t *testing.T) {
+	l := newLab(t)
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	c := openIn(t, l.client, l.c0, labVIP)
+	b := dataplane.NewBatch()
+	for i := range 5 {
+		f := frameTo(l.d0, l.c0.HardwareAddr, labVIP, i, 100)
+		b.Segments = append(b.Segments, dataplane.Reply{Data: f[:50], Body: f[50:], Out: int32(l.d0.Index)})
+	}
+	b.Packets = append(b.Packets, dataplane.Packet{Verdict: dataplane.Forward, First: 0, Segments: 2},
+		dataplane.Packet{Verdict: dataplane.Drop}, dataplane.Packet{Verdict: dataplane.Forward, First: 2, Segments: 3})
+	b.Replies = append(b.Replies, dataplane.Reply{Data: frameTo(l.d0, l.c0.HardwareAddr, labVIP, 5, 60), Out: int32(l.d0.Index)})
+	if err := p.Send(b); err != nil {
+		t.Fatal(err)
+	}
+	got := collect(t, c, dataplane.NewBatch(), isNumber(5))
+	if len(got) != 6 {
+		t.Fatalf("%d frames arrived, want 6", len(got))
+	}
+	for i, f := range got {
+		if want := frameTo(l.d0, l.c0.HardwareAddr, labVIP, i, len(f)); numberOf(f) != i || i < 5 && len(f) != len(want) {
+			t.Errorf("frame %d is number %d, of %d bytes", i, numberOf(f), len(f))
+		}
+	}
+	if s := p.Stats(); s.Sent != 6 || s.SendError != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 func TestMoreThanOneCallOfFramesIsSent(t *testing.T) {
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0})

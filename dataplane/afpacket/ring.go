@@ -263,7 +263,7 @@ func hand(p *dataplane.Packet, slot int, mem []byte, start, at int) place {
 	if message[vnetGSOType] != vnetGSONone {
 		p.GSOSize = binary.NativeEndian.Uint16(message[vnetGSOSize:])
 	}
-	p.Out, p.Mark, p.Verdict = 0, 0, dataplane.Drop
+	p.Out, p.Mark, p.Verdict, p.Segments = 0, 0, dataplane.Drop, 0
 	return place{uint32(start), uint32(at), uint32(len(mem)), [vnetLen]byte(message)}
 }
 

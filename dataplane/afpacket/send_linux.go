@@ -18,6 +18,9 @@ const maxMessages = 2 * dataplane.MaxBatch
 // may have to wait for.
 const maxCall = 64
 
+// perMessage is of how many pieces a message may be: the virtio_net_hdr, and a Reply's two.
+const perMessage = 3
+
 // A mmsghdr is struct mmsghdr, see sendmmsg(2).
 type mmsghdr struct {
 	hdr unix.Msghdr
@@ -28,20 +31,20 @@ type mmsghdr struct {
 type sender struct {
 	n     int // messages filled in
 	msgs  []mmsghdr
-	iovs  []unix.Iovec // two for each message
+	iovs  []unix.Iovec // perMessage for each
 	addrs []unix.RawSockaddrLinklayer
 	zero  []byte // the virtio_net_hdr of our own frames: nothing left to do
 }
 
 func (s *sender) init() {
 	s.msgs = make([]mmsghdr, maxMessages)
-	s.iovs = make([]unix.Iovec, 2*maxMessages)
+	s.iovs = make([]unix.Iovec, perMessage*maxMessages)
 	s.addrs = make([]unix.RawSockaddrLinklayer, maxMessages)
 	s.zero = make([]byte, vnetLen)
 	for i := range s.msgs {
 		h := &s.msgs[i].hdr
 		setName(h, &s.addrs[i])
-		h.Iov = &s.iovs[2*i]
+		h.Iov = &s.iovs[perMessage*i]
 		s.addrs[i].Family = unix.AF_PACKET
 	}
 }
@@ -52,7 +55,7 @@ func (s *sender) add(head, frame []byte, etherType []byte, out int32) {
 	a := &s.addrs[s.n]
 	a.Ifindex = out
 	a.Protocol = binary.NativeEndian.Uint16(etherType) // stays in network order
-	v := s.iovs[2*s.n:][:2]
+	v := s.iovs[perMessage*s.n:][:perMessage]
 	v[0].Base = &head[0]
 	v[0].SetLen(len(head))
 	parts := 1
@@ -63,6 +66,14 @@ func (s *sender) add(head, frame []byte, etherType []byte, out int32) {
 	}
 	s.msgs[s.n].hdr.SetIovlen(parts)
 	s.n++
+}
+
+// append makes body the last piece of the message that was added last, which has a frame.
+func (s *sender) append(body []byte) {
+	v := &s.iovs[perMessage*(s.n-1)+2]
+	v.Base = &body[0]
+	v.SetLen(len(body))
+	s.msgs[s.n-1].hdr.SetIovlen(3)
 }
 
 // Send implements [dataplane.NIC]. A forwarded frame goes out with the
@@ -79,13 +90,7 @@ func (p *NIC) Send(b *dataplane.Batch) error {
 		}
 	}
 	for i := range b.Replies {
-		r := &b.Replies[i]
-		if len(r.Data) < etherLen {
-			p.sendError.Add(1)
-			continue
-		}
-		p.tx.add(p.tx.zero, r.Data, r.Data[macsLen:], r.Out)
-		if err := p.flushFull(&waits); err != nil {
+		if err := p.addReply(&b.Replies[i], &waits); err != nil {
 			return err
 		}
 	}
@@ -99,6 +104,12 @@ func (p *NIC) addForwarded(b *dataplane.Batch, waits *int) error {
 		if k.Verdict != dataplane.Forward {
 			continue
 		}
+		if k.Segments > 0 {
+			if err := p.addSegments(b, k, waits); err != nil {
+				return err
+			}
+			continue
+		}
 		m := p.message(k)
 		if m == nil {
 			p.sendError.Add(1)
@@ -110,6 +121,29 @@ func (p *NIC) addForwarded(b *dataplane.Batch, waits *int) error {
 		}
 	}
 	return nil
+}
+
+// addSegments adds those of super-frame k.
+func (p *NIC) addSegments(b *dataplane.Batch, k *dataplane.Packet, waits *int) error {
+	for i := range int(k.Segments) {
+		if err := p.addReply(&b.Segments[int(k.First)+i], waits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addReply adds a frame of the director's own.
+func (p *NIC) addReply(r *dataplane.Reply, waits *int) error {
+	if len(r.Data) < etherLen {
+		p.sendError.Add(1)
+		return nil
+	}
+	p.tx.add(p.tx.zero, r.Data, r.Data[macsLen:], r.Out)
+	if len(r.Body) > 0 {
+		p.tx.append(r.Body)
+	}
+	return p.flushFull(waits)
 }
 
 func (p *NIC) flushFull(waits *int) error {

@@ -102,3 +102,31 @@ func L4ChecksumOK(f []byte, h *Header) bool {
 	}
 	return Fold(Sum(p, sum)) == 0xffff
 }
+
+// SumOffset is where the checksum of TCP or UDP is, in bytes from the start of the transport
+// header; 0: of another protocol.
+func (p Proto) SumOffset() int {
+	switch p {
+	case ProtoTCP:
+		return 16
+	case ProtoUDP:
+		return 6
+	}
+	return 0
+}
+
+// FinishSum writes the right checksum of the TCP segment or UDP datagram in f, which is whole,
+// where h is what Parse made of f.
+func FinishSum(f []byte, h *Header) {
+	at := h.Proto.SumOffset()
+	if at == 0 || h.Fault != NoFault || h.IsFragment() {
+		return
+	}
+	l4 := f[h.L4:h.End]
+	l4[at], l4[at+1] = 0, 0
+	sum := ^Fold(Sum(l4, PseudoSum(h.Src, h.Dst, h.Proto, len(l4))))
+	if sum == 0 && h.Proto == ProtoUDP {
+		sum = 0xffff
+	}
+	binary.BigEndian.PutUint16(l4[at:], sum)
+}

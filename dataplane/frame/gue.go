@@ -10,7 +10,7 @@ const gueLen = 4
 // addresses of the outer header. Without a checksum the field is 0, also over IPv6 (RFC
 // 6936).
 func putGUE(b []byte, p *Enclosed, full bool, ends uint32) {
-	n := len(b) + len(p.Packet)
+	n := len(b) + len(p.Packet) + len(p.Body)
 	binary.BigEndian.PutUint16(b[0:], p.Port)
 	binary.BigEndian.PutUint16(b[4:], uint16(n))
 	inside := ProtoIPIP

@@ -91,13 +91,14 @@ func (o *Outer) EtherType() uint16 {
 // An Enclosed is a packet that goes into a tunnel.
 type Enclosed struct {
 	Packet []byte // from its IP header to its end
+	Body   []byte // what follows Packet, elsewhere; nil: nothing
 	Kind   Kind   // IPv4 or IPv6
 	DF     bool   // the outer header forbids fragments; only IPv4 can say that
 	ID     uint16 // identification of the outer header; with DF it is 0
 	Port   uint16 // source port of GUE
 	// L4 and Sum are the start of the transport header and, from there, of its
 	// checksum, where that is not finished but holds the sum over the pseudo-header
-	// (CHECKSUM_PARTIAL). Sum 0: it is finished, or none.
+	// (CHECKSUM_PARTIAL). Sum 0: it is finished, or none; so it is where there is a Body.
 	L4, Sum int
 }
 
@@ -113,7 +114,7 @@ func (o *Outer) Put(b []byte, p *Enclosed) {
 		tos = tos&^ecnMask | ecnECT0
 	}
 	proto := o.proto(p)
-	n := int(o.n) + len(p.Packet)
+	n := int(o.n) + len(p.Packet) + len(p.Body)
 	if o.v6 {
 		b[0] |= tos >> 4
 		b[1] |= tos << 4
@@ -177,7 +178,7 @@ func (o *Outer) putTunnel(b []byte, p *Enclosed) {
 // complement of the sum that the checksum field holds now (RFC 1624 section 2).
 func (p *Enclosed) bodySum(sum uint32) uint32 {
 	if p.Sum == 0 {
-		return Sum(p.Packet, sum)
+		return Sum(p.Body, Sum(p.Packet, sum)) // headers are of whole words
 	}
 	field := binary.BigEndian.Uint16(p.Packet[p.L4+p.Sum:])
 	return Sum(p.Packet[:p.L4], sum) + uint32(^field)

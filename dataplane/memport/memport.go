@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"lvsdr/dataplane"
@@ -155,7 +156,7 @@ func (p *NIC) hand(k *dataplane.Packet, i int) {
 	q := &p.queue[p.first]
 	p.out[i] = append(append(p.out[i][:0], headroom[:]...), q.Data...)
 	k.Front, k.Data = p.out[i][:dataplane.Headroom], p.out[i][dataplane.Headroom:]
-	k.Slot, k.Out, k.Verdict = uint32(i), 0, dataplane.Drop
+	k.Slot, k.Out, k.Verdict, k.Segments = uint32(i), 0, dataplane.Drop, 0
 	k.GSOSize, k.Partial, k.Unfinished, k.Mark = q.GSOSize, q.Partial, q.Unfinished, q.Mark
 	if p.cfg.Repeat {
 		// The frame goes to the end of the line, where there is another
@@ -173,7 +174,14 @@ func (p *NIC) Send(b *dataplane.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range b.Packets {
-		if k := &b.Packets[i]; k.Verdict == dataplane.Forward {
+		k := &b.Packets[i]
+		if k.Verdict != dataplane.Forward {
+			continue
+		}
+		for _, r := range b.Segments[k.First:][:k.Segments] {
+			p.send(Frame{Data: slices.Concat(r.Data, r.Body), Mark: k.Mark, Out: r.Out})
+		}
+		if k.Segments == 0 {
 			p.send(Frame{Data: k.Data, GSOSize: k.GSOSize, Partial: k.Partial, Unfinished: k.Unfinished, Mark: k.Mark, Out: k.Out})
 		}
 	}

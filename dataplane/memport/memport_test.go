@@ -101,6 +101,31 @@ func TestOnlyForwardedFramesAndRepliesAreCollected(t *testing.T) {
 	}
 }
 
+// TestSegmentsAreCollectedInPlaceOfTheirSuperFrame: whole, in order; the frame itself is not.
+func TestSegmentsAreCollectedInPlaceOfTheirSuperFrame(t *testing.T) {
+	p := New(Config{Collect: true})
+	p.Feed(frameOf(1), frameOf(2))
+	b := dataplane.NewBatch()
+	recv(t, p, b)
+	for i := range 3 {
+		f := frameOf(10 + i)
+		b.Segments = append(b.Segments, dataplane.Reply{Data: f[:20], Body: f[20:], Out: 7})
+	}
+	b.Packets[0].Verdict, b.Packets[0].First, b.Packets[0].Segments = dataplane.Forward, 1, 2
+	b.Packets[1].Verdict, b.Packets[1].Out = dataplane.Forward, 4
+	if err := p.Send(b); err != nil {
+		t.Fatal(err)
+	}
+	sent := p.Sent()
+	if len(sent) != 3 || number(sent[0].Data) != 11 || number(sent[1].Data) != 12 || sent[0].Out != 7 || number(sent[2].Data) != 2 || sent[2].Out != 4 {
+		t.Fatalf("sent %+v", sent)
+	}
+	p.Feed(frameOf(3))
+	if recv(t, p, b); b.Packets[0].Segments != 0 {
+		t.Error("a frame has the segments of its predecessor")
+	}
+}
+
 func TestRepeatHandsOutFreshCopiesInTurn(t *testing.T) {
 	for _, capacity := range []int{3, 4, 10} { // 3: the queue is full
 		p := New(Config{Repeat: true, Batch: 4, Capacity: capacity})
