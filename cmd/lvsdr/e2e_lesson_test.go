@@ -9,15 +9,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/gopacket/pcapgo"
-	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
-	"lvsdr/bench/netns"
 	"lvsdr/dataplane/frame"
 )
 
@@ -71,39 +68,6 @@ func wantTidyLines(t *testing.T, text string) {
 		if w := utf8.RuneCountInString(line); w > 100 || strings.TrimRight(line, " ") != line {
 			t.Errorf("%d columns, or spaces at the end: %q", w, line)
 		}
-	}
-}
-
-// The page shows what the lessons say, word for word. In the plain run one of them
-// is taught by itself; the next test has all five, one after the other.
-func TestTheLessonsSayWhatTheirPageShows(t *testing.T) {
-	t.Parallel()
-	netns.Require(t)
-	for n := 1; n <= 5; n++ {
-		if n > 1 && !long() && !*update {
-			break
-		}
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			tmp := shortDir(t)
-			r := runLab(t, tmp, "lesson", fmt.Sprint(n))
-			if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, "\nVerdict\n") {
-				t.Fatalf("exit code %d, %q, and\n%s", r.code, r.stderr, r.stdout)
-			}
-			wantTidyLines(t, r.stdout)
-			page := readLessonsPage(t)
-			from, to := lessonBlock(t, page, n)
-			if *update {
-				page = page[:from] + r.stdout + page[to:]
-				if err := os.WriteFile(lessonsPage, []byte(page), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				from, to = lessonBlock(t, page, n)
-			}
-			if got, want := same(r.stdout), same(page[from:to]); got != want {
-				t.Errorf("lesson %d says\n%s\nand %s shows\n%s\n(go test ./cmd/lvsdr -run TestTheLessonsSay -update writes it)", n, got, lessonsPage, want)
-			}
-			wantNoTrace(t, tmp)
-		})
 	}
 }
 
@@ -174,35 +138,6 @@ func (f lessonFile) comment(text string) {
 	if err != nil || !strings.Contains(string(b), text) {
 		f.t.Errorf("%s: %v, no comment %q", f.path, err, text)
 	}
-}
-
-// An unprivileged user gets the same lessons, and the captures that are kept
-// prove what they say.
-func TestAllLessonsComeOutWithoutPrivilegesAndTheirCapturesProveIt(t *testing.T) {
-	t.Parallel()
-	netns.Require(t)
-	tmp, dir := shortDir(t), t.TempDir()
-	cmd := labCommand(t.Context(), tmp)
-	cmd.Args = append(cmd.Args, "lesson", "all", "--pcap", dir)
-	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER
-	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getuid(), Size: 1}}
-	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getgid(), Size: 1}}
-	var out, errs strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil || errs.Len() > 0 {
-		t.Fatalf("%v, %q, and\n%s", err, errs.String(), out.String())
-	}
-	page, want := readLessonsPage(t), ""
-	for n := 1; n <= 5; n++ {
-		from, to := lessonBlock(t, page, n)
-		want += page[from:to]
-	}
-	wantTidyLines(t, out.String())
-	if same(out.String()) != same(want) {
-		t.Errorf("all lessons say\n%s", out.String())
-	}
-	wantProof(t, dir)
-	wantNoTrace(t, tmp)
 }
 
 // wantProof wants the captures in dir to be as the lessons say.

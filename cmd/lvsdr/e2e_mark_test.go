@@ -66,22 +66,6 @@ func TestAServiceByMarkJoinsTwoPorts(t *testing.T) {
 	words(t, verb(t, "why-sticky", client, fmt.Sprintf("%s:%d", vip, port), "--socket", d.Socket), "fwmark 7")
 }
 
-// A check is also made by Direct Routing, to the address of a line; a server that has not
-// the VIP is taken out.
-func TestAMarkedServersCheckAsksForTheVIP(t *testing.T) {
-	t.Parallel()
-	lab, config := markLab(t)
-	if err := lab.Servers[0].Command(t.Context(), "ip", "addr", "del", lab.Spec.VIP.String()+"/32", "dev", "lo").Run(); err != nil {
-		t.Fatal(err)
-	}
-	d := direct(t, lab, config)
-	s := awaitServer(t, d, 0, "down", isDown)
-	if !strings.Contains(s.Check, lab.Spec.VIP.String()) {
-		t.Errorf("the reason is %q", s.Check)
-	}
-	awaitServer(t, d, 1, "up", isUp)
-}
-
 // As IPVS does, the director takes any service by mark; status says that no packet has it.
 func TestIpvsadmAddsAServiceByMark(t *testing.T) {
 	t.Parallel()
