@@ -62,8 +62,8 @@ func (s *demo) moral(director, server *netlab.Node) string {
 		return fmt.Sprintf("%s put the address of %s in place of the VIP, and in the answer the\n"+
 			"VIP in place of the server's: answers must come back through it, so it is the\nserver's default gateway.", s.named(director), server.Name())
 	case netlab.TUN:
-		return fmt.Sprintf("%s put the packet, unchanged, into another one for %s, which may be\n"+
-			"anywhere. %s took it out and answers the client directly, with the VIP as its\naddress.", s.named(director), server.Name(), server.Name())
+		return fmt.Sprintf("%s put the packet, with one less of TTL, into another one for %s,\n"+
+			"which may be anywhere. %s took it out and answers the client directly, with the\nVIP as its address.", s.named(director), server.Name(), server.Name())
 	}
 	return fmt.Sprintf("%s changed the MAC addresses and counted the TTL down; the IP\naddresses stay.\n"+
 		"%s answers the client directly, with the VIP as its address%s.", s.named(director), server.Name(), map[bool]string{true: ", by the router"}[s.Router != nil])
