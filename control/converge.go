@@ -43,7 +43,7 @@ type converger struct {
 	now    func() time.Duration
 	links  check.Links // of the checks
 
-	engine, guard, nics, targets, routes, checks, redirect, vips, sync, router, trackers, addrs, ways part
+	engine, guard, answers, nics, targets, routes, checks, redirect, vips, sync, router, trackers, addrs, ways part
 
 	table      *site.Table            // what the engine has
 	refused    map[subject]error      // edits the engine refuses
@@ -79,7 +79,7 @@ func newConverger(a actor.All, log *slog.Logger, now func() time.Duration) *conv
 // parts are all parts by the names of their actors.
 func (c *converger) parts() map[*part]string {
 	return map[*part]string{
-		&c.engine: "director", &c.guard: "shield", &c.nics: "interfaces", &c.targets: "ARP for real servers",
+		&c.engine: "director", &c.guard: "shield", &c.answers: "shield of answers", &c.nics: "interfaces", &c.targets: "ARP for real servers",
 		&c.routes: "routes of checks", &c.checks: "health checks", &c.redirect: "clients on this host", &c.vips: "ARP for VIPs",
 		&c.sync: "connection sync", &c.router: "VRRP", &c.trackers: "trackers of VRRP", &c.addrs: "addresses of VRRP",
 		&c.ways: "routes and rules of VRRP",
@@ -90,7 +90,7 @@ func (c *converger) parts() map[*part]string {
 func (c *converger) note(ch *site.Changes) {
 	c.wishes.note(ch)
 	for p, changed := range map[*part]bool{
-		&c.engine: len(ch.Edits) > 0 || ch.Own, &c.guard: ch.Guards, &c.nics: ch.NICs || ch.Guards, &c.targets: ch.Targets,
+		&c.engine: len(ch.Edits) > 0 || ch.Own, &c.guard: ch.Guards, &c.answers: ch.Answers, &c.nics: ch.NICs || ch.Guards, &c.targets: ch.Targets,
 		&c.routes: ch.Checks, &c.checks: ch.Checks, &c.redirect: ch.Local || ch.NICs, &c.vips: ch.VIPs || ch.NICs || ch.Guards, &c.addrs: ch.VIPs || ch.Routing, &c.ways: ch.Routing,
 		&c.sync: ch.Sync, &c.router: ch.Fetching,
 	} {
@@ -111,6 +111,7 @@ func (c *converger) converge(s *site.State, ch *site.Changes) {
 	c.change(s, ch)
 	c.openRedirect(s)
 	c.raiseGuards(s)
+	c.setAnswers(s)
 	c.receive(s)
 	c.resolve(s)
 	c.setChecks(s)

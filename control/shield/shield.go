@@ -28,6 +28,8 @@ type Shield struct {
 	nft    *nft
 	early  error   // why there is no early part
 	guards []Guard // of the last Set
+	// answers are those that are kept back; nil: it is not known what there is.
+	answers map[Answer]bool
 }
 
 // New opens netlink sockets in the calling thread's network namespace and finds
@@ -132,7 +134,7 @@ func (s *Shield) Close(keep bool) error {
 	}
 	err := s.kernel.Clean(policyroute.Shield())
 	if s.nft != nil && s.early == nil {
-		err = errors.Join(err, s.nft.clean())
+		err = errors.Join(err, s.nft.clean(), s.nft.cleanAnswers())
 	}
 	return err
 }

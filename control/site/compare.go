@@ -15,7 +15,7 @@ type Changes struct {
 	Edits []Edit // of the director's table
 	Hops  []Hop  // those that are others; without a MAC address: to be forgotten
 
-	Own, Guards, NICs, Targets, VIPs, Checks, Local, Timeouts, Sync, Fetching, Problems bool
+	Own, Guards, Answers, NICs, Targets, VIPs, Checks, Local, Timeouts, Sync, Fetching, Problems bool
 	// Routing is whether routes and rules of VRRP may be others, or gone.
 	Routing bool
 }
@@ -29,7 +29,7 @@ func Compare(old, new *State) Changes {
 	checks := plan && (vips || places || !sameChecks(old.plan, new.plan))
 	return Changes{
 		Edits: Diff(old.table, new.table), Hops: hops(old, new),
-		Own: vips, Guards: vips, VIPs: vips || links || routers, NICs: vips || places || !old.answers.Same(new.answers) || old.minded() != new.minded(), Targets: places || links,
+		Own: vips, Guards: vips, Answers: !old.answers.Same(new.answers), VIPs: vips || links || routers, NICs: vips || places || !old.answers.Same(new.answers) || old.minded() != new.minded(), Targets: places || links,
 		Checks: checks || !plan && checksMoved(old, new), Local: vips || places || layout,
 		Timeouts: old.timeouts != new.timeouts, Sync: syncChanged(old, new), Fetching: old.fetching != new.fetching, Routing: routers || old.host != new.host || plan && staticsDiffer(old, new),
 		Problems: links || vips || places || plan || layout || old.panicked != new.panicked || len(old.refused) != len(new.refused),

@@ -35,6 +35,7 @@ type Fakes struct {
 	Timeouts  site.Timeouts
 	Edits     []site.Edit // that the engine has made, all so far
 	Guards    map[shield.Guard]bool
+	Answers   []shield.Answer
 	NICs      map[int]nics.Wish // by interface index
 	Targets   []arp.Target
 	VIPs      map[netip.Addr]arp.VIP
@@ -160,6 +161,15 @@ func (f guard) Set(all []shield.Guard) error {
 	for _, g := range all {
 		f.Guards[g] = true
 	}
+	return nil
+}
+
+// SetAnswers is part of actor.Guard.
+func (f guard) SetAnswers(all []shield.Answer) error {
+	if err := f.call("shield.SetAnswers", len(all) > 0); err != nil {
+		return err
+	}
+	f.Answers = all
 	return nil
 }
 
