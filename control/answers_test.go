@@ -22,8 +22,8 @@ func natFile(servers ...string) string {
 	return b.String() + "}\n"
 }
 
-// For servers reached by NAT the stack is kept from their answers, and the ports
-// take these; without them both end.
+// For servers reached by NAT the stack is kept from their answers, the ports take these,
+// and the engine knows the interfaces; without them it all ends.
 func TestAnswersOfNATServersAreTheDirectors(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		server := netip.MustParseAddr(rs1)
@@ -31,6 +31,14 @@ func TestAnswersOfNATServersAreTheDirectors(t *testing.T) {
 		want := shield.Answer{Addr: server, Proto: frame.ProtoTCP, Port: 8080}
 		if len(r.Answers) != 1 || r.Answers[0] != want {
 			t.Errorf("the stack is kept from %v, want %v", r.Answers, want)
+		}
+		if len(r.Interfaces) == 0 {
+			t.Error("the engine knows no interface")
+		}
+		for _, i := range r.Interfaces {
+			if i.MAC == (frame.MAC{}) || i.MTU == 0 {
+				t.Errorf("the engine knows the interface as %+v", i)
+			}
 		}
 		for _, w := range r.NICs {
 			if !w.Local && (len(w.Sources) != 1 || w.Sources[0] != server || !w.Errors) {
@@ -71,6 +79,16 @@ func TestAnswersThatCannotBeKeptBackAreAProblem(t *testing.T) {
 		r.pass(10 * time.Minute)
 		if len(r.Answers) != 1 {
 			t.Errorf("the stack is kept from %v", r.Answers)
+		}
+	})
+}
+
+// Where there is no NAT, the engine is not told of interfaces.
+func TestDirectRoutingNeedsNoInterfacesInTheEngine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, strings.Replace(natFile(rs1), "NAT", "DR", 1))
+		if len(r.Interfaces) != 0 {
+			t.Errorf("interfaces %+v", r.Interfaces)
 		}
 	})
 }

@@ -50,6 +50,7 @@ type converger struct {
 	own        map[frame.Addr]bool    // what the engine has; nil: not told yet
 	martians   []frame.Addr           // what the engine has
 	marks      []dataplane.MarkRule   // likewise
+	interfaces []dataplane.Interface  // likewise; nil: not told yet
 	guarded    map[shield.Guard]bool  // what the guard has
 	checkRule  bool                   // the guard may have lost what it had
 	taken      map[netip.Addr]int     // where the interfaces receive VIPs
@@ -112,6 +113,7 @@ func (c *converger) converge(s *site.State, ch *site.Changes) {
 	c.openRedirect(s)
 	c.raiseGuards(s)
 	c.setAnswers(s)
+	c.tellInterfaces(s)
 	c.receive(s)
 	c.resolve(s)
 	c.setChecks(s)

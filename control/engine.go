@@ -46,6 +46,9 @@ func (e *engine) Change(c actor.Change) []error {
 		if c.Martians != nil {
 			tx.SetMartians(c.Martians)
 		}
+		if c.Interfaces != nil {
+			tx.SetInterfaces(c.Interfaces)
+		}
 	})
 	if c.Timeouts != nil {
 		e.setTimeouts(*c.Timeouts)

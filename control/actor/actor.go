@@ -42,6 +42,9 @@ type Change struct {
 	Martians []frame.Addr
 	// Marks are the rules by which packets get firewall marks; nil: they stay as they are.
 	Marks *[]dataplane.MarkRule
+	// Interfaces are those by which clients and masqueraded servers send; nil: they stay as
+	// they are.
+	Interfaces []dataplane.Interface
 	// Timeouts are those of connections from now on; nil: they stay as they are.
 	Timeouts *site.Timeouts
 }

@@ -55,6 +55,9 @@ func (s *State) Answers() []Answer {
 	return all
 }
 
+// Masquerades reports whether there are any Answers.
+func (s *State) Masquerades() bool { return s.answers.Len() > 0 }
+
 // sources are the addresses of Answers, each once.
 func (s *State) sources() []netip.Addr {
 	var all []netip.Addr

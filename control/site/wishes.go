@@ -80,6 +80,8 @@ type NIC struct {
 	// Sources are the servers whose answers are taken, and with Errors all ICMP errors are.
 	Sources []netip.Addr
 	Errors  bool
+	// Own are this host's addresses on the interface, of each family one, if it has any.
+	Own [2]netip.Addr
 }
 
 // NICs are the interfaces of all virtual addresses and real servers, by index.
@@ -91,13 +93,22 @@ func (s *State) NICs() []NIC {
 		}
 		return nics[l.Index]
 	}
+	own := func(n *NIC, a netip.Addr) {
+		switch {
+		case a.Is4():
+			n.Own[0] = a
+		case a.Is6():
+			n.Own[1] = a
+		}
+	}
 	for v := range s.placedVIPs() {
-		if n := add(v.Place.Link); v.Active {
+		n := add(v.Place.Link)
+		if own(n, v.Place.Source); v.Active {
 			n.VIPs = append(n.VIPs, v.Addr)
 		}
 	}
 	for t := range s.targets() {
-		add(t.Link)
+		own(add(t.Link), t.Source)
 	}
 	var all []NIC
 	sources, errors := s.sources(), s.minded()

@@ -23,32 +23,34 @@ import (
 	"lvsdr/control/site"
 	"lvsdr/control/track"
 	"lvsdr/control/vrrp"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
 // A Fakes is a fake of every actor. Its fields are read while the loop rests.
 type Fakes struct {
-	Table     *site.Table // what the engine was edited to
-	Own       []frame.Addr
-	Martians  []frame.Addr
-	Hops      map[netip.Addr]site.Hop
-	Timeouts  site.Timeouts
-	Edits     []site.Edit // that the engine has made, all so far
-	Guards    map[shield.Guard]bool
-	Answers   []shield.Answer
-	NICs      map[int]nics.Wish // by interface index
-	Targets   []arp.Target
-	VIPs      map[netip.Addr]arp.VIP
-	Looked    int          // that Unannounced gives
-	Held      []arp.Holder // as well
-	Checks    []check.Spec
-	States    map[string]check.State // what State gives
-	Paths     []drroute.Path
-	Redirects []localclient.VIP
-	Snapshot  site.Host // that Read gives
-	Settings  notify.Settings
-	Messages  []notify.Message // that the notifier was told, all so far
-	Sync      daemon.Wish
+	Table      *site.Table // what the engine was edited to
+	Own        []frame.Addr
+	Martians   []frame.Addr
+	Hops       map[netip.Addr]site.Hop
+	Timeouts   site.Timeouts
+	Edits      []site.Edit // that the engine has made, all so far
+	Guards     map[shield.Guard]bool
+	Answers    []shield.Answer
+	Interfaces []dataplane.Interface
+	NICs       map[int]nics.Wish // by interface index
+	Targets    []arp.Target
+	VIPs       map[netip.Addr]arp.VIP
+	Looked     int          // that Unannounced gives
+	Held       []arp.Holder // as well
+	Checks     []check.Spec
+	States     map[string]check.State // what State gives
+	Paths      []drroute.Path
+	Redirects  []localclient.VIP
+	Snapshot   site.Host // that Read gives
+	Settings   notify.Settings
+	Messages   []notify.Message // that the notifier was told, all so far
+	Sync       daemon.Wish
 
 	Election  vrrp.Settings // that VRRP has
 	Trackers  track.Settings
@@ -119,6 +121,9 @@ func (f engine) Change(c actor.Change) []error {
 		if f.Hops[h.Addr] = h; h.MAC == (frame.MAC{}) {
 			delete(f.Hops, h.Addr)
 		}
+	}
+	if c.Interfaces != nil {
+		f.Interfaces = c.Interfaces
 	}
 	var errs []error
 	for i, e := range c.Edits {
