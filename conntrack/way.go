@@ -1,7 +1,7 @@
 package conntrack
 
-// A Way is what an entry knows of the method by which its packets get to the server: the
-// sort. It keeps that of the moment at which it was made, whatever becomes of the server's
+// A Way is the sort of the method by which the packets of an entry get to its server. It
+// keeps that of the moment at which it was made, whatever becomes of the server's
 // method.
 type Way uint32
 

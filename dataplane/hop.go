@@ -92,7 +92,7 @@ func (d *Director) hopFor(ds *dest, e *conntrack.Entry) *hop {
 		was := *ds
 		switch e.Way() {
 		case conntrack.ByTunnel:
-			was.method, was.tunnel = ds.tunnelled, ds.tunnel
+			was.method, was.tunnel = IPIP, Tunnel{} // what a server without a tunnel is set to
 		case conntrack.ByMasquerade:
 			was.method = Masquerade
 		default:

@@ -39,7 +39,7 @@ type placed struct {
 	back *hop // nil: there is no interface here
 }
 
-// newInterfaces places all. Of two whose indexes have the same lower 16 bits the later one
+// newInterfaces places all. Where two have indexes with the same lower 16 bits the later one
 // counts.
 func newInterfaces(all []Interface) interfaces {
 	for bits := 0; ; bits++ {

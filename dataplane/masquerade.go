@@ -5,7 +5,7 @@ import (
 	"lvsdr/dataplane/frame"
 )
 
-// A rewriting is what masquerading changes in a packet: the address and the port of one
+// A rewriting holds the changes that masquerading makes to a packet: the address and the port of one
 // end, in a packet of the client's those of the destination, in one of the server's those
 // of the source; and of an answer the way by which it leaves.
 type rewriting struct {
@@ -53,7 +53,7 @@ func (p *Packet) finish(f []byte, h *frame.Header) {
 // same way; less 1.
 const relearn = 15
 
-// hitMasqueraded is what is left of hit for connection e, whose server is reached by to
+// hitMasqueraded is the rest of hit for connection e, whose server is reached by to
 // and masqueraded.
 func (sh *shard) hitMasqueraded(to *hop, p *Packet, e *conntrack.Entry, now int64) Reason {
 	if to == nil || to.ref != e.Dest() || !to.masquerades || e.Way() != conntrack.ByMasquerade ||

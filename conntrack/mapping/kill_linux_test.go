@@ -228,7 +228,7 @@ func look(t *conntrack.Table) (map[string]seen, error) {
 	return all, twice
 }
 
-// lookReply is what is wrong about the reply entry of e, if it has one; those that were
+// lookReply says what is wrong about the reply entry of e, if it has one; those that were
 // killed before it was made have none.
 func lookReply(t *conntrack.Table, e *conntrack.Entry) error {
 	server, port, _ := serverOf(t, e)
