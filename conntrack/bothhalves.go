@@ -19,7 +19,7 @@ func NextTCPBoth(s State, half Half, flags uint8, secure bool) State {
 	if s >= numStates {
 		return Close
 	}
-	event := tcpNone
+	var event int
 	switch {
 	case flags&frame.RST != 0:
 		event = tcpRST
@@ -45,7 +45,6 @@ const (
 	tcpACK
 	tcpRST
 	tcpEvents
-	tcpNone = tcpEvents
 )
 
 // bothHalves are the states after a segment of each half, by the state before.

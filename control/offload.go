@@ -7,6 +7,7 @@ import (
 
 	"lvsdr/conntrack"
 	"lvsdr/control/nics"
+	"lvsdr/control/policyroute"
 	"lvsdr/dataplane/offload"
 )
 
@@ -42,7 +43,7 @@ func (d *daemon) openOffload(c *nics.Config) {
 		d.o.Log.Warn(d.offloadProblem)
 		return
 	}
-	o, err := offload.Open(offload.Config{Core: d.director})
+	o, err := offload.Open(offload.Config{Core: d.director, Mark: policyroute.OffloadMark})
 	if err != nil {
 		d.offloadProblem = fmt.Sprintf("the kernel forwards no established flows: %v", err)
 		d.o.Log.Warn("the kernel cannot forward established flows; the director does", "error", err)
@@ -50,7 +51,7 @@ func (d *daemon) openOffload(c *nics.Config) {
 	}
 	d.offload = o
 	d.director.SetOffloader(o)
-	c.Offload, c.OffloadMark = o, offload.Mark
+	c.Offload, c.OffloadMark = o, policyroute.OffloadMark
 }
 
 // keepOffload tells the kernel the time and takes back what has ended, until ctx ends. While

@@ -140,7 +140,7 @@ func (d *Director) reply(t *Table, s *Scratch, p *Packet, now int64) Reason {
 // unknownAnswer is the reason for p, which is of no connection: it is the host's, but with
 // NATICMPSend a packet from where a server listens is answered, unless it is a RST.
 func (d *Director) unknownAnswer(t *Table, p *Packet) Reason {
-	if t.tunables.NATICMPSend && !p.flow.quoted && !(p.header.Proto == frame.ProtoTCP && p.header.Flags&frame.RST != 0) && d.listens(p) {
+	if t.tunables.NATICMPSend && !p.flow.quoted && (p.header.Proto != frame.ProtoTCP || p.header.Flags&frame.RST == 0) && d.listens(p) {
 		return UnreachableAnswer
 	}
 	return UnknownAnswer

@@ -98,8 +98,12 @@ func (s *service) zero() {
 }
 
 func (d *dest) status() ServerStatus {
+	var tunnel Tunnel // what is left of an earlier method is for old connections alone
+	if d.method.Tunnels() {
+		tunnel = d.tunnel
+	}
 	return ServerStatus{
-		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Method: d.method, Tunnel: d.tunnel, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
+		Config: ServerConfig{Addr: d.Addr, Port: d.Port, Method: d.method, Tunnel: tunnel, Weight: d.Weight, Upper: d.upper, Lower: d.lower},
 		Active: d.Active, Inactive: d.Inactive, Persistent: d.templates,
 		Overloaded: d.Overloaded, MAC: d.mac, Traffic: *d.totals, Repeated: d.repeated,
 	}

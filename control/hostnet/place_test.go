@@ -118,10 +118,10 @@ func TestARealServerBehindAGatewayHasAPlaceForOtherMethods(t *testing.T) {
 		{"behind the default route", "8.8.8.8", "", ""},
 		{"behind the IPv6 default route", "2001:db8::1", "", ""},
 	} {
-		s, r := site(), Route{}
+		s := site()
 		given(s)
 		s = &Snapshot{Links: s.Links, Addrs: s.Addrs, Routes: s.Routes, Neighbours: s.Neighbours, HidesLocal: true}
-		r, _ = s.Route(addr(c.addr))
+		r, _ := s.Route(addr(c.addr))
 		_, err := s.Server(addr(c.addr))
 		var behind *RouterError
 		if !errors.As(err, &behind) {

@@ -53,6 +53,10 @@ const (
 	DRCheckMask = 0xffffc000
 )
 
+// OffloadMark is the mark of frames that the kernel, where it forwards established flows,
+// leaves to the director; it is compared in all 32 bits.
+const OffloadMark = 0x6c790001
+
 // Numbers of earlier versions, for cleaning up after them. The director's local
 // clients had BalanceTable too.
 const (

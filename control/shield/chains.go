@@ -10,8 +10,8 @@ import (
 	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/control/policyroute"
 	"lvsdr/dataplane/frame"
-	"lvsdr/dataplane/offload"
 )
 
 // families are the suffixes of the sets' names.
@@ -119,7 +119,7 @@ func matches() []match {
 func (m match) rule(p port) []expr.Any {
 	exprs := append(slices.Clone(m.exprs), &expr.Lookup{SourceRegister: 1, SetName: setName(p, m.family)},
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(offload.Mark)})
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(policyroute.OffloadMark)})
 	if !m.quick {
 		return append(exprs, &expr.Verdict{Kind: expr.VerdictGoto, Chain: hidden})
 	}

@@ -16,15 +16,15 @@ func comesFrom(b backward, frame []byte) bool {
 	isSource := func(a netip.Addr) bool {
 		return slices.ContainsFunc(b.sources, func(s netip.Addr) bool { return s.Unmap() == a })
 	}
-	switch etherType := binary.BigEndian.Uint16(frame[12:]); {
-	case etherType == 0x0800:
+	switch binary.BigEndian.Uint16(frame[12:]) {
+	case 0x0800:
 		if frame[23] == 1 && b.errors {
 			if t := frame[14+int(frame[14]&15)*4]; t == 3 || t == 4 || t == 11 {
 				return true
 			}
 		}
 		return isSource(netip.AddrFrom4([4]byte(frame[26:30])))
-	case etherType == 0x86dd:
+	case 0x86dd:
 		return b.errors && frame[20] == 58 && 1 <= frame[54] && frame[54] <= 4 || isSource(netip.AddrFrom16([16]byte(frame[22:38])))
 	}
 	return false

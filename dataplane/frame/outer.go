@@ -104,7 +104,7 @@ type Enclosed struct {
 
 // Put writes the headers in front of p into b, which has Len bytes and stands for what
 // comes right before the packet. TTL and type of service are p's, but for the mark of
-// congestion, which the inner header keeps: the outer one has ECT(0) instead (RFC 3168
+// congestion, which the inner header keeps: the outer one says "capable of ECN" instead (RFC 3168
 // section 9.1.1, the full-functionality option).
 func (o *Outer) Put(b []byte, p *Enclosed) {
 	copy(b, o.head[:o.n])

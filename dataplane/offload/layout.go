@@ -43,11 +43,6 @@ const (
 	Closed               // a frame came that ends or changes it: all go up again
 )
 
-// Mark is the mark (skb->mark) of frames to a VIP that the program passes up. Together with
-// the packet type it keeps them from the host's stack, and lets the director's sockets
-// tell them from frames to other hosts.
-const Mark = 0x6c770000
-
 // Packet types, <linux/if_packet.h>.
 const (
 	toHost     = 0

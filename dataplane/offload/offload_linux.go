@@ -17,7 +17,11 @@ import (
 
 // Config says how much the kernel may forward.
 type Config struct {
-	Core      Core
+	Core Core
+	// Mark is the mark (skb->mark) of frames to a VIP that the program leaves to the
+	// director. Together with the packet type it keeps them from the host's stack, and lets
+	// the director's sockets tell them from frames to other hosts.
+	Mark      uint32
 	Flows     int   // connections of each family; 0: 65536
 	Servers   int   // 0: 16384
 	Threshold uint8 // packets of a connection before the kernel forwards it; 0: Threshold
@@ -63,7 +67,7 @@ func Open(c Config) (*Offload, error) {
 	if err != nil {
 		return nil, refusal(err)
 	}
-	p, err := ebpf.NewProgram(assemble(t.fds(), c.Peer))
+	p, err := ebpf.NewProgram(assemble(t.fds(), c.Mark, c.Peer))
 	if err != nil {
 		return nil, errors.Join(refusal(fmt.Errorf("load the BPF program: %w", err)), t.close())
 	}

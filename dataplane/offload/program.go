@@ -54,7 +54,8 @@ type program struct {
 	ins   asm.Instructions
 	label string // of the next instruction
 	maps  fds
-	peer  bool // leave by redirect_peer
+	mark  int32 // of frames to a VIP that go up
+	peer  bool  // leave by redirect_peer
 }
 
 // A family is IPv4 or IPv6, as the program needs it.
@@ -77,8 +78,8 @@ var (
 //
 // It returns "redirect" for a frame that it forwards, and "go on" for all else: other
 // programs, and the host's stack, see what is not ours.
-func assemble(maps fds, peer bool) *ebpf.ProgramSpec {
-	p := &program{maps: maps, peer: peer}
+func assemble(maps fds, mark uint32, peer bool) *ebpf.ProgramSpec {
+	p := &program{maps: maps, mark: int32(mark), peer: peer}
 	p.begin()
 	p.ipv4()
 	p.ipv6()
@@ -295,7 +296,7 @@ func (p *program) hand(f family) {
 	p.at("punt" + f.name)
 	p.emit(
 		asm.Mov.Imm(asm.R1, 1), asm.AddAtomic.Mem(found, asm.R1, asm.Word, flowPunted),
-		asm.Mov.Imm(asm.R1, Mark), asm.StoreMem(ctx, skbMark, asm.R1, asm.Word),
+		asm.Mov.Imm(asm.R1, p.mark), asm.StoreMem(ctx, skbMark, asm.R1, asm.Word),
 		asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, counted), asm.FnSkbChangeType.Call(),
 		asm.Ja.Label("out"),
 	)
@@ -429,7 +430,7 @@ func (p *program) shield() {
 		asm.LoadMem(asm.R1, ctx, skbIfindex, asm.Word), asm.StoreMem(asm.RFP, atVIP+16, asm.R1, asm.Word),
 		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, atVIP), asm.LoadMapPtr(asm.R1, p.maps.vips), asm.FnMapLookupElem.Call(),
 		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Imm(asm.R1, Mark), asm.StoreMem(ctx, skbMark, asm.R1, asm.Word),
+		asm.Mov.Imm(asm.R1, p.mark), asm.StoreMem(ctx, skbMark, asm.R1, asm.Word),
 		asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, shielded), asm.FnSkbChangeType.Call(),
 	)
 	p.at("out")

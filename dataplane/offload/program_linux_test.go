@@ -88,7 +88,7 @@ func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tab.close() })
-	spec := assemble(tab.fds(), false)
+	spec := assemble(tab.fds(), mark, false)
 	spec.Flags = flags
 	p, err := ebpf.NewProgram(spec)
 	if err != nil {
@@ -292,7 +292,7 @@ func TestTheShieldKeepsFramesFromTheStack(t *testing.T) {
 	for _, c := range []struct {
 		of   ends
 		mark uint32
-	}{{families[0], Mark}, {families[1], Mark}, {other, 0}} {
+	}{{families[0], mark}, {families[1], mark}, {other, 0}} {
 		f := c.of.frame(frame.ProtoTCP, "S")
 		clear(f[:6])
 		before := bytes.Clone(f)
@@ -313,6 +313,9 @@ func TestTheShieldKeepsFramesFromTheStack(t *testing.T) {
 		t.Errorf("%d addresses are left", n)
 	}
 }
+
+// mark is that of the tests.
+const mark = 0x1234
 
 // loopback is the index of the interface that a test run has frames come in by.
 const loopback = 1
