@@ -180,6 +180,43 @@ func TestAnswersFollowTheClientsWay(t *testing.T) {
 	}
 }
 
+// Two workers, one of each interface, share a part of the table: answers go by the interface
+// that the client's frame came by, and not by the one that the other worker serves.
+func TestWorkersOfTwoInterfacesShareAPartOfTheTable(t *testing.T) {
+	l := newNATLab(t, 1)
+	const conns = 1500
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		s, b := l.d.NewScratch(0), dataplane.NewBatch()
+		b.In = link.Index
+		from := segment(frame.ProtoTCP, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 9}), 1), netip.AddrPortFrom(clientIP, 1), "A", 0)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			b.Packets = append(b.Packets[:0], dataplane.Packet{Data: from})
+			l.d.Process(s, b, 0)
+		}
+	}()
+	servers := map[uint16]netip.AddrPort{}
+	for port := uint16(1000); port < 1000+conns; port++ {
+		p, _ := l.put(segment(frame.ProtoTCP, netip.AddrPortFrom(clientIP, port), netip.AddrPortFrom(vipIP, 80), "S", 0), clientSide)
+		h := frametest.Parse(p.Data)
+		servers[port] = netip.AddrPortFrom(h.Dst.IP(), h.DstPort)
+	}
+	close(stop)
+	<-done
+	for port, server := range servers {
+		p, _ := l.put(segment(frame.ProtoTCP, server, netip.AddrPortFrom(clientIP, port), "SA", 0), link.Index)
+		if p.Verdict != dataplane.Forward || p.Out != clientSide {
+			t.Fatalf("the answer to port %d: %v, %v, by interface %d", port, p.Verdict, p.Reason, p.Out)
+		}
+	}
+}
+
 // What belongs to no connection is the host's; with nat_icmp_send it is refused, from the
 // director's own address.
 func TestUnknownAnswers(t *testing.T) {

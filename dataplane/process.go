@@ -196,6 +196,7 @@ func (d *Director) others(t *Table, s *Scratch, b *Batch, now int64) {
 	defer d.mu.Unlock()
 	d.lockFor(&s.shard.mu)
 	defer s.shard.mu.Unlock()
+	s.shard.in = b.In // a worker of another interface may have had the shard since hits
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Reason == pending {
 			p.Reason = d.decide(t, s, b, p, now)
