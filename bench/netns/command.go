@@ -67,7 +67,9 @@ func (c *Cmd) Start() error {
 // Kill ends the process, and its group if it leads one.
 func (c *Cmd) Kill() error {
 	if c.SysProcAttr != nil && c.SysProcAttr.Setpgid && c.SysProcAttr.Pgid == 0 {
-		_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+		if unix.Kill(-c.Process.Pid, unix.SIGKILL) == nil {
+			return nil // it may be waited for already: then Process knows that it has ended
+		}
 	}
 	return c.Process.Kill()
 }
