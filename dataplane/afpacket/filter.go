@@ -128,22 +128,11 @@ func hostFilter(routers bool) []bpf.Instruction {
 // addressFilter is the part that looks into the frame: a whole program, that
 // bpf.VM can run.
 func addressFilter(vips []netip.Addr, neighbours bool) ([]bpf.Instruction, error) {
-	var v4 []uint32
-	var v6 []words
-	for _, a := range vips {
-		a = a.Unmap()
-		switch {
-		case a.Is4():
-			b := a.As4()
-			v4 = append(v4, binary.BigEndian.Uint32(b[:]))
-		case a.Is6() && a.Zone() == "":
-			v6 = append(v6, wordsOf(a))
-		default:
-			return nil, fmt.Errorf("filter for %s: not an address of the whole network", a)
-		}
+	v4, v6, err := keysOf(vips)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(v4)
-	ipv4 := append([]bpf.Instruction{bpf.LoadAbsolute{Off: offIPv4Dst, Size: 4}}, searchFilter(slices.Compact(v4))...)
+	ipv4 := append([]bpf.Instruction{bpf.LoadAbsolute{Off: offIPv4Dst, Size: 4}}, searchFilter(v4)...)
 	prog := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: frame.OffEtherType, Size: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: frame.EtherTypeARP, SkipFalse: 1},
@@ -156,6 +145,25 @@ func addressFilter(vips []netip.Addr, neighbours bool) ([]bpf.Instruction, error
 		return append(prog, bpf.RetConstant{Val: 0}), nil
 	}
 	return append(prog, ipv6Filter(v6)...), nil
+}
+
+// keysOf are addresses as the searches compare them, sorted, each once.
+func keysOf(addrs []netip.Addr) (v4 []uint32, v6 []words, err error) {
+	for _, a := range addrs {
+		a = a.Unmap()
+		switch {
+		case a.Is4():
+			b := a.As4()
+			v4 = append(v4, binary.BigEndian.Uint32(b[:]))
+		case a.Is6() && a.Zone() == "":
+			v6 = append(v6, wordsOf(a))
+		default:
+			return nil, nil, fmt.Errorf("filter for %s: not an address of the whole network", a)
+		}
+	}
+	slices.Sort(v4)
+	slices.SortFunc(v6, func(a, b words) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(v4), slices.Compact(v6), nil
 }
 
 // searchFilter compares the accumulator with sorted keys: halves them until few

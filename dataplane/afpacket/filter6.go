@@ -52,21 +52,26 @@ func ipv6Filter(vips []words) []bpf.Instruction {
 	if len(vips) == 0 {
 		return append(prog, bpf.RetConstant{Val: 0})
 	}
-	for w := range len(words{}) {
-		prog = append(prog, bpf.LoadAbsolute{Off: uint32(offIPv6Dst + 4*w), Size: 4}, bpf.StoreScratch{Src: bpf.RegA, N: w})
-	}
-	vips = slices.Clone(vips)
-	slices.SortFunc(vips, func(a, b words) int { return slices.Compare(a[:], b[:]) })
-	return append(prog, matchFilter(slices.Compact(vips), []int{0, 1, 2, 3})...)
+	return append(prog, addressAt(offIPv6Dst, vips)...)
 }
 
-// loadWord loads a word of the destination from where ipv6Filter put it. The
+// addressAt compares the IPv6 address at a place of the frame with keys, of which there are
+// some, sorted. Every branch ends the program.
+func addressAt(place int, keys []words) []bpf.Instruction {
+	var prog []bpf.Instruction
+	for w := range len(words{}) {
+		prog = append(prog, bpf.LoadAbsolute{Off: uint32(place + 4*w), Size: 4}, bpf.StoreScratch{Src: bpf.RegA, N: w})
+	}
+	return append(prog, matchFilter(keys, []int{0, 1, 2, 3})...)
+}
+
+// loadWord loads a word of the address from where addressAt put it. The
 // kernel translates a load from the frame to about nine instructions, one from
 // here to one, and charges the socket for the translation (sk_filter_charge in
 // net/core/filter.c): loads from the frame halve how many addresses it takes.
 func loadWord(w int) bpf.Instruction { return bpf.LoadScratch{Dst: bpf.RegA, N: w} }
 
-// matchFilter compares the words of the destination that left names with those
+// matchFilter compares the words of the address that left names with those
 // of addrs, which differ in them. What all addrs have in common comes first,
 // once; then the word with the fewest values, and for each value what is left
 // to compare. So a prefix costs nothing for each address, and a random address

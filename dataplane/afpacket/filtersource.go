@@ -1,8 +1,6 @@
 package afpacket
 
 import (
-	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -33,24 +31,12 @@ type backward struct {
 
 // sourceFilter is the part that lets in b. All other frames run into what follows.
 func sourceFilter(b backward) ([]bpf.Instruction, error) {
-	var v4 []uint32
-	var v6 []words
-	for _, a := range b.sources {
-		a = a.Unmap()
-		switch {
-		case a.Is4():
-			b := a.As4()
-			v4 = append(v4, binary.BigEndian.Uint32(b[:]))
-		case a.Is6() && a.Zone() == "":
-			v6 = append(v6, wordsOf(a))
-		default:
-			return nil, fmt.Errorf("filter for %s: not an address of the whole network", a)
-		}
+	v4, v6, err := keysOf(b.sources)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(v4)
-	slices.SortFunc(v6, func(a, b words) int { return slices.Compare(a[:], b[:]) })
-	return slices.Concat(ofEtherType(frame.EtherTypeIPv4, append(b.errors4(), sources4(slices.Compact(v4))...)),
-		ofEtherType(frame.EtherTypeIPv6, append(b.errors6(), sources6(slices.Compact(v6))...))), nil
+	return slices.Concat(ofEtherType(frame.EtherTypeIPv4, append(b.errors4(), sources4(v4)...)),
+		ofEtherType(frame.EtherTypeIPv6, append(b.errors6(), sources6(v6)...))), nil
 }
 
 // ofEtherType runs through part for frames of a type, and past it for others.
@@ -110,11 +96,7 @@ func sources6(keys []words) []bpf.Instruction {
 	if len(keys) == 0 {
 		return nil
 	}
-	var prog []bpf.Instruction
-	for w := range len(words{}) {
-		prog = append(prog, bpf.LoadAbsolute{Off: uint32(offIPv6Src + 4*w), Size: 4}, bpf.StoreScratch{Src: bpf.RegA, N: w})
-	}
-	return append(prog, orOn(matchFilter(keys, []int{0, 1, 2, 3}))...)
+	return orOn(addressAt(offIPv6Src, keys))
 }
 
 // orOn is prog, but where that would reject a frame, it runs into what follows.
