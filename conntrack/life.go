@@ -131,7 +131,12 @@ func (t *Table) usedUntil(e *Entry) uint32 {
 	if t.Alive == nil || e.kind() != conn {
 		return e.expires
 	}
-	last := t.Alive(t, e)
+	return t.until(e, t.Alive(t, e))
+}
+
+// until is the tick at which connection e ends that was used elsewhere last at a time; 0: not
+// at all.
+func (t *Table) until(e *Entry, last int64) uint32 {
 	if until := ticks(last) + t.timeout(e); last != 0 && int32(until-e.expires) > 0 {
 		return until
 	}
@@ -210,15 +215,18 @@ func (t *Table) SweepTemplates(now int64, n int) (removed int, more bool) {
 }
 
 // Expires is how long e has to live at now, at least 0.
-func (e *Entry) Expires(now int64) time.Duration {
-	return time.Duration(max(int32(e.expires-ticks(now)), 0)) * tick
-}
+func (e *Entry) Expires(now int64) time.Duration { return left(e.expires, now) }
 
 // ExpiresUsed is Expires if connection e was used last at a time, in packets that the table
 // does not see; 0: not at all.
 func (t *Table) ExpiresUsed(e *Entry, last, now int64) time.Duration {
-	if until := ticks(last) + t.timeout(e); last != 0 && e.kind() == conn && int32(until-e.expires) > 0 {
-		return time.Duration(max(int32(until-ticks(now)), 0)) * tick
+	if e.kind() != conn {
+		return e.Expires(now)
 	}
-	return e.Expires(now)
+	return left(t.until(e, last), now)
+}
+
+// left is the time from now to a tick, at least 0.
+func left(until uint32, now int64) time.Duration {
+	return time.Duration(max(int32(until-ticks(now)), 0)) * tick
 }
