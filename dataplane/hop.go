@@ -33,7 +33,7 @@ func (d *Director) publish(ds *dest) {
 	ds.hop = newHop(ds, d.Tunables().PMTUDisc)
 	d.hops.Load().at(ds.ref.Slot()).Store(ds.hop)
 	if d.offloader != nil {
-		d.offloader.SetWay(ds.ref.Slot(), ds.hop.way())
+		d.offloader.SetNextHop(ds.ref.Slot(), ds.hop.nextHop())
 	}
 }
 

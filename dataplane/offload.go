@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"lvsdr/conntrack"
+	"lvsdr/dataplane/frame"
 )
 
-// A Way is how the frames of a server's connections leave, for those who forward them in
-// the director's place.
-type Way struct {
-	Next, From [6]byte // the frame's new addresses
-	Link       int32   // index of the interface
-	MTU        int     // the longest packet; MaxInt: any
+// A NextHop is how the frames of a server's connections leave, as those need it who forward
+// them in the director's place.
+type NextHop struct {
+	MAC, From frame.MAC // the frame's new addresses
+	Link      int32     // index of the interface
+	MTU       int       // the longest packet, bytes; MaxInt: any
 	// Plain says that no more is done to a frame of an established connection than to give
 	// it these addresses and to take one from its TTL.
 	Plain bool
@@ -21,8 +22,8 @@ type Way struct {
 // An Offloader forwards packets of steady connections elsewhere. Its methods are called
 // with the director's locks held, and must not wait.
 type Offloader interface {
-	// SetWay says how frames get to the server of a slot from now on.
-	SetWay(slot uint32, w Way)
+	// SetNextHop says how frames get to the server of a slot from now on.
+	SetNextHop(slot uint32, to NextHop)
 	// Load is the number of packets and bytes sent to the server of a slot since the last call.
 	Load(slot uint32) conntrack.Load
 	// Last is when a packet of the connection was sent last, in nanoseconds of the
@@ -40,9 +41,7 @@ func (d *Director) SetOffloader(o Offloader) {
 	d.mu.Lock()
 	defer d.release()
 	if d.offloader != nil {
-		for _, ds := range d.everyDest() {
-			d.takeOffloaded(ds)
-		}
+		d.eachDest(d.takeOffloaded)
 		d.past[Offloaded] += d.offloader.Packets()
 	}
 	d.offloader = o
@@ -52,32 +51,27 @@ func (d *Director) SetOffloader(o Offloader) {
 			k := t.Key(e)
 			return o.Last(&k)
 		}
-		for _, ds := range d.everyDest() {
-			o.SetWay(ds.ref.Slot(), ds.hop.way())
-		}
+		d.eachDest(func(ds *dest) { o.SetNextHop(ds.ref.Slot(), ds.hop.nextHop()) })
 	}
 	d.each(func(sh *shard) { sh.conns.Alive = alive })
 }
 
-// way is the hop's.
-func (to *hop) way() Way {
-	w := Way{Next: to.next, From: to.link.MAC, Link: to.link.Index, MTU: to.mtu, Plain: to.takesWay == conntrack.ByDirect && to.method == Direct && to.most >= 0}
-	if w.MTU == 0 {
-		w.MTU = math.MaxInt
+// nextHop is the hop's.
+func (to *hop) nextHop() NextHop {
+	n := NextHop{MAC: to.next, From: to.link.MAC, Link: to.link.Index, MTU: to.mtu, Plain: to.takesWay == conntrack.ByDirect && to.method == Direct && to.most >= 0}
+	if n.MTU == 0 {
+		n.MTU = math.MaxInt
 	}
-	return w
+	return n
 }
 
-// everyDest are all servers, removed ones too. The caller holds d.mu.
-func (d *Director) everyDest() (all []*dest) {
-	for _, page := range *d.hops.Load() {
-		for i := range page {
-			if to := page[i].Load(); to != nil {
-				all = append(all, to.dest)
-			}
+// eachDest calls f with all servers, removed ones too. The caller holds d.admin.
+func (d *Director) eachDest(f func(*dest)) {
+	for _, servers := range d.byAddr {
+		for _, ds := range servers {
+			f(ds)
 		}
 	}
-	return all
 }
 
 // takeOffloaded adds what was sent to ds elsewhere to its totals. The caller holds d.mu.
@@ -94,30 +88,26 @@ func (d *Director) takeOffloaded(ds *dest) {
 
 // Steady reports whether the packets of the connection of k need no decision any more, but
 // for those that end it: it is established, so many packets of it have come, nobody looks at
-// them, and they get to its server by a plain Way. server is that of the Way.
+// them, and its server's NextHop is a plain one. server is the slot of that.
 func (d *Director) Steady(k conntrack.Key, packets uint32, now int64) (server uint32, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.tracing.Load() != nil || d.feed != nil {
+	if d.Traced() || d.feed != nil {
 		return 0, false
 	}
-	hash := d.hasher.Hash(&k)
-	for _, sh := range d.shards {
-		sh.mu.Lock()
-		e := sh.conns.Find(&k, hash, now)
-		if e == nil {
-			sh.mu.Unlock()
-			continue
-		}
-		ds := d.destOf(e)
-		ok = e.Steady(packets) && e.Way() == conntrack.ByDirect && ds != nil && ds.hop.way().Plain
-		sh.mu.Unlock()
-		if ok {
-			return ds.ref.Slot(), true
-		}
+	own := d.shards[0]
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	e, at := d.find(own, &k, d.hasher.Hash(&k), now)
+	if e == nil {
 		return 0, false
 	}
-	return 0, false
+	defer own.unlock(at)
+	ds := d.destOf(e)
+	if !e.Steady(packets) || ds == nil || !ds.hop.nextHop().Plain {
+		return 0, false
+	}
+	return ds.ref.Slot(), true
 }
 
 // expires is how long e, whose key is k, has left at now. The caller holds d.mu and the lock

@@ -11,15 +11,15 @@ import (
 
 // A fakeOffloader remembers what it was told.
 type fakeOffloader struct {
-	ways   map[uint32]dataplane.Way
+	hops   map[uint32]dataplane.NextHop
 	loads  map[uint32]conntrack.Load // not given yet
 	passed uint64
 	last   int64
 }
 
-func (o *fakeOffloader) SetWay(slot uint32, w dataplane.Way) { o.ways[slot] = w }
-func (o *fakeOffloader) Last(*conntrack.Key) int64           { return o.last }
-func (o *fakeOffloader) Packets() uint64                     { return o.passed }
+func (o *fakeOffloader) SetNextHop(slot uint32, to dataplane.NextHop) { o.hops[slot] = to }
+func (o *fakeOffloader) Last(*conntrack.Key) int64                    { return o.last }
+func (o *fakeOffloader) Packets() uint64                              { return o.passed }
 func (o *fakeOffloader) Load(slot uint32) conntrack.Load {
 	n := o.loads[slot]
 	delete(o.loads, slot)
@@ -33,23 +33,23 @@ func (o *fakeOffloader) send(slot uint32, packets, bytes uint64) {
 }
 
 func newFakeOffloader() *fakeOffloader {
-	return &fakeOffloader{ways: map[uint32]dataplane.Way{}, loads: map[uint32]conntrack.Load{}}
+	return &fakeOffloader{hops: map[uint32]dataplane.NextHop{}, loads: map[uint32]conntrack.Load{}}
 }
 
-// slotOf is the slot of server n's way, by its MAC address.
+// slotOf is the slot of server n's next hop, by its MAC address.
 func (o *fakeOffloader) slotOf(t *testing.T, n byte) uint32 {
 	t.Helper()
-	for slot, w := range o.ways {
-		if w.Next == serverMAC(n) && w.Plain {
+	for slot, w := range o.hops {
+		if w.MAC == serverMAC(n) && w.Plain {
 			return slot
 		}
 	}
-	t.Fatalf("server %d has no way among %v", n, o.ways)
+	t.Fatalf("server %d has no next hop among %v", n, o.hops)
 	return 0
 }
 
-// An offloader knows the way to each server at any time, also to those from before it came.
-func TestAnOffloaderKnowsEveryWay(t *testing.T) {
+// An offloader knows the next hop to each server at any time, also to those from before it came.
+func TestAnOffloaderKnowsEveryNextHop(t *testing.T) {
 	l := newLab(t, unlimited, 1<<12)
 	l.service(tcpService(80), 0, 1, 2)
 	o := newFakeOffloader()
@@ -57,27 +57,27 @@ func TestAnOffloaderKnowsEveryWay(t *testing.T) {
 	l.service(tcpService(81), 0, 3)
 	one := o.slotOf(t, 1)
 	for n := byte(1); n <= 3; n++ {
-		w := o.ways[o.slotOf(t, n)]
+		w := o.hops[o.slotOf(t, n)]
 		if w.From != link.MAC || w.Link != link.Index || w.MTU != link.MTU {
 			t.Errorf("server %d: %+v", n, w)
 		}
 	}
 	l.neighbour(1, serverMAC(7), dataplane.Link{Index: 5, MAC: link.MAC, MTU: 1400})
-	if w := o.ways[one]; w.Next != serverMAC(7) || w.Link != 5 || w.MTU != 1400 || !w.Plain {
+	if w := o.hops[one]; w.MAC != serverMAC(7) || w.Link != 5 || w.MTU != 1400 || !w.Plain {
 		t.Errorf("after the server has moved: %+v", w)
 	}
 	l.neighbour(1, [6]byte{}, link)
-	if o.ways[one].Plain {
-		t.Error("a server without an address has a plain way")
+	if o.hops[one].Plain {
+		t.Error("a server without an address has a plain next hop")
 	}
 	l.neighbour(1, serverMAC(1), link)
 	l.remove(tcpService(80), 1)
-	if o.ways[one].Plain {
-		t.Error("a server that was removed has a plain way")
+	if o.hops[one].Plain {
+		t.Error("a server that was removed has a plain next hop")
 	}
 	l.d.SetOffloader(nil)
 	l.neighbour(2, serverMAC(8), link)
-	if slices.ContainsFunc([]uint32{0, 1, 2, 3}, func(slot uint32) bool { return o.ways[slot].Next == serverMAC(8) }) {
+	if slices.ContainsFunc([]uint32{0, 1, 2, 3}, func(slot uint32) bool { return o.hops[slot].MAC == serverMAC(8) }) {
 		t.Error("told after it was gone")
 	}
 }
@@ -112,8 +112,8 @@ func TestWhatIsSteady(t *testing.T) {
 	if slot, ok := l.d.Steady(k, 0, l.now); ok {
 		o := newFakeOffloader()
 		l.d.SetOffloader(o)
-		if w := o.ways[slot]; w.Next != serverMAC(2) || !w.Plain {
-			t.Errorf("its way is %+v, want that to server 2", w)
+		if w := o.hops[slot]; w.MAC != serverMAC(2) || !w.Plain {
+			t.Errorf("its next hop is %+v, want that to server 2", w)
 		}
 		l.d.SetOffloader(nil)
 	}

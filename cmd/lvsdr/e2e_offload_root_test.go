@@ -69,15 +69,7 @@ func testOffload(t *testing.T, spec netlab.Spec, local bool) {
 			t.Fatal(err)
 		}
 	}
-	d, err := lab.StartDirector(context.WithoutCancel(t.Context()), binary(), lab.Config(rotating()), netlab.SmallTable, "--offload", "tc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if t.Failed() {
-			t.Logf("the director wrote:\n%s", d.Log.String())
-		}
-	}()
+	d := direct(t, lab, lab.Config(rotating()), "--offload", "tc")
 	if n := hooked(t, lab.Director.Host); n != 1 {
 		t.Errorf("%d programs at the director's interface, want 1", n)
 	}

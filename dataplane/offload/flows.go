@@ -30,7 +30,6 @@ const (
 
 // side is the kernel's part, as Flows needs it.
 type side interface {
-	begin(slot, server uint32, s State)
 	put(k conntrack.Key, slot uint32) error
 	remove(k conntrack.Key) error
 	flow(slot uint32) flow
@@ -175,10 +174,11 @@ func (f *Flows) add(w *Worker, k conntrack.Key, server uint32, now int64) {
 		return
 	}
 	slot := f.free[len(f.free)-1]
-	f.side.begin(slot, server, Pending)
+	kernel := f.side.flow(slot)
+	kernel.begin(server, Pending)
 	// The frames that the director has now, and has not counted, are as one that was: the
 	// first that the program counts is behind them all.
-	f.side.flow(slot).setPunted(1)
+	kernel.setPunted(1)
 	if err := f.side.put(k, slot); err != nil {
 		f.counts.Failures++
 		return
@@ -216,7 +216,7 @@ func (f *Flows) handed(p *dataplane.Packet, now int64) {
 	}
 }
 
-// end takes a flow back; its slot rests.
+// end takes the flow of a slot back, if there is one; the slot rests.
 func (f *Flows) end(slot uint32, now int64) {
 	r := &f.records[slot]
 	if !r.on {
@@ -254,15 +254,6 @@ func (q *resting) push(r rested) {
 	q.n++
 }
 
-// End takes the flow of k back, if the kernel has it.
-func (f *Flows) End(k *conntrack.Key, now int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if slot, known := f.byKey[*k]; known {
-		f.end(slot, now)
-	}
-}
-
 // Recheck takes the flow of k back, unless the director wants it forwarded where the kernel
 // does: something happened to it, maybe long ago.
 func (f *Flows) Recheck(k *conntrack.Key, now int64) {
@@ -298,7 +289,9 @@ func (f *Flows) Pause(now int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.off = true
-	f.endAll(now, func(*record) bool { return true })
+	for slot := range f.records {
+		f.end(uint32(slot), now)
+	}
 }
 
 // Resume lets flows go over again.
@@ -306,15 +299,6 @@ func (f *Flows) Resume() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.off = false
-}
-
-// endAll takes the flows back that which names.
-func (f *Flows) endAll(now int64, which func(*record) bool) {
-	for slot := range f.records {
-		if r := &f.records[slot]; r.on && which(r) {
-			f.end(uint32(slot), now)
-		}
-	}
 }
 
 // Check takes back the flows that the director does not want forwarded any more.

@@ -23,8 +23,7 @@ func newFakeSide(n int) *fakeSide {
 	return &fakeSide{mem: make([]byte, n*flowSize), keys: map[conntrack.Key]uint32{}}
 }
 
-func (s *fakeSide) flow(slot uint32) flow               { return s.mem[slot*flowSize:][:flowSize] }
-func (s *fakeSide) begin(slot, server uint32, st State) { s.flow(slot).begin(server, st) }
+func (s *fakeSide) flow(slot uint32) flow { return s.mem[slot*flowSize:][:flowSize] }
 func (s *fakeSide) put(k conntrack.Key, slot uint32) error {
 	if s.deny == nil {
 		s.keys[k] = slot
@@ -69,6 +68,15 @@ type fakeCore struct {
 
 func (c *fakeCore) Steady(k conntrack.Key, _ uint32, _ int64) (uint32, bool) {
 	return c.server, !c.unsteady[k]
+}
+
+// drop takes the flow of k back, if there is one.
+func (f *Flows) drop(k conntrack.Key, now int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slot, known := f.byKey[k]; known {
+		f.end(slot, now)
+	}
 }
 
 // A path is a flow's way through the program, a ring, a director and its worker.
@@ -173,7 +181,7 @@ func TestNoFrameLeavesTwiceOrTooEarly(t *testing.T) {
 				p.now += int64(rest) + r.Int63n(int64(rest))
 			case x < 4:
 				k := p.e.key(frame.ProtoTCP)
-				p.flows.End(&k, p.now)
+				p.flows.drop(k, p.now)
 			case x < 60:
 				p.arrive("A")
 			default:
@@ -302,7 +310,7 @@ func TestTheDirectorKeepsWhatItWants(t *testing.T) {
 	}
 	side.deny = errors.New("refused")
 	k = key(5)
-	f.End(&k, 1<<41)
+	f.drop(k, 1<<41)
 	if side.flow(side.keys[k]).state() != Closed || f.Counts().Failures != 1 {
 		t.Error("a flow that the kernel does not give back is forwarded")
 	}

@@ -10,41 +10,34 @@ import (
 	"github.com/cilium/ebpf"
 
 	"lvsdr/conntrack"
+	"lvsdr/dataplane"
 	"lvsdr/dataplane/frame"
 )
 
-// A Server is where the frames of flows go.
-type Server struct {
-	To, From frame.MAC
-	Link     int32 // index of the interface
-	MTU      int   // the longest packet, bytes
-	On       bool  // false: its flows go up
-}
+// maxMTU is more than any packet has.
+const maxMTU = 1 << 20
 
 // setServer writes the server of an index. While it changes, frames of its flows go up.
-func (t *tables) setServer(at uint32, s Server) {
+func (t *tables) setServer(at uint32, to dataplane.NextHop) {
 	mem := t.destMem[at*destSize:][:destSize]
 	var b [destSize]byte
-	copy(b[destMACs:], s.To[:])
-	copy(b[destMACs+len(s.To):], s.From[:])
-	binary.NativeEndian.PutUint32(b[destIf:], uint32(s.Link))
-	binary.NativeEndian.PutUint32(b[destMTU:], uint32(s.MTU))
-	if s.On && [destOn]byte(mem) == [destOn]byte(b[:]) && load32(mem, destOn) != 0 {
+	copy(b[destMACs:], to.MAC[:])
+	copy(b[destMACs+len(to.MAC):], to.From[:])
+	binary.NativeEndian.PutUint32(b[destIf:], uint32(to.Link))
+	binary.NativeEndian.PutUint32(b[destMTU:], uint32(min(to.MTU, maxMTU)))
+	if to.Plain && [destOn]byte(mem) == [destOn]byte(b[:]) && load32(mem, destOn) != 0 {
 		return
 	}
 	store32(mem, destOn, 0)
 	for i := 0; i < destOn; i += 8 {
 		store64(mem, i, binary.NativeEndian.Uint64(b[i:]))
 	}
-	if s.On {
+	if to.Plain {
 		store32(mem, destOn, 1)
 	}
 }
 
 func (t *tables) flow(slot uint32) flow { return t.flowMem[slot*flowSize:][:flowSize] }
-
-// begin makes slot a flow to a server; the program must not know the slot.
-func (t *tables) begin(slot, server uint32, s State) { t.flow(slot).begin(server, s) }
 
 // put has the program know the flow of k by its slot.
 func (t *tables) put(k conntrack.Key, slot uint32) error {

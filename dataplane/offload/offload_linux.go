@@ -47,7 +47,7 @@ type Offload struct {
 
 	// Guarded by the director's lock, under which an Offloader's methods are called.
 	taken []conntrack.Load // by server: what Load has given
-	used  uint32           // servers below this one have a way
+	used  uint32           // servers below this one have a next hop
 }
 
 // Open makes the tables and loads the program. It needs CAP_BPF and CAP_NET_ADMIN in the
@@ -143,17 +143,14 @@ func (o *Offload) Hooks() map[int]string {
 	return hooks
 }
 
-// SetWay is the dataplane's.
-func (o *Offload) SetWay(slot uint32, w dataplane.Way) {
+// SetNextHop is the dataplane's.
+func (o *Offload) SetNextHop(slot uint32, to dataplane.NextHop) {
 	if int(slot) >= len(o.taken) {
 		return // Flows takes none to it
 	}
 	o.used = max(o.used, slot+1)
-	o.tables.setServer(slot, Server{To: w.Next, From: w.From, Link: w.Link, MTU: min(w.MTU, maxMTU), On: w.Plain})
+	o.tables.setServer(slot, to)
 }
-
-// maxMTU is more than any packet has.
-const maxMTU = 1 << 20
 
 // Load is the dataplane's.
 func (o *Offload) Load(slot uint32) conntrack.Load {

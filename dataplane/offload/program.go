@@ -64,14 +64,15 @@ type family struct {
 	ipLen     int16
 	addrs     int16 // offset of the source, which the destination follows
 	addrBytes int16
-	keyProto  int16 // offset of the protocol in the key
+	proto     int16 // offset of the protocol
+	keyProto  int16 // and in the key
 	ttl       int16
 	table     func(*fds) int
 }
 
 var (
-	v4 = family{name: "4", ipLen: frame.IPv4Len, addrs: frame.Off4Src, addrBytes: 8, keyProto: 12, ttl: frame.Off4TTL, table: func(m *fds) int { return m.flows4 }}
-	v6 = family{name: "6", ipLen: frame.IPv6Len, addrs: frame.Off6Src, addrBytes: 32, keyProto: 36, ttl: frame.Off6Hops, table: func(m *fds) int { return m.flows6 }}
+	v4 = family{name: "4", ipLen: frame.IPv4Len, addrs: frame.Off4Src, addrBytes: 8, proto: frame.Off4Proto, keyProto: 12, ttl: frame.Off4TTL, table: func(m *fds) int { return m.flows4 }}
+	v6 = family{name: "6", ipLen: frame.IPv6Len, addrs: frame.Off6Src, addrBytes: 32, proto: frame.Off6Next, keyProto: 36, ttl: frame.Off6Hops, table: func(m *fds) int { return m.flows6 }}
 )
 
 // assemble makes the program for tc ingress.
@@ -118,10 +119,7 @@ func (p *program) begin() {
 		asm.LoadMem(asm.R0, ctx, skbType, asm.Word), asm.JNE.Imm(asm.R0, toHost, "pass"),
 		asm.LoadMem(asm.R0, ctx, skbVLAN, asm.Word), asm.JNE.Imm(asm.R0, 0, "pass"),
 	)
-	p.load(minFrame)
-	p.emit(asm.JLE.Reg(asm.R2, found, "parse"))
-	p.pull(minFrame)
-	p.at("parse")
+	p.load(minFrame, "parse", "pass")
 	p.emit(
 		asm.LoadMem(asm.R0, data, frame.OffEtherType, asm.Half),
 		asm.JEq.Imm(asm.R0, wire(frame.EtherTypeIPv6), "v6"),
@@ -137,24 +135,26 @@ const (
 	minFrame6 = frame.EtherLen + frame.IPv6Len + frame.TCPLen
 )
 
-// load has the frame in data and found, and in r2 where its first n bytes end.
-func (p *program) load(n int32) {
+// load has the first n bytes of the frame where they can be read, from data to found at
+// least, and goes on under a label of its own; what is shorter goes to short.
+func (p *program) load(n int32, label, short string) {
+	ends := func() { // r2 is where they end
+		p.emit(
+			asm.LoadMem(data, ctx, skbData, asm.Word), asm.LoadMem(found, ctx, skbDataEnd, asm.Word),
+			asm.Mov.Reg(asm.R2, data), asm.Add.Imm(asm.R2, n),
+		)
+	}
+	ends()
 	p.emit(
-		asm.LoadMem(data, ctx, skbData, asm.Word), asm.LoadMem(found, ctx, skbDataEnd, asm.Word),
-		asm.Mov.Reg(asm.R2, data), asm.Add.Imm(asm.R2, n),
-	)
-}
-
-// pull goes on with a frame whose first n bytes were not all in the first part of its
-// memory, and are now.
-func (p *program) pull(n int32) {
-	p.emit(
-		asm.LoadMem(asm.R2, ctx, skbLen, asm.Word), asm.JLT.Imm(asm.R2, n, "pass"),
+		asm.JLE.Reg(asm.R2, found, label),
+		// They are not all in the first part of the frame's memory.
+		asm.LoadMem(asm.R2, ctx, skbLen, asm.Word), asm.JLT.Imm(asm.R2, n, short),
 		asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, n), asm.FnSkbPullData.Call(),
-		asm.JNE.Imm(asm.R0, 0, "pass"),
+		asm.JNE.Imm(asm.R0, 0, short),
 	)
-	p.load(n)
-	p.emit(asm.JGT.Reg(asm.R2, found, "pass"))
+	ends()
+	p.emit(asm.JGT.Reg(asm.R2, found, short))
+	p.at(label)
 }
 
 // ipv4 is the way of an IPv4 frame.
@@ -182,11 +182,7 @@ func (p *program) ipv4() {
 func (p *program) ipv6() {
 	const ip = frame.EtherLen
 	p.at("v6")
-	p.emit(
-		asm.Mov.Reg(asm.R2, data), asm.Add.Imm(asm.R2, minFrame6), asm.JLE.Reg(asm.R2, found, "parse6"),
-	)
-	p.pull(minFrame6)
-	p.at("parse6")
+	p.load(minFrame6, "parse6", "pass")
 	p.emit(
 		asm.LoadMem(asm.R1, data, ip, asm.Byte), asm.RSh.Imm(asm.R1, 4), asm.JNE.Imm(asm.R1, 6, "pass"),
 		asm.LoadMem(length, data, ip+frame.Off6Len, asm.Half), asm.HostTo(asm.BE, length, asm.Half),
@@ -237,13 +233,9 @@ func (p *program) key(f family) {
 	for at := int16(0); at < f.addrBytes; at += 4 {
 		p.emit(asm.LoadMem(asm.R1, data, frame.EtherLen+f.addrs+at, asm.Word), asm.StoreMem(asm.RFP, atKey+at, asm.R1, asm.Word))
 	}
-	proto := int16(frame.Off4Proto)
-	if f.ipLen == frame.IPv6Len {
-		proto = frame.Off6Next
-	}
 	p.emit(
 		asm.LoadMem(asm.R1, data, frame.EtherLen+f.ipLen, asm.Word), asm.StoreMem(asm.RFP, atKey+f.addrBytes, asm.R1, asm.Word),
-		asm.LoadMem(asm.R1, data, frame.EtherLen+proto, asm.Byte), asm.StoreMem(asm.RFP, atKey+f.keyProto, asm.R1, asm.Word),
+		asm.LoadMem(asm.R1, data, frame.EtherLen+f.proto, asm.Byte), asm.StoreMem(asm.RFP, atKey+f.keyProto, asm.R1, asm.Word),
 	)
 }
 
@@ -251,7 +243,6 @@ func (p *program) key(f family) {
 // those of a plain segment. r1 is the protocol.
 func (p *program) transport(f family) {
 	l4, hdr := frame.EtherLen+f.ipLen, int32(f.ipLen)
-	const plain = frame.ACK
 	p.emit(
 		asm.JEq.Imm(asm.R1, int32(frame.ProtoTCP), "tcp"+f.name), asm.JNE.Imm(asm.R1, int32(frame.ProtoUDP), "pass"),
 		asm.StoreImm(asm.RFP, atFlags, 0, asm.Word),
@@ -264,24 +255,33 @@ func (p *program) transport(f family) {
 		asm.LoadMem(asm.R1, data, l4+12, asm.Byte), asm.RSh.Imm(asm.R1, 4), asm.JLT.Imm(asm.R1, frame.TCPLen/4, "pass"),
 		asm.LSh.Imm(asm.R1, 2), asm.Add.Imm(asm.R1, hdr), asm.JGT.Reg(asm.R1, length, "pass"),
 		asm.LoadMem(asm.R1, data, l4+13, asm.Byte), asm.And.Imm(asm.R1, frame.FIN|frame.SYN|frame.RST|frame.ACK),
-		asm.Xor.Imm(asm.R1, plain), asm.StoreMem(asm.RFP, atFlags, asm.R1, asm.Word),
+		asm.Xor.Imm(asm.R1, frame.ACK), asm.StoreMem(asm.RFP, atFlags, asm.R1, asm.Word),
 	)
 	p.at("look" + f.name)
 }
 
-// element has the value of the key in the stack in r0, or goes up.
-func (p *program) element(fd int, at int32) {
+// element has the value of the key in the stack in r0; where there is none it goes to
+// none.
+func (p *program) element(fd int, at int32, none string) {
 	p.emit(
 		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, at), asm.LoadMapPtr(asm.R1, fd), asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "pass"),
+		asm.JEq.Imm(asm.R0, 0, none),
+	)
+}
+
+// give gives a frame that goes up the mark and a packet type.
+func (p *program) give(packetType int32) {
+	p.emit(
+		asm.Mov.Imm(asm.R1, p.mark), asm.StoreMem(ctx, skbMark, asm.R1, asm.Word),
+		asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, packetType), asm.FnSkbChangeType.Call(),
 	)
 }
 
 // flow finds the flow.
 func (p *program) flow(f family) {
-	p.element(f.table(&p.maps), atKey)
+	p.element(f.table(&p.maps), atKey, "pass")
 	p.emit(asm.LoadMem(asm.R1, asm.R0, 0, asm.Word), asm.StoreMem(asm.RFP, atIndex, asm.R1, asm.Word))
-	p.element(p.maps.flows, atIndex)
+	p.element(p.maps.flows, atIndex, "pass")
 	p.emit(asm.Mov.Reg(found, asm.R0))
 }
 
@@ -294,12 +294,9 @@ func (p *program) hand(f family) {
 		asm.StoreImm(found, flowState, int64(Closed), asm.Word),
 	)
 	p.at("punt" + f.name)
-	p.emit(
-		asm.Mov.Imm(asm.R1, 1), asm.AddAtomic.Mem(found, asm.R1, asm.Word, flowPunted),
-		asm.Mov.Imm(asm.R1, p.mark), asm.StoreMem(ctx, skbMark, asm.R1, asm.Word),
-		asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, counted), asm.FnSkbChangeType.Call(),
-		asm.Ja.Label("out"),
-	)
+	p.emit(asm.Mov.Imm(asm.R1, 1), asm.AddAtomic.Mem(found, asm.R1, asm.Word, flowPunted))
+	p.give(counted)
+	p.emit(asm.Ja.Label("out"))
 	p.at("plain" + f.name)
 	p.emit(
 		asm.LoadMem(asm.R1, found, flowState, asm.Word), asm.JEq.Imm(asm.R1, int32(Fast), "fast"+f.name),
@@ -321,7 +318,7 @@ func (p *program) server(f family) {
 		asm.StoreMem(found, flowLast, asm.R1, asm.DWord),
 	)
 	p.at("same" + f.name)
-	p.element(p.maps.dests, atIndex)
+	p.element(p.maps.dests, atIndex, "pass")
 	p.emit(
 		asm.Mov.Reg(found, asm.R0),
 		asm.LoadMem(asm.R1, found, destOn, asm.Word), asm.JEq.Imm(asm.R1, 0, "pass"),
@@ -334,7 +331,7 @@ func (p *program) server(f family) {
 		asm.LoadMem(asm.R1, asm.RFP, atIndex, asm.Word), asm.Mul.Imm(asm.R1, stripes), asm.Add.Reg(asm.R1, asm.R0),
 		asm.StoreMem(asm.RFP, atIndex, asm.R1, asm.Word),
 	)
-	p.element(p.maps.totals, atIndex)
+	p.element(p.maps.totals, atIndex, "pass")
 	p.emit(
 		asm.Mov.Imm(asm.R1, 1), asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, totalPackets),
 		asm.AddAtomic.Mem(asm.R0, length, asm.DWord, totalBytes),
@@ -381,23 +378,14 @@ func (p *program) address6(at int16) {
 	}
 }
 
-// shield keeps the frames to a VIP, and questions for it, that go up from the host's stack: the stack drops what
-// is for another host, and the mark tells the director's sockets that it is for us.
+// shield keeps the frames to a VIP that go up, and questions for it, from the host's stack:
+// the stack drops what is for another host, and the mark tells the director's sockets that
+// it is for us.
 func (p *program) shield() {
 	const ip = frame.EtherLen
 	p.at("pass")
-	p.emit(
-		asm.LoadMem(asm.R0, ctx, skbType, asm.Word), asm.JGT.Imm(asm.R0, counted, "out"),
-	)
-	p.load(ip + frame.IPv4Len)
-	p.emit(
-		asm.JLE.Reg(asm.R2, found, "whose"),
-		asm.LoadMem(asm.R2, ctx, skbLen, asm.Word), asm.JLT.Imm(asm.R2, ip+frame.IPv4Len, "out"),
-		asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, ip+frame.IPv4Len), asm.FnSkbPullData.Call(), asm.JNE.Imm(asm.R0, 0, "out"),
-	)
-	p.load(ip + frame.IPv4Len)
-	p.emit(asm.JGT.Reg(asm.R2, found, "out"))
-	p.at("whose")
+	p.emit(asm.LoadMem(asm.R0, ctx, skbType, asm.Word), asm.JGT.Imm(asm.R0, counted, "out"))
+	p.load(ip+frame.IPv4Len, "whose", "out")
 	p.emit(
 		asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.RFP, atVIP, asm.R1, asm.DWord),
 		asm.LoadMem(asm.R0, data, frame.OffEtherType, asm.Half), asm.JEq.Imm(asm.R0, wire(frame.EtherTypeIPv6), "whose6"),
@@ -426,13 +414,9 @@ func (p *program) shield() {
 	p.at("dst6")
 	p.address6(ip + frame.Off6Dst)
 	p.at("vip")
-	p.emit(
-		asm.LoadMem(asm.R1, ctx, skbIfindex, asm.Word), asm.StoreMem(asm.RFP, atVIP+16, asm.R1, asm.Word),
-		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, atVIP), asm.LoadMapPtr(asm.R1, p.maps.vips), asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Imm(asm.R1, p.mark), asm.StoreMem(ctx, skbMark, asm.R1, asm.Word),
-		asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, shielded), asm.FnSkbChangeType.Call(),
-	)
+	p.emit(asm.LoadMem(asm.R1, ctx, skbIfindex, asm.Word), asm.StoreMem(asm.RFP, atVIP+16, asm.R1, asm.Word))
+	p.element(p.maps.vips, atVIP, "out")
+	p.give(shielded)
 	p.at("out")
 	p.emit(asm.Mov.Imm(asm.R0, passToNext), asm.Return())
 }

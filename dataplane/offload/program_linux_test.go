@@ -95,12 +95,12 @@ func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
 		t.Fatalf("%+v", err)
 	}
 	t.Cleanup(func() { p.Close() })
-	tab.setServer(1, Server{To: serverMAC, From: outward.MAC, Link: outward.Index, MTU: outward.MTU, On: true})
+	tab.setServer(1, dataplane.NextHop{MAC: serverMAC, From: outward.MAC, Link: outward.Index, MTU: outward.MTU, Plain: true})
 	slot := uint32(0)
 	for _, e := range families {
 		for _, proto := range []frame.Proto{frame.ProtoTCP, frame.ProtoUDP} {
 			slot++
-			tab.begin(slot, 1, Fast)
+			tab.flow(slot).begin(1, Fast)
 			if err := tab.put(e.key(proto), slot); err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
 // again makes every flow of tab fast.
 func again(tab *tables) {
 	for slot := uint32(1); slot <= 4; slot++ {
-		tab.begin(slot, 1, Fast)
+		tab.flow(slot).begin(1, Fast)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestAFlowIsHandedOverInOrder(t *testing.T) {
 		}
 		return ret == redirected
 	}
-	tab.begin(1, 1, Pending)
+	tab.flow(1).begin(1, Pending)
 	tab.flow(1).setPunted(1)
 	for i := range 3 {
 		if run("A") {
@@ -349,7 +349,7 @@ func TestTheProgramCountsAndKeepsTheTime(t *testing.T) {
 	if last := tab.flow(1).last(); last != 77 {
 		t.Errorf("used last at %d, want 77", last)
 	}
-	tab.setServer(1, Server{})
+	tab.setServer(1, dataplane.NextHop{})
 	if ret, err := prog.Run(&ebpf.RunOptions{Data: bytes.Clone(f), DataOut: make([]byte, 512), Repeat: 1}); err != nil || ret == redirected {
 		t.Errorf("forwarded to a server that is off: %d, %v", ret, err)
 	}
