@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/gopacket/layers"
 	"golang.org/x/sys/unix"
 
 	"lvsdr/control/vrrp"
@@ -59,6 +60,7 @@ func TestAFloodDoesNotDrownTheMaster(t *testing.T) {
 			one.is("MASTER")
 			us := r.router(r.ours, with(i, 100))
 			us.is("BACKUP")
+			next(t, r.capture(r.ours, layers.EthernetTypeIPv4)) // an advert: us knows the master when the flood comes
 			src, group := netip.MustParseAddr("10.9.0.77"), netip.MustParseAddr("224.0.0.18")
 			a := vrrp.Advert{Version: 3, ID: tt.id, Priority: 200, Interval: time.Second}
 			b := a.Append(nil, src, group, group)

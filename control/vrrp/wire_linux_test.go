@@ -10,14 +10,15 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/mdlayher/packet"
 
+	"lvsdr/bench/netns"
 	"lvsdr/control/vrrp"
 )
 
-// capture opens a packet socket on the other end of the cable.
-func (r *rig) capture(kind layers.EthernetType) *packet.Conn {
+// capture opens a packet socket on this end of the cable.
+func (r *rig) capture(h *netns.Host, kind layers.EthernetType) *packet.Conn {
 	r.t.Helper()
 	var c *packet.Conn
-	err := r.far.Do(func() error {
+	err := h.Do(func() error {
 		ifi, err := net.InterfaceByName(segment)
 		if err != nil {
 			return err
@@ -98,7 +99,7 @@ func TestAdvertsOnTheWire(t *testing.T) {
 			if tt.i.IPv6 {
 				kind = layers.EthernetTypeIPv6
 			}
-			c := r.capture(kind)
+			c := r.capture(r.far, kind)
 			r.router(r.ours, only(tt.i))
 			p := next(t, c)
 			eth := p.LinkLayer().(*layers.Ethernet)
