@@ -43,7 +43,7 @@ func (d *daemon) openOffload(c *nics.Config) {
 		d.o.Log.Warn(d.offloadProblem)
 		return
 	}
-	o, err := offload.Open(offload.Config{Core: d.director, Mark: policyroute.OffloadMark})
+	o, err := offload.Open(offload.Config{Core: d.director, Now: d.clock.Now, Mark: policyroute.OffloadMark})
 	if err != nil {
 		d.offloadProblem = fmt.Sprintf("the kernel forwards no established flows: %v", err)
 		d.o.Log.Warn("the kernel cannot forward established flows; the director does", "error", err)

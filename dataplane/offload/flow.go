@@ -13,9 +13,10 @@ func (f flow) close()             { store32(f, flowState, Closed) }
 // force makes a pending flow fast, though frames of it may be on their way.
 func (f flow) force() bool { return swap32(f, flowState, Pending, Fast) }
 
-// begin makes it one to a server.
-func (f flow) begin(server uint32, s State) {
+// begin makes it one to a server, whose frames come in by an interface.
+func (f flow) begin(server uint32, in int32, s State) {
 	store32(f, flowDest, server)
+	store32(f, flowIf, uint32(in))
 	store32(f, flowState, s)
 	store64(f, flowPunted, 0) // and flowAcked
 	store64(f, flowLast, 0)

@@ -54,6 +54,7 @@ type Flows struct {
 	free    []uint32 // slots
 	resting resting
 	off     bool // none may be added
+	vips    map[place]bool
 	counts  Counts
 }
 
@@ -70,6 +71,7 @@ type Counts struct {
 // A record is the director's side of a flow.
 type record struct {
 	key   conntrack.Key
+	in    int32 // index of the interface that its frames come in by
 	on    bool
 	sent  uint32 // of the frames that the program passed up and counted
 	since int64
@@ -96,7 +98,7 @@ type resting struct {
 // newFlows makes room for n flows to so many servers.
 func newFlows(core Core, s side, n, servers int, threshold uint8) *Flows {
 	f := &Flows{core: core, side: s, threshold: max(threshold, 1), servers: uint32(servers), records: make([]record, n),
-		byKey: map[conntrack.Key]uint32{}, free: make([]uint32, n), resting: resting{ring: make([]rested, n)}}
+		byKey: map[conntrack.Key]uint32{}, vips: map[place]bool{}, free: make([]uint32, n), resting: resting{ring: make([]rested, n)}}
 	for i := range f.free {
 		f.free[i] = uint32(n - 1 - i)
 	}
@@ -127,13 +129,13 @@ func (w *Worker) Sent(b *dataplane.Batch, now int64) {
 		case p.Counted:
 			w.flows.handed(p, now)
 		case p.Reason == dataplane.Hit && p.Verdict == dataplane.Forward:
-			w.look(p, now)
+			w.look(p, b.In, now)
 		}
 	}
 }
 
 // look counts the packets of p's flow, and hands it over if they are enough.
-func (w *Worker) look(p *dataplane.Packet, now int64) {
+func (w *Worker) look(p *dataplane.Packet, in int32, now int64) {
 	h := p.Header()
 	if h.Proto == frame.ProtoTCP && changes(h.Flags) || h.Proto != frame.ProtoTCP && h.Proto != frame.ProtoUDP || h.IsFragment() {
 		return
@@ -145,7 +147,7 @@ func (w *Worker) look(p *dataplane.Packet, now int64) {
 	*c = 0
 	k := keyOf(h)
 	if server, ok := w.flows.core.Steady(k, uint32(w.flows.threshold), now); ok {
-		w.flows.add(w, k, server, now)
+		w.flows.add(w, k, in, server, now)
 	}
 }
 
@@ -158,15 +160,15 @@ func keyOf(h *frame.Header) conntrack.Key {
 }
 
 // add hands a flow over to the kernel, which begins to forward it when all its frames
-// that went up have been sent.
-func (f *Flows) add(w *Worker, k conntrack.Key, server uint32, now int64) {
+// that went up have been sent. They come in by the interface in.
+func (f *Flows) add(w *Worker, k conntrack.Key, in int32, server uint32, now int64) {
 	if server >= f.servers {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.wake(now)
-	if _, known := f.byKey[k]; known || f.off {
+	if _, known := f.byKey[k]; known || f.off || !f.vips[place{in, k.Virtual}] {
 		return
 	}
 	if len(f.free) == 0 {
@@ -175,7 +177,7 @@ func (f *Flows) add(w *Worker, k conntrack.Key, server uint32, now int64) {
 	}
 	slot := f.free[len(f.free)-1]
 	kernel := f.side.flow(slot)
-	kernel.begin(server, Pending)
+	kernel.begin(server, in, Pending)
 	// The frames that the director has now, and has not counted, are as one that was: the
 	// first that the program counts is behind them all.
 	kernel.setPunted(1)
@@ -184,7 +186,7 @@ func (f *Flows) add(w *Worker, k conntrack.Key, server uint32, now int64) {
 		return
 	}
 	f.free = f.free[:len(f.free)-1]
-	f.records[slot] = record{key: k, on: true, since: now, by: w}
+	f.records[slot] = record{key: k, in: in, on: true, since: now, by: w}
 	f.byKey[k] = slot
 	f.counts.Begun++
 	f.counts.Now++

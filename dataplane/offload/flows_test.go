@@ -121,6 +121,8 @@ func newPath(t *testing.T, room int) *path {
 	p := &path{t: t, d: d, s: d.NewScratch(0), side: newFakeSide(8), e: e, room: room, batch: dataplane.NewBatch(), now: 1e9}
 	p.flows = newFlows(d, p.side, 8, 64, 4)
 	p.w = p.flows.worker()
+	p.flows.serve(outward.Index, []netip.Addr{e.vip.Addr()}, 0)
+	p.batch.In = outward.Index
 	return p
 }
 
@@ -162,8 +164,14 @@ func (p *path) work(n int) {
 	p.w.Sent(b, p.now)
 }
 
+// pending reports whether the flow is being handed over.
+func (p *path) pending() bool {
+	slot, known := p.side.keys[p.e.key(frame.ProtoTCP)]
+	return known && p.side.flow(slot).state() == Pending
+}
+
 // Whatever comes, and whenever the worker runs: no frame leaves twice, and none before one
-// that came before it, as long as the ring has room.
+// that came before it, as long as the ring has room, and the handing over takes not too long.
 func TestNoFrameLeavesTwiceOrTooEarly(t *testing.T) {
 	for seed := range int64(200) {
 		r := rand.New(rand.NewSource(seed))
@@ -177,11 +185,15 @@ func TestNoFrameLeavesTwiceOrTooEarly(t *testing.T) {
 				p.arrive("A")
 			case x < 2:
 				p.arrive("S")
-			case x < 3 && len(p.ring) == 0:
+			case x < 3 && len(p.ring) == 0 && !p.pending():
 				p.now += int64(rest) + r.Int63n(int64(rest))
 			case x < 4:
 				k := p.e.key(frame.ProtoTCP)
 				p.flows.drop(k, p.now)
+			case x < 5:
+				p.flows.serve(outward.Index, nil, p.now)
+			case x < 12:
+				p.flows.serve(outward.Index, []netip.Addr{p.e.vip.Addr()}, p.now)
 			case x < 60:
 				p.arrive("A")
 			default:
@@ -194,7 +206,7 @@ func TestNoFrameLeavesTwiceOrTooEarly(t *testing.T) {
 		}
 		for i := 1; i < len(p.out); i++ {
 			if p.out[i] <= p.out[i-1] {
-				t.Fatalf("seed %d: frame %d left after %d", seed, p.out[i], p.out[i-1])
+				t.Fatalf("seed %d: frame %d left after %d; %+v", seed, p.out[i], p.out[i-1], p.flows.Counts())
 			}
 		}
 		if c := p.flows.Counts(); seed == 0 && (c.Begun < 3 || c.Ended < 3) {
@@ -216,7 +228,7 @@ func TestALostFrameHoldsAFlowUpForAWhile(t *testing.T) {
 	if _, known := p.side.keys[k]; !known {
 		t.Fatal("the flow was not handed over")
 	}
-	p.side.flow(p.side.keys[k]).begin(0, Pending)
+	p.side.flow(p.side.keys[k]).begin(0, outward.Index, Pending)
 	p.side.flow(p.side.keys[k]).setPunted(1)
 	for range 10 {
 		p.arrive("A")
@@ -264,16 +276,17 @@ func TestTheDirectorKeepsWhatItWants(t *testing.T) {
 	side, c := newFakeSide(2), &fakeCore{unsteady: map[conntrack.Key]bool{}, server: 3}
 	f := newFlows(c, side, 2, 8, 1)
 	w := f.worker()
+	f.serve(outward.Index, []netip.Addr{families[0].vip.Addr()}, 0)
 	key := func(n byte) conntrack.Key {
 		return ends{netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, n}), 1000), families[0].vip}.key(frame.ProtoTCP)
 	}
 	for n := byte(1); n <= 3; n++ {
-		f.add(w, key(n), c.server, 0)
+		f.add(w, key(n), outward.Index, c.server, 0)
 	}
 	if got := f.Counts(); got.Now != 2 || got.Full != 1 || side.flow(side.keys[key(1)]).server() != 3 {
 		t.Fatalf("%+v, want 2 of 3 flows", got)
 	}
-	f.add(w, key(4), 8, 0) // a server for which there is no room
+	f.add(w, key(4), outward.Index, 8, 0) // a server for which there is no room
 	c.unsteady[key(1)] = true
 	f.Check(5)
 	if _, there := side.keys[key(1)]; there || f.Counts().Now != 1 {
@@ -294,9 +307,9 @@ func TestTheDirectorKeepsWhatItWants(t *testing.T) {
 		t.Error("a flow whose server is another is still there")
 	}
 	c.server = 3
-	f.add(w, key(6), 3, 5)
+	f.add(w, key(6), outward.Index, 3, 5)
 	f.Pause(6)
-	f.add(w, key(5), 3, 1<<40)
+	f.add(w, key(5), outward.Index, 3, 1<<40)
 	if len(side.keys) != 0 {
 		t.Error("there are flows in a pause")
 	}
@@ -304,7 +317,7 @@ func TestTheDirectorKeepsWhatItWants(t *testing.T) {
 	for range 2 {
 		w.Sent(dataplane.NewBatch(), 7) // the ring was empty
 	}
-	f.add(w, key(5), 3, 1<<40)
+	f.add(w, key(5), outward.Index, 3, 1<<40)
 	if len(side.keys) != 1 {
 		t.Error("there is none after a pause")
 	}

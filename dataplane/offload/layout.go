@@ -9,6 +9,7 @@ const (
 	flowPunted = 8  // u32: frames that the program passed up, counted
 	flowAcked  = 12 // u32: those of them that the director has sent
 	flowLast   = 16 // u64: the clock when the program forwarded one last
+	flowIf     = 24 // u32: index of the interface that its frames come in by
 	flowSize   = 32
 
 	// A server: the frame's new addresses, and how it leaves. The addresses begin at 2,

@@ -18,6 +18,8 @@ import (
 // Config says how much the kernel may forward.
 type Config struct {
 	Core Core
+	// Now is the director's clock, ns; required.
+	Now func() int64
 	// Mark is the mark (skb->mark) of frames to a VIP that the program leaves to the
 	// director. Together with the packet type it keeps them from the host's stack, and lets
 	// the director's sockets tell them from frames to other hosts.
@@ -41,6 +43,7 @@ type Offload struct {
 	*Flows
 	tables  *tables
 	program *ebpf.Program
+	now     func() int64
 
 	mu       sync.Mutex
 	attached map[int]attachment // by interface index
@@ -71,7 +74,7 @@ func Open(c Config) (*Offload, error) {
 	if err != nil {
 		return nil, errors.Join(refusal(fmt.Errorf("load the BPF program: %w", err)), t.close())
 	}
-	return &Offload{Flows: newFlows(c.Core, t, c.Flows, c.Servers, c.Threshold), tables: t, program: p,
+	return &Offload{Flows: newFlows(c.Core, t, c.Flows, c.Servers, c.Threshold), tables: t, program: p, now: c.Now,
 		attached: map[int]attachment{}, taken: make([]conntrack.Load, c.Servers)}, nil
 }
 
@@ -102,7 +105,9 @@ func (o *Offload) Attach(ifindex int, vips []netip.Addr) (how string, err error)
 	return a.how, o.setVIPs(ifindex, vips)
 }
 
-// SetVIPs says from frames to which addresses the host's stack is shielded at an interface.
+// SetVIPs says to which addresses the kernel forwards frames at an interface, and from
+// which the host's stack is shielded there. When it returns, the flows to all others that
+// came in there are the director's again.
 func (o *Offload) SetVIPs(ifindex int, vips []netip.Addr) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -114,6 +119,7 @@ func (o *Offload) setVIPs(ifindex int, vips []netip.Addr) error {
 	if err := o.tables.setVIPs(ifindex, a.vips, vips); err != nil {
 		return err
 	}
+	o.serve(int32(ifindex), vips, o.now())
 	a.vips = slices.Clone(vips)
 	o.attached[ifindex] = a
 	return nil

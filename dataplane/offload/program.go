@@ -277,12 +277,16 @@ func (p *program) give(packetType int32) {
 	)
 }
 
-// flow finds the flow.
+// flow finds the flow. Frames that come in by another interface than the director has seen
+// it at are not the flow's: the address may not be served there.
 func (p *program) flow(f family) {
 	p.element(f.table(&p.maps), atKey, "pass")
 	p.emit(asm.LoadMem(asm.R1, asm.R0, 0, asm.Word), asm.StoreMem(asm.RFP, atIndex, asm.R1, asm.Word))
 	p.element(p.maps.flows, atIndex, "pass")
-	p.emit(asm.Mov.Reg(found, asm.R0))
+	p.emit(
+		asm.Mov.Reg(found, asm.R0),
+		asm.LoadMem(asm.R1, ctx, skbIfindex, asm.Word), asm.LoadMem(asm.R2, found, flowIf, asm.Word), asm.JNE.Reg(asm.R1, asm.R2, "pass"),
+	)
 }
 
 // hand keeps the order of a flow's frames. A pending flow becomes fast when all of its

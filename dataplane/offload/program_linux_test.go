@@ -45,14 +45,37 @@ func (e ends) frame(proto frame.Proto, flags string) []byte {
 	return build.TCP{IP: build.IP{TTL: 64}, Src: e.client, Dst: e.vip, Flags: flags}.Bytes()
 }
 
-// core is a director with a service and a server for each family and protocol, and a
-// connection to each.
-func core(t *testing.T) func([]byte) *dataplane.Packet {
+// servers are those of the services of both families.
+var servers = []frame.Addr{frame.AddrFrom4([4]byte{10, 0, 0, 1}), {0: 0xfd, 15: 1}}
+
+// service is e's, of a protocol.
+func (e ends) service(proto frame.Proto) dataplane.ServiceKey {
+	return dataplane.ServiceKey{Proto: proto, Addr: frame.AddrFrom(e.vip.Addr()), Port: e.vip.Port()}
+}
+
+// newDirector makes a director with a service and a server for each family and protocol.
+func newDirector(t *testing.T) *dataplane.Director {
+	t.Helper()
 	d, err := dataplane.New(dataplane.Config{Conns: conntrack.Config{Limit: conntrack.MinLimit, Secret: [16]byte{1}}, Tunables: dataplane.DefaultTunables()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.SetVIPs([]frame.Addr{frame.AddrFrom(families[0].vip.Addr()), frame.AddrFrom(families[1].vip.Addr())})
+	for i, e := range families {
+		d.SetNeighbour(servers[i], serverMAC, outward)
+		for _, proto := range []frame.Proto{frame.ProtoTCP, frame.ProtoUDP} {
+			k := e.service(proto)
+			if err := errors.Join(d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: "rr"}), d.AddServer(k, dataplane.ServerConfig{Addr: servers[i], Port: k.Port, Weight: 1})); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return d
+}
+
+// core is such a director, with a connection to each server.
+func core(t *testing.T) func([]byte) *dataplane.Packet {
+	d := newDirector(t)
 	s, b := d.NewScratch(0), dataplane.NewBatch()
 	b.In = outward.Index
 	process := func(f []byte) *dataplane.Packet {
@@ -60,17 +83,8 @@ func core(t *testing.T) func([]byte) *dataplane.Packet {
 		d.Process(s, b, 1e9)
 		return &b.Packets[0]
 	}
-	for i, e := range families {
-		server := []frame.Addr{frame.AddrFrom4([4]byte{10, 0, 0, 1}), {0: 0xfd, 15: 1}}[i]
-		d.SetNeighbour(server, serverMAC, outward)
+	for _, e := range families {
 		for _, proto := range []frame.Proto{frame.ProtoTCP, frame.ProtoUDP} {
-			k := dataplane.ServiceKey{Proto: proto, Addr: frame.AddrFrom(e.vip.Addr()), Port: e.vip.Port()}
-			if err := d.AddService(dataplane.ServiceConfig{Key: k, Scheduler: "rr"}); err != nil {
-				t.Fatal(err)
-			}
-			if err := d.AddServer(k, dataplane.ServerConfig{Addr: server, Port: k.Port, Weight: 1}); err != nil {
-				t.Fatal(err)
-			}
 			process(e.frame(proto, "S"))
 			process(e.frame(proto, "A"))
 		}
@@ -100,7 +114,7 @@ func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
 	for _, e := range families {
 		for _, proto := range []frame.Proto{frame.ProtoTCP, frame.ProtoUDP} {
 			slot++
-			tab.flow(slot).begin(1, Fast)
+			tab.flow(slot).begin(1, loopback, Fast)
 			if err := tab.put(e.key(proto), slot); err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +126,7 @@ func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
 // again makes every flow of tab fast.
 func again(tab *tables) {
 	for slot := uint32(1); slot <= 4; slot++ {
-		tab.flow(slot).begin(1, Fast)
+		tab.flow(slot).begin(1, loopback, Fast)
 	}
 }
 
@@ -259,7 +273,7 @@ func TestAFlowIsHandedOverInOrder(t *testing.T) {
 		}
 		return ret == redirected
 	}
-	tab.flow(1).begin(1, Pending)
+	tab.flow(1).begin(1, loopback, Pending)
 	tab.flow(1).setPunted(1)
 	for i := range 3 {
 		if run("A") {
