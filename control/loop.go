@@ -68,12 +68,15 @@ type loop struct {
 	heir   bool           // the State is the successor's of another process, and the file in it
 	untold []site.Notice  // of the file of a successor, which has not taken over yet
 	served func()         // is called when the actors have followed the first State
+	// patience is how long the first State's MAC addresses are waited for before all that is
+	// not needed to forward frames; 0: not at all.
+	patience time.Duration
 }
 
 // newLoop makes a loop without actors.
 func newLoop(o *Options, now func() time.Duration) *loop {
 	return &loop{log: o.Log, now: now, wall: time.Now, load: o.Load, notify: o.Notify,
-		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}), served: func() {},
+		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}), served: func() {}, patience: answerPatience,
 		reloads: reloads{filled: map[string]bool{}}, roles: map[string]inspect.Role{},
 		base: inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
 }
@@ -127,6 +130,7 @@ func (l *loop) run(ctx context.Context, first loaded, failed <-chan error) error
 			return err
 		}
 	}
+	l.serve(ctx)
 	l.turn()
 	if err := l.converge.denied(); err != nil {
 		return err

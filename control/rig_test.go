@@ -101,6 +101,7 @@ func newRig(t *testing.T, file string) *rig {
 		}}
 	r.l = newLoop(o, func() time.Duration { return time.Since(r.zero) })
 	r.l.use(o, r.Actors())
+	r.l.patience = 0 // answers come when the test gives them
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -124,6 +125,7 @@ func runAlone(ctx context.Context, o Options, first *loaded, reload <-chan struc
 		return err
 	}
 	defer withSpare(max(o.Workers, 1) + 1)()
+	usual := collectSeldom()
 	if first == nil {
 		read, err := readFile(ctx, &o)
 		if ctx.Err() != nil || err != nil {
@@ -133,7 +135,7 @@ func runAlone(ctx context.Context, o Options, first *loaded, reload <-chan struc
 	}
 	rest := o.giveBack(first)
 	d, err := open(&o, only)
-	d.served = rest
+	d.served = func() { usual(); rest() }
 	if err == nil {
 		err = d.run(ctx, *first, reload)
 	}
@@ -169,13 +171,45 @@ func withSpare(n int) (restore func()) {
 	return runtime.SetDefaultGOMAXPROCS
 }
 
-// run starts the tasks and the loop, and returns when the loop has ended.
+// startGC is the percentage (GOGC) until frames are served: what a usual configuration takes is not
+// collected, and of a large one the heap grows to a few times its size.
+const startGC = 400
+
+// collectSeldom has the garbage collector run more seldom, until the returned function is
+// called, unless the user has set how often (GOGC): it shares the CPU with a start.
+func collectSeldom() (usual func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	percent := debug.SetGCPercent(startGC)
+	return func() { debug.SetGCPercent(percent) }
+}
+
+// run starts the loop, and the tasks when frames are served, and returns when the loop has ended.
 func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) error {
 	ctx, d.stop = context.WithCancel(ctx)
-	box := d.loop.box
-	t := &tasks{ctx: ctx, failed: make(chan error, 16), box: box}
+	t := &tasks{ctx: ctx, failed: make(chan error, 16), box: d.loop.box}
 	d.tasks = t
 	t.need("ARP", d.arp.Run)
+	d.loop.served = func() {
+		d.startRest(t, reload)
+		t.group.Go(d.served)
+	}
+	err := d.loop.run(ctx, first, t.failed)
+	if errors.Is(err, errLeft) {
+		err = nil
+		d.stop()
+		d.loop.gate.Unlock() // which the hand-over holds: the tasks end, and write no more
+	} else {
+		d.o.Notify("STOPPING=1")
+	}
+	logTotals(d.o.Log, d.inspector.Status())
+	return err
+}
+
+// startRest starts the tasks that wait until frames are served.
+func (d *daemon) startRest(t *tasks, reload <-chan struct{}) {
+	box := d.loop.box
 	t.need("control socket", func(ctx context.Context) error { return api.Serve(ctx, d.listener, d.backend()) })
 	if d.remote != nil {
 		t.need("API listener", func(ctx context.Context) error { return d.remote.Serve(ctx, d.backend()) })
@@ -215,17 +249,6 @@ func (d *daemon) run(ctx context.Context, first loaded, reload <-chan struct{}) 
 	if d.o.Watchdog > 0 {
 		t.need("watchdog", d.watchdog().Run)
 	}
-	d.loop.served = func() { t.group.Go(d.served) }
-	err := d.loop.run(ctx, first, t.failed)
-	if errors.Is(err, errLeft) {
-		err = nil
-		d.stop()
-		d.loop.gate.Unlock() // which the hand-over holds: the tasks end, and write no more
-	} else {
-		d.o.Notify("STOPPING=1")
-	}
-	logTotals(d.o.Log, d.inspector.Status())
-	return err
 }
 
 // useXDP lets the ports send by AF_XDP while nothing would miss the frames.

@@ -15,7 +15,7 @@ import (
 // come alone.
 const Calm = 50 * time.Millisecond
 
-// Watch calls changed after links, addresses, routes, rules or permanent neighbours of
+// Watch calls changed once it watches, and after links, addresses, routes, rules or permanent neighbours of
 // the calling thread's network namespace have changed, once for all changes within Calm, and
 // after changes were lost or may have been. The program's own routes and rules do
 // not count. It returns with ctx, or at once with an error if it cannot subscribe
@@ -35,5 +35,6 @@ func Watch(ctx context.Context, changed func()) error {
 			_, p, ok := nlwatch.Route(m)
 			return !ok || p != policyroute.Protocol
 		}}
+	s.Subscribed = changed
 	return nlwatch.Watch(ctx, Calm, changed, s)
 }

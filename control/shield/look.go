@@ -85,14 +85,16 @@ func Flush() error {
 	return nil
 }
 
-// Watch calls changed after the shield's table or rules in the calling thread's
-// network namespace have changed, by this program or by somebody else: then
+// Watch calls changed once it watches, and after the shield's table or rules in the calling
+// thread's network namespace have changed, by this program or by somebody else: then
 // Check says whether something is missing. It does not wait for more changes,
 // because the kernel may answer for the VIPs meanwhile. It returns with ctx, or at once with
 // an error if it cannot subscribe at all.
 func Watch(ctx context.Context, changed func()) error {
-	early := nlwatch.Source{Name: "nftables", Protocol: unix.NETLINK_NETFILTER, Groups: []uint{unix.NFNLGRP_NFTABLES}, Counts: aboutTable}
-	return nlwatch.Watch(ctx, 0, changed, policyroute.Shield().Changes(), early)
+	early := nlwatch.Source{Name: "nftables", Protocol: unix.NETLINK_NETFILTER, Groups: []uint{unix.NFNLGRP_NFTABLES}, Counts: aboutTable, Subscribed: changed}
+	late := policyroute.Shield().Changes()
+	late.Subscribed = changed
+	return nlwatch.Watch(ctx, 0, changed, late, early)
 }
 
 // aboutTable reports whether a message of nftables is about the shield's table.

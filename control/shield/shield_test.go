@@ -412,9 +412,11 @@ func TestWatchTellsOfAFlush(t *testing.T) {
 			return false
 		}
 	}
-	for i := 0; !told(); i++ { // until it has subscribed
-		l.set(s, guard4, Guard{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), "eth0"})
+	netns.Eventually(t, "Watch says that it watches", told)
+	for told() {
 	}
+	l.set(s, guard4)
+	netns.Eventually(t, "Watch tells of guards", told)
 	for told() {
 	}
 	must(t, l.director.Do(Flush))
