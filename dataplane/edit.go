@@ -83,4 +83,7 @@ func (d *Director) SetTimeouts(tcp, tcpfin, udp int) {
 	defer d.mu.Unlock()
 	d.timeouts.Set(tcp, tcpfin, udp)
 	d.each(func(sh *shard) { sh.conns.SetTimeouts(d.timeouts) })
+	if d.offloader != nil {
+		d.offloader.Recall() // a connection's timeout is that of the moment of its last packet
+	}
 }

@@ -29,6 +29,8 @@ type Offloader interface {
 	// Last is when a packet of the connection was sent last, in nanoseconds of the
 	// director's clock; 0: not at all.
 	Last(k *conntrack.Key) int64
+	// Recall ends it for all connections: the next packet of each is the director's.
+	Recall()
 	// Packets is the number of all packets that were sent.
 	Packets() uint64
 }

@@ -11,14 +11,16 @@ import (
 
 // A fakeOffloader remembers what it was told.
 type fakeOffloader struct {
-	hops   map[uint32]dataplane.NextHop
-	loads  map[uint32]conntrack.Load // not given yet
-	passed uint64
-	last   int64
+	hops    map[uint32]dataplane.NextHop
+	loads   map[uint32]conntrack.Load // not given yet
+	passed  uint64
+	last    int64
+	recalls int
 }
 
 func (o *fakeOffloader) SetNextHop(slot uint32, to dataplane.NextHop) { o.hops[slot] = to }
 func (o *fakeOffloader) Last(*conntrack.Key) int64                    { return o.last }
+func (o *fakeOffloader) Recall()                                      { o.recalls++ }
 func (o *fakeOffloader) Packets() uint64                              { return o.passed }
 func (o *fakeOffloader) Load(slot uint32) conntrack.Load {
 	n := o.loads[slot]
@@ -184,4 +186,17 @@ func TestAnOffloadersPacketsCount(t *testing.T) {
 	*l.frames++
 	l.d.SetOffloader(nil)
 	check(18, 1680, 16)
+}
+
+// When timeouts change, the director sees a packet of each connection, so that it gets its new
+// one, as without an offloader.
+func TestAnOffloaderIsToldThatTimeoutsChange(t *testing.T) {
+	l := newLab(t, unlimited, 1<<12)
+	l.d.SetTimeouts(10, 0, 0) // nobody is told
+	o := newFakeOffloader()
+	l.d.SetOffloader(o)
+	l.d.SetTimeouts(20, 0, 0)
+	if o.recalls != 1 {
+		t.Errorf("told %d times, want once", o.recalls)
+	}
 }

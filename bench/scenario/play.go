@@ -59,6 +59,7 @@ type player struct {
 	detail   bool // what left is noted
 	tunPorts map[uint16]bool
 	own      map[frame.Addr]bool // the host's addresses
+	kernel   Kernel              // nil: the director sees all frames
 }
 
 // Play plays ops from their start and fills in the results, in place of whatever
@@ -69,6 +70,11 @@ func Play(ops []*Op) error { return PlayThrough(ops, func(a api.Admin) api.Admin
 // PlayThrough is Play with an ipvsadm that does not reach the director itself,
 // but what through makes of it, such as a client of its control socket.
 func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
+	return playWith(ops, through, func(*dataplane.Director) Kernel { return nil })
+}
+
+// playWith is PlayThrough with a Kernel beside the director, or nil.
+func playWith(ops []*Op, through func(api.Admin) api.Admin, beside func(*dataplane.Director) Kernel) error {
 	if len(ops) == 0 {
 		return errors.New("play: an empty scenario")
 	}
@@ -101,12 +107,16 @@ func PlayThrough(ops []*Op, through func(api.Admin) api.Admin) error {
 	for _, a := range own {
 		p.own[a] = true
 	}
+	p.kernel = beside(d)
 	for i, op := range ops {
 		op.TMs = p.now / 1e6
 		if err := p.play(op); err != nil {
 			return &OpError{i + 1, op.Op, err}
 		}
 		p.gather()
+		if p.kernel != nil {
+			p.kernel.Tick(p.now)
+		}
 	}
 	return nil
 }
@@ -254,8 +264,11 @@ func (p *player) packet(op *Op) error {
 	}
 	n := 0
 	for _, f := range frames {
-		p.batch.Packets = append(p.batch.Packets[:0], dataplane.Packet{Data: f, Mark: op.Mark, Partial: op.SumOK})
-		p.d.Process(p.scratch, p.batch, p.now)
+		if p.forwarded(op, f) {
+			n++
+			p.left(op, f, serversSide, id, false)
+			continue
+		}
 		pkt := &p.batch.Packets[0]
 		if pkt.Verdict == dataplane.Forward {
 			n++

@@ -296,6 +296,17 @@ func (f *Flows) Pause(now int64) {
 	}
 }
 
+// Recall has the frames of all flows go up: each is taken back with its next one.
+func (f *Flows) Recall() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for slot := range f.records {
+		if f.records[slot].on {
+			f.side.flow(uint32(slot)).close()
+		}
+	}
+}
+
 // Resume lets flows go over again.
 func (f *Flows) Resume() {
 	f.mu.Lock()

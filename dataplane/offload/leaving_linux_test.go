@@ -179,16 +179,21 @@ func TestTheKernelForwardsToNoServerThatHasLeft(t *testing.T) {
 	}
 }
 
-// compare has the program and then the director process a frame of each connection.
+// compare has the program and then the director process a frame of each connection. What the
+// program leaves does not count as use of the connection.
 func (p *pairOfPaths) compare(forwards bool) {
 	p.t.Helper()
+	p.now++
 	p.eachFlow(func(e ends, proto frame.Proto) {
-		f := e.frame(proto, "A")
+		f, k, at := e.frame(proto, "A"), e.key(proto), p.now+77
 		clear(f[:6])
+		p.o.tables.setClock(at)
 		out, ours := p.kernel(bytes.Clone(f)), p.direct(f)
 		switch {
 		case (out != nil) != forwards:
 			p.t.Errorf("%v: the kernel forwards: %t, want %t", e.vip, out != nil, forwards)
+		case (p.o.Last(&k) == at) != forwards:
+			p.t.Errorf("%v: used at %d, the time is %d, the kernel forwards: %t", e.vip, p.o.Last(&k), at, forwards)
 		case out != nil && (ours.Verdict != dataplane.Forward || !bytes.Equal(out, ours.Data)):
 			p.t.Errorf("%v: the kernel forwards\n% x\nthe director: %v, %v\n% x", e.vip, out, ours.Verdict, ours.Reason, ours.Data)
 		}

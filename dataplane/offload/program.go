@@ -314,23 +314,23 @@ func (p *program) hand(f family) {
 
 // server looks at the flow's server, counts, and leaves in found where the frame goes.
 func (p *program) server(f family) {
-	// Where the flow goes, and its time.
+	p.emit(asm.LoadMem(asm.R1, found, flowDest, asm.Word), asm.StoreMem(asm.RFP, atIndex, asm.R1, asm.Word))
+	p.element(p.maps.dests, atIndex, "pass")
 	p.emit(
-		asm.LoadMem(asm.R1, found, flowDest, asm.Word), asm.StoreMem(asm.RFP, atIndex, asm.R1, asm.Word),
+		asm.LoadMem(asm.R1, asm.R0, destOn, asm.Word), asm.JEq.Imm(asm.R1, 0, "pass"),
+		asm.LoadMem(asm.R1, ctx, skbGSOSize, asm.Word), asm.JNE.Imm(asm.R1, 0, "fits"+f.name),
+		asm.LoadMem(asm.R1, asm.R0, destMTU, asm.Word), asm.JGT.Reg(length, asm.R1, "pass"),
+	)
+	p.at("fits" + f.name)
+	// The flow is used now. What goes up does not count as use: the director decides that.
+	p.emit(
 		asm.LoadMapValue(asm.R1, p.maps.clock, 0), asm.LoadMem(asm.R1, asm.R1, 0, asm.DWord),
 		asm.LoadMem(asm.R2, found, flowLast, asm.DWord), asm.JEq.Reg(asm.R1, asm.R2, "same"+f.name),
 		asm.StoreMem(found, flowLast, asm.R1, asm.DWord),
 	)
 	p.at("same" + f.name)
-	p.element(p.maps.dests, atIndex, "pass")
 	p.emit(
 		asm.Mov.Reg(found, asm.R0),
-		asm.LoadMem(asm.R1, found, destOn, asm.Word), asm.JEq.Imm(asm.R1, 0, "pass"),
-		asm.LoadMem(asm.R1, ctx, skbGSOSize, asm.Word), asm.JNE.Imm(asm.R1, 0, "fits"+f.name),
-		asm.LoadMem(asm.R1, found, destMTU, asm.Word), asm.JGT.Reg(length, asm.R1, "pass"),
-	)
-	p.at("fits" + f.name)
-	p.emit(
 		asm.FnGetSmpProcessorId.Call(), asm.And.Imm(asm.R0, stripes-1),
 		asm.LoadMem(asm.R1, asm.RFP, atIndex, asm.Word), asm.Mul.Imm(asm.R1, stripes), asm.Add.Reg(asm.R1, asm.R0),
 		asm.StoreMem(asm.RFP, atIndex, asm.R1, asm.Word),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand"
 	"net/netip"
 	"os"
@@ -138,12 +139,23 @@ const redirected = 7
 func TestTheProgramForwardsAsTheDirectorDoes(t *testing.T) {
 	process := core(t)
 	prog, tab := kernel(t, 0)
-	r := rand.New(rand.NewSource(1))
 	n := 3000
 	if testing.Short() {
 		n = 500
 	}
-	var fast, left int
+	fast, left, err := differ(prog, tab, process, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fast < n/10 || left == 0 {
+		t.Errorf("%d of %d frames by the kernel, %d hits left to the director: the test looks at too little", fast, n, left)
+	}
+}
+
+// differ gives n odd frames to the program and the director. fast is how many the program
+// forwards, and left how many hits it leaves; the error is the first difference.
+func differ(prog *ebpf.Program, tab *tables, process func([]byte) *dataplane.Packet, n int) (fast, left int, err error) {
+	r := rand.New(rand.NewSource(1))
 	for range n {
 		e := families[r.Intn(2)]
 		proto := frame.ProtoTCP
@@ -161,26 +173,24 @@ func TestTheProgramForwardsAsTheDirectorDoes(t *testing.T) {
 		o := &ebpf.RunOptions{Data: bytes.Clone(in), DataOut: make([]byte, len(in)+256), Repeat: 1}
 		ret, err := prog.Run(o)
 		if err != nil {
-			t.Fatal(err)
+			return 0, 0, err
 		}
 		switch hit := p.Verdict == dataplane.Forward && p.Reason == dataplane.Hit; {
 		case ret == redirected && !hit:
-			t.Fatalf("the kernel forwards %s\n% x\nthe director: %v, %v", frametest.Describe(in), in, p.Verdict, p.Reason)
+			return 0, 0, fmt.Errorf("the kernel forwards %s\n% x\nthe director: %v, %v", frametest.Describe(in), in, p.Verdict, p.Reason)
 		case ret == redirected && !bytes.Equal(o.DataOut, p.Data):
-			t.Fatalf("%s\nin       % x\nkernel   % x\ndirector % x", frametest.Describe(in), in, o.DataOut, p.Data)
+			return 0, 0, fmt.Errorf("%s\nin       % x\nkernel   % x\ndirector % x", frametest.Describe(in), in, o.DataOut, p.Data)
 		case ret != redirected && !bytes.Equal(o.DataOut, in):
-			t.Fatalf("the kernel leaves %s, but changes it\nin  % x\nout % x", frametest.Describe(in), in, o.DataOut)
+			return 0, 0, fmt.Errorf("the kernel leaves %s, but changes it\nin  % x\nout % x", frametest.Describe(in), in, o.DataOut)
 		case ret == redirected:
 			fast++
 		case hit && plain(in) && of(in, e):
-			t.Fatalf("the kernel leaves a plain segment: %s\n% x", frametest.Describe(in), in)
+			return 0, 0, fmt.Errorf("the kernel leaves a plain segment: %s\n% x", frametest.Describe(in), in)
 		case hit:
 			left++
 		}
 	}
-	if fast < n/10 || left == 0 {
-		t.Errorf("%d of %d frames by the kernel, %d hits left to the director: the test looks at too little", fast, n, left)
-	}
+	return fast, left, nil
 }
 
 // plain says that a frame, which is a hit, is one that the kernel is there for.
@@ -215,6 +225,13 @@ func odd(r *rand.Rand, e ends, proto frame.Proto) []byte {
 		ip.VLAN = uint16(1 + r.Intn(4094))
 	}
 	payload := make([]byte, r.Intn(1+r.Intn(1600)))
+	if r.Intn(20) == 0 {
+		payload = make([]byte, outward.MTU-80+r.Intn(60)) // about as long as the link takes
+	}
+	wrong := r.Intn(8) == 0 && ip.Options == nil && ip.Ext == nil && ip.VLAN == 0 // the length in TCP's or UDP's header
+	if wrong {
+		payload = payload[:min(len(payload), r.Intn(40))]
+	}
 	var f []byte
 	if proto == frame.ProtoTCP {
 		f = build.TCP{IP: ip, Src: e.client, Dst: e.vip, Payload: payload, Flags: someFlags(r), TCPOptions: make([]byte, 4*r.Intn(3))}.Bytes()
@@ -224,6 +241,17 @@ func odd(r *rand.Rand, e ends, proto frame.Proto) []byte {
 	if len(payload) > 64 && r.Intn(6) == 0 && ip.Ext == nil {
 		f = build.Fragment(f, 24)[r.Intn(2)]
 	}
+	if wrong {
+		l4 := frame.EtherLen + frame.IPv4Len
+		if !e.vip.Addr().Is4() {
+			l4 = frame.EtherLen + frame.IPv6Len
+		}
+		if proto == frame.ProtoTCP {
+			f[l4+12] = byte(r.Intn(16) << 4)
+		} else {
+			f[l4+5] = byte(r.Intn(80))
+		}
+	}
 	if r.Intn(3) == 0 {
 		for range 1 + r.Intn(3) {
 			f[12+r.Intn(min(len(f)-12, 62))] ^= 1 << r.Intn(8)
@@ -231,6 +259,10 @@ func odd(r *rand.Rand, e ends, proto frame.Proto) []byte {
 		if r.Intn(2) == 0 {
 			build.FixHeaderSum(f)
 		}
+	}
+	if r.Intn(24) == 0 {
+		f[frame.EtherLen] ^= 1 << r.Intn(8) // version and length of the header
+		build.FixHeaderSum(f)
 	}
 	if r.Intn(12) == 0 {
 		f = f[:14+r.Intn(len(f)-13)]
@@ -252,7 +284,7 @@ func someFlags(r *rand.Rand) (flags string) {
 	return flags
 }
 
-// A program without the checks would be found by the test above. It is for kernels
+// The program is for kernels
 // that allow no unaligned access, too.
 func TestTheProgramKeepsToAlignedAccess(t *testing.T) {
 	const strictAlignment = 1 // BPF_F_STRICT_ALIGNMENT, <linux/bpf.h>
@@ -263,36 +295,56 @@ func TestTheProgramKeepsToAlignedAccess(t *testing.T) {
 // before; one that an odd segment closed stays closed.
 func TestAFlowIsHandedOverInOrder(t *testing.T) {
 	prog, tab := kernel(t, 0)
-	e := families[0]
-	run := func(flags string) bool {
-		f := e.frame(frame.ProtoTCP, flags)
-		clear(f[:6])
-		ret, err := prog.Run(&ebpf.RunOptions{Data: f, DataOut: make([]byte, len(f)+256), Repeat: 1})
-		if err != nil {
-			t.Fatal(err)
+	if err := handsOver(prog, tab); err != nil {
+		t.Error(err)
+	}
+}
+
+// handsOver tells what the program does wrong with pending flows.
+func handsOver(prog *ebpf.Program, tab *tables) error {
+	for i, e := range families {
+		slot := uint32(1 + 2*i) // of TCP
+		flow := tab.flow(slot)
+		step := func(flags string, want bool, what string) error {
+			f := e.frame(frame.ProtoTCP, flags)
+			clear(f[:6])
+			ret, err := prog.Run(&ebpf.RunOptions{Data: f, DataOut: make([]byte, len(f)+256), Repeat: 1})
+			if err == nil && (ret == redirected) != want {
+				err = fmt.Errorf("%v: forwarded: %t, want %t: %s", e.vip, ret == redirected, want, what)
+			}
+			return err
 		}
-		return ret == redirected
-	}
-	tab.flow(1).begin(1, loopback, Pending)
-	tab.flow(1).setPunted(1)
-	for i := range 3 {
-		if run("A") {
-			t.Fatalf("frame %d of a pending flow is forwarded", i)
+		flow.begin(1, loopback, Pending)
+		flow.setPunted(1)
+		for range 3 {
+			if err := step("A", false, "a frame of a pending flow"); err != nil {
+				return err
+			}
+		}
+		flow.ack(3)
+		err := step("A", false, "a frame is on its way")
+		flow.ack(5)
+		err = errors.Join(err, step("A", true, "none is on its way"), step("A", true, "a fast flow"),
+			step("FA", false, "a FIN"), step("A", false, "behind a FIN"))
+		if flow.state() != Closed {
+			err = errors.Join(err, fmt.Errorf("the state is %d behind a FIN", flow.state()))
+		}
+		flow.begin(1, loopback, Closed)
+		err = errors.Join(err, step("A", false, "a closed flow of which none is on its way"))
+		flow.begin(1, loopback, Fast)
+		flow.setPunted(5)
+		err = errors.Join(err, step("A", true, "a flow that was forced, of which frames are on their way"))
+		flow.begin(1, loopback+1, Fast)
+		if err = errors.Join(err, step("A", false, "a flow of another interface")); err != nil {
+			return err
+		}
+		tab.setServer(2, dataplane.NextHop{MAC: serverMAC, From: outward.MAC, Link: outward.Index, MTU: outward.MTU})
+		flow.begin(2, loopback, Fast)
+		if err := step("A", false, "a server that is off"); err != nil {
+			return err
 		}
 	}
-	tab.flow(1).ack(3)
-	if run("A") {
-		t.Error("forwarded, with a frame on its way")
-	}
-	tab.flow(1).ack(5)
-	for range 2 {
-		if !run("A") {
-			t.Error("not forwarded, and none is on its way")
-		}
-	}
-	if run("FA") || run("A") || tab.flow(1).state() != Closed {
-		t.Error("forwarded after a FIN")
-	}
+	return nil
 }
 
 // What goes up keeps its bytes; its type and mark say that it is the director's.

@@ -75,3 +75,27 @@ func TestAWithdrawnFlowIsClosedThoughTheKernelRefuses(t *testing.T) {
 		t.Error("the flow is still there")
 	}
 }
+
+// Flows that are recalled go up with their next frame, which takes them back.
+func TestRecalledFlowsGoUp(t *testing.T) {
+	p := newPath(t, 16)
+	p.arrive("S")
+	for range 8 {
+		p.arrive("A")
+		p.work(4)
+	}
+	k := p.e.key(frame.ProtoTCP)
+	if forwards, _ := p.side.see(k, true); !forwards {
+		t.Fatal("the flow was not handed over")
+	}
+	p.flows.Recall()
+	before := len(p.out)
+	p.arrive("A")
+	if len(p.out) != before || p.flows.Counts().Now != 1 {
+		t.Error("forwarded by the kernel, or taken back before")
+	}
+	p.work(4)
+	if len(p.out) != before+1 || p.flows.Counts().Now != 0 {
+		t.Error("not forwarded by the director, or still the kernel's")
+	}
+}
