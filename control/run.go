@@ -109,10 +109,13 @@ func Tunables(set map[string]string) (dataplane.Tunables, error) {
 // message on reload makes it read the configuration again; where that is bad
 // the last good one stays in force.
 func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
-	if o.Takeover != NoTakeover {
-		return runSuccessor(ctx, o, reload)
+	switch o.Takeover {
+	case NoTakeover:
+		return runAlone(ctx, o, nil, reload)
+	case StandBy:
+		return runStandby(ctx, o, reload)
 	}
-	return runAlone(ctx, o, nil, reload)
+	return runSuccessor(ctx, o, reload)
 }
 
 // runAlone runs a director beside which there is no other. first is its file, if it has been read.
@@ -124,6 +127,11 @@ func runAlone(ctx context.Context, o Options, first *loaded, reload <-chan struc
 	if err != nil {
 		return err
 	}
+	return runLocked(ctx, o, only, first, reload)
+}
+
+// runLocked is runAlone with the lock.
+func runLocked(ctx context.Context, o Options, only *lock.Lock, first *loaded, reload <-chan struct{}) error {
 	defer withSpare(max(o.Workers, 1) + 1)()
 	usual := collectSeldom()
 	if first == nil {

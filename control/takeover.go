@@ -25,9 +25,10 @@ type Takeover string
 
 // The ways of a start.
 const (
-	NoTakeover    Takeover = ""     // it is an error
-	PlainTakeover Takeover = "wait" // its work is taken over; an error, if it does not answer
-	KillTakeover  Takeover = "kill" // likewise; one that does not answer is killed
+	NoTakeover    Takeover = ""        // it is an error
+	PlainTakeover Takeover = "wait"    // its work is taken over; an error, if it does not answer
+	KillTakeover  Takeover = "kill"    // likewise; one that does not answer is killed
+	StandBy       Takeover = "standby" // it is left alone until it has ended
 )
 
 // runSuccessor runs a director that takes over from the one that runs, if there is one.

@@ -39,23 +39,29 @@ type Lock struct{ listener net.Listener }
 // process, for one that does not. Where other processes hold all names it goes on
 // without a lock, which it logs.
 func Take(ctx context.Context, log *slog.Logger) (*Lock, error) {
+	l, _, err := within(ctx, log, patience)
+	return l, err
+}
+
+// within is Take that waits so long for a director that ends. ErrHeld comes with the director.
+func within(ctx context.Context, log *slog.Logger, wait time.Duration) (*Lock, holder, error) {
 	for i := range names {
 		n := name
 		if i > 0 {
 			n = fmt.Sprintf("%s-%d", name, i)
 		}
-		l, by, err := take(ctx, n)
+		l, by, err := take(ctx, n, wait)
 		if err != nil {
-			return nil, err
+			return nil, by, err
 		}
 		if l != nil {
 			go answer(l)
-			return &Lock{l}, nil
+			return &Lock{l}, holder{}, nil
 		}
 		log.Warn("a process that is no director holds the name of the director's lock", "name", n, "process", by.pid, "user", by.uid)
 	}
 	log.Warn("no name is left for the director's lock: a second director would not be noticed")
-	return &Lock{}, nil
+	return &Lock{}, holder{}, nil
 }
 
 // Close gives the lock back.
@@ -77,10 +83,10 @@ func answer(l net.Listener) {
 	}
 }
 
-// take listens at one name. A nil listener comes with the holder, which is no
-// director.
-func take(ctx context.Context, n string) (net.Listener, holder, error) {
-	for end := time.Now().Add(patience); ; {
+// take listens at one name, and waits so long for a director to end. A nil listener without an error
+// comes with the holder, which is no director.
+func take(ctx context.Context, n string, wait time.Duration) (net.Listener, holder, error) {
+	for began := time.Now(); ; {
 		l, err := net.Listen("unix", n)
 		if err == nil {
 			return l, holder{}, nil
@@ -92,10 +98,11 @@ func take(ctx context.Context, n string) (net.Listener, holder, error) {
 		if known && !by.isDirector() {
 			return nil, by, nil
 		}
-		if time.Now().After(end) {
-			if !known { // it does not answer, as a director would
-				return nil, by, nil
-			}
+		waited := time.Since(began)
+		if !known && waited > patience { // it does not answer, as a director would
+			return nil, by, nil
+		}
+		if known && waited > wait {
 			return nil, by, fmt.Errorf("%w: process %d", ErrHeld, by.pid)
 		}
 		select {

@@ -29,9 +29,18 @@ func TestMain(m *testing.M) {
 	os.Exit(netns.RunTests(m))
 }
 
-// hold listens at a name until standard input ends.
+// awaits, as a name, has a process await the director's lock.
+const awaits = "await the lock"
+
+// hold listens at a name, or awaits the lock, until standard input ends.
 func hold(n string) int {
-	l, err := net.Listen("unix", n)
+	var l io.Closer
+	var err error
+	if n == awaits {
+		l, err = Await(context.Background(), slog.New(slog.DiscardHandler))
+	} else {
+		l, err = net.Listen("unix", n)
+	}
 	if err != nil {
 		fmt.Println(err)
 		return 1
