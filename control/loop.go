@@ -48,6 +48,7 @@ type loop struct {
 
 	state    *site.State
 	compared *site.State // what the actors were told last
+	unviewed bool        // what the actors were told has changed the problems, and no view has them yet
 	converge *converger
 	links    linkStates
 	waiting  map[netip.Addr]time.Duration // VIPs to be announced, with the end of patience
@@ -229,7 +230,8 @@ func (l *loop) turn() {
 		l.ready = true
 		l.notify("READY=1")
 	}
-	l.publish(ch.Problems)
+	l.publish(ch.Problems || l.unviewed)
+	l.unviewed = false
 	l.tellStatus()
 	for _, answer := range l.answers {
 		answer()

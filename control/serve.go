@@ -22,7 +22,7 @@ func (l *loop) serve(ctx context.Context) {
 	if l.activate() {
 		ch = site.Compare(l.compared, l.state)
 	}
-	l.compared = l.state
+	l.compared, l.unviewed = l.state, ch.Problems
 	l.converge.serve(l.state, &ch)
 	patience := time.NewTimer(l.patience)
 	defer patience.Stop()
@@ -44,7 +44,7 @@ func (l *loop) takeAnswers() {
 		l.handle(m)
 	}
 	ch := site.Compare(l.compared, l.state)
-	l.compared = l.state
+	l.compared, l.unviewed = l.state, l.unviewed || ch.Problems
 	l.converge.note(&ch)
 	l.converge.change(l.state, &ch)
 }

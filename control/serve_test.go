@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,4 +111,16 @@ func TestTheCollectorRunsSeldomDuringAStartOnly(t *testing.T) {
 		t.Errorf("with a setting of the user it is %d, want %d", got, usual)
 	}
 	over()
+}
+
+// What the first State does not serve is a problem from the first moment, though the actors were told of the State before.
+func TestAProblemOfTheFirstStateIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, "virtual_server fwmark 8 {\n lb_algo rr\n lb_kind DR\n protocol TCP\n real_server "+rs1+" 0 {\n }\n}\n")
+		r.start()
+		r.resolve()
+		if p := r.l.view.Load().Problems; len(p) != 1 || !strings.Contains(p[0], "FWM 8 of IPv4 gets no packets") {
+			t.Errorf("problems %q", p)
+		}
+	})
 }
