@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lvsdr/conntrack"
+	"lvsdr/control/api"
 	"lvsdr/control/nics"
 	"lvsdr/control/policyroute"
 	"lvsdr/dataplane/offload"
@@ -89,4 +90,21 @@ func (d *daemon) closeOffload() error {
 	n := d.offload.Counts()
 	d.o.Log.Info("the kernel forwards no flows any more", "begun", n.Begun, "ended", n.Ended, "forced", n.Forced, "full", n.Full, "failures", n.Failures)
 	return d.offload.Close()
+}
+
+// offloadState returns the function that reports the state of offload; nil: offload is not asked for.
+func (d *daemon) offloadState() func() *api.Offload {
+	if d.o.Offload != TCOffload {
+		return nil
+	}
+	return func() *api.Offload {
+		if d.offload == nil {
+			return &api.Offload{Problem: d.offloadProblem, Hooks: map[string]string{}}
+		}
+		n, hooks := d.offload.Counts(), map[string]string{}
+		for i, how := range d.offload.Hooks() {
+			hooks[d.nics.Name(i)] = how
+		}
+		return &api.Offload{Hooks: hooks, Flows: n.Now, Packets: d.director.Offloaded(), Begun: n.Begun, Ended: n.Ended, Forced: n.Forced, Full: n.Full, Refused: n.Failures}
+	}
 }

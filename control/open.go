@@ -153,7 +153,7 @@ func (d *daemon) openEngine() (err error) {
 	}
 	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
 	d.inspector = &inspect.Inspector{View: d.loop.view.Load, Engine: d.director, Admin: d.admin.Director, Now: d.clock.Now, Wall: d.clock.Time,
-		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, OffloadProblem: d.offloadProblem, ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Routers: d.router.States, Log: o.Log.Info}
+		NICs: d.nics, TakenOver: d.takenOver, TableProblem: d.tableProblem, Offload: d.offloadState(), ARP: d.countARP, Check: d.checks.State, Notified: d.notifier.Stats, Routers: d.router.States, Log: o.Log.Info}
 	return d.openSockets()
 }
 

@@ -58,6 +58,17 @@ func (d *Director) SetOffloader(o Offloader) {
 	d.each(func(sh *shard) { sh.conns.Alive = alive })
 }
 
+// Offloaded is the number of packets that were forwarded elsewhere.
+func (d *Director) Offloaded() uint64 {
+	d.mu.Lock()
+	defer d.release()
+	n := d.past[Offloaded]
+	if d.offloader != nil {
+		n += d.offloader.Packets()
+	}
+	return n
+}
+
 // nextHop is the hop's.
 func (to *hop) nextHop() NextHop {
 	n := NextHop{MAC: to.next, From: to.link.MAC, Link: to.link.Index, MTU: to.mtu, Plain: to.takesWay == conntrack.ByDirect && to.method == Direct && to.most >= 0}

@@ -163,6 +163,9 @@ func TestAnOffloadersPacketsCount(t *testing.T) {
 		if n := l.d.Counters()[dataplane.Offloaded]; n != all {
 			t.Errorf("%d packets were offloaded, want %d", n, all)
 		}
+		if n := l.d.Offloaded(); n != all {
+			t.Errorf("the director says that %d packets were offloaded, want %d", n, all)
+		}
 	}
 	check(12, 1080, 10)
 	o.send(slot, 5, 500)

@@ -95,6 +95,9 @@ func testOffload(t *testing.T, spec netlab.Spec, local bool) {
 	if sum, all := st.Reasons["hit"]+st.Reasons["scheduled"]+offloaded(st), st.Services[0].Traffic.Packets; sum != all {
 		t.Errorf("%d frames were forwarded, %d packets are counted for the service", sum, all)
 	}
+	if o := st.Offload; o == nil || o.Hooks[netlab.Ifname] != "tcx" || o.Begun == 0 || o.Full+o.Refused > 0 || o.Packets < offloaded(st) {
+		t.Errorf("%d frames were forwarded by the kernel, and the status says %+v", offloaded(st), o)
+	}
 	for _, s := range sightings(t, atClient) {
 		if !s.Outgoing && s.Proto == frame.ProtoTCP && s.Flags&frame.RST != 0 || !s.Outgoing && s.Proto == frame.ProtoICMP {
 			t.Errorf("the client was told: %v", s)
@@ -162,6 +165,9 @@ func TestOffloadSaysWhatIsMissing(t *testing.T) {
 	get(t, lab, 3)
 	if st := status(t, d); !strings.Contains(strings.Join(st.Problems, "\n"), "CAP_BPF") {
 		t.Errorf("the problems are %q, and none says what is missing", st.Problems)
+	}
+	if st := status(t, d); st.Offload == nil || !strings.Contains(st.Offload.Problem, "CAP_BPF") {
+		t.Errorf("the status of offload is %+v, and does not say what is missing", st.Offload)
 	}
 	if err := d.Stop(); err != nil {
 		t.Fatal(err)

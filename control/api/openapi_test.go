@@ -42,7 +42,7 @@ func TestTheSchemasHaveTheMembersOfTheTypes(t *testing.T) {
 		"Refusal": api.Refusal{}, "ServiceConfig": api.ServiceConfig{}, "ServerConfig": api.ServerConfig{}, "ServerSettings": api.ServerConfig{},
 		"Encap": api.Encap{}, "Timeouts": api.Timeouts{}, "Daemon": api.Daemon{}, "Router": api.Router{}, "Sync": api.Sync{}, "SyncSent": api.SyncSent{}, "SyncReceived": api.SyncReceived{}, "SyncPeer": api.SyncPeer{}, "SyncJoin": api.SyncJoin{}, "SyncDigest": api.SyncDigest{}, "Edit": api.Edit{}, "Reloaded": api.Reloaded{}, "Traffic": api.Traffic{}, "Listed": api.Listed{},
 		"Service": api.Service{}, "Server": api.Server{}, "Check": api.Check{}, "Conn": api.Conn{}, "Event": api.Event{}, "Status": api.Status{},
-		"Table": api.Table{}, "TakenOver": api.TakenOver{}, "Notifications": api.Notifications{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
+		"Table": api.Table{}, "TakenOver": api.TakenOver{}, "Offload": api.Offload{}, "Notifications": api.Notifications{}, "PortStats": api.PortStats{}, "Explained": api.Explained{}, "Persistence": api.Persistence{},
 		"ServicePersistence": api.ServicePersistence{}, "TraceLine": api.TraceLine{},
 		"PlanRequest": api.PlanRequest{}, "Plan": api.Plan{}, "PlannedChange": api.PlannedChange{},
 	}
@@ -107,8 +107,9 @@ func described(t *testing.T) api.Backend {
 		Dst: "b", DstPort: 2, Flags: "S", Fragment: 8, GSOSize: 1448, Length: 60, Data: []byte{1, 2, 3}}}
 	close(lines.lines)
 	st := viewer{Services: []api.Service{service, bare}, Version: "1", ConfigErr: "e", Reasons: map[string]uint64{"hit": 1}, Verdicts: map[string]string{"hit": "forward"},
-		Table: api.Table{TakenOver: &api.TakenOver{File: "f", Empty: "e", PID: 1, InOrder: true, Connections: 2, Templates: 3, Dropped: 4, AgeMs: 5}},
-		Ports: map[string]api.PortStats{"eth0": {Received: 1}}, ARP: map[string]uint64{"a": 1}, Problems: []string{"p"}}
+		Table:   api.Table{TakenOver: &api.TakenOver{File: "f", Empty: "e", PID: 1, InOrder: true, Connections: 2, Templates: 3, Dropped: 4, AgeMs: 5}},
+		Offload: &api.Offload{Problem: "p", Hooks: map[string]string{"eth0": "tcx"}, Flows: 1, Packets: 2, Begun: 3, Ended: 4, Forced: 5, Full: 6, Refused: 7},
+		Ports:   map[string]api.PortStats{"eth0": {Received: 1}}, ARP: map[string]uint64{"a": 1}, Problems: []string{"p"}}
 	return api.Backend{Viewer: &st, Syncer: syncer{everySync()}, Admin: &admin{services: st.Services, conns: []api.Conn{conn, {}}, daemons: everyDaemon}, Reloader: reloader{done: &api.Reloaded{Changes: []string{"c"}}},
 		Planner: planner{plan: &api.Plan{Connections: 2, Ended: 1, Problems: []string{"p"},
 			Changes: []api.PlannedChange{{Op: "del-server", Service: "s", Server: "r", Text: "t", Connections: 2, Templates: 1, Ends: true}}}},

@@ -18,10 +18,11 @@ type Status struct {
 	Routers    []Router             `json:"routers,omitempty"`      // VRRP instances
 	Services   []Service            `json:"services"`
 	Table      Table                `json:"table"`
-	Reasons    map[string]uint64    `json:"reasons"`  // frames by what became of them
-	Verdicts   map[string]string    `json:"verdicts"` // of each reason: forward, drop, answer or arp
-	Ports      map[string]PortStats `json:"ports"`    // by interface
-	ARP        map[string]uint64    `json:"arp"`      // ARP frames, by what became of them
+	Offload    *Offload             `json:"offload,omitempty"` // absent: the kernel is not to forward
+	Reasons    map[string]uint64    `json:"reasons"`           // frames by what became of them
+	Verdicts   map[string]string    `json:"verdicts"`          // of each reason: forward, drop, answer or arp
+	Ports      map[string]PortStats `json:"ports"`             // by interface
+	ARP        map[string]uint64    `json:"arp"`               // ARP frames, by what became of them
 	Notify     Notifications        `json:"notifications"`
 	Problems   []string             `json:"problems,omitempty"`
 }

@@ -44,6 +44,9 @@ func (st *Status) WriteScreen(out io.Writer, width int) error {
 	if t := st.Table.TakenOver; t != nil {
 		t.writeText(w)
 	}
+	if st.Offload != nil {
+		st.Offload.writeText(w)
+	}
 	if n := &st.Notify; *n != (Notifications{}) {
 		fmt.Fprintf(w, "notifications: %d commands run, %d of them failed, %d dropped; %d lines to FIFOs, %d lost\n", n.Run, n.Failed, n.Dropped, n.Lines, n.LostLines)
 	}

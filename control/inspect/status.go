@@ -35,8 +35,10 @@ func (i *Inspector) Status() *api.Status {
 		st.Services = append(st.Services, i.service(&s, &now, left[s.Config.Key]))
 	}
 	st.Problems = slices.Clone(st.Problems)
-	if i.OffloadProblem != "" {
-		st.Problems = append(st.Problems, i.OffloadProblem)
+	if i.Offload != nil {
+		if st.Offload = i.Offload(); st.Offload.Problem != "" {
+			st.Problems = append(st.Problems, st.Offload.Problem)
+		}
 	}
 	if i.TableProblem != "" {
 		st.Problems = append(st.Problems, i.TableProblem)

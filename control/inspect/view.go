@@ -51,8 +51,8 @@ type Inspector struct {
 	TakenOver func() *api.TakenOver
 	// TableProblem says why it is in none though it should be.
 	TableProblem string
-	// OffloadProblem says why the kernel forwards no flows though it should.
-	OffloadProblem string
+	// Offload tells what the kernel forwards; nil: it is not to.
+	Offload func() *api.Offload
 
 	ARP   func() map[string]uint64            // frames, by what became of them
 	Check func(id string) (check.State, bool) // a health check as it is now

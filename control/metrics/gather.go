@@ -32,6 +32,7 @@ func (s *Source) Gather() ([]*dto.MetricFamily, error) {
 	f.frames(st)
 	f.interfaces(st)
 	f.table(st, s.States())
+	f.offload(st.Offload)
 	f.notifications(&st.Notify)
 	f.routers(st.Routers)
 	f.services(st.Services)

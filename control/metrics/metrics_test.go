@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func status() *api.Status {
 	mark := api.Service{ServiceConfig: api.ServiceConfig{ServiceKey: api.ServiceKey{FWMark: 7, IPv6: true}}}
 	return &api.Status{Version: "1.2", Started: time.Unix(100, 5e8), ConfigTime: time.Unix(200, 0), Reloads: 5, Refused: 2, ConfigErr: "line 3", Active: true,
 		Workers: 2, Local: api.LocalServed, Services: []api.Service{web, mark}, Table: api.Table{Entries: 11, Limit: 64, Evicted: 3},
+		Offload: &api.Offload{Flows: 1, Packets: 2, Begun: 3, Ended: 4, Forced: 5, Full: 6, Refused: 7},
 		Reasons: map[string]uint64{"hit": 9}, Verdicts: map[string]string{"hit": "forward", "too-big": "drop"}, ARP: map[string]uint64{"answered": 4},
 		Ports:   map[string]api.PortStats{"eth0": {Received: 1, Missed: 2, MissedSYN: 3, Truncated: 4, Sent: 5, SentXDP: 6, SendFull: 7, SendError: 8}},
 		Routers: []api.Router{{Name: "web", Role: "MASTER", Priority: 150, Became: 2, Sent: 9, Received: 3, Refused: 1}, {Name: "mail", Role: "FAULT", Priority: 100}},
@@ -101,6 +103,12 @@ func source(t testing.TB, st *api.Status) *Source {
 func TestTheMetricsAreThoseOfTheStatus(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"lvsdr_announcing", "gauge 1"},
+		{"lvsdr_offload_connections", "gauge 1"},
+		{"lvsdr_offload_working", "gauge 1"},
+		{"lvsdr_offload_handed_over_total", "counter 3"},
+		{"lvsdr_offload_taken_back_total", "counter 4"},
+		{"lvsdr_offload_forced_total", "counter 5"},
+		{"lvsdr_offload_refused_total", `counter {reason="full"} 6 {reason="kernel"} 7`},
 		{"lvsdr_sync_daemon", `gauge {interface="s0",role="master"} 1 {interface="s1",role="backup"} 1`},
 		{"lvsdr_sync_sent_messages_total", "counter 1"},
 		{"lvsdr_sync_sent_entries_total", "counter 2"},
@@ -362,6 +370,32 @@ func TestWithoutConnectionSyncThereAreNoMetricsOfIt(t *testing.T) {
 		}
 		if n != c.want {
 			t.Errorf("%s: %d metrics, want %d", c.law, n, c.want)
+		}
+	}
+}
+
+// Where the kernel is not to forward there is nothing about it; where it cannot, that shows.
+func TestOffloadThatIsOffOrDoesNotWork(t *testing.T) {
+	for _, c := range []struct {
+		offload *api.Offload
+		working string
+	}{{nil, ""}, {&api.Offload{Problem: "no CAP_BPF"}, "0"}, {&api.Offload{}, "1"}} {
+		st := status()
+		st.Offload = c.offload
+		all, err := source(t, st).Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		working := ""
+		for _, f := range all {
+			if f.GetName() == "lvsdr_offload_working" {
+				working = strconv.FormatFloat(f.Metric[0].GetGauge().GetValue(), 'g', -1, 64)
+			} else if c.offload == nil && strings.HasPrefix(f.GetName(), "lvsdr_offload") {
+				t.Errorf("off, and there is %s", f.GetName())
+			}
+		}
+		if working != c.working {
+			t.Errorf("%+v: working is %q, want %q", c.offload, working, c.working)
 		}
 	}
 }

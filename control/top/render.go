@@ -61,7 +61,11 @@ func (v *view) header() []line {
 			dropped += n
 		}
 	}
-	lines := []line{{text: first}, {text: fmt.Sprintf("frames %s/s, forwarded %s/s, dropped %s/s", short(frames), short(forwarded), short(dropped)), alarm: dropped > 0}}
+	second := fmt.Sprintf("frames %s/s, forwarded %s/s, dropped %s/s", short(frames), short(forwarded), short(dropped))
+	if o := st.Offload; o != nil && v.before().Offload != nil {
+		second += fmt.Sprintf("; by the kernel %s/s of %d connections", short(v.rate(o.Packets, v.before().Offload.Packets)), o.Flows)
+	}
+	lines := []line{{text: first}, {text: second, alarm: dropped > 0}}
 	if v.err != nil {
 		lines = append(lines, line{text: "the director does not answer: " + v.err.Error(), alarm: true})
 	}

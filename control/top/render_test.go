@@ -221,3 +221,17 @@ func TestScrollingMovesNoMoreThanItMust(t *testing.T) {
 		}
 	}
 }
+
+// Where the kernel forwards some of the frames, the screen says how many.
+func TestTheScreenSaysWhatTheKernelForwards(t *testing.T) {
+	v := &view{}
+	for i := range uint64(2) {
+		st := site(int(10 + i))
+		st.Offload = &api.Offload{Flows: 5, Packets: 40 * i}
+		v.add(st)
+	}
+	const want = "forwarded 60/s, dropped 2/s; by the kernel 40/s of 5 connections\n"
+	if got := plain(v.render(80, 20)); !strings.Contains(got, want) {
+		t.Errorf("the screen:\n%s\nwant in it\n%s", got, want)
+	}
+}

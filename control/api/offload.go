@@ -1,0 +1,39 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// An Offload says what the kernel forwards in the director's place.
+type Offload struct {
+	// Problem is why it forwards nothing though it should.
+	Problem string            `json:"problem,omitempty"`
+	Hooks   map[string]string `json:"hooks"`    // tcx or clsact, by interface
+	Flows   int               `json:"flows"`    // connections that the kernel forwards, or is about to
+	Packets uint64            `json:"packets"`  // that it has forwarded
+	Begun   uint64            `json:"begun"`    // connections handed over
+	Ended   uint64            `json:"ended"`    // connections taken back, or over
+	Forced  uint64            `json:"forced"`   // of those begun, before all of their packets were out
+	Full    uint64            `json:"full"`     // attempts to hand over for which the table was full
+	Refused uint64            `json:"failures"` // attempts to hand over, or to take back, that the kernel refused
+}
+
+// writeText writes o as lines of the status.
+func (o *Offload) writeText(w io.Writer) {
+	if o.Problem != "" {
+		return // it is among the problems
+	}
+	var at []string
+	for _, name := range slices.Sorted(maps.Keys(o.Hooks)) {
+		at = append(at, name+" by "+o.Hooks[name])
+	}
+	fmt.Fprintf(w, "offload on %s: %d connections, %d packets forwarded by the kernel; %d handed over, %d of them forced, %d taken back\n",
+		strings.Join(at, ", "), o.Flows, o.Packets, o.Begun, o.Forced, o.Ended)
+	if o.Full+o.Refused > 0 {
+		fmt.Fprintf(w, "not offloaded: %d for want of room, %d that the kernel refused\n", o.Full, o.Refused)
+	}
+}
