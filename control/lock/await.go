@@ -46,7 +46,7 @@ func ended(ctx context.Context, pid int) error {
 		}
 		return ctx.Err()
 	}
-	defer unix.Close(process)
+	defer func() { _ = unix.Close(process) }()
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("wait for process %d: %w", pid, os.NewSyscallError("eventfd", err))
@@ -60,11 +60,11 @@ func ended(ctx context.Context, pid int) error {
 		if !stop() {
 			<-woken // wake is in use
 		}
-		unix.Close(wake)
+		_ = unix.Close(wake)
 	}()
 	fds := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(fds, -1); err != unix.EINTR { //nolint:errorlint // it is a number
+		if _, err := unix.Poll(fds, -1); err != unix.EINTR {
 			return errors.Join(ctx.Err(), os.NewSyscallError("poll", err))
 		}
 	}
