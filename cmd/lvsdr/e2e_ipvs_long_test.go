@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lvsdr/bench/netlab"
+	"lvsdr/bench/netns"
 )
 
 func TestFragmentedDatagramsArriveWhole(t *testing.T) {
@@ -51,4 +52,13 @@ func TestFragmentedDatagramsArriveWhole(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheIPv6LabShowsTheSame(t *testing.T) {
+	t.Parallel()
+	netns.Require(t)
+	tmp := shortDir(t)
+	cmd := labCommand(t.Context(), tmp)
+	cmd.Args = append(cmd.Args, "--ipv6")
+	checkLab(t, cmd, tmp)
 }

@@ -244,12 +244,3 @@ func TestDNSWithOnePacketSchedulingIsSpread(t *testing.T) {
 		}
 	}
 }
-
-func TestTheIPv6LabShowsTheSame(t *testing.T) {
-	t.Parallel()
-	netns.Require(t)
-	tmp := shortDir(t)
-	cmd := labCommand(t.Context(), tmp)
-	cmd.Args = append(cmd.Args, "--ipv6")
-	checkLab(t, cmd, tmp)
-}

@@ -30,3 +30,14 @@ for host in director2 director; do ` + binary() + ` lab shell $host -- ` + binar
 	}
 	wantNoTrace(t, tmp)
 }
+
+func TestALabOfTwoDirectorsShowsWhichOneIsTheMaster(t *testing.T) {
+	t.Parallel()
+	netns.Require(t)
+	tmp := shortDir(t)
+	r := runLab(t, tmp, "--directors", "2", "--persistence", "50")
+	if r.code != 0 || r.stderr != "" || !pairWords.MatchString(r.stdout) {
+		t.Errorf("exit code %d, %q, and\n%s", r.code, r.stderr, r.stdout)
+	}
+	wantNoTrace(t, tmp)
+}

@@ -14,17 +14,6 @@ var pairWords = regexp.MustCompile(`(?s) director  --\+-- .* director2 --\+-- .*
 	`director  is the master and has had 600 of 600 connections\ndirector2 is the backup and has had 0 of 600 connections\n.*` +
 	`lvsdr status on director\n.*web +MASTER +150 .*lvsdr status on director2\n.*web +BACKUP +100 .*All as it should be\.\n$`)
 
-func TestALabOfTwoDirectorsShowsWhichOneIsTheMaster(t *testing.T) {
-	t.Parallel()
-	netns.Require(t)
-	tmp := shortDir(t)
-	r := runLab(t, tmp, "--directors", "2", "--persistence", "50")
-	if r.code != 0 || r.stderr != "" || !pairWords.MatchString(r.stdout) {
-		t.Errorf("exit code %d, %q, and\n%s", r.code, r.stderr, r.stdout)
-	}
-	wantNoTrace(t, tmp)
-}
-
 func TestFaultsAreShownWithOneDirector(t *testing.T) {
 	t.Parallel()
 	netns.Require(t)

@@ -3,18 +3,10 @@ package main_test
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"lvsdr/bench/netlab"
-	"lvsdr/control/api"
 )
 
 // healthPort is where the real servers of a quorumLab are asked for their health. What
@@ -104,79 +96,4 @@ func serving(t *testing.T, d *netlab.Director, lab *network, names ...string) {
 		return strings.Join(now, " ") == strings.Join(names, " ")
 	})
 	wantServed(t, lab, names...)
-}
-
-// The recorded behaviour of keepalived: with quorum 2 and hysteresis 1 the quorum is
-// lost below a live weight of 1, and regained with 3.
-func TestTheSorryServerServesWithoutTheQuorum(t *testing.T) {
-	t.Parallel()
-	q := newQuorumLab(t)
-	d := direct(t, q.network, q.config(fmt.Sprintf("quorum 2\nhysteresis 1\nsorry_server %s %d", q.Servers[3].Addr, port), ""))
-	serving(t, d, q.network, "rs1", "rs2", "rs3")
-	for _, step := range []struct {
-		do      func(*testing.T, int)
-		server  int
-		serving string
-	}{
-		{q.fail, 0, "rs2 rs3"},
-		{q.fail, 1, "rs3"},
-		{q.fail, 2, "rs4"},
-		{q.recover, 0, "rs4"},
-		{q.recover, 2, "rs4"},
-		{q.recover, 1, "rs1 rs2 rs3"},
-	} {
-		step.do(t, step.server)
-		awaitServer(t, d, step.server, "as it is", func(s *api.Server) bool { return s.Up == (q.healthy[step.server] != nil) })
-		serving(t, d, q.network, strings.Fields(step.serving)...)
-	}
-}
-
-// The director has given its privileges back when it runs commands. One hangs, which holds
-// nothing up. The first line says that the service starts with its quorum.
-func TestCommandsAndFIFOsAreToldOfChanges(t *testing.T) {
-	t.Parallel()
-	q := newQuorumLab(t)
-	dir := shortDir(t)
-	told, fifo := filepath.Join(dir, "told"), filepath.Join(dir, "fifo")
-	say := func(what string) string { return fmt.Sprintf("\"/bin/sh -c 'echo %s >> %s'\"", what, told) }
-	config := "global_defs {\nenable_script_security\nnotify_fifo " + fifo + "\n}\n" +
-		q.config("quorum 2\nomega\nquorum_up \"/bin/sh -c 'test -e "+told+".up && exec sleep 1000; touch "+told+".up'\"\nquorum_down "+say("lost"), "notify_up "+say("up")+"\nnotify_down "+say("down"))
-	d := direct(t, q.network, config)
-	lines, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lines.Close()
-	want := func(servers ...string) {
-		t.Helper()
-		for _, s := range servers {
-			got := make([]byte, len(s)+1)
-			if _, err := io.ReadFull(lines, got); err != nil || string(got) != s+"\n" {
-				t.Fatalf("the FIFO has %q, %v; want %q", got, err, s)
-			}
-		}
-	}
-	vs := fmt.Sprintf("[%s]:tcp:%d ", q.Spec.VIP, port)
-	rs := func(i int) string { return fmt.Sprintf("RS [%s]:tcp:%d %s", q.Servers[i].Addr, port, vs) }
-	if err := lines.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	want("VS " + vs + "UP")
-	q.fail(t, 0)
-	want(rs(0) + "DOWN")
-	q.fail(t, 1)
-	want(rs(1)+"DOWN", "VS "+vs+"DOWN")
-	q.recover(t, 0)
-	want(rs(0)+"UP", "VS "+vs+"UP")
-	await(t, "the commands to have run", func() bool {
-		text, _ := os.ReadFile(told) // it is not there at first
-		words := strings.Fields(string(text))
-		slices.Sort(words)
-		return strings.Join(words, " ") == "down down lost up"
-	})
-	q.fail(t, 0)
-	want(rs(0)+"DOWN", "VS "+vs+"DOWN") // though the command of its last change hangs
-	if strings.Contains(d.Log.String(), "notification command failed") {
-		t.Error("a command failed")
-	}
 }
