@@ -44,6 +44,9 @@ func (l *loop) takeAnswers() {
 		l.handle(m)
 	}
 	ch := site.Compare(l.compared, l.state)
+	if ch.VIPs || ch.Targets {
+		l.await()
+	}
 	l.compared, l.unviewed = l.state, l.unviewed || ch.Problems
 	l.converge.note(&ch)
 	l.converge.change(l.state, &ch)

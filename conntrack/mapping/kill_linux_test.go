@@ -371,7 +371,7 @@ func startChild(t *testing.T, seed uint64, traced bool) (*exec.Cmd, *File) {
 func TestATableIsWholeAfterEachStore(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	operations := uint64(long(25, 100))
+	operations := uint64(long(8, 100))
 	cmd, f := startChild(t, 1, true)
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
