@@ -17,6 +17,10 @@ const forever = 30 * 24 * 3600
 // link is the index of the interface that real servers are behind.
 const link = 2
 
+// directorAddr is the director's own address towards real servers: the source of what it
+// puts into tunnels.
+var directorAddr = frame.AddrFrom4([4]byte{10, 0, 1, 250})
+
 // A plane is a dataplane.Director and the memory of its connections.
 type plane struct {
 	*dataplane.Director
@@ -70,8 +74,8 @@ func newPlane(s Setup, workers int) (d *plane, err error) {
 	}
 	for _, rs := range s.Servers {
 		a := frame.AddrFrom4(rs.Addr)
-		d.SetNeighbour(a, rs.MAC, dataplane.Link{Index: link, MAC: s.MAC, MTU: 1500})
-		if err := d.AddServer(k, dataplane.ServerConfig{Addr: a, Port: s.Port, Weight: cmp.Or(s.weight, 1)}); err != nil {
+		d.SetNeighbour(a, rs.MAC, dataplane.Link{Index: link, MAC: s.MAC, MTU: 1500, Source: directorAddr})
+		if err := d.AddServer(k, dataplane.ServerConfig{Addr: a, Port: s.Port, Weight: cmp.Or(s.weight, 1), Method: s.method, Tunnel: s.tunnel}); err != nil {
 			return nil, fmt.Errorf("add server %s: %w", a, err)
 		}
 	}

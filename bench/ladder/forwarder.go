@@ -3,6 +3,7 @@ package ladder
 import (
 	"time"
 
+	"lvsdr/conntrack"
 	"lvsdr/dataplane/frame"
 )
 
@@ -60,6 +61,8 @@ type Setup struct {
 
 	scheduler string // of lvsdr; empty: wrr
 	weight    int    // of its servers; 0: 1
+	method    conntrack.Method
+	tunnel    conntrack.Tunnel
 }
 
 // A Server is a real server.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"lvsdr/dataplane/frame"
 	"lvsdr/dataplane/frame/build"
 )
 
@@ -17,7 +16,9 @@ const (
 	ipTTL    = 22
 	ipSum    = 24
 	ipSrc    = 26
+	ipDst    = 30
 	l4Src    = 34
+	l4Dst    = 36
 	tcpFlags = 47
 	tcpSum   = 50
 	used     = 54 // what follows is padding
@@ -45,25 +46,30 @@ const flowsPerClient = 16
 // n/16.
 type Frames struct {
 	batch [][]byte
+	front [][]byte // the free memory before each frame
 	tmpl  [64]byte
 	ip    uint32 // sum over the IP header's words without source address
 	tcp   uint32 // likewise over the segment, without source and flags
 }
 
 // NewFrames makes n frames to the service of s.
-func NewFrames(s Setup, n int) *Frames {
+func NewFrames(s Setup, n int) *Frames { return newFrames(s, n, 0) }
+
+// newFrames is NewFrames with so many bytes of free memory before each frame.
+func newFrames(s Setup, n, headroom int) *Frames {
 	src, vip := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100}), 1024), netip.AddrPortFrom(netip.AddrFrom4(s.VIP), s.Port)
 	f := &Frames{}
-	copy(f.tmpl[:], build.TCP{Src: src, Dst: vip, IP: build.IP{SrcMAC: frame.MAC{2, 0, 0, 0, 0xcc, 1}, DstMAC: s.MAC, Pad: true}, Flags: "A"}.Bytes())
+	copy(f.tmpl[:], build.TCP{Src: src, Dst: vip, IP: build.IP{SrcMAC: clientMAC, DstMAC: s.MAC, Pad: true}, Flags: "A"}.Bytes())
 	f.ip = f.without(ipSum, 0x6400)
 	f.tcp = f.without(tcpSum, 0x6400)
 	// Port and flags leave the sum of the segment as well.
 	f.tcp += uint32(^uint16(1024)) + uint32(^uint16(flagACK))
-	room := make([]byte, n*64) // a cache line each
+	room := make([]byte, n*(headroom+64)) // a cache line each
 	for i := range n {
-		b := room[i*64 : i*64+FrameSize : i*64+64]
+		mem := room[i*(headroom+64):][: headroom+FrameSize : headroom+64]
+		b := mem[headroom:]
 		copy(b, f.tmpl[:])
-		f.batch = append(f.batch, b)
+		f.batch, f.front = append(f.batch, b), append(f.front, mem[:headroom])
 	}
 	return f
 }

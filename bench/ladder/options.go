@@ -160,7 +160,7 @@ func allRungs(o *Options) ([]Rung, error) {
 		return nil, err
 	}
 	all := append([]Rung{generatorRung(o), parseRung(o)}, lookupRungs(o)...)
-	all = append(all, pathRungs(o, makers)...)
+	all = append(append(all, pathRungs(o, makers)...), methodRungs(o)...)
 	if o.Capture != nil {
 		all = append(all, captureRung(o, makers))
 	}

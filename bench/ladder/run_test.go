@@ -38,7 +38,7 @@ func TestEveryRungMeasuresSomething(t *testing.T) {
 		}
 	}
 	want := map[string]int{"generator": 1, "parse": 3, "lookup/4096": 3, "path/hit/4096/uniform": 4, "path/hit/4096/zipf": 4, "path/new/4096": 4,
-		"path/persistent/4096": 4, "path/mixed/4096/uniform": 4, "path/mixed/4096/zipf": 4, "path/synflood/4096": 4, "path/capture": 4,
+		"path/persistent/4096": 4, "path/mixed/4096/uniform": 4, "path/mixed/4096/zipf": 4, "path/synflood/4096": 4, "path/capture": 4, "methods/hit/4096": len(ways()),
 		"pick/10": len(scheduler.Names()), "pick/100": len(scheduler.Names()), "pick/1000": len(scheduler.Names()), "schedule/1000": len(loadSchedulers), "workers/hit/4096": 3,
 		"memory/IPv4/16384": 3, "memory/IPv6/16384": 3, "pause/4096/p99.9": 4, "pause/4096/max": 4, "memport": 2}
 	for name, n := range want {
