@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,47 +34,77 @@ type site struct {
 	stop    func() error // of what stands between; may be nil
 	pid     int          // likewise; 0: it is no process
 	reload  *reloader    // of a director that is to reload; else nil
+	// offloaded is how many frames the kernel forwarded for the director; nil: it is not to.
+	offloaded func() (uint64, error)
 }
 
 // A device stands between the client and the server.
 type device struct {
 	name  string
+	needs string // what this machine lacks for it; empty: nothing
+	// build makes its lab; nil: that of the rung.
+	build func(context.Context) (*netlab.Lab, error)
 	start func(context.Context, *site) error
 }
 
 // liveRungs are those between network namespaces.
 func liveRungs(l *Live) []Rung {
-	nobody, haproxy := device{"generator alone", startNobody}, device{"haproxy", startHAProxy}
-	udp := []device{{"naive forwarder", startNaive}, nobody}
-	tcp := []device{{"direct", startDirect}}
-	if l.Nft != "" {
-		udp, tcp = append(udp, device{"nftables", startNft("UDP")}), append(tcp, device{"nftables", startNft("TCP")})
-	}
-	udp, tcp = append(udp, device{"lvsdr", startLvsdr("UDP")}), append(tcp, device{"lvsdr", startLvsdr("TCP")})
-	processes := []device{{"lvsdr", startLvsdr("TCP")}}
-	if l.HAProxy != "" {
-		tcp, processes = append(tcp, haproxy), append(processes, haproxy)
-	}
+	udp, tcp, processes, spent := l.devices()
 	var rungs []Rung
 	add := func(name string, metrics []Metric, build func(context.Context) (*netlab.Lab, error), f measurement, ways []device) {
 		rungs = append(rungs, Rung{Name: "live/" + name, Metrics: metrics, Candidates: l.candidates(build, f, ways), Live: true})
 	}
 	if len(l.Naive) > 0 {
-		add("small", smallMetrics(), wired, small, udp)
+		add("small", smallMetrics(), wired, offloading(small), udp)
 	}
 	for _, rate := range pacedRates {
-		add("paced/"+count(rate), pacedMetrics(), wired, paced(rate), []device{{"lvsdr", startLvsdr("UDP")}})
+		add("paced/"+count(rate), pacedMetrics(), wired, paced(rate), []device{lvsdr("UDP")})
+	}
+	for _, rate := range pacedRates {
+		add("machine/"+count(rate), machineMetrics(), wired, offloading(machine(rate)), spent)
 	}
 	for _, r := range []struct {
 		name string
 		pacing
 	}{{"latency", pacing{}}, {"latency-paused", pacing{pause: pause}}, {"latency-loaded", pacing{load: loadRate}}} {
-		add(r.name, latencyMetrics(), switched, apart(r.latency), tcp)
+		add(r.name, latencyMetrics(), switched, offloading(apart(r.latency)), tcp)
 	}
-	add("bulk", []Metric{{Unit: "Gb/s"}}, switched, fromClient(bulk), tcp)
+	add("bulk", []Metric{{Unit: "Gb/s"}}, switched, offloading(fromClient(bulk)), append(slices.Clone(tcp), device{name: "lvsdr, NAT", build: masqueraded, start: service{proto: "TCP", kind: "NAT"}.start}))
+	add("requests", []Metric{{Unit: "req/s"}}, switched, offloading(fromClient(requests)), tcp)
 	add("connections", []Metric{{Unit: "conns/s"}}, switched, fromClient(connections), tcp)
 	add("idle", idleMetrics(), switched, idle, processes)
 	return append(rungs, l.reloadRung())
+}
+
+// devices are what stands between in the rungs: of small UDP frames, of TCP, of a process
+// alone, and of the machine's CPU time.
+func (l *Live) devices() (udp, tcp, processes, spent []device) {
+	nobody, haproxy := device{name: "generator alone", start: startNobody}, device{name: "haproxy", start: startHAProxy}
+	needs := ""
+	if l.Offload != "" {
+		needs = offloadPrivilege
+	}
+	fast := func(proto string) device {
+		return device{name: "lvsdr, offload", needs: needs, start: offloaded(proto).start}
+	}
+	udp, tcp, spent = []device{{name: "naive forwarder", start: startNaive}, nobody}, []device{{name: "direct", start: startDirect}}, []device{nobody}
+	if l.Nft != "" {
+		kernel := device{name: "nftables", start: kernelWay{proto: "UDP"}.start}
+		udp, spent = append(udp, kernel, device{name: "nftables, flow map", start: kernelWay{proto: "UDP", flows: true}.start}), append(spent, kernel)
+		tcp = append(tcp, device{name: "nftables", start: kernelWay{proto: "TCP"}.start})
+	}
+	udp = append(udp, lvsdr("UDP"), fast("UDP"), device{name: "lvsdr, TUN", start: service{proto: "UDP", kind: "TUN"}.start}, device{name: "lvsdr, NAT", start: service{proto: "UDP", kind: "NAT"}.start})
+	spent, tcp = append(spent, lvsdr("UDP"), fast("UDP")), append(tcp, lvsdr("TCP"), fast("TCP"))
+	processes = []device{lvsdr("TCP")}
+	if l.HAProxy != "" {
+		tcp, processes = append(tcp, haproxy), append(processes, haproxy)
+	}
+	return udp, tcp, processes, spent
+}
+
+// lvsdr is `lvsdr run` with its defaults, by direct routing.
+func lvsdr(proto string) device {
+	return device{name: "lvsdr", start: service{proto: proto, kind: "DR"}.start}
 }
 
 // notes say which candidates are left out, and why.
@@ -85,6 +116,9 @@ func (l *Live) notes() []string {
 	if l.HAProxy == "" {
 		all = append(all, "haproxy was not found in PATH: the live rungs do without it.")
 	}
+	if l.Offload != "" {
+		all = append(all, "The kernel forwards no established flows for lvsdr here, so offload was not measured: "+l.Offload+".")
+	}
 	return all
 }
 
@@ -93,13 +127,24 @@ func switched(ctx context.Context) (*netlab.Lab, error) {
 	return netlab.Build(ctx, netlab.Spec{Servers: []netlab.ServerSpec{{Weight: 1}}})
 }
 
+// masqueraded is switched with the server in a network of its own, and the director as its
+// default route.
+func masqueraded(ctx context.Context) (*netlab.Lab, error) {
+	return netlab.Build(ctx, netlab.Spec{Method: netlab.NAT, Servers: []netlab.ServerSpec{{Weight: 1}}})
+}
+
 // candidates are ways that traffic goes.
 func (l *Live) candidates(build func(context.Context) (*netlab.Lab, error), f measurement, ways []device) []Candidate {
 	var all []Candidate
 	for _, m := range ways {
-		all = append(all, Candidate{Name: m.name, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
+		all = append(all, Candidate{Name: m.name, Needs: m.needs, Run: func(ctx context.Context, t time.Duration) (v []float64, err error) {
 			s := &site{live: l}
-			if s.Lab, err = build(ctx); err != nil {
+			if m.build != nil {
+				s.Lab, err = m.build(ctx)
+			} else {
+				s.Lab, err = build(ctx)
+			}
+			if err != nil {
 				return nil, err
 			}
 			s.counted, s.floodTo = s.Servers[0], s.Director.MAC
@@ -131,25 +176,9 @@ func startNobody(_ context.Context, s *site) error {
 	return nil
 }
 
-// startLvsdr is `lvsdr run`, with its default options.
-func startLvsdr(proto string) func(context.Context, *site) error {
-	return func(ctx context.Context, s *site) error {
-		s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
-		config := fmt.Sprintf("virtual_server %s %d {\n lb_algo wrr\n lb_kind DR\n protocol %s\n persistence_timeout 0\n real_server %s %d {\n weight 1\n }\n}\n",
-			s.Spec.VIP, livePort, proto, s.Servers[0].Addr, livePort)
-		if _, err := s.direct(ctx, config); err != nil {
-			return err
-		}
-		if proto == "UDP" {
-			return pinProcess(s.pid)
-		}
-		return nil
-	}
-}
-
-// direct starts a director with this file, until the site ends.
-func (s *site) direct(ctx context.Context, config string) (*netlab.Director, error) {
-	d, err := s.StartDirector(ctx, s.live.Lvsdr, config)
+// direct starts a director with this file and further arguments, until the site ends.
+func (s *site) direct(ctx context.Context, config string, args ...string) (*netlab.Director, error) {
+	d, err := s.StartDirector(ctx, s.live.Lvsdr, config, args...)
 	if err != nil {
 		return nil, err
 	}

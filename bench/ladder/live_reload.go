@@ -64,7 +64,7 @@ func reloadMetrics() []Metric {
 func (l *Live) reloadRung() Rung {
 	r := Rung{Name: "reload", Metrics: reloadMetrics(), Live: true}
 	for _, c := range reloadCases {
-		way := device{c.name, func(ctx context.Context, s *site) error { return startReloading(ctx, s, c.change) }}
+		way := device{name: c.name, start: func(ctx context.Context, s *site) error { return startReloading(ctx, s, c.change) }}
 		r.Candidates = append(r.Candidates, l.candidates(switched, onThreads(urgently, reloading), []device{way})...)
 	}
 	return r

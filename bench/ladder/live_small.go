@@ -21,7 +21,8 @@ import (
 // The flood of the small-frame rung.
 const (
 	smallFlows   = 10_000
-	smallPayload = 18 // bytes, so that a frame has 60
+	firstPort    = 1024 // of the client: that of flow 0
+	smallPayload = 18   // bytes, so that a frame has 60
 	// smallBurst is how many frames of a flow follow each other. The kernel
 	// cuts them from one, and so takes half the time for each (measured).
 	smallBurst = 16
@@ -48,6 +49,11 @@ func small(ctx context.Context, s *site, t time.Duration) (v []float64, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if s.offloaded != nil {
+		if _, err := s.offer(ctx, f, handOverRate, handOverTime); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := s.offer(ctx, f, 0, t/5); err != nil { // warm up
 		return nil, err
 	}
@@ -191,7 +197,7 @@ func newFlood(s *site) (f *afpacket.Flood, err error) {
 	client := s.Clients[0]
 	frames := make([][]byte, smallFlows)
 	for i := range frames {
-		frames[i] = build.UDP{Src: netip.AddrPortFrom(client.Addr, uint16(1024+i)), Dst: s.target,
+		frames[i] = build.UDP{Src: netip.AddrPortFrom(client.Addr, uint16(firstPort+i)), Dst: s.target,
 			IP: build.IP{SrcMAC: frame.MAC(client.MAC), DstMAC: frame.MAC(s.floodTo)}, Payload: make([]byte, smallBurst*smallPayload)}.Bytes()
 	}
 	err = client.Do(func() error {

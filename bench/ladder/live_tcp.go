@@ -94,8 +94,8 @@ func bulk(ctx context.Context, s *site, v *server, t time.Duration) ([]float64, 
 
 // The pacing of the latency rungs.
 const (
-	pause    = 500 * time.Microsecond // longer than a worker polls before it sleeps
-	loadRate = 125_000_000            // 1 Gb/s
+	pause    = time.Millisecond // longer than a worker polls before it sleeps
+	loadRate = 125_000_000      // 1 Gb/s
 )
 
 // A pacing is how requests follow each other.

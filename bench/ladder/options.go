@@ -63,11 +63,14 @@ type Live struct {
 	HAProxy string
 	// Nft is the path of nft; empty: the kernel's forwarding is not measured.
 	Nft string
+	// Offload is why this kernel does not forward established flows for the director;
+	// empty: it does.
+	Offload string
 }
 
 // FindLive finds the programs for the live rungs on this host, with lvsdr the path of
 // the program and naive its arguments to be a naive forwarder: haproxy and nft
-// are looked for in PATH.
+// are looked for in PATH, and the kernel is asked for a BPF program.
 func FindLive(lvsdr string, naive ...string) Live {
 	l := Live{Lvsdr: lvsdr, Naive: naive}
 	if path, err := exec.LookPath("haproxy"); err == nil {
@@ -75,6 +78,9 @@ func FindLive(lvsdr string, naive ...string) Live {
 	}
 	if path, err := exec.LookPath("nft"); err == nil {
 		l.Nft = path
+	}
+	if err := offloadProblem(); err != nil {
+		l.Offload = err.Error()
 	}
 	return l
 }
