@@ -101,7 +101,7 @@ func (m *methodDriver) establish(ctx context.Context, n int) error {
 		flags  uint8
 	}{{false, flagSYN}, {true, flagSYN | flagACK}, {false, flagACK}} {
 		if step.answer && m.method != conntrack.Masquerade {
-			continue // it does not come by the director
+			continue // it does not pass through the director
 		}
 		flow := uint32(0)
 		next := func() uint32 { flow++; return (flow - 1) % uint32(n) }

@@ -65,7 +65,7 @@ func TestEachMethodForwardsItsHits(t *testing.T) {
 	}
 }
 
-// What NAT sends is what the definition says: the addresses of one end, no other.
+// NAT changes the address and the port of one end, and nothing of the other.
 func TestMasqueradedFramesHaveTheOtherEnd(t *testing.T) {
 	s := DefaultSetup(0)
 	client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, 0, 0, 1}), 1024+5) // of flow 21
