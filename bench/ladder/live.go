@@ -76,7 +76,7 @@ func liveRungs(l *Live) []Rung {
 	return append(rungs, l.reloadRung())
 }
 
-// devices are what stands between in the rungs: of small UDP frames, of TCP, of a process
+// devices are the candidates of the rungs: of small UDP frames, of TCP, of a process
 // alone, and of the machine's CPU time.
 func (l *Live) devices() (udp, tcp, processes, spent []device) {
 	nobody, haproxy := device{name: "generator alone", start: startNobody}, device{name: "haproxy", start: startHAProxy}

@@ -10,7 +10,7 @@ import (
 	"lvsdr/dataplane/offload"
 )
 
-// offloadPrivilege is what the kernel forwards established flows for.
+// offloadPrivilege names the capability without which the kernel loads no program.
 const offloadPrivilege = "CAP_BPF"
 
 // offloadProblem says why this kernel does not forward established flows for this program;
@@ -23,7 +23,7 @@ func offloadProblem() error {
 	return o.Close()
 }
 
-// A service is what lvsdr runs for: the method as the configuration names it, and further
+// A service holds the settings of a director under measurement: the method as the configuration names it, and further
 // arguments of `lvsdr run`.
 type service struct {
 	proto, kind string
