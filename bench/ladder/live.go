@@ -173,7 +173,8 @@ func startDirect(_ context.Context, s *site) error {
 func startNobody(_ context.Context, s *site) error {
 	s.target = netip.AddrPortFrom(s.Spec.VIP, livePort)
 	s.counted, s.floodTo = s.Director, netlab.MAC(netlab.RoleOther, 2)
-	return nil
+	// No host answers for the VIP, and a sender by UDP asks.
+	return s.Clients[0].SetNeighbour(netlab.Ifname, s.Spec.VIP, s.floodTo[:])
 }
 
 // direct starts a director with this file and further arguments, until the site ends.

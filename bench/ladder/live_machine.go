@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -95,25 +96,44 @@ func tick(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent 
 	return sent, ctx.Err()
 }
 
-// busyTime is how long all CPUs of the machine were busy, in sum, since it started.
+// busyTime is how long all CPUs of the machine were busy, in sum, since a moment in the past: the
+// time that passed, less that in which they were idle. The kernel measures idle time, and counts
+// busy time in ticks alone, between which a sender that sleeps a millisecond may hide.
 func busyTime() (time.Duration, error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return 0, fmt.Errorf("read the time: %w", err)
+	}
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0, fmt.Errorf("read the CPU time of the machine: %w", err)
 	}
-	return parseBusy(string(b))
+	cpus, idle, err := parseIdle(string(b))
+	return time.Duration(cpus*now.Nano()) - idle, err
 }
 
 // userTick is the unit of /proc/stat: USER_HZ is 100 on all architectures that Go has.
 const userTick = 10 * time.Millisecond
 
-// parseBusy reads proc_stat(5): user, nice, system, idle, iowait, irq and softirq time. What
-// other guests took of the machine (steal), and idle time, is not busy.
-func parseBusy(stat string) (time.Duration, error) {
-	var user, nice, system, idle, wait, irq, softirq int64
-	first, _, _ := strings.Cut(stat, "\n")
-	if _, err := fmt.Sscanf(first, "cpu %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &softirq); err != nil {
-		return 0, errors.New("read the CPU time of the machine: no such line in /proc/stat")
+// parseIdle reads proc_stat(5): how many CPUs there are, and how long they were idle, waited for
+// input and output, or were taken by other guests (steal), in sum.
+func parseIdle(stat string) (cpus int64, idle time.Duration, err error) {
+	for line := range strings.Lines(stat) {
+		fields := strings.Fields(line)
+		if len(fields) < 9 || !strings.HasPrefix(fields[0], "cpu") || fields[0] == "cpu" {
+			continue
+		}
+		cpus++
+		for _, k := range []int{4, 5, 8} {
+			n, err := strconv.ParseInt(fields[k], 10, 64)
+			if err != nil {
+				return 0, 0, fmt.Errorf("read the CPU time of the machine: %w", err)
+			}
+			idle += time.Duration(n) * userTick
+		}
 	}
-	return time.Duration(user+nice+system+irq+softirq) * userTick, nil
+	if cpus == 0 {
+		return 0, 0, errors.New("read the CPU time of the machine: no such line in /proc/stat")
+	}
+	return cpus, idle, nil
 }

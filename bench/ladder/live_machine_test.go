@@ -6,18 +6,20 @@ import (
 	"time"
 )
 
-func TestParseBusy(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"cpu  1 2 3 400 50 6 7 80 9 0\ncpu0 1 1 1 1": 190 * time.Millisecond,
-		"cpu  0 0 0 1 1 0 0 0 0 0\n":                 0,
-		"cpu  5 0 0 0 0 0 0":                         50 * time.Millisecond, // an old kernel
-		"cpu0 1 2 3 4 5 6 7\n":                       -1,
-		"cpu 1 2\n":                                  -1,
-		"":                                           -1,
+func TestParseIdle(t *testing.T) {
+	for text, want := range map[string]struct {
+		cpus int64
+		idle time.Duration
+	}{
+		"cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 3 400 50 6 7 80 9 0\n":                       {1, 5300 * time.Millisecond},
+		"cpu0 1 2 3 4 0 6 7 0 9 0\ncpu1 0 0 0 1 1 0 0 1 0 0\nintr 5 5 5 5 5 5 5 5 5 5\n": {2, 70 * time.Millisecond},
+		"cpu0 1 2 3 x 0 6 7 0 9 0\n":                                                     {},
+		"cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1\n":                                             {},
+		"":                                                                               {},
 	} {
-		got, err := parseBusy(text)
-		if (err != nil) != (want < 0) || err == nil && got != want {
-			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
+		cpus, idle, err := parseIdle(text)
+		if cpus != want.cpus || idle != want.idle || (err != nil) != (want.cpus == 0) {
+			t.Errorf("%q: %d CPUs, %s, %v, want %+v", text, cpus, idle, err, want)
 		}
 	}
 }
