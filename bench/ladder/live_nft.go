@@ -44,25 +44,40 @@ func (k kernelWay) start(ctx context.Context, s *site) error {
 		return err
 	}
 	table, to := "", s.Servers[0].MAC.String()
+	var elements []string
 	if k.flows {
-		table, to = flowMap(s.Clients[0].Addr, s.Servers[0].MAC), "ip saddr . udp sport map @flows"
+		table, to = flowMap, "ip saddr . udp sport map @flows"
+		elements = flowElements(s.Clients[0].Addr, s.Servers[0].MAC)
 	}
-	cmd := s.Director.Command(ctx, s.live.Nft, "-f", "-")
-	cmd.Stdin = strings.NewReader(fmt.Sprintf(nftRules, table, netlab.Ifname, s.Spec.VIP, strings.ToLower(k.proto), livePort, from, to, out))
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w; it wrote:\n%s", s.live.Nft, err, text)
+	rules := fmt.Sprintf(nftRules, table, netlab.Ifname, s.Spec.VIP, strings.ToLower(k.proto), livePort, from, to, out)
+	for _, text := range append([]string{rules}, elements...) {
+		cmd := s.Director.Command(ctx, s.live.Nft, "-f", "-")
+		cmd.Stdin = strings.NewReader(text)
+		if wrote, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w; it wrote:\n%s", s.live.Nft, err, wrote)
+		}
 	}
 	return nil
 }
 
 // flowMap is an nftables map from each flow of the flood to the server's MAC address.
-func flowMap(client netip.Addr, server net.HardwareAddr) string {
-	var b strings.Builder
-	b.WriteString("map flows {\n\t\ttype ipv4_addr . inet_service : ether_addr\n\t\telements = {")
-	for i := range smallFlows {
-		fmt.Fprintf(&b, " %s . %d : %s,", client, firstPort+i, server)
+const flowMap = "map flows { type ipv4_addr . inet_service : ether_addr; }"
+
+// flowsAtOnce is how many elements of flowMap one command adds: all of them in one are more than a socket
+// of a user namespace may send.
+const flowsAtOnce = 1000
+
+// flowElements are the commands that fill flowMap.
+func flowElements(client netip.Addr, server net.HardwareAddr) []string {
+	var all []string
+	for from := 0; from < smallFlows; from += flowsAtOnce {
+		var some []string
+		for i := from; i < min(from+flowsAtOnce, smallFlows); i++ {
+			some = append(some, fmt.Sprintf("%s . %d : %s", client, firstPort+i, server))
+		}
+		all = append(all, "add element netdev bench flows { "+strings.Join(some, ", ")+" }")
 	}
-	return strings.TrimSuffix(b.String(), ",") + " }\n\t}"
+	return all
 }
 
 // farMAC is the address of the director's interface towards the real server.

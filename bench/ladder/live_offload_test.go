@@ -99,10 +99,16 @@ func TestConfigurationsOfTheLiveRungs(t *testing.T) {
 // The map has one element for each flow of the flood, and no other.
 func TestFlowMapHasTheFlowsOfTheFlood(t *testing.T) {
 	client, mac := netip.MustParseAddr("192.168.1.50"), frame.MAC(netlab.MAC(netlab.RoleServer, 1))
-	text := flowMap(client, netlab.MAC(netlab.RoleServer, 1))
-	_, elements, _ := strings.Cut(text, "elements = {")
-	elements, _, _ = strings.Cut(elements, "}")
-	all := strings.Split(elements, ",")
+	var all []string
+	for _, command := range flowElements(client, netlab.MAC(netlab.RoleServer, 1)) {
+		elements, begins := strings.CutPrefix(command, "add element netdev bench flows { ")
+		elements, ends := strings.CutSuffix(elements, " }")
+		some := strings.Split(elements, ",")
+		if !begins || !ends || len(some) > flowsAtOnce {
+			t.Fatalf("%d elements in %.80s", len(some), command)
+		}
+		all = append(all, some...)
+	}
 	if len(all) != smallFlows {
 		t.Fatalf("%d elements", len(all))
 	}
