@@ -19,6 +19,7 @@ func TestAStandbyFeedsTheWatchdogWhileItWaits(t *testing.T) {
 		fed := 0
 		go keepAlive(ctx, time.Second, func() { fed++ })
 		time.Sleep(10*time.Second + time.Millisecond) // virtual
+		synctest.Wait()
 		if fed != 10 {
 			t.Errorf("fed %d times in 10 intervals", fed)
 		}
