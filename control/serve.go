@@ -31,6 +31,7 @@ func (l *loop) serve(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-patience.C:
+			l.takeAnswers()
 			return
 		case <-l.box.ready:
 			l.takeAnswers()
