@@ -58,10 +58,10 @@ func liveRungs(l *Live) []Rung {
 		add("small", smallMetrics(), wired, offloading(small), udp)
 	}
 	for _, rate := range pacedRates {
-		add("paced/"+count(rate), pacedMetrics(), wired, paced(rate), []device{lvsdr("UDP")})
+		add("paced/"+count(rate), steadyMetrics(), wired, paced(rate), []device{lvsdr("UDP")})
 	}
 	for _, rate := range pacedRates {
-		add("machine/"+count(rate), machineMetrics(), wired, offloading(machine(rate)), spent)
+		add("machine/"+count(rate), steadyMetrics(), wired, offloading(machine(rate)), spent)
 	}
 	for _, r := range []struct {
 		name string

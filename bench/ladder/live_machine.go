@@ -17,64 +17,12 @@ import (
 // machineTick is how often the machine rungs send.
 const machineTick = time.Millisecond
 
-// machineMetrics are the metrics of machine.
-func machineMetrics() []Metric {
-	return []Metric{{Name: "/cpu", Unit: "%", Less: true, Bare: true}, {Name: "/offered", Unit: "frames/s", Bare: true}, {Name: "/lost", Unit: "%", Less: true, Bare: true}}
-}
-
 // machine sends 60-byte UDP frames of one flow, a few every millisecond and asleep between, and
-// measures what part of a CPU the whole machine is busy, in per cent: the sender, whoever
-// forwards, and both kernels; how many frames were offered in a second; and which part is
-// lost. What forwarding costs is the difference to the candidate that forwards nothing.
+// measures what part of a CPU the whole machine is busy: the sender, whoever
+// forwards, and both kernels; and the rest of steady. What forwarding costs is the
+// difference to the candidate that forwards nothing.
 func machine(rate int) measurement {
-	return func(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
-		if err := disown(s.Servers[0]); err != nil {
-			return nil, err
-		}
-		var got []float64
-		return got, s.Clients[0].Do(func() error { // locks the thread, too
-			c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.target))
-			if err != nil {
-				return fmt.Errorf("send to the director: %w", err)
-			}
-			defer func() { _ = c.Close() }() // what it sent is sent
-			return pinnedTo(1, func() error {
-				if _, err := tick(ctx, c, rate, t/2); err != nil { // warm up
-					return err
-				}
-				got, err = s.measureMachine(ctx, c, rate, t)
-				return err
-			})
-		})
-	}
-}
-
-// measureMachine is machine once all is prepared.
-func (s *site) measureMachine(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) ([]float64, error) {
-	frames, err := settled(s, noFrames)
-	if err != nil {
-		return nil, err
-	}
-	busy, err := busyTime()
-	if err != nil {
-		return nil, err
-	}
-	begin := time.Now()
-	sent, err := tick(ctx, c, rate, t)
-	if err != nil {
-		return nil, err
-	}
-	took := time.Since(begin)
-	after, err := busyTime()
-	if err != nil {
-		return nil, err
-	}
-	arrived, err := settled(s, frames)
-	if err != nil {
-		return nil, err
-	}
-	lost := sample{offered: sent, arrived: arrived - frames}.lost()
-	return []float64{100 * float64(after-busy) / float64(took), float64(sent) / took.Seconds(), 100 * lost}, nil
+	return steady{rate: rate, warmUp: 1. / 2, send: tick, busy: func(*site) (time.Duration, error) { return busyTime() }}.measure
 }
 
 // tick sends for t, every millisecond what is due by then, and says how many.

@@ -31,16 +31,7 @@ func TestBusyTimeContainsThisThread(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = pinned(func() error {
-		begin, err := threadTime()
-		for now := begin; err == nil && now < begin+work; {
-			now, err = threadTime()
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	workFor(t, work)
 	after, err := busyTime()
 	if err != nil {
 		t.Fatal(err)

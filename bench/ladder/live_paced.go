@@ -14,56 +14,68 @@ import (
 // pacedRates are the rates of the paced rungs, in frames per second.
 var pacedRates = []int{1000, 10_000, 100_000}
 
-// pacedMetrics are the metrics of paced.
-func pacedMetrics() []Metric {
+// steadyMetrics are the metrics of steady.
+func steadyMetrics() []Metric {
 	return []Metric{{Name: "/cpu", Unit: "%", Less: true, Bare: true}, {Name: "/offered", Unit: "frames/s", Bare: true}, {Name: "/lost", Unit: "%", Less: true, Bare: true}}
 }
 
 // paced sends 60-byte UDP frames one by one at that rate, by chance and whatever becomes
 // of them, and measures what part of a CPU the forwarder and the kernel on its behalf
-// take, in per cent, how many frames were offered in a second, and which part does not
-// reach the real server's interface.
-// The server's kernel only counts them.
+// take, beside the rest of steady.
 func paced(rate int) measurement {
-	return func(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
-		if err := disown(s.Servers[0]); err != nil {
-			return nil, err
-		}
-		var got []float64
-		return got, s.Clients[0].Do(func() error { // locks the thread, too
-			c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.target))
-			if err != nil {
-				return fmt.Errorf("send to the director: %w", err)
-			}
-			defer func() { _ = c.Close() }()  // what it sent is sent
-			return pinnedTo(1, func() error { // the forwarder has the last CPU
-				if _, err := pace(ctx, c, rate, t/5); err != nil { // warm up, and let the forwarder adapt
-					return err
-				}
-				got, err = s.measurePaced(ctx, c, rate, t)
-				return err
-			})
-		})
-	}
+	return steady{rate: rate, warmUp: 1. / 5, send: pace, busy: func(s *site) (time.Duration, error) { return processTime(s.pid) }}.measure
 }
 
-// measurePaced is paced once all is prepared.
-func (s *site) measurePaced(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) ([]float64, error) {
+// A steady measurement sends frames of one flow at a rate that the forwarder keeps up with, and measures
+// what part of a CPU is busy with them, in per cent; how many frames were offered in a
+// second; and which part does not reach the real server's interface. The server's
+// kernel only counts them.
+type steady struct {
+	rate   int     // frames per second
+	warmUp float64 // part of the turn's length for which frames are sent before, so that the forwarder adapts
+	// send sends for a time, and says how many.
+	send func(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent uint64, err error)
+	busy func(*site) (time.Duration, error) // CPU time until now
+}
+
+func (m steady) measure(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
+	if err := disown(s.Servers[0]); err != nil {
+		return nil, err
+	}
+	var got []float64
+	return got, s.Clients[0].Do(func() error { // locks the thread, too
+		c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.target))
+		if err != nil {
+			return fmt.Errorf("send to the director: %w", err)
+		}
+		defer func() { _ = c.Close() }()  // what it sent is sent
+		return pinnedTo(1, func() error { // the forwarder has the last CPU
+			if _, err := m.send(ctx, c, m.rate, time.Duration(m.warmUp*float64(t))); err != nil {
+				return err
+			}
+			got, err = m.turn(ctx, s, c, t)
+			return err
+		})
+	})
+}
+
+// turn is measure once all is prepared.
+func (m steady) turn(ctx context.Context, s *site, c *net.UDPConn, t time.Duration) ([]float64, error) {
 	frames, err := settled(s, noFrames)
 	if err != nil {
 		return nil, err
 	}
-	cpu, err := processTime(s.pid)
+	before, err := m.busy(s)
 	if err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	sent, err := pace(ctx, c, rate, t)
+	sent, err := m.send(ctx, c, m.rate, t)
 	if err != nil {
 		return nil, err
 	}
 	took := time.Since(begin)
-	used, err := processTime(s.pid)
+	after, err := m.busy(s)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +84,7 @@ func (s *site) measurePaced(ctx context.Context, c *net.UDPConn, rate int, t tim
 		return nil, err
 	}
 	lost := sample{offered: sent, arrived: arrived - frames}.lost()
-	return []float64{100 * float64(used-cpu) / float64(took), float64(sent) / took.Seconds(), 100 * lost}, nil
+	return []float64{100 * float64(after-before) / float64(took), float64(sent) / took.Seconds(), 100 * lost}, nil
 }
 
 // shortSleep is how much earlier than its time a sleep ends, since the kernel adds to it.

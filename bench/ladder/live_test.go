@@ -8,15 +8,10 @@ import (
 	"time"
 )
 
-// The CPU time of a process grows by what its threads use; not by the time that
-// passes.
-func TestProcessTimeIsThatOfItsThreads(t *testing.T) {
-	const work = 50 * time.Millisecond
-	before, err := processTime(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = pinned(func() error {
+// workFor uses so much CPU time of this thread.
+func workFor(t *testing.T, work time.Duration) {
+	t.Helper()
+	err := pinned(func() error {
 		begin, err := threadTime()
 		for now := begin; err == nil && now < begin+work; {
 			now, err = threadTime()
@@ -26,6 +21,17 @@ func TestProcessTimeIsThatOfItsThreads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// The CPU time of a process grows by what its threads use; not by the time that
+// passes.
+func TestProcessTimeIsThatOfItsThreads(t *testing.T) {
+	const work = 50 * time.Millisecond
+	before, err := processTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	workFor(t, work)
 	after, err := processTime(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
