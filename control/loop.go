@@ -212,14 +212,7 @@ func (l *loop) turn() {
 	if at, ok := l.state.NextTick(); ok && at <= l.now() {
 		_ = l.apply(site.Tick{Now: l.now()}) // it is not refused
 	}
-	ch := site.Compare(l.compared, l.state)
-	if ch.VIPs || ch.Targets {
-		l.await()
-	}
-	if l.activate() {
-		ch = site.Compare(l.compared, l.state)
-	}
-	l.compared = l.state
+	ch := l.compare()
 	if len(l.waiting) == 0 {
 		l.converge.openElections()
 	}
@@ -230,7 +223,7 @@ func (l *loop) turn() {
 		l.ready = true
 		l.notify("READY=1")
 	}
-	l.publish(ch.Problems || l.unviewed)
+	l.publish(l.unviewed)
 	l.unviewed = false
 	l.tellStatus()
 	for _, answer := range l.answers {
@@ -238,6 +231,19 @@ func (l *loop) turn() {
 	}
 	l.answers = nil
 	l.endReload()
+}
+
+// compare has VIPs announced that are due, and returns what the actors are to be told.
+func (l *loop) compare() site.Changes {
+	ch := site.Compare(l.compared, l.state)
+	if ch.VIPs || ch.Targets {
+		l.await()
+	}
+	if l.activate() {
+		ch = site.Compare(l.compared, l.state)
+	}
+	l.compared, l.unviewed = l.state, l.unviewed || ch.Problems
+	return ch
 }
 
 // readHost takes the host as it is, if it may have changed.

@@ -17,12 +17,7 @@ const answerPatience = 3 * time.Millisecond
 // first turn does the rest.
 func (l *loop) serve(ctx context.Context) {
 	l.readHost()
-	ch := site.Compare(l.compared, l.state)
-	l.await()
-	if l.activate() {
-		ch = site.Compare(l.compared, l.state)
-	}
-	l.compared, l.unviewed = l.state, ch.Problems
+	ch := l.compare()
 	l.converge.serve(l.state, &ch)
 	patience := time.NewTimer(l.patience)
 	defer patience.Stop()
