@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -26,7 +26,7 @@ func machine(rate int) measurement {
 }
 
 // tick sends for t, every millisecond what is due by then, and says how many.
-func tick(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent uint64, err error) {
+func tick(ctx context.Context, w io.Writer, rate int, t time.Duration) (sent uint64, err error) {
 	payload := make([]byte, smallPayload)
 	for begin := time.Now(); ctx.Err() == nil; {
 		since := time.Since(begin)
@@ -34,7 +34,7 @@ func tick(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent 
 			break
 		}
 		for due := uint64(math.Ceil(since.Seconds() * float64(rate))); sent < due; sent++ {
-			if _, err := c.Write(payload); err != nil {
+			if _, err := w.Write(payload); err != nil {
 				return sent, fmt.Errorf("send to the director: %w", err)
 			}
 		}

@@ -1,7 +1,7 @@
 package ladder
 
 import (
-	"net"
+	"io"
 	"testing"
 	"time"
 )
@@ -43,18 +43,8 @@ func TestBusyTimeContainsThisThread(t *testing.T) {
 
 // Frames are sent as their rate says, in sum: those that a busy machine delayed are made up for.
 func TestTickKeepsItsRate(t *testing.T) {
-	to, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer to.Close()
-	c, err := net.DialUDP("udp", nil, to.LocalAddr().(*net.UDPAddr))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
 	const rate, took = 2000, 50 * time.Millisecond
-	sent, err := tick(t.Context(), c, rate, took)
+	sent, err := tick(t.Context(), io.Discard, rate, took)
 	if err != nil || sent == 0 || sent > rate*uint64(took)/uint64(time.Second)+1 {
 		t.Errorf("%d frames, %v", sent, err)
 	}

@@ -3,8 +3,8 @@ package ladder
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"time"
 
@@ -34,7 +34,7 @@ type steady struct {
 	rate   int     // frames per second
 	warmUp float64 // part of the turn's length for which frames are sent before, so that the forwarder adapts
 	// send sends for a time, and says how many.
-	send func(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent uint64, err error)
+	send func(ctx context.Context, w io.Writer, rate int, t time.Duration) (sent uint64, err error)
 	busy func(*site) (time.Duration, error) // CPU time until now
 }
 
@@ -44,11 +44,11 @@ func (m steady) measure(ctx context.Context, s *site, t time.Duration) ([]float6
 	}
 	var got []float64
 	return got, s.Clients[0].Do(func() error { // locks the thread, too
-		c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.target))
+		c, err := openDatagrams(s.target)
 		if err != nil {
-			return fmt.Errorf("send to the director: %w", err)
+			return err
 		}
-		defer func() { _ = c.Close() }()  // what it sent is sent
+		defer c.close()
 		return pinnedTo(1, func() error { // the forwarder has the last CPU
 			if _, err := m.send(ctx, c, m.rate, time.Duration(m.warmUp*float64(t))); err != nil {
 				return err
@@ -60,7 +60,7 @@ func (m steady) measure(ctx context.Context, s *site, t time.Duration) ([]float6
 }
 
 // turn is measure once all is prepared.
-func (m steady) turn(ctx context.Context, s *site, c *net.UDPConn, t time.Duration) ([]float64, error) {
+func (m steady) turn(ctx context.Context, s *site, w io.Writer, t time.Duration) ([]float64, error) {
 	frames, err := settled(s, noFrames)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (m steady) turn(ctx context.Context, s *site, c *net.UDPConn, t time.Durati
 		return nil, err
 	}
 	begin := time.Now()
-	sent, err := m.send(ctx, c, m.rate, t)
+	sent, err := m.send(ctx, w, m.rate, t)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ const shortSleep = 100 * time.Microsecond
 
 // pace sends for t, each frame at its time, and says how many. Times between frames
 // are of the exponential distribution.
-func pace(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent uint64, err error) {
+func pace(ctx context.Context, w io.Writer, rate int, t time.Duration) (sent uint64, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	payload, random := make([]byte, smallPayload), rand.New(rand.NewPCG(1, uint64(rate)))
@@ -109,7 +109,7 @@ func pace(ctx context.Context, c *net.UDPConn, rate int, t time.Duration) (sent 
 			}
 			continue
 		}
-		if _, err := c.Write(payload); err != nil {
+		if _, err := w.Write(payload); err != nil {
 			return sent, fmt.Errorf("send to the director: %w", err)
 		}
 		sent++

@@ -110,6 +110,38 @@ func (s stream) exchange(request []byte) error {
 // close closes the connection.
 func (s stream) close() { _ = unix.Close(int(s)) } // what was to be sent was answered, or nobody waits for it
 
+// datagrams are UDP packets to one target, sent by a blocking socket that Go's network poller does not
+// know. The poller would be woken whenever a packet has left the memory of the socket: for each
+// frame that is forwarded or dropped at once a system call and, where the poller sleeps on another CPU, an
+// interrupt there, which cost more than the forwarding.
+type datagrams int
+
+// openDatagrams makes a socket where the calling thread is.
+func openDatagrams(target netip.AddrPort) (datagrams, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())}); err != nil {
+		_ = unix.Close(fd)
+		return -1, fmt.Errorf("send to %s: %w", target, err)
+	}
+	return datagrams(fd), nil
+}
+
+// Write sends b as one packet.
+func (d datagrams) Write(b []byte) (int, error) {
+	for {
+		n, err := unix.Write(int(d), b)
+		if err != unix.EINTR {
+			return n, os.NewSyscallError("write", err)
+		}
+	}
+}
+
+// close closes the socket; what was sent is on its way.
+func (d datagrams) close() { _ = unix.Close(int(d)) }
+
 // requestSize is the length of a request and of its answer, in bytes. A
 // connection that begins with one whose first byte is sinkRequest gets no
 // answers.
