@@ -161,7 +161,7 @@ func showFailover(ctx context.Context, s *lessonShow) (err error) {
 	if err != nil {
 		return err
 	}
-	s.say("\nThe first one returns. It has the higher priority and takes the VIP back, after two\nseconds (preempt_delay) in which it gets the connections; with nopreempt it would stand by.")
+	s.say("\nThe first one returns. It has the higher priority and takes the VIP back, as soon\nas it has the connections; with nopreempt it would stand by.")
 	s.say("director# lvsdr run -c keepalived.conf --config-id director")
 	back, err := s.move(ctx, "return", c, s.Lab.Director, func() (err error) {
 		if s.Running, err = s.StartOn(ctx, s.Lab.Director); err != nil {

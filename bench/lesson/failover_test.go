@@ -140,7 +140,7 @@ func TestASteadyClientKeepsItsFirstErrorAndItsLongestWait(t *testing.T) {
 func TestThePairsFileHasWhatTheLessonSays(t *testing.T) {
 	lab := newLab(t, netlab.Spec{Directors: 2, Servers: []netlab.ServerSpec{{Weight: 1}}})
 	text := (&netlab.Site{Lab: lab}).Config(netlab.Service{Port: netlab.ServicePort, Scheduler: "mh", More: "mh-port"})
-	for _, word := range []string{"lvs_sync_daemon eth0 web\n", "@director priority 150\n", "@director2 priority 100\n", "preempt_delay 2\n", "lb_algo mh\n", "mh-port\n"} {
+	for _, word := range []string{"lvs_sync_daemon eth0 web\n", "@director priority 150\n", "@director2 priority 100\n", "lb_algo mh\n", "mh-port\n"} {
 		if strings.Count(text, word) != 1 {
 			t.Errorf("%q is not there once:\n%s", word, text)
 		}

@@ -42,7 +42,7 @@ const answerPiece = 1 << 16
 // StartHTTP starts a server on addr (as in Listen) that names itself in the
 // header ServerHeader of every answer. To GET it answers with its name and a
 // line feed, followed by as many further bytes as the query says, at most
-// 16 MiB: ?bytes=20000; to POST and PUT with the SHA-256 of the body in hexadecimal and a
+// 1 GiB: ?bytes=20000; to POST and PUT with the SHA-256 of the body in hexadecimal and a
 // line feed. It accepts connections when StartHTTP returns, and ends by Stop
 // or by the host's Close.
 func StartHTTP(h *netns.Host, addr, name string) (*HTTPServer, error) {

@@ -46,12 +46,8 @@ func (l *Lab) Standby() *Node {
 
 // VirtualRouter is the VRRP part of the file that both directors have: connection sync,
 // and an instance with the VIP, of which the first is the master as long as it runs.
-// preempt is the line about its return, such as nopreempt; empty: two seconds of
-// preempt_delay.
-func (l *Lab) VirtualRouter(preempt string) string {
-	if preempt == "" {
-		preempt = "preempt_delay 2"
-	}
+// It takes the VIP back when it returns.
+func (l *Lab) VirtualRouter() string {
 	return fmt.Sprintf(`global_defs {
     lvs_sync_daemon %[1]s web
 }
@@ -64,20 +60,19 @@ vrrp_instance web {
     @%[2]s priority %[3]d
     @%[4]s priority %[5]d
     advert_int %[6]s
-    %[7]s
     virtual_ipaddress {
-        %[8]s
+        %[7]s
     }
 }
 
-`, Ifname, FirstDirector, highPriority, SecondDirector, lowPriority, advertInt, preempt, l.Spec.VIP)
+`, Ifname, FirstDirector, highPriority, SecondDirector, lowPriority, advertInt, l.Spec.VIP)
 }
 
 // Config is the file of the site's director, or of both.
 func (s *Site) Config(service Service) string {
 	text := s.Lab.Config(service)
 	if s.Standby() != nil {
-		text = s.VirtualRouter("") + text
+		text = s.VirtualRouter() + text
 	}
 	return text
 }

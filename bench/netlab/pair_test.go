@@ -95,21 +95,19 @@ func TestOneFileIsReadByBothDirectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		lab := &Lab{Spec: spec, Servers: []*Node{{Addr: nth(spec.Net, serverPlace), Weight: 1}}}
-		for _, more := range []string{"", "nopreempt"} {
-			text := lab.VirtualRouter(more) + lab.Config(Service{Port: ServicePort, Persistence: "60"})
-			file := filepath.Join(t.TempDir(), "keepalived.conf")
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
+		text := lab.VirtualRouter() + lab.Config(Service{Port: ServicePort, Persistence: "60"})
+		file := filepath.Join(t.TempDir(), "keepalived.conf")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for id, priority := range map[string]uint8{FirstDirector: highPriority, SecondDirector: lowPriority} {
+			c, diags, err := keepalived.Load(file, keepalived.Options{ConfigID: id, IPv6: true})
+			if err != nil || len(diags) > 0 || len(c.VRRP.Instances) != 1 || len(c.VirtualServers) != 1 {
+				t.Fatalf("%s reads %v, %v in\n%s", id, err, diags, text)
 			}
-			for id, priority := range map[string]uint8{FirstDirector: highPriority, SecondDirector: lowPriority} {
-				c, diags, err := keepalived.Load(file, keepalived.Options{ConfigID: id, IPv6: true})
-				if err != nil || len(diags) > 0 || len(c.VRRP.Instances) != 1 || len(c.VirtualServers) != 1 {
-					t.Fatalf("%s reads %v, %v in\n%s", id, err, diags, text)
-				}
-				in := c.VRRP.Instances[0]
-				if in.Priority != priority || in.Interface != Ifname || len(in.Addresses) != 1 || in.Preempt != (more == "") {
-					t.Errorf("%s: %+v", id, in)
-				}
+			in := c.VRRP.Instances[0]
+			if in.Priority != priority || in.Interface != Ifname || len(in.Addresses) != 1 || !in.Preempt {
+				t.Errorf("%s: %+v", id, in)
 			}
 		}
 	}
