@@ -190,6 +190,7 @@ func TestAClosedActorHasSaidThatItStops(t *testing.T) {
 
 // The error is told, and the interface is tried again.
 func TestAnInterfaceThatIsNotThereIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	c := newCable()
 	c.refuse = errors.New("no interface eth0")
 	delete(c.sources, "eth0")

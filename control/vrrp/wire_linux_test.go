@@ -66,6 +66,7 @@ func owner(i *vrrp.Instance) {
 
 // What is on the wire, as a decoder of somebody else reads it.
 func TestAdvertsOnTheWire(t *testing.T) {
+	t.Parallel()
 	mac := func(s string) func(*vrrp.Instance) {
 		return func(i *vrrp.Instance) {
 			hw, err := net.ParseMAC(s)
