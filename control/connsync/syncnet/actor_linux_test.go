@@ -81,6 +81,7 @@ func until(t *testing.T, what string, is func() bool) {
 // What one director is told the other has, over IPv4 and IPv6, with a secret and without,
 // and the table of before by TCP.
 func TestTwoDirectorsShareTheirConnections(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	authority := certtest.New(t, "directors")
 	for _, c := range []struct {
@@ -96,6 +97,7 @@ func TestTwoDirectorsShareTheirConnections(t *testing.T) {
 			Peers: []netip.AddrPort{netip.MustParseAddrPort("10.9.0.1:0"), netip.MustParseAddrPort("10.9.0.2:0")}}},
 	} {
 		t.Run(c.law, func(t *testing.T) {
+			t.Parallel()
 			a, b := two(t)
 			a.Take(conns(1000)) // before anybody listens
 			a.set(t, c.peers, c.config, daemon.Master)
@@ -126,6 +128,7 @@ func TestTwoDirectorsShareTheirConnections(t *testing.T) {
 
 // A director that does not know the secret gets nothing and gives nothing.
 func TestADirectorWithoutTheSecretIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	a, b := two(t)
 	a.Take(conns(100))
@@ -140,6 +143,7 @@ func TestADirectorWithoutTheSecretIsNotBelieved(t *testing.T) {
 
 // A director that is not of the authority gets no table, and status says why.
 func TestADirectorWithoutAGoodCertificateGetsNoTable(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	ours, others := certtest.New(t, "ours"), certtest.New(t, "others")
 	good := ours.Files("lb1")
@@ -155,6 +159,7 @@ func TestADirectorWithoutAGoodCertificateGetsNoTable(t *testing.T) {
 		{"the backup has none", good, certs.Files{}, "greeting: "},
 	} {
 		t.Run(c.law, func(t *testing.T) {
+			t.Parallel()
 			a, b := two(t)
 			a.Take(conns(100))
 			a.set(t, daemon.Peering{TLS: c.master}, daemon.Config{Interface: "s0"}, daemon.Master)
@@ -179,6 +184,7 @@ func TestADirectorWithoutAGoodCertificateGetsNoTable(t *testing.T) {
 
 // The membership in the group stays when the cable is pulled and plugged in again.
 func TestTheGroupIsLeftByNoPulledCable(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	a, b := two(t)
 	both := []daemon.Role{daemon.Master, daemon.Backup}
@@ -207,6 +213,7 @@ func TestTheGroupIsLeftByNoPulledCable(t *testing.T) {
 }
 
 func TestWhatCannotRunIsAnError(t *testing.T) {
+	t.Parallel()
 	netns.Require(t)
 	a, _ := two(t)
 	w := daemon.Wish{Set: daemon.Set{Master: daemon.Config{Interface: "s9"}.WithDefaults(daemon.Master, 0)}}
