@@ -19,16 +19,22 @@ type Offload string
 const (
 	NoOffload Offload = "off"
 	TCOffload Offload = "tc" // by a BPF program at the ingress of interfaces
+	// PeerOffload is TCOffload, and frames go past the queue of the interface by which they leave, where that has
+	// a peer in another network namespace.
+	PeerOffload Offload = "tc,peer"
 )
 
 // Check says what is wrong with o; nil: nothing.
 func (o Offload) Check() error {
 	switch o {
-	case NoOffload, TCOffload, "":
+	case NoOffload, TCOffload, PeerOffload, "":
 		return nil
 	}
-	return fmt.Errorf("%q: not off or tc", o)
+	return fmt.Errorf("%q: not off, tc or tc,peer", o)
 }
+
+// wanted reports whether the kernel is to forward flows.
+func (o Offload) wanted() bool { return o == TCOffload || o == PeerOffload }
 
 // offloadTick is how often the kernel is told the time, and what connections ended.
 const offloadTick = 100 * time.Millisecond
@@ -36,7 +42,7 @@ const offloadTick = 100 * time.Millisecond
 // openOffload makes ready for offload, where it is asked for. Where the kernel refuses, the
 // director forwards everything, and says why.
 func (d *daemon) openOffload(c *nics.Config) {
-	if d.o.Offload != TCOffload {
+	if !d.o.Offload.wanted() {
 		return
 	}
 	if d.o.Takeover != NoTakeover {
@@ -44,7 +50,7 @@ func (d *daemon) openOffload(c *nics.Config) {
 		d.o.Log.Warn(d.offloadProblem)
 		return
 	}
-	o, err := offload.Open(offload.Config{Core: d.director, Now: d.clock.Now, Mark: policyroute.OffloadMark})
+	o, err := offload.Open(offload.Config{Core: d.director, Now: d.clock.Now, Mark: policyroute.OffloadMark, Peer: d.o.Offload == PeerOffload})
 	if err != nil {
 		d.offloadProblem = fmt.Sprintf("the kernel forwards no established flows: %v", err)
 		d.o.Log.Warn("the kernel cannot forward established flows; the director does", "error", err)
@@ -94,7 +100,7 @@ func (d *daemon) closeOffload() error {
 
 // offloadState returns the function that reports the state of offload; nil: offload is not asked for.
 func (d *daemon) offloadState() func() *api.Offload {
-	if d.o.Offload != TCOffload {
+	if !d.o.Offload.wanted() {
 		return nil
 	}
 	return func() *api.Offload {
@@ -105,6 +111,10 @@ func (d *daemon) offloadState() func() *api.Offload {
 		for i, how := range d.offload.Hooks() {
 			hooks[d.nics.Name(i)] = how
 		}
-		return &api.Offload{Hooks: hooks, Flows: n.Now, Packets: d.director.Offloaded(), Begun: n.Begun, Ended: n.Ended, Forced: n.Forced, Full: n.Full, Refused: n.Failures}
+		exits := map[string]string{}
+		for i, why := range d.offload.Exits() {
+			exits[d.nics.Name(i)] = why
+		}
+		return &api.Offload{Hooks: hooks, Exits: exits, Flows: n.Now, Packets: d.director.Offloaded(), Begun: n.Begun, Ended: n.Ended, Forced: n.Forced, Full: n.Full, Refused: n.Failures}
 	}
 }

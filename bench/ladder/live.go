@@ -85,15 +85,16 @@ func (l *Live) devices() (udp, tcp, processes, spent []device) {
 		needs = offloadPrivilege
 	}
 	fast := func(proto string) device {
-		return device{name: "lvsdr, offload", needs: needs, start: offloaded(proto).start}
+		return device{name: "lvsdr, offload", needs: needs, start: offloaded(proto, "tc").start}
 	}
+	peer := device{name: "lvsdr, offload, peer", needs: needs, start: offloaded("UDP", "tc,peer").start}
 	udp, tcp, spent = []device{{name: "naive forwarder", start: startNaive}, nobody}, []device{{name: "direct", start: startDirect}}, []device{nobody}
 	if l.Nft != "" {
 		kernel := device{name: "nftables", start: kernelWay{proto: "UDP"}.start}
 		udp, spent = append(udp, kernel, device{name: "nftables, flow map", start: kernelWay{proto: "UDP", flows: true}.start}), append(spent, kernel)
 		tcp = append(tcp, device{name: "nftables", start: kernelWay{proto: "TCP"}.start})
 	}
-	udp = append(udp, lvsdr("UDP"), fast("UDP"), device{name: "lvsdr, TUN", start: service{proto: "UDP", kind: "TUN"}.start}, device{name: "lvsdr, NAT", start: service{proto: "UDP", kind: "NAT"}.start})
+	udp = append(udp, lvsdr("UDP"), fast("UDP"), peer, device{name: "lvsdr, TUN", start: service{proto: "UDP", kind: "TUN"}.start}, device{name: "lvsdr, NAT", start: service{proto: "UDP", kind: "NAT"}.start})
 	spent, tcp = append(spent, lvsdr("UDP"), fast("UDP")), append(tcp, lvsdr("TCP"), fast("TCP"))
 	processes = []device{lvsdr("TCP")}
 	if l.HAProxy != "" {

@@ -30,9 +30,9 @@ type service struct {
 	args        []string
 }
 
-// offloaded is a service whose established flows the kernel forwards.
-func offloaded(proto string) service {
-	return service{proto: proto, kind: "DR", args: []string{"--offload", "tc"}}
+// offloaded is a service whose established flows the kernel forwards; kind is as --offload has it.
+func offloaded(proto, kind string) service {
+	return service{proto: proto, kind: "DR", args: []string{"--offload", kind}}
 }
 
 // config is the configuration of a director with the service.

@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -38,11 +39,12 @@ type steady struct {
 	busy func(*site) (time.Duration, error) // CPU time until now
 }
 
-func (m steady) measure(ctx context.Context, s *site, t time.Duration) ([]float64, error) {
-	if err := disown(s.Servers[0]); err != nil {
+func (m steady) measure(ctx context.Context, s *site, t time.Duration) (got []float64, err error) {
+	end, err := s.sink()
+	if err != nil {
 		return nil, err
 	}
-	var got []float64
+	defer func() { err = errors.Join(err, end()) }()
 	return got, s.Clients[0].Do(func() error { // locks the thread, too
 		c, err := openDatagrams(s.target)
 		if err != nil {

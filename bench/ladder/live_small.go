@@ -41,9 +41,11 @@ func smallMetrics() []Metric {
 // it and the kernel on its behalf took for each frame of the flood that
 // arrived. The server's kernel only counts them.
 func small(ctx context.Context, s *site, t time.Duration) (v []float64, err error) {
-	if err := disown(s.Servers[0]); err != nil {
+	end, err := s.sink()
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, end()) }()
 	f, err := newFlood(s)
 	if err != nil {
 		return nil, err
@@ -146,21 +148,6 @@ func (s *site) offer(ctx context.Context, f *afpacket.Flood, rate float64, t tim
 		got.cpu -= cpu
 	}
 	return got, err
-}
-
-// disown gives eth0 of n another address, now that all hosts have learnt the old one.
-// Its kernel counts the frames to that and drops them at once, as meant for
-// somebody else: what they cost is not the forwarder's, on whose CPU it
-// happens.
-func disown(n *netlab.Node) error {
-	l, err := n.Netlink().LinkByName(netlab.Ifname)
-	if err == nil {
-		err = n.Netlink().LinkSetHardwareAddr(l, netlab.MAC(netlab.RoleOther, 1))
-	}
-	if err != nil {
-		return fmt.Errorf("change the real server's address: %w", err)
-	}
-	return nil
 }
 
 // How long settled watches.

@@ -52,12 +52,13 @@ func TestTheKernelForwardsEstablishedFlows(t *testing.T) {
 		name string
 		spec netlab.Spec
 		vip  bool // on the director's lo, as scripts for IPVS put it
-	}{{"IPv4", netlab.Spec{}, false}, {"IPv6", netlab.Spec{Net: net6}, false}, {"the VIP on lo", netlab.Spec{}, true}} {
-		t.Run(c.name, func(t *testing.T) { t.Parallel(); testOffload(t, c.spec, c.vip) })
+		kind string
+	}{{"IPv4", netlab.Spec{}, false, "tc"}, {"IPv6", netlab.Spec{Net: net6}, false, "tc"}, {"the VIP on lo", netlab.Spec{}, true, "tc"}, {"to the peer", netlab.Spec{}, false, "tc,peer"}, {"IPv6 to the peer", netlab.Spec{Net: net6}, false, "tc,peer"}} {
+		t.Run(c.name, func(t *testing.T) { t.Parallel(); testOffload(t, c.spec, c.vip, c.kind) })
 	}
 }
 
-func testOffload(t *testing.T, spec netlab.Spec, local bool) {
+func testOffload(t *testing.T, spec netlab.Spec, local bool, kind string) {
 	lab := newHTTPLab(t, spec)
 	for _, key := range []string{"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"} {
 		if err := lab.Director.Sysctl(key, "1"); err != nil {
@@ -69,11 +70,11 @@ func testOffload(t *testing.T, spec netlab.Spec, local bool) {
 			t.Fatal(err)
 		}
 	}
-	d := direct(t, lab, lab.Config(rotating()), "--offload", "tc")
+	d := direct(t, lab, lab.Config(rotating()), "--offload", kind)
 	if n := hooked(t, lab.Director.Host); n != 1 {
 		t.Errorf("%d programs at the director's interface, want 1", n)
 	}
-	atClient := capture(t, lab.Clients[0])
+	atClient, atDirector := capture(t, lab.Clients[0]), capture(t, lab.Director)
 	ask := func(client *http.Client, n int) {
 		t.Helper()
 		for range n {
@@ -97,6 +98,19 @@ func testOffload(t *testing.T, spec netlab.Spec, local bool) {
 	}
 	if o := st.Offload; o == nil || o.Hooks[netlab.Ifname] != "tcx" || o.Begun == 0 || o.Full+o.Refused > 0 || o.Packets < offloaded(st) {
 		t.Errorf("%d frames were forwarded by the kernel, and the status says %+v", offloaded(st), o)
+	}
+	if why, asked := st.Offload.Exits[netlab.Ifname]; asked != (kind == "tc,peer") || why != "" {
+		t.Errorf("%s: frames go to the peers of %v", kind, st.Offload.Exits)
+	}
+	// A capture sees what leaves by the interface, and not what goes to its peer.
+	left := uint64(0)
+	for _, s := range sightings(t, atDirector) {
+		if s.Outgoing && s.Proto == frame.ProtoTCP {
+			left++
+		}
+	}
+	if ours := st.Reasons["hit"] + st.Reasons["scheduled"]; (left > ours) == (kind == "tc,peer") {
+		t.Errorf("%s: %d frames left by the interface, %d of the director and %d of the kernel", kind, left, ours, offloaded(st))
 	}
 	for _, s := range sightings(t, atClient) {
 		if !s.Outgoing && s.Proto == frame.ProtoTCP && s.Flags&frame.RST != 0 || !s.Outgoing && s.Proto == frame.ProtoICMP {

@@ -83,7 +83,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.StringVar(&f.table, "table", control.TableAuto, "keep the connection table in `FILE`, for the next start; auto: beside the socket, if that is in memory; off: not (docs/operations.md)")
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
-	fl.StringVar(&f.offload, "offload", string(control.NoOffload), "have the kernel forward established flows: off, or tc, by a BPF program (docs/offload.md)")
+	fl.StringVar(&f.offload, "offload", string(control.NoOffload), "have the kernel forward established flows: off; tc, by a BPF program; tc,peer, past the queues of veth interfaces (docs/offload.md)")
 	fl.StringVar(&f.spin, "spin", autoSpin, "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, adaptive, or auto: 100us, but 0 on one CPU")
 	fl.BoolVar(&f.noVRRP, "no-vrrp", false, "leave the instances of VRRP to another program, such as keepalived -P (docs/two-directors.md)")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")

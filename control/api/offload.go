@@ -12,7 +12,9 @@ import (
 type Offload struct {
 	// Problem is why it forwards nothing though it should.
 	Problem string            `json:"problem,omitempty"`
-	Hooks   map[string]string `json:"hooks"`    // tcx or clsact, by interface
+	Hooks   map[string]string `json:"hooks"` // tcx or clsact, by interface
+	// Exits are the interfaces by which frames leave, where they are to go to the peers of those: why they do not; "": they do.
+	Exits   map[string]string `json:"exits,omitempty"`
 	Flows   int               `json:"flows"`    // connections that the kernel forwards, or is about to
 	Packets uint64            `json:"packets"`  // that it has forwarded
 	Begun   uint64            `json:"begun"`    // connections handed over
@@ -33,6 +35,13 @@ func (o *Offload) writeText(w io.Writer) {
 	}
 	fmt.Fprintf(w, "offload on %s: %d connections, %d packets forwarded by the kernel; %d handed over, %d of them forced, %d taken back\n",
 		strings.Join(at, ", "), o.Flows, o.Packets, o.Begun, o.Forced, o.Ended)
+	for _, name := range slices.Sorted(maps.Keys(o.Exits)) {
+		if why := o.Exits[name]; why == "" {
+			fmt.Fprintf(w, "frames by %s go to its peer, past its queue\n", name)
+		} else {
+			fmt.Fprintf(w, "frames by %s do not go to a peer: %s\n", name, why)
+		}
+	}
 	if o.Full+o.Refused > 0 {
 		fmt.Fprintf(w, "not offloaded: %d for want of room, %d that the kernel refused\n", o.Full, o.Refused)
 	}

@@ -20,6 +20,7 @@ func TestTheStatusSaysWhatTheKernelForwards(t *testing.T) {
 		{"some", &api.Offload{Hooks: hooks, Flows: 1, Packets: 2, Begun: 3, Forced: 4, Ended: 5}, ": 1 connections, 2 packets forwarded by the kernel; 3 handed over, 4 of them forced, 5 taken back\n", "not offloaded"},
 		{"no room", &api.Offload{Hooks: hooks, Full: 8}, "not offloaded: 8 for want of room, 0 that the kernel refused\n", ""},
 		{"the kernel refuses", &api.Offload{Hooks: hooks, Refused: 9}, "not offloaded: 0 for want of room, 9 that the kernel refused\n", ""},
+		{"past the queue", &api.Offload{Hooks: hooks, Exits: map[string]string{"eth1": "it is device", "eth0": ""}}, "frames by eth0 go to its peer, past its queue\nframes by eth1 do not go to a peer: it is device\n", ""},
 		{"it cannot be: that is a problem of the director", &api.Offload{Problem: "no CAP_BPF"}, "", "offload"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,14 +17,21 @@ import (
 // maxMTU is more than any packet has.
 const maxMTU = 1 << 20
 
-// setServer writes the server of an index. While it changes, frames of its flows go up.
-func (t *tables) setServer(at uint32, to dataplane.NextHop) {
-	mem := t.destMem[at*destSize:][:destSize]
+// server is the memory of the server of an index.
+func (t *tables) server(at uint32) []byte { return t.destMem[at*destSize:][:destSize] }
+
+// setServer writes the server of an index; with peer its frames go to the peer of their link. While
+// it changes, frames of its flows go up.
+func (t *tables) setServer(at uint32, to dataplane.NextHop, peer bool) {
+	mem := t.server(at)
 	var b [destSize]byte
 	copy(b[destMACs:], to.MAC[:])
 	copy(b[destMACs+len(to.MAC):], to.From[:])
 	binary.NativeEndian.PutUint32(b[destIf:], uint32(to.Link))
 	binary.NativeEndian.PutUint32(b[destMTU:], uint32(min(to.MTU, maxMTU)))
+	if peer {
+		binary.NativeEndian.PutUint32(b[destPeer:], 1)
+	}
 	if to.Plain && [destOn]byte(mem) == [destOn]byte(b[:]) && load32(mem, destOn) != 0 {
 		return
 	}

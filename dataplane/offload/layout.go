@@ -17,7 +17,8 @@ const (
 	destMACs = 2  // 6 bytes to, 6 bytes from
 	destIf   = 16 // u32: index of the interface
 	destMTU  = 20 // u32: the longest packet
-	destOn   = 24 // u32: 0: its flows go up
+	destPeer = 24 // u32: not 0: the frame goes to the peer of that interface, in another namespace
+	destOn   = 28 // u32: 0: its flows go up
 	destSize = 32
 
 	// What was sent to a server: as many counters as there are stripes, so that CPUs

@@ -40,6 +40,8 @@ func unseen(before, jump asm.Instruction) string {
 		return "a test run has no tag that the kernel has taken off"
 	case loads && before.Offset == skbGSOSize:
 		return "a test run has no super-frames"
+	case before.Src == found && before.OpCode.Class() == asm.LdXClass && before.Offset == destPeer:
+		return "a test run sends no frame"
 	case loads && before.Offset == skbLen && jump.OpCode.JumpOp() == asm.JLT, before.IsBuiltinCall() && before.Constant == int64(asm.FnSkbPullData), strings.HasPrefix(jump.Reference(), "parse"):
 		return "the end of the data is looked at once more"
 	case jump.OpCode.JumpOp() == asm.JNE && jump.Constant == int64(frame.ProtoUDP) && jump.Dst == asm.R1:
@@ -55,7 +57,7 @@ func unseen(before, jump asm.Instruction) string {
 func TestEachConditionOfTheProgramIsNeeded(t *testing.T) {
 	process := core(t)
 	_, tab := kernel(t, 0)
-	whole := assemble(tab.fds(), mark, false)
+	whole := assemble(tab.fds(), mark)
 	n, refused, found := 0, 0, 0
 	for at, i := range whole.Instructions {
 		if i.Symbol() == "pass" {

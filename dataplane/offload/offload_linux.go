@@ -27,8 +27,8 @@ type Config struct {
 	Flows     int   // connections of each family; 0: 65536
 	Servers   int   // 0: 16384
 	Threshold uint8 // packets of a connection before the kernel forwards it; 0: Threshold
-	// Peer has frames leave by bpf_redirect_peer: faster between veth interfaces in
-	// different namespaces, and unseen by captures and queueing disciplines.
+	// Peer has frames go to the peer of the interface by which they leave, where it has one in
+	// another namespace: faster, and unseen by captures and queueing disciplines.
 	Peer bool
 }
 
@@ -43,6 +43,7 @@ type Offload struct {
 	*Flows
 	tables  *tables
 	program *ebpf.Program
+	exits   *exits // nil: no frame goes to a peer
 	now     func() int64
 
 	mu       sync.Mutex
@@ -70,12 +71,16 @@ func Open(c Config) (*Offload, error) {
 	if err != nil {
 		return nil, refusal(err)
 	}
-	p, err := ebpf.NewProgram(assemble(t.fds(), c.Mark, c.Peer))
+	p, err := ebpf.NewProgram(assemble(t.fds(), c.Mark))
 	if err != nil {
 		return nil, errors.Join(refusal(fmt.Errorf("load the BPF program: %w", err)), t.close())
 	}
-	return &Offload{Flows: newFlows(c.Core, t, c.Flows, c.Servers, c.Threshold), tables: t, program: p, now: c.Now,
-		attached: map[int]attachment{}, taken: make([]conntrack.Load, c.Servers)}, nil
+	o := &Offload{Flows: newFlows(c.Core, t, c.Flows, c.Servers, c.Threshold), tables: t, program: p, now: c.Now,
+		attached: map[int]attachment{}, taken: make([]conntrack.Load, c.Servers)}
+	if c.Peer {
+		o.exits = newExits(t, c.Servers)
+	}
+	return o, nil
 }
 
 // refusal says what is missing where the kernel refuses.
@@ -155,7 +160,20 @@ func (o *Offload) SetNextHop(slot uint32, to dataplane.NextHop) {
 		return // Flows takes none to it
 	}
 	o.used = max(o.used, slot+1)
-	o.tables.setServer(slot, to)
+	if o.exits == nil {
+		o.tables.setServer(slot, to, false)
+	} else {
+		o.exits.set(slot, to)
+	}
+}
+
+// Exits are the interfaces by which frames leave, if they may go to the peers of those, by index: why
+// they do not; "" where they do.
+func (o *Offload) Exits() map[int]string {
+	if o.exits == nil {
+		return nil
+	}
+	return o.exits.all()
 }
 
 // Load is the dataplane's.
@@ -185,6 +203,9 @@ type Events interface {
 // It is to be called some times a second, from one goroutine.
 func (o *Offload) Tick(now int64, events Events, buf []conntrack.Flow) {
 	o.tables.setClock(now)
+	if o.exits != nil {
+		o.exits.look(now)
+	}
 	for {
 		n, lost := events.Read(buf)
 		for i := range buf[:n] {

@@ -55,7 +55,6 @@ type program struct {
 	label string // of the next instruction
 	maps  fds
 	mark  int32 // of frames to a VIP that go up
-	peer  bool  // leave by redirect_peer
 }
 
 // A family is IPv4 or IPv6, as the program needs it.
@@ -79,8 +78,8 @@ var (
 //
 // It returns "redirect" for a frame that it forwards, and "go on" for all else: other
 // programs, and the host's stack, see what is not ours.
-func assemble(maps fds, mark uint32, peer bool) *ebpf.ProgramSpec {
-	p := &program{maps: maps, mark: int32(mark), peer: peer}
+func assemble(maps fds, mark uint32) *ebpf.ProgramSpec {
+	p := &program{maps: maps, mark: int32(mark)}
 	p.begin()
 	p.ipv4()
 	p.ipv6()
@@ -175,7 +174,7 @@ func (p *program) ipv4() {
 	p.at("sum")
 	p.emit(asm.StoreMem(data, ip+frame.Off4Sum, asm.R1, asm.Half))
 	p.older(v4)
-	p.leave()
+	p.leave(v4)
 }
 
 // ipv6 is the way of an IPv6 frame.
@@ -194,7 +193,7 @@ func (p *program) ipv6() {
 	// A whole checksum that the hardware made (CHECKSUM_COMPLETE) covers the hop limit, which
 	// no checksum in the packet makes up for.
 	p.emit(asm.Mov.Reg(asm.R1, ctx), asm.Mov.Imm(asm.R2, wire(0xfffe)), asm.FnCsumUpdate.Call())
-	p.leave()
+	p.leave(v6)
 }
 
 // alive goes on with a packet whose TTL allows another hop, and which ends within the
@@ -349,7 +348,7 @@ func (p *program) older(f family) {
 }
 
 // leave gives the frame its new addresses and sends it.
-func (p *program) leave() {
+func (p *program) leave(f family) {
 	// The network header is aligned, and the Ethernet header two bytes off.
 	for _, part := range []struct {
 		at   int16
@@ -357,13 +356,13 @@ func (p *program) leave() {
 	}{{0, asm.Half}, {2, asm.Word}, {6, asm.Word}, {10, asm.Half}} {
 		p.emit(asm.LoadMem(asm.R1, found, destMACs+part.at, part.size), asm.StoreMem(data, part.at, asm.R1, part.size))
 	}
-	p.emit(asm.LoadMem(asm.R1, found, destIf, asm.Word), asm.Mov.Imm(asm.R2, 0))
-	if p.peer {
-		p.emit(asm.FnRedirectPeer.Call())
-	} else {
-		p.emit(asm.FnRedirect.Call())
-	}
-	p.emit(asm.Return())
+	p.emit(
+		asm.LoadMem(asm.R1, found, destIf, asm.Word), asm.Mov.Imm(asm.R2, 0),
+		asm.LoadMem(asm.R3, found, destPeer, asm.Word), asm.JNE.Imm(asm.R3, 0, "peer"+f.name),
+		asm.FnRedirect.Call(), asm.Return(),
+	)
+	p.at("peer" + f.name)
+	p.emit(asm.FnRedirectPeer.Call(), asm.Return())
 }
 
 // Where ARP has the address that is asked for (RFC 826, for Ethernet and IPv4), and a

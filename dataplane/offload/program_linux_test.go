@@ -103,14 +103,14 @@ func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tab.close() })
-	spec := assemble(tab.fds(), mark, false)
+	spec := assemble(tab.fds(), mark)
 	spec.Flags = flags
 	p, err := ebpf.NewProgram(spec)
 	if err != nil {
 		t.Fatalf("%+v", err)
 	}
 	t.Cleanup(func() { p.Close() })
-	tab.setServer(1, dataplane.NextHop{MAC: serverMAC, From: outward.MAC, Link: outward.Index, MTU: outward.MTU, Plain: true})
+	tab.setServer(1, dataplane.NextHop{MAC: serverMAC, From: outward.MAC, Link: outward.Index, MTU: outward.MTU, Plain: true}, false)
 	slot := uint32(0)
 	for _, e := range families {
 		for _, proto := range []frame.Proto{frame.ProtoTCP, frame.ProtoUDP} {
@@ -338,7 +338,7 @@ func handsOver(prog *ebpf.Program, tab *tables) error {
 		if err = errors.Join(err, step("A", false, "a flow of another interface")); err != nil {
 			return err
 		}
-		tab.setServer(2, dataplane.NextHop{MAC: serverMAC, From: outward.MAC, Link: outward.Index, MTU: outward.MTU})
+		tab.setServer(2, dataplane.NextHop{MAC: serverMAC, From: outward.MAC, Link: outward.Index, MTU: outward.MTU}, false)
 		flow.begin(2, loopback, Fast)
 		if err := step("A", false, "a server that is off"); err != nil {
 			return err
@@ -415,7 +415,7 @@ func TestTheProgramCountsAndKeepsTheTime(t *testing.T) {
 	if last := tab.flow(1).last(); last != 77 {
 		t.Errorf("used last at %d, want 77", last)
 	}
-	tab.setServer(1, dataplane.NextHop{})
+	tab.setServer(1, dataplane.NextHop{}, false)
 	if ret, err := prog.Run(&ebpf.RunOptions{Data: bytes.Clone(f), DataOut: make([]byte, 512), Repeat: 1}); err != nil || ret == redirected {
 		t.Errorf("forwarded to a server that is off: %d, %v", ret, err)
 	}
