@@ -18,6 +18,7 @@ import (
 	"lvsdr/control/neighbour"
 	"lvsdr/control/site"
 	"lvsdr/control/vrrp"
+	"lvsdr/dataplane/frame"
 )
 
 // neighbourPatience is how long a VIP waits for the real servers' MAC addresses
@@ -71,7 +72,8 @@ type loop struct {
 	served func()         // is called when the actors have followed the first State
 	// patience is how long the first State's MAC addresses are waited for before all that is
 	// not needed to forward frames; 0: not at all.
-	patience time.Duration
+	patience  time.Duration
+	strangers []frame.Addr // that tellStrangers has told of
 }
 
 // newLoop makes a loop without actors.

@@ -356,6 +356,7 @@ func (d *daemon) everySecond() func() {
 			d.o.Log.Info("this host was suspended", "for", slept.Round(time.Second).String())
 		}
 		d.loop.tellSYNs(d.director.Service)
+		d.loop.tellStrangers(d.director.Strangers())
 		if now := d.clock.Now(); now >= next {
 			d.admin.Tick()
 			next = now + director.Interval - int64(time.Second)/2

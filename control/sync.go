@@ -1,7 +1,9 @@
 package control
 
 import (
+	"bytes"
 	"iter"
+	"slices"
 	"time"
 
 	"lvsdr/control/api"
@@ -9,6 +11,7 @@ import (
 	"lvsdr/control/director"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
+	"lvsdr/dataplane/frame"
 )
 
 // A syncEngine is the engine of connection sync over a director.
@@ -37,6 +40,21 @@ func (e *syncEngine) SetBackup(runs bool) { e.director.SetBackup(runs) }
 func (e *syncEngine) Tunables() syncnet.Tunables {
 	t := e.director.Tunables()
 	return syncnet.Tunables{Version: t.SyncVersion, Ports: t.SyncPorts, QueueMax: t.SyncQueueMax, SockSize: t.SyncSockSize}
+}
+
+// tellStrangers tells the loop to which servers in no service connections of other directors
+// go, if these are others than it was told last. It is for one goroutine.
+func (l *loop) tellStrangers(all []frame.Addr) {
+	slices.SortFunc(all, func(a, b frame.Addr) int { return bytes.Compare(a[:], b[:]) })
+	if slices.Equal(all, l.strangers) {
+		return
+	}
+	l.strangers = all
+	var e site.Strangers
+	for _, a := range all {
+		e.Addrs = append(e.Addrs, a.IP())
+	}
+	l.box.put(nil, e)
 }
 
 // openSync makes the actor of connection sync, without daemons.

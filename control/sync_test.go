@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lvsdr/control/api"
 	daemons "lvsdr/control/connsync/daemon"
@@ -13,6 +14,7 @@ import (
 	"lvsdr/control/hostnet"
 	"lvsdr/control/site"
 	"lvsdr/control/vrrp"
+	"lvsdr/dataplane/frame"
 )
 
 // listed are the daemons that ipvsadm lists, by role.
@@ -63,6 +65,37 @@ func TestDaemonsOfIpvsadmReachTheActorAndOutliveReloads(t *testing.T) {
 		}
 		if got := r.Fakes.Sync; !reflect.DeepEqual(got, want) || slices.Contains(r.Calls, "sync.Set") {
 			t.Errorf("after a reload the actor has %+v; calls %q", got, r.Calls)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Servers in no service to which another director's connections go are asked for their MAC
+// addresses, and the director is told of those; both end with the connections.
+func TestServersOfOtherDirectorsConnectionsAreReached(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := running(t, service(vip, rs1))
+		asked := len(r.Targets)
+		strange := ip("10.0.0.77")
+		for range 3 { // seconds
+			r.l.tellStrangers([]frame.Addr{frame.AddrFrom(strange)})
+			r.pass(time.Second)
+		}
+		if len(r.Targets) != asked+1 {
+			t.Errorf("targets %+v", r.Targets)
+		}
+		mac := frame.MAC{2, 0, 0, 0, 0, 77}
+		r.l.box.put(nil, site.Neighbour{Addr: strange, Ifindex: eth1.Index, MAC: mac})
+		r.pass(time.Second)
+		if h := r.Hops[strange]; h.MAC != mac || h.Link != eth1 {
+			t.Errorf("reached by %+v", h)
+		}
+		r.l.tellStrangers(nil)
+		r.pass(time.Second)
+		if _, still := r.Hops[strange]; still || len(r.Targets) != asked {
+			t.Errorf("when its connections have ended: %+v, targets %+v", r.Hops, r.Targets)
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)

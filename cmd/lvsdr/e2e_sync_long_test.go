@@ -83,3 +83,33 @@ func TestOpenConnectionsSurviveTheLossOfADirector(t *testing.T) {
 	st := syncOf(t, second.Socket)
 	t.Logf("%d connections went on; %d entries at once in %.2f s, %d by messages, %d messages lost", len(all), st.Join.Entries, st.Join.Seconds, st.Received.Entries, st.Peers[0].Lost)
 }
+
+// Connections to a real server that the other director's file does not have go on when that one takes over: it asks
+// for the server's MAC address.
+func TestConnectionsToAServerThatTheOtherDirectorDoesNotHaveGoOn(t *testing.T) {
+	t.Parallel()
+	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
+	first := launch(t, lab, shortDir(t), syncing(lab))
+	var all []*openConn
+	for range 10 {
+		c := dialVIP(t, lab)
+		must(t, c.ask())
+		all = append(all, c)
+	}
+	one := *lab.Lab
+	one.Servers = lab.Servers[:1]
+	second := partner(t, lab, "director2", syncing(&network{Lab: &one}))
+	await(t, "the second director to have the connections", func() bool { return established(t, second.Socket) == len(all) })
+	first.end(t, unix.SIGKILL)
+	if err := second.Await(t.Context(), func(st *api.Status) bool { return len(st.Problems) == 0 }); err != nil {
+		t.Fatalf("the second director does not step in: %v", err)
+	}
+	for _, c := range all {
+		if err := c.ask(); err != nil {
+			t.Error(err)
+		}
+	}
+	if st := status(t, second); st.Reasons["no-mac"] != 0 || st.Reasons["reset-no-connection"] != 0 {
+		t.Errorf("%d packets found no MAC address, %d connections were reset", st.Reasons["no-mac"], st.Reasons["reset-no-connection"])
+	}
+}

@@ -22,7 +22,7 @@ type Changes struct {
 
 // Compare says what there is to do when new comes after old.
 func Compare(old, new *State) Changes {
-	vips, places := !old.vips.Same(new.vips), !old.places.Same(new.places)
+	vips, places := !old.vips.Same(new.vips), !old.places.Same(new.places) || !old.strangers.Same(new.strangers)
 	plan, layout := old.plan != new.plan, old.layout != new.layout
 	links := !maps.Equal(old.links, new.links)
 	routers := old.plan.routers != new.plan.routers || !maps.Equal(old.roles, new.roles)
@@ -46,6 +46,9 @@ func staticsDiffer(old, new *State) bool {
 func hops(old, new *State) []Hop {
 	changed := map[netip.Addr]bool{}
 	for addr := range tree.Diff(old.places, new.places) {
+		changed[addr] = true
+	}
+	for addr := range tree.Diff(old.strangers, new.strangers) {
 		changed[addr] = true
 	}
 	for addr := range tree.Diff(old.macs, new.macs) {

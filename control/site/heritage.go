@@ -15,17 +15,19 @@ import (
 // process needs to go on as this one would. It is plain data, and its moments count from where
 // those of the events do.
 type Heritage struct {
-	File     HeritageFile
-	Table    []HeritageService
-	Health   []health.Saved // of File's servers with checks, in their order
-	Demands  []HeritageDemand
-	Drains   []HeritageDrain
-	MACs     []Neighbour  // of real servers and gateways, as they are used
-	Active   []netip.Addr // virtual addresses
-	Timeouts Timeouts
-	Daemons  daemon.Set // of connection sync
-	Panicked uint64
-	Now      time.Duration
+	File    HeritageFile
+	Table   []HeritageService
+	Health  []health.Saved // of File's servers with checks, in their order
+	Demands []HeritageDemand
+	Drains  []HeritageDrain
+	MACs    []Neighbour  // of real servers, strangers and gateways, as they are used
+	Active  []netip.Addr // virtual addresses
+	// Strangers are servers in no service that connections of other directors go to.
+	Strangers []netip.Addr
+	Timeouts  Timeouts
+	Daemons   daemon.Set // of connection sync
+	Panicked  uint64
+	Now       time.Duration
 }
 
 // A HeritageFile holds the names in a file, without its settings: a successor compares its own
@@ -106,6 +108,9 @@ func (s *State) Heritage() *Heritage {
 	}
 	for k, d := range s.drains.All() {
 		h.Drains = append(h.Drains, HeritageDrain{k, d.config, d.out})
+	}
+	for addr := range s.strangers.All() {
+		h.Strangers = append(h.Strangers, addr)
 	}
 	for addr, n := range s.macs.All() {
 		if _, led := s.place(addr).gateway(); !led {
@@ -197,6 +202,7 @@ func (e Inherited) apply(s *State) ([]Notice, error) {
 	old := s.table
 	s.table, s.refused = e.table(), nil
 	s.settle(old)
+	_, _ = Strangers{e.Strangers}.apply(s) // it is not refused
 	for _, n := range e.MACs {
 		_, _ = n.apply(s) // it is not refused
 	}

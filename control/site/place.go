@@ -100,7 +100,7 @@ func (s *State) activate(addr netip.Addr, active bool) {
 
 func (e Neighbour) apply(s *State) ([]Notice, error) {
 	// It may have been under way when the server moved to another interface.
-	if p := s.place(e.Addr); p.ok() && p.Link.Index == e.Ifindex && !p.Gateway.IsValid() {
+	if p := s.reached(e.Addr); p.ok() && p.Link.Index == e.Ifindex && !p.Gateway.IsValid() {
 		s.setMAC(e.Addr, neighbour{e.Ifindex, e.MAC})
 	}
 	s.setGateway(gateway{e.Addr, e.Ifindex}, e.MAC)
@@ -179,6 +179,7 @@ func (s *State) placeServers(sameHost bool) (changed bool) {
 		s.setPlace(addr, last)
 		changed = changed || was.moves(&is)
 	}
+	s.placeStrangers()
 	return changed
 }
 
@@ -248,10 +249,7 @@ func (s *State) serverPlace(addr netip.Addr) (hostnet.Place, error) {
 // place, on another link or behind another gateway, its MAC address is not known, unless
 // that of the gateway is.
 func (s *State) setPlace(addr netip.Addr, p *place) {
-	old := s.place(addr)
-	if old.ok() && (!p.ok() || p.Link.Index != old.Link.Index || p.Gateway != old.Gateway) {
-		s.setMAC(addr, neighbour{})
-	}
+	old, was := s.place(addr), s.reached(addr)
 	s.lead(p, 1)
 	s.lead(old, -1)
 	s.missing -= s.lacksMAC(addr)
@@ -261,6 +259,7 @@ func (s *State) setPlace(addr netip.Addr, p *place) {
 		s.places = s.places.Put(addr, p)
 	}
 	s.missing += s.lacksMAC(addr)
+	s.leave(addr, was)
 	if at, ok := p.gateway(); ok {
 		g, _ := s.gateways.Get(at)
 		s.setMAC(addr, neighbour{at.link, g.mac})

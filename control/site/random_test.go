@@ -75,7 +75,9 @@ func drawWeb(t *rapid.T, algorithm, server string, avoid ...int) string {
 func drawEvent(t *rapid.T, sc *scene, hosts []*hostnet.Snapshot, text func() string, avoid string) Event {
 	now := sc.s.now + time.Duration(rapid.IntRange(0, 5).Draw(t, "seconds"))*second
 	addr := netip.MustParseAddr(rapid.SampledFrom([]string{"192.168.1.11", "192.168.1.12", "10.0.0.12", "192.168.1.100", "10.0.0.100", "192.168.1.1"}).Draw(t, "address"))
-	switch rapid.IntRange(0, 9).Draw(t, "event") {
+	switch rapid.IntRange(0, 10).Draw(t, "event") {
+	case 10:
+		return Strangers{[]netip.Addr{addr, netip.MustParseAddr("10.0.0.77")}[:rapid.IntRange(0, 2).Draw(t, "strangers")]}
 	case 0, 1:
 		return Loaded{Config: slowly(config(t, text()), time.Duration(rapid.IntRange(0, 2).Draw(t, "slow start"))*5*second), Host: rapid.SampledFrom(hosts).Draw(t, "host"), At: now}
 	case 2:

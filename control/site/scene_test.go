@@ -312,6 +312,16 @@ func lawOfState(t tester, s *State) {
 			}
 		}
 	}
+	for addr, p := range s.strangers.All() {
+		if is := s.findStranger(addr); p == nil || *p != is {
+			t.Fatalf("the stranger %v is at %+v, want %+v", addr, p, is)
+		}
+	}
+	for addr, n := range s.macs.All() {
+		if p := s.reached(addr); !p.ok() || p.Link.Index != n.ifindex {
+			t.Fatalf("%v is at %+v and has the MAC address %+v", addr, p, n)
+		}
+	}
 	if s.gateways.Len() != len(behind) {
 		t.Fatalf("%d gateways, want %v", s.gateways.Len(), behind)
 	}
@@ -343,6 +353,11 @@ func allHops(s *State) []Hop {
 	var all []Hop
 	for addr, p := range s.places.All() {
 		if p.ok() {
+			all = append(all, s.hop(addr))
+		}
+	}
+	for addr, p := range s.strangers.All() {
+		if p.ok() && s.place(addr) == nil {
 			all = append(all, s.hop(addr))
 		}
 	}

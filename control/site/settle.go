@@ -75,6 +75,9 @@ func (s *State) settleVIP(addr netip.Addr) (moved bool) {
 	case !used:
 		s.vips = s.vips.Delete(addr)
 	}
+	if _, is := s.strangers.Get(addr); is {
+		s.placeStranger(addr)
+	}
 	if s.place(addr) != nil {
 		return s.placeServer(addr)
 	}

@@ -58,14 +58,16 @@ type State struct {
 	answers  answers                         // servers of the table that NAT reaches, by where they answer from
 	tunnels  int                             // servers of the table behind tunnels
 	runtime  tree.Map[netip.Addr, added]     // the servers that ipvsadm added, by address
-	missing  int                             // places whose MAC address is not known
-	layout   uint64                          // changes with what is configured, not with health
-	timeouts Timeouts
-	daemons  daemon.Set     // of connection sync, that are to run
-	fromFile daemon.Set     // what the file asked for last
-	backups  uint64         // backup daemons so far; the one that runs has this number
-	fetching bool           // the backup daemon has no table of another director yet
-	links    map[int]string // why links of VIPs and servers are down, by index; never changed
+	// strangers are servers in no service that connections of other directors go to.
+	strangers tree.Map[netip.Addr, *place]
+	missing   int    // places whose MAC address is not known
+	layout    uint64 // changes with what is configured, not with health
+	timeouts  Timeouts
+	daemons   daemon.Set     // of connection sync, that are to run
+	fromFile  daemon.Set     // what the file asked for last
+	backups   uint64         // backup daemons so far; the one that runs has this number
+	fetching  bool           // the backup daemon has no table of another director yet
+	links     map[int]string // why links of VIPs and servers are down, by index; never changed
 }
 
 // An index orders the probed servers.

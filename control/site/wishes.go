@@ -129,8 +129,8 @@ type Target struct {
 	Down   bool       // its link is down: it is not asked, and stays as it is
 }
 
-// Targets are the real servers that have a place, and the gateways in place of those
-// behind them.
+// Targets are the real servers and strangers that have a place, and the gateways in place of
+// those behind them.
 func (s *State) Targets() []Target { return slices.Collect(s.targets()) }
 
 func (s *State) targets() iter.Seq[Target] {
@@ -147,11 +147,20 @@ func (s *State) targets() iter.Seq[Target] {
 				}
 				led[at], addr = true, at.addr
 			}
-			if !yield(Target{addr, p.Link, p.Source, p.MAC, s.links[p.Link.Index] != ""}) {
+			if !yield(s.target(addr, p)) {
+				return
+			}
+		}
+		for addr, p := range s.strangers.All() {
+			if p.ok() && s.place(addr) == nil && !led[gateway{addr, p.Link.Index}] && !yield(s.target(addr, p)) {
 				return
 			}
 		}
 	}
+}
+
+func (s *State) target(addr netip.Addr, p *place) Target {
+	return Target{addr, p.Link, p.Source, p.MAC, s.links[p.Link.Index] != ""}
 }
 
 // A Hop is how a real server is reached.
@@ -167,7 +176,7 @@ type Hop struct {
 // address nor link.
 func (s *State) hop(addr netip.Addr) Hop {
 	h := Hop{Addr: addr}
-	if p := s.place(addr); p.ok() {
+	if p := s.reached(addr); p.ok() {
 		n, _ := s.macs.Get(addr)
 		h.MAC, h.Link, h.Source = n.mac, p.Link, p.Source
 	}
