@@ -39,12 +39,24 @@ type dest struct {
 // setNeighbour notes whether frames can be sent to d.
 func (d *dest) setNeighbour(n neighbour) {
 	d.mac, d.link, d.local, d.path = n.mac, n.link, n.local, n.path
-	if d.method.Tunnels() && n.link.Source == (frame.Addr{}) {
+	if d.forwarding().Tunnels() && n.link.Source == (frame.Addr{}) {
 		d.mac = frame.MAC{} // without a source there is no outer header
 	}
 	d.Unreachable = d.mac == frame.MAC{} && !d.local
 	d.Changed()
 }
+
+// forwarding is how packets get to d: one on this host gets them as under Direct, whatever
+// its method.
+func (d *dest) forwarding() Method {
+	if d.local {
+		return Direct
+	}
+	return d.method
+}
+
+// refuses reports whether d is this host, and nothing leads to its stack.
+func (d *dest) refuses() bool { return d.local && d.mac == frame.MAC{} }
 
 // removed reports whether d was removed from its service, or forgotten since.
 func (d *dest) removed() bool { return d == nil || d.in == nil && !d.stranger }

@@ -53,11 +53,9 @@ func (d *Director) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
 	d.Edit(0, func(tx *Tx) { tx.SetNeighbour(addr, mac, link) })
 }
 
-// SetLocal says that the real server addr is this host (LocalNode of IPVS),
-// where nothing listens on the VIP, because the director opens no port: its
-// clients are chosen for it, and refused.
-func (d *Director) SetLocal(addr frame.Addr) {
-	d.Edit(0, func(tx *Tx) { tx.setNeighbour(addr, neighbour{local: true}) })
+// SetLocal is Tx.SetLocal alone.
+func (d *Director) SetLocal(addr frame.Addr, mac frame.MAC, link Link) {
+	d.Edit(0, func(tx *Tx) { tx.SetLocal(addr, mac, link) })
 }
 
 // Tunables are the tunables in force.

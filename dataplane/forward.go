@@ -24,9 +24,7 @@ type hop struct {
 	// outer is put in front of each packet where wraps says so: under a tunnel.
 	outer frame.Outer
 	wraps bool
-	// ethernet is the header in front of the outer packet.
-	ethernet [frame.EtherLen]byte
-	path     *path // to the server, of a tunnel
+	path  *path // to the server, of a tunnel
 	// pmtu says that a tunnelled packet is as much not to be fragmented as the client's.
 	pmtu bool
 	// takesWay is the way of the connections whose packets need no more than a look at it:
@@ -41,10 +39,10 @@ type hop struct {
 
 // newHop is the hop to ds as it is now, with the tunable pmtu_disc.
 func newHop(ds *dest, pmtu bool) *hop {
-	to := &hop{dest: ds, ref: ds.ref, method: ds.method, next: ds.mac, link: ds.link, takesWay: conntrack.NoWay}
-	if ds.in != nil && !ds.local && !ds.Unreachable {
-		if to.masquerades = ds.method == Masquerade; !to.masquerades {
-			to.takesWay = ds.method.Way()
+	to := &hop{dest: ds, ref: ds.ref, method: ds.forwarding(), next: ds.mac, link: ds.link, takesWay: conntrack.NoWay}
+	if ds.in != nil && !ds.refuses() && !ds.Unreachable {
+		if to.masquerades = to.method == Masquerade; !to.masquerades {
+			to.takesWay = to.method.Way()
 		}
 	}
 	to.mtu = to.link.MTU
@@ -52,7 +50,7 @@ func newHop(ds *dest, pmtu bool) *hop {
 		to.wrap(ds, pmtu)
 	}
 	switch {
-	case to.next == frame.MAC{}, to.wraps:
+	case to.next == frame.MAC{}, to.method != Direct:
 		to.most = -1
 	case to.mtu == 0:
 		to.most = math.MaxInt

@@ -84,7 +84,7 @@ func (d *Director) republish() {
 // hopFor is the hop to ds of connection e, which keeps the way it was made for when the
 // server's method is edited; nil: that of a new one. The caller holds d.mu.
 func (d *Director) hopFor(ds *dest, e *conntrack.Entry) *hop {
-	if e == nil || e.Way() == ds.method.Way() || ds.stranger {
+	if e == nil || e.Way() == ds.method.Way() || ds.stranger || ds.local {
 		return ds.hop
 	}
 	other := &ds.others[e.Way().Number()]

@@ -35,7 +35,7 @@ func (d *Director) followIPsec(t *Table, s *Scratch, p *Packet, now int64) Reaso
 	if ds.stranger {
 		return d.passStranger(t, s, p, ds, e, now)
 	}
-	if ds.local {
+	if ds.refuses() {
 		return UnreachableProtocol
 	}
 	return d.pass(t, s, p, ds, e, Hit, now)

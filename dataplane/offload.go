@@ -71,7 +71,7 @@ func (d *Director) Offloaded() uint64 {
 
 // nextHop is the hop's.
 func (to *hop) nextHop() NextHop {
-	n := NextHop{MAC: to.next, From: to.link.MAC, Link: to.link.Index, MTU: to.mtu, Plain: to.takesWay == conntrack.ByDirect && to.method == Direct && to.most >= 0}
+	n := NextHop{MAC: to.next, From: to.link.MAC, Link: to.link.Index, MTU: to.mtu, Plain: to.takesWay == conntrack.ByDirect && to.method == Direct && !to.dest.local && to.most >= 0}
 	if n.MTU == 0 {
 		n.MTU = math.MaxInt
 	}

@@ -224,7 +224,7 @@ func (s *service) setFlow(f *scheduler.Flow, t *Table, p *Packet, now int64) {
 // insert makes an entry for ds and counts it there, and for a masqueraded connection, whose
 // client's frames came by trail, a reply entry; nil: the table is full.
 func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.Entry, trail conntrack.Trail, now int64) *conntrack.Entry {
-	way := ds.method.Way()
+	way := ds.forwarding().Way()
 	if k.Template {
 		way = conntrack.ByDirect
 	}
@@ -242,7 +242,8 @@ func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.E
 
 // addReply makes the reply entry of e, which goes to ds; false: the table is full.
 func (sh *shard) addReply(e *conntrack.Entry, ds *dest, trail conntrack.Trail, now int64) bool {
-	return sh.conns.AddReply(e, ds.Addr, ds.portFor(e.VirtualPort(), e.Controlled()), trail, now)
+	k := sh.conns.Key(e)
+	return sh.conns.AddReply(e, ds.Addr, ds.portFor(k.VirtualPort, e.Controlled()), trail, now)
 }
 
 // persist makes the connection of p, for the server that the client's template

@@ -71,6 +71,14 @@ func (tx *Tx) SetNeighbour(addr frame.Addr, mac frame.MAC, link Link) {
 	}
 }
 
+// SetLocal says that the real server addr is this host, whose stack takes frames to mac by
+// link: packets go there as they came, whatever the server's method (LocalNode of IPVS).
+// With a zero mac nothing leads to the stack: the server is chosen in its turn, and
+// refuses, as a host does where nothing listens.
+func (tx *Tx) SetLocal(addr frame.Addr, mac frame.MAC, link Link) {
+	tx.setNeighbour(addr, neighbour{mac: mac, link: link, local: true})
+}
+
 func (tx *Tx) setNeighbour(addr frame.Addr, n neighbour) {
 	d := tx.d
 	if n.path = d.neighbours[addr].path; n.path == nil {

@@ -176,7 +176,7 @@ func (p *player) way(addr netip.Addr) dataplane.Link {
 // reach gives a server a MAC address, or says that it is the director.
 func (p *player) reach(addr netip.Addr) {
 	if addr == ownAddr {
-		p.d.SetLocal(frame.AddrFrom(addr))
+		p.d.SetLocal(frame.AddrFrom(addr), frame.MAC{}, dataplane.Link{})
 		return
 	}
 	for mac, has := range p.servers {

@@ -40,9 +40,6 @@ func collect(t testing.TB, p *NIC, b *dataplane.Batch, until func(f []byte) bool
 func isNumber(n int) func([]byte) bool { return func(f []byte) bool { return numberOf(f) == n } }
 
 func TestOnlyFramesForTheVIPAndARPArrive(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -84,9 +81,6 @@ func TestOnlyFramesForTheVIPAndARPArrive(t *testing.T) {
 }
 
 func TestSetVIPsTakesEffectOnTheLiveSocket(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -155,9 +149,6 @@ func rewrite(b *dataplane.Batch, out *net.Interface, dst net.HardwareAddr) {
 }
 
 func TestBulkTCPPassesAtDefaultOffloads(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	for name, c := range map[string]struct{ vip, client netip.Addr }{
 		"over IPv4": {labVIP, labClient},
 		"over IPv6": {labVIP6, labClient6},
@@ -238,9 +229,6 @@ func bulkTCP(t *testing.T, vip, client netip.Addr) {
 }
 
 func TestTaggedFramesArriveAsTheyWereSent(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -254,9 +242,6 @@ func TestTaggedFramesArriveAsTheyWereSent(t *testing.T) {
 }
 
 func TestStopWakesABlockedRecv(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0})
 	done := make(chan error)
@@ -281,9 +266,6 @@ func TestStopWakesABlockedRecv(t *testing.T) {
 // Wake lets Recv return once, without frames where there are none, and takes nothing
 // from a later Stop.
 func TestWakeLetsRecvReturnOnce(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -342,9 +324,6 @@ func TestWakingAllocatesNothing(t *testing.T) {
 }
 
 func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, Slots: 7, MaxFrame: 1518})
 	c := openIn(t, l.client, l.c0)
@@ -365,9 +344,6 @@ func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
 }
 
 func TestFramesLongerThanASlotAreCountedAsTruncated(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, MaxFrame: 100})
 	c := openIn(t, l.client, l.c0)
@@ -382,9 +358,6 @@ func TestFramesLongerThanASlotAreCountedAsTruncated(t *testing.T) {
 // Frames longer than a slot come by the socket's queue: whole, in their place,
 // however many there are, and can be sent from there.
 func TestLongFramesComeByTheQueue(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, SlotFrame: 100})
 	c := openIn(t, l.client, l.c0, labVIP)
@@ -426,9 +399,6 @@ func TestLongFramesComeByTheQueue(t *testing.T) {
 }
 
 func TestWhatCannotBeSentDoesNotTakeTheRestAlong(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0, labVIP)
@@ -455,9 +425,6 @@ func TestWhatCannotBeSentDoesNotTakeTheRestAlong(t *testing.T) {
 // TestSegmentsLeaveInPlaceOfTheirSuperFrame: in order, each made of its two pieces, before what
 // the director sends itself.
 func TestSegmentsLeaveInPlaceOfTheirSuperFrame(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0, labVIP)
@@ -487,9 +454,6 @@ func TestSegmentsLeaveInPlaceOfTheirSuperFrame(t *testing.T) {
 }
 
 func TestMoreThanOneCallOfFramesIsSent(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0})
 	var frames [][]byte
@@ -514,9 +478,6 @@ func setLink(t testing.TB, name string, set func(netlink.Link) error) {
 }
 
 func TestAnInterfaceThatGoesDownIsWaitedFor(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -547,9 +508,6 @@ func TestAnInterfaceThatGoesDownIsWaitedFor(t *testing.T) {
 }
 
 func TestSendingSurvivesTheReceivingInterfaceGoingDown(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0})
 	s := openIn(t, l.server, l.s0, labVIP)
@@ -561,9 +519,6 @@ func TestSendingSurvivesTheReceivingInterfaceGoingDown(t *testing.T) {
 }
 
 func TestADeletedInterfaceIsAnError(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	for _, c := range []struct {
 		name   string
 		before func(netlink.Link) error
@@ -586,9 +541,6 @@ func TestADeletedInterfaceIsAnError(t *testing.T) {
 }
 
 func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	nics, err := OpenGroup(Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}}, 2)
 	if err != nil {
@@ -652,9 +604,6 @@ func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
 }
 
 func TestAPortOfAGroupCanJoinByNumber(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	a := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
 	b := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
@@ -666,9 +615,6 @@ func TestAPortOfAGroupCanJoinByNumber(t *testing.T) {
 }
 
 func TestABatchAllocatesNothing(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	vips := []netip.Addr{labVIP, labVIP6}
 	for _, frames := range []int{xdpLeast / 2, 4 * xdpLeast} {
@@ -721,9 +667,6 @@ func TestSleepingAllocatesNothing(t *testing.T) {
 }
 
 func TestOpenNamesWhatIsWrong(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	ifi := &net.Interface{Index: 1, Name: "eth7"}
 	for name, cfg := range map[string]Config{
 		"no interface":   {},
