@@ -53,9 +53,6 @@ func (l *lab) setAnswers(s *Shield, all ...Answer) {
 }
 
 func TestTheSetsHoldExactlyTheAnswers(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	defer l.close(s)
@@ -90,9 +87,6 @@ func TestTheSetsHoldExactlyTheAnswers(t *testing.T) {
 }
 
 func TestManyAnswersGoInPieces(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	defer l.close(s)
@@ -113,9 +107,6 @@ func TestManyAnswersGoInPieces(t *testing.T) {
 // A host that forwards passes on what comes from servers, but not their answers; and
 // what is for the host itself it gets, but it does not reset what it does not know.
 func TestAHostThatForwardsKeepsAnswersBack(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	sw, err := netns.NewSwitch("beyond")
 	must(t, err)
@@ -164,9 +155,6 @@ func TestAHostThatForwardsKeepsAnswersBack(t *testing.T) {
 
 // The kernel resets a connection that it does not know, and not one of an answer's.
 func TestResetsAboutAnswersDoNotLeave(t *testing.T) {
-	if !netns.Alone(t) {
-		return
-	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	defer l.close(s)
@@ -182,6 +170,32 @@ func TestResetsAboutAnswersDoNotLeave(t *testing.T) {
 		l.setAnswers(s, Answer{server, frame.ProtoTCP, 0})
 		if got := l.ask(a, silent); got != silent {
 			t.Errorf("of a server whose answers these are a connection to %v meets %s", a, got)
+		}
+	}
+}
+
+// A successor that is told what there is changes nothing but what differs; one that is not makes the sets anew.
+func TestASuccessorChangesOfTheSetsWhatDiffers(t *testing.T) {
+	l := newLab(t)
+	s := l.open(earlyPart)
+	defer l.close(s)
+	a4 := netip.MustParseAddr("10.0.0.11")
+	web, dns, untold := Answer{a4, frame.ProtoTCP, 80}, Answer{a4, frame.ProtoUDP, 53}, Answer{a4, frame.ProtoTCP, 8080}
+	for _, c := range []struct {
+		told []Answer
+		want []string
+	}{
+		{[]Answer{web}, []string{"10.0.0.11 tcp 8080", "10.0.0.11 udp 53"}},
+		{nil, []string{"10.0.0.11 udp 53"}},
+		{[]Answer{}, []string{"10.0.0.11 udp 53"}},
+	} {
+		l.setAnswers(s)
+		l.setAnswers(s, web, untold)
+		heir := l.open(earlyPart)
+		heir.TakeAnswers(c.told)
+		l.setAnswers(heir, dns)
+		if got := l.answering(); !slices.Equal(got, c.want) {
+			t.Errorf("told of %v the sets hold %q, want %q", c.told, got, c.want)
 		}
 	}
 }

@@ -86,6 +86,8 @@ type match struct {
 // extension headers (RFC 4861 section 4.3).
 const (
 	offDst4      = 16
+	offARPOp     = 6
+	arpRequest   = 1
 	offARPTarget = 24
 	offDst6      = 24
 	offNSTarget  = 40 + 8
@@ -102,7 +104,10 @@ func matches() []match {
 		{"packets to VIPs", 0, packets4, true},
 		{"IPv6 packets to VIPs", 1, packets6, true},
 		{"tagged packets to VIPs", 0, packets4, false},
-		{"ARP for VIPs", 0, append(protocol(unix.ETH_P_ARP), network(offARPTarget, 4)), false},
+		// Not replies: one to a VIP is to a request that this host made, with the VIP as its
+		// sender, for an answer of a real server that it is itself.
+		{"ARP requests for VIPs", 0, append(protocol(unix.ETH_P_ARP), network(offARPOp, 2),
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(arpRequest)}, network(offARPTarget, 4)), false},
 		{"tagged IPv6 packets to VIPs", 1, packets6, false},
 		{"neighbour solicitations for VIPs", 1, append(protocol(unix.ETH_P_IPV6),
 			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},

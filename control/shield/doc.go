@@ -16,7 +16,7 @@
 //			ip daddr @eth0-ipv4 ether type != 8021q drop
 //			ip6 daddr @eth0-ipv6 ether type != 8021q drop
 //			ip daddr @eth0-ipv4 goto hidden
-//			arp daddr ip @eth0-ipv4 goto hidden
+//			arp operation request arp daddr ip @eth0-ipv4 goto hidden
 //			ip6 daddr @eth0-ipv6 goto hidden
 //			icmpv6 type nd-neighbor-solicit icmpv6 taddr @eth0-ipv6 goto hidden
 //		}
