@@ -53,6 +53,7 @@ type converger struct {
 	interfaces []dataplane.Interface  // likewise; nil: not told yet
 	guarded    map[shield.Guard]bool  // what the guard has
 	checkRule  bool                   // the guard may have lost what it had
+	answered   []shield.Answer        // what the guard was told last
 	taken      map[netip.Addr]int     // where the interfaces receive VIPs
 	announced  map[netip.Addr]arp.VIP // what ARP has
 	paused     map[netip.Addr]arp.VIP // what it had when their links went down
@@ -112,6 +113,7 @@ func (c *converger) converge(s *site.State, ch *site.Changes) {
 	c.change(s, ch)
 	c.openRedirect(s)
 	c.raiseGuards(s)
+	c.reachOwn(s)
 	c.setAnswers(s)
 	c.tellInterfaces(s)
 	c.receive(s)
@@ -226,7 +228,7 @@ func (c *converger) lowerGuards(s *site.State) {
 
 // change makes the engine's changes.
 func (c *converger) change(s *site.State, ch *site.Changes) {
-	what := actor.Change{Hops: ch.Hops}
+	what := actor.Change{Hops: c.local.hops(ch.Hops)}
 	if ch.Timeouts {
 		t := s.Timeouts()
 		what.Timeouts = &t

@@ -27,7 +27,12 @@ func (e *engine) Change(c actor.Change) []error {
 	var errs []error
 	e.director.Edit(e.now(), func(tx *dataplane.Tx) {
 		for _, h := range c.Hops {
-			tx.SetNeighbour(frame.AddrFrom(h.Addr), h.MAC, dataplane.Link{Index: int32(h.Link.Index), MAC: h.Link.MAC, MTU: h.Link.MTU, Source: frame.AddrFrom(h.Source)})
+			link := dataplane.Link{Index: int32(h.Link.Index), MAC: h.Link.MAC, MTU: h.Link.MTU, Source: frame.AddrFrom(h.Source)}
+			if h.Local && h.Link.Index != 0 {
+				tx.SetLocal(frame.AddrFrom(h.Addr), h.MAC, link)
+			} else {
+				tx.SetNeighbour(frame.AddrFrom(h.Addr), h.MAC, link)
+			}
 		}
 		for i := range c.Edits {
 			if err := edit(tx, &c.Edits[i]); err != nil {

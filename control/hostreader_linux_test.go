@@ -14,9 +14,7 @@ import (
 // Each check by Direct Routing has a route of its own. Were the host another one
 // with each, places would be found again all the time.
 func TestTheHostIsTheSameWhateverRoutesChecksHave(t *testing.T) {
-	if !netns.Alone(t) { // routes are left behind
-		return
-	}
+	netns.Require(t)
 	netns.NewTestHere(t, "director", netns.HostConfig{})
 	guard, err := shield.New()
 	if err != nil {

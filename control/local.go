@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"lvsdr/control/actor"
 	"lvsdr/control/api"
 	"lvsdr/control/hostnet"
 	"lvsdr/control/localclient"
@@ -15,10 +16,11 @@ import (
 	"lvsdr/control/site"
 )
 
-// local is the converger's state of clients on this host. Failure only
+// local is the converger's state of clients and real servers on this host. Failure only
 // disables them; all others are served.
 type local struct {
-	link     hostnet.Link      // where they come in; the zero Link: none
+	link     hostnet.Link      // where clients come in, and what is for servers goes out; the zero Link: none
+	told     hostnet.Link      // link, as the engine knows it
 	wanted   []localclient.VIP // that they are to be led to
 	led      []localclient.VIP // that they are led to
 	lacking  []string          // why some of the VIPs are not among wanted
@@ -29,9 +31,33 @@ type local struct {
 func (l *local) wish() (nics.Wish, bool) {
 	w := nics.Wish{Index: l.link.Index, Name: l.link.Name, MTU: l.link.MTU, Local: true}
 	for _, v := range l.wanted {
-		w.VIPs = append(w.VIPs, v.Addr)
+		if v.Source.IsValid() {
+			w.VIPs = append(w.VIPs, v.Addr)
+		}
 	}
 	return w, l.link.Index != 0
+}
+
+// hops are all, those to servers on this host with the way there.
+func (l *local) hops(all []site.Hop) []site.Hop {
+	all = slices.Clone(all)
+	for i := range all {
+		if h := &all[i]; h.Local {
+			h.Link, h.MAC = l.link, l.link.MAC // both ends of the pair have the same
+		}
+	}
+	return all
+}
+
+// reachOwn tells the engine the way to the servers on this host, where it has changed.
+func (c *converger) reachOwn(s *site.State) {
+	if c.local.told == c.local.link {
+		return
+	}
+	c.local.told = c.local.link
+	if own := s.OwnHops(); len(own) > 0 {
+		c.actors.Engine.Change(actor.Change{Hops: c.local.hops(own)})
+	}
 }
 
 // openRedirect makes the interface where clients on this host come in, if there
@@ -55,7 +81,7 @@ func (c *converger) openRedirect(s *site.State) {
 	c.local.wanted, c.local.lacking, c.local.link = nil, lacking, hostnet.Link{}
 	for _, v := range wish.vips {
 		if active[v.Addr] {
-			c.local.wanted = append(c.local.wanted, localclient.VIP{Addr: v.Addr, Source: v.Source, Replies: v.Replies})
+			c.local.wanted = append(c.local.wanted, localclient.VIP{Addr: v.Addr, Source: v.Source, Replies: v.Replies, Served: v.Served})
 		}
 	}
 	if len(c.local.wanted) > 0 {
@@ -145,7 +171,7 @@ func (c *converger) localText() string {
 		return c.redirect.err.Error()
 	case len(c.local.lacking) > 0:
 		return strings.Join(c.local.lacking, "; ")
-	case len(c.local.led) == 0:
+	case !slices.ContainsFunc(c.local.led, func(v localclient.VIP) bool { return v.Source.IsValid() }):
 		return "not yet"
 	}
 	return api.LocalServed

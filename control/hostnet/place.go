@@ -47,10 +47,10 @@ type Place struct {
 	// MAC is that of a real server, or of its gateway, where it is given, by a permanent
 	// neighbour entry; zero: it is to be asked for.
 	MAC frame.MAC
-	// Local is the name of the interface of this host that has the address, which
-	// a VIP may be where the kernel can be kept from it (Snapshot.HidesLocal);
-	// empty: none. This host's own packets to such a VIP stay here: local clients
-	// and checks by Direct Routing cannot use it.
+	// Local is the name of the interface of this host that has the address; empty: none.
+	// A VIP may be there where the kernel can be kept from it (Snapshot.HidesLocal). This
+	// host's own packets to such a VIP stay here: local clients and checks by Direct
+	// Routing cannot use it.
 	Local string
 	// Warning says what an operator should know of a place that works; empty:
 	// nothing.
@@ -119,10 +119,10 @@ func (e *RouterError) Error() string { return e.err.Error() }
 func (e *RouterError) Unwrap() error { return e.err }
 
 // Server is where a real server is reached without a gateway. Where there is one, the
-// error is a RouterError.
+// error is a RouterError. A server that is this host itself is on no link.
 func (s *Snapshot) Server(addr netip.Addr) (Place, error) {
-	if _, here := s.local(addr); here {
-		return Place{}, fmt.Errorf("%s is an address of this host; a director that is its own real server is not supported", addr)
+	if at, here := s.local(addr); here {
+		return Place{Local: at.ifname, Source: addr}, nil
 	}
 	r := s.lookup(addr, nil)
 	switch {

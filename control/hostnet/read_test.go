@@ -102,10 +102,13 @@ func TestReadFindsWhatTheKernelKnows(t *testing.T) {
 		{"203.0.113.12", "no route"}, // for one type of service
 		{"203.0.113.13", "not on a network of this host"},
 		{"203.0.113.14", "no route"}, // by a rule with a condition
-		{"192.168.1.10", "is an address of this host"},
+		{"192.168.1.10", "this host eth0 192.168.1.10"},
 	} {
 		p, err := s.Server(addr(c.to))
 		got := p.Link.Name + " " + p.Source.String()
+		if p.Local != "" {
+			got = "this host " + p.Local + got
+		}
 		if err != nil {
 			got = err.Error()
 		}
@@ -134,8 +137,9 @@ func TestASnapshotAgreesWithTheKernel(t *testing.T) {
 	for _, a := range []string{"192.168.1.11", "192.168.1.100", "192.168.1.10", "10.9.9.9", "8.8.8.8", "127.0.0.1", "fd00:1::11", "fd00:1::10", "fd00:2::1"} {
 		routes, err := h.Netlink().RouteGet(addr(a).AsSlice())
 		onLink := err == nil && routes[0].Gw == nil && routes[0].Type == unix.RTN_UNICAST
+		own := err == nil && routes[0].Type == unix.RTN_LOCAL
 		p, serr := s.Server(addr(a))
-		if (serr == nil) != onLink {
+		if (serr == nil) != (onLink || own) || own != (p.Local != "") {
 			t.Errorf("%s: %+v, %v; the kernel says %v, %v", a, p, serr, routes, err)
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"lvsdr/control/check"
 	"lvsdr/control/director"
 	"lvsdr/control/keepalived"
+	"lvsdr/control/localclient"
 	"lvsdr/control/notify"
 	"lvsdr/control/site"
 	"lvsdr/dataplane"
@@ -125,6 +126,9 @@ func (i *Inspector) service(s *site.ServiceView, now *dataplane.ServiceStatus, l
 		}
 		if at := find(now.Servers, r.Config); at >= 0 {
 			c, l := &now.Servers[at], &listed.Servers[at]
+			if r.Place.Local != "" && c.MAC != (frame.MAC{}) { // where the converger leads to
+				sv.Interface, sv.MAC = localclient.DirectorEnd, c.MAC.String()
+			}
 			sv.Active, sv.Inactive, sv.Persistent, sv.Overloaded = c.Active, c.Inactive, c.Persistent, c.Overloaded
 			sv.Traffic, sv.Listed, sv.RepeatedSYNs = l.Traffic, l.Listed, c.Repeated
 		} else if at := find(left, r.Config); at >= 0 { // it is down

@@ -49,6 +49,22 @@
 // (__fib_validate_source in net/ipv4/fib_frontend.c, fib_rule_requires_fldissect
 // in <net/fib_rules.h>). IPv6 has no such filter.
 //
+// # Real servers on this host
+//
+// What the director sends by lvsdr-l1 comes in by lvsdr-l0, as the clients sent it, with
+// the VIP as its destination:
+//
+//	ip addr add VIP/32 dev lvsdr-l0 scope host
+//	ip route del local VIP dev lvsdr-l0 table local
+//	ip rule add pref 81 iif lvsdr-l0 lookup 0x6c770006
+//	ip route add local VIP dev lvsdr-l0 table 0x6c770006
+//
+// The address is for the answers: the kernel sends from its own addresses alone. It adds a
+// route for each one to the table of local addresses, with which the host's own clients
+// would end here; that route is taken away, and the rule stands in for it where it
+// matters. lvsdr-l0 accepts packets whose answers leave by another interface, and those
+// from an address of this host.
+//
 // The rules come after those of the checks by Direct Routing, whose marked
 // connections thus go to the real server they are meant for.
 package localclient

@@ -13,20 +13,24 @@ import (
 	"lvsdr/control/policyroute"
 )
 
-// A VIP is a virtual address for clients of this host. All its addresses are of
-// one family.
+// A VIP is a virtual address for clients of this host, or real servers on it. All its
+// addresses are of one family.
 type VIP struct {
 	Addr netip.Addr
 	// Source is the host's own address that the clients get if they do not
-	// choose one; the real servers must be able to answer it.
+	// choose one; the real servers must be able to answer it. The zero Addr: clients are
+	// not redirected.
 	Source netip.Addr
 	// Replies are the indexes of the interfaces by which the real servers'
 	// answers come in.
 	Replies []int
+	// Served says that what the director sends by its end of the pair is for a real server
+	// on this host.
+	Served bool
 }
 
-// A Redirect sends packets of this host's own clients to the director, in one
-// network namespace; there must be only one. It is not safe for concurrent use.
+// A Redirect sends packets of this host's own clients to the director, and those of the
+// director to real servers on this host, in one network namespace; there must be only one. It is not safe for concurrent use.
 // Its methods need CAP_NET_ADMIN; without it their errors wrap os.ErrPermission
 // and name it.
 type Redirect struct {
@@ -76,7 +80,10 @@ func (d *Redirect) Set(vips []VIP) error {
 	if len(vips) > 0 {
 		want = policy(d.pair.Index, vips)
 	}
-	return d.kernel.Set(policyroute.Local(), want)
+	if err := d.kernel.Set(policyroute.Local(), want); err != nil || d.pair == nil {
+		return err
+	}
+	return policyroute.Explain("local clients: make "+HostEnd+" ready for real servers", d.serve(vips))
 }
 
 // policy is the rules and routes that lead packets for VIPs to the interface near.
@@ -89,6 +96,13 @@ func policy(near int, vips []VIP) policyroute.Policy {
 	}
 	for _, v := range vips {
 		to := single(v.Addr)
+		if v.Served {
+			want.Routes = append(want.Routes, policyroute.Route{To: to, Table: policyroute.LocalServerTable, Links: []int{near}, Type: unix.RTN_LOCAL})
+			rule(policyroute.Rule{IPv6: v.Addr.Is6(), Pref: policyroute.LocalServerPref, IIF: HostEnd, Table: policyroute.LocalServerTable})
+		}
+		if !v.Source.IsValid() {
+			continue
+		}
 		if v.Addr.Is4() {
 			want.Routes = append(want.Routes, policyroute.Route{To: to, Table: policyroute.LocalReplyTable, Links: append([]int{near}, v.Replies...)})
 			rule(policyroute.Rule{Pref: policyroute.LocalReplyPref, IIF: "lo", From: single(v.Source), Table: policyroute.LocalReplyTable})
@@ -96,8 +110,10 @@ func policy(near int, vips []VIP) policyroute.Policy {
 		want.Routes = append(want.Routes, policyroute.Route{To: to, Table: policyroute.LocalTable, Links: []int{near}, Source: v.Source})
 	}
 	for _, v := range vips { // last: no client is redirected before all is ready
-		rule(policyroute.Rule{IPv6: v.Addr.Is6(), Pref: policyroute.LocalPref, IIF: "lo",
-			Ports: policyroute.Ports{First: 1, Last: 65534}, Table: policyroute.LocalTable})
+		if v.Source.IsValid() {
+			rule(policyroute.Rule{IPv6: v.Addr.Is6(), Pref: policyroute.LocalPref, IIF: "lo",
+				Ports: policyroute.Ports{First: 1, Last: 65534}, Table: policyroute.LocalTable})
+		}
 	}
 	return want
 }

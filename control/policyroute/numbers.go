@@ -22,9 +22,11 @@ const (
 	DRCheckPref     = 77
 	DRCheckEndPref  = 78
 	// LocalPref sends clients on the director's host to the director;
-	// LocalReplyPref only serves the reverse path filter.
-	LocalPref      = 79
-	LocalReplyPref = 80
+	// LocalReplyPref only serves the reverse path filter. LocalServerPref delivers what the
+	// director sends to real servers on its own host.
+	LocalPref       = 79
+	LocalReplyPref  = 80
+	LocalServerPref = 81
 )
 
 // Routing tables. 0x6c76 is "lv", 0x6c77 the next number.
@@ -33,9 +35,10 @@ const (
 	// change: records of earlier versions name it.
 	BalanceTable = 0x6c770002
 	// LocalTable has the routes to the director on its own host, LocalReplyTable
-	// those for the reverse path filter.
-	LocalTable      = 0x6c770004
-	LocalReplyTable = 0x6c770005
+	// those for the reverse path filter, LocalServerTable those that end at this host.
+	LocalTable       = 0x6c770004
+	LocalReplyTable  = 0x6c770005
+	LocalServerTable = 0x6c770006
 	// The shield has a table for each interface: ShieldBase+1 to
 	// ShieldBase+ShieldTables.
 	ShieldBase   = 0x6c780000
@@ -105,12 +108,12 @@ func DRCheck() Owner {
 	}
 }
 
-// Local owns the rules and routes of clients on the director's host. Their
+// Local owns the rules and routes of clients and servers on the director's host. Their
 // former table belongs to real servers now: only the rule that led to it is claimed.
 func Local() Owner {
 	return Owner{
 		Name:   "local clients",
-		Tables: []Span{one(LocalTable), one(LocalReplyTable), one(oldLocalReplyTable)},
+		Tables: []Span{one(LocalTable), one(LocalReplyTable), one(LocalServerTable), one(oldLocalReplyTable)},
 		Claims: []Claim{{oldLocalPref, one(oldLocalTable)}},
 	}
 }

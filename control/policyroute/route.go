@@ -39,7 +39,7 @@ func (r Route) plain() Route {
 	if r.To.Addr().Is6() {
 		r.Metric = cmp.Or(r.Metric, defaultMetric6)
 	}
-	if r.Type != unix.RTN_UNICAST {
+	if r.Type != unix.RTN_UNICAST && r.Type != unix.RTN_LOCAL {
 		r.Links = nil // IPv6 says lo
 	}
 	return r
@@ -62,6 +62,8 @@ func (r Route) String() string {
 		b.WriteString("blackhole ")
 	case unix.RTN_UNREACHABLE:
 		b.WriteString("unreachable ")
+	case unix.RTN_LOCAL:
+		b.WriteString("local ")
 	default:
 		fmt.Fprintf(&b, "type %d ", r.Type)
 	}
@@ -95,9 +97,12 @@ func (r Route) netlink() *netlink.Route {
 	if r.Source.IsValid() {
 		n.Src = r.Source.AsSlice()
 	}
-	if r.Via.IsValid() {
+	switch {
+	case r.Via.IsValid():
 		n.Gw, n.Flags = r.Via.AsSlice(), int(netlink.FLAG_ONLINK)
-	} else if len(r.Links) == 1 {
+	case r.Type == unix.RTN_LOCAL:
+		n.Scope = netlink.SCOPE_HOST
+	case len(r.Links) == 1:
 		n.Scope = netlink.SCOPE_LINK
 	}
 	switch len(r.Links) {

@@ -26,7 +26,7 @@ func TestAnOwnerHearsOfItsOwnTablesOnly(t *testing.T) {
 		own   []int
 		other []int
 	}{
-		{Local(), []int{LocalTable, LocalReplyTable}, []int{0, unix.RT_TABLE_MAIN, BalanceTable, ShieldBase + 1, DRCheckBase + 1}},
+		{Local(), []int{LocalTable, LocalReplyTable, LocalServerTable}, []int{0, unix.RT_TABLE_MAIN, BalanceTable, ShieldBase + 1, DRCheckBase + 1}},
 		{Shield(), []int{ShieldBase + 1, ShieldBase + ShieldTables}, []int{unix.RT_TABLE_LOCAL, ShieldBase - 1, LocalTable, DRCheckBase + 1}},
 		{DRCheck(), []int{DRCheckBase + 1, DRCheckBase + DRChecks}, []int{DRCheckBase, LocalTable, ShieldBase + 1}},
 	} {

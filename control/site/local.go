@@ -7,26 +7,28 @@ import (
 	"slices"
 )
 
-// A LocalVIP is a virtual address as clients on this host use it.
+// A LocalVIP is a virtual address as clients on this host use it, or real servers on it.
 type LocalVIP struct {
 	Addr netip.Addr
 	// Source is the address that clients get which choose none; the real servers
-	// must be able to answer it.
+	// must be able to answer it. The zero Addr: clients on this host are not served.
 	Source netip.Addr
 	// Replies are the indexes of the interfaces by which answers come in.
 	Replies []int
+	Served  bool // a real server is on this host
 }
 
-// LocalVIPs are the virtual addresses for the clients on this host, and the
-// greatest packet in bytes that all links carry. lacking says which cannot be
-// served to them, and why.
+// LocalVIPs are the virtual addresses for the clients and the real servers on this host, and
+// the greatest packet in bytes that all links carry. lacking says which cannot be
+// served to the clients, and why.
 func (s *State) LocalVIPs() (vips []LocalVIP, mtu int, lacking []string) {
 	for v := range s.placedVIPs() {
-		if v.Place.Local != "" {
-			continue // this host is asked itself; Place.Warning says so
-		}
 		local := LocalVIP{Addr: v.Addr, Replies: []int{v.Place.Link.Index}}
 		for at := range s.reachedBy(v.Addr) {
+			if at.here() {
+				local.Served = true
+				continue
+			}
 			if !local.Source.IsValid() {
 				local.Source = at.Source
 			}
@@ -37,12 +39,16 @@ func (s *State) LocalVIPs() (vips []LocalVIP, mtu int, lacking []string) {
 		if !local.Source.IsValid() {
 			local.Source = v.Place.Source
 		}
-		if !local.Source.IsValid() {
+		switch {
+		case v.Place.Local != "": // clients on this host end at its own address; Place.Warning says so
+			local.Source, local.Replies = netip.Addr{}, nil
+		case !local.Source.IsValid():
 			lacking = append(lacking, fmt.Sprintf("this host has no address on the network of the real servers of %v; "+
 				"give it one: ip addr add ADDRESS/BITS dev %s", v.Addr, v.Place.Link.Name))
-			continue
 		}
-		vips = append(vips, local)
+		if local.Source.IsValid() || local.Served {
+			vips = append(vips, local)
+		}
 	}
 	for _, n := range s.NICs() {
 		if mtu == 0 || n.Link.MTU < mtu {

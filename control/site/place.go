@@ -61,6 +61,12 @@ type place struct {
 // ok reports whether p is a place indeed.
 func (p *place) ok() bool { return p != nil && p.err == "" }
 
+// here reports whether p is this host.
+func (p *place) here() bool { return p.ok() && p.Local != "" }
+
+// remote reports whether p is another host.
+func (p *place) remote() bool { return p.ok() && p.Local == "" }
+
 // A neighbour is the MAC address that a real server has on an interface.
 type neighbour struct {
 	ifindex int
@@ -242,7 +248,12 @@ func (s *State) serverPlace(addr netip.Addr) (hostnet.Place, error) {
 	case addr.Is6() && addr.IsLinkLocalUnicast():
 		return hostnet.Place{}, errors.New("a link-local address; give one of the whole network")
 	}
-	return s.host.Server(addr)
+	at, err := s.host.Server(addr)
+	if at.Local != "" && s.options.LocalInterface == "" {
+		return hostnet.Place{}, fmt.Errorf("%v is an address of this host, to which packets get only where clients on this host are served; "+
+			"do without --local-clients=false", addr)
+	}
+	return at, err
 }
 
 // setPlace puts the real server addr at p; nil: it is none any more. Without a
@@ -277,9 +288,9 @@ func (s *State) setMAC(addr netip.Addr, n neighbour) {
 	s.missing += s.lacksMAC(addr)
 }
 
-// lacksMAC is 1 for a real server that has a place but no MAC address.
+// lacksMAC is 1 for a real server that has a place on another host but no MAC address.
 func (s *State) lacksMAC(addr netip.Addr) int {
-	if _, known := s.macs.Get(addr); known || !s.place(addr).ok() {
+	if _, known := s.macs.Get(addr); known || !s.place(addr).remote() {
 		return 0
 	}
 	return 1

@@ -240,7 +240,6 @@ func TestAnAddressThatCannotBeARealServersIsAProblem(t *testing.T) {
 		{"a link-local address", "fd00::100", "fe80::5", []string{"[fe80::5]:80 is left out", "link-local"}},
 		{"one behind a gateway", "192.168.1.100", "203.0.113.9", []string{"test.conf:7: real_server 203.0.113.9:80 is left out",
 			"Direct Routing cannot cross a router", "ip route add 203.0.113.9/32 dev IFACE"}},
-		{"one of this host", "192.168.1.100", "192.168.1.10", []string{"is an address of this host"}},
 	} {
 		sc := newScene(t)
 		sc.load(vs(c.vip+" 80", "", c.server+" 80 TCP_CHECK {;}") + vs("192.168.1.101 80", "", "192.168.1.12 80"))

@@ -238,7 +238,7 @@ func lawOfChanges(t tester, old, new *State, c Changes) {
 		if hops[h.Addr] == h {
 			t.Fatalf("%+v is no change", h)
 		}
-		if hops[h.Addr] = h; h.Link == (hostnet.Link{}) {
+		if hops[h.Addr] = h; h.Link == (hostnet.Link{}) && !h.Local {
 			delete(hops, h.Addr)
 		}
 	}
@@ -302,7 +302,7 @@ func lawOfState(t tester, s *State) {
 		if known && (!p.ok() || n.ifindex != p.Link.Index) {
 			t.Fatalf("%v is at %+v and has the MAC address %+v", addr, p, n)
 		}
-		if p.ok() && !known {
+		if p.remote() && !known {
 			missing++
 		}
 		if at, ok := p.gateway(); ok {

@@ -18,8 +18,8 @@ type Options struct {
 	// Interface is where VIPs are received, by name; empty: default_interface of
 	// the file, or the interface whose network has the VIP.
 	Interface string
-	// LocalInterface is where this host's own clients come in; empty: they are
-	// not served.
+	// LocalInterface is where this host's own clients come in, and where what is for real
+	// servers on this host goes out; empty: they are not served.
 	LocalInterface string
 	// DRChecks says that checks by Direct Routing can be made.
 	DRChecks bool

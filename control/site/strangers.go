@@ -1,6 +1,7 @@
 package site
 
 import (
+	"fmt"
 	"net/netip"
 
 	"lvsdr/control/site/tree"
@@ -44,9 +45,13 @@ func (s *State) placeStranger(addr netip.Addr) {
 	s.leave(addr, was)
 }
 
-// findStranger finds the place of a stranger, which must be on a network of this host.
+// findStranger finds the place of a stranger, which must be on a network of this host: what
+// another director delivers to its own is not for this one.
 func (s *State) findStranger(addr netip.Addr) place {
 	at, err := s.serverPlace(addr)
+	if err == nil && at.Local != "" {
+		return place{lack: lack{err: fmt.Sprintf("%v is an address of this host", addr)}}
+	}
 	if err == nil {
 		return place{Place: at}
 	}

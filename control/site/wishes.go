@@ -129,15 +129,15 @@ type Target struct {
 	Down   bool       // its link is down: it is not asked, and stays as it is
 }
 
-// Targets are the real servers and strangers that have a place, and the gateways in place of
-// those behind them.
+// Targets are the real servers and strangers that have a place on another host, and the
+// gateways in place of those behind them.
 func (s *State) Targets() []Target { return slices.Collect(s.targets()) }
 
 func (s *State) targets() iter.Seq[Target] {
 	return func(yield func(Target) bool) {
 		led := map[gateway]bool{}
 		for addr, p := range s.places.All() {
-			if !p.ok() {
+			if !p.remote() {
 				continue
 			}
 			if at, ok := p.gateway(); ok {
@@ -170,20 +170,35 @@ type Hop struct {
 	Link hostnet.Link
 	// Source is this host's address on the way there; the zero Addr: it has none.
 	Source netip.Addr
+	// Local says that the server is this host: Link and MAC are not the State's to know.
+	Local bool
 }
 
 // hop is how the real server addr is reached; one without a place has neither MAC
 // address nor link.
 func (s *State) hop(addr netip.Addr) Hop {
 	h := Hop{Addr: addr}
-	if p := s.reached(addr); p.ok() {
+	if p := s.reached(addr); p.here() {
+		h.Local = true
+	} else if p.ok() {
 		n, _ := s.macs.Get(addr)
 		h.MAC, h.Link, h.Source = n.mac, p.Link, p.Source
 	}
 	return h
 }
 
-// MissingMACs is how many real servers have a place but no MAC address.
+// OwnHops are those of the real servers on this host.
+func (s *State) OwnHops() []Hop {
+	var all []Hop
+	for addr, p := range s.places.All() {
+		if p.here() {
+			all = append(all, s.hop(addr))
+		}
+	}
+	return all
+}
+
+// MissingMACs is how many real servers on other hosts have a place but no MAC address.
 func (s *State) MissingMACs() int { return s.missing }
 
 // A Check is a health check that is to be made.
@@ -221,7 +236,7 @@ func (s *State) Checks() []Check {
 		}
 		for _, c := range p.checks {
 			check := Check{ID: c.id, Server: p.name, Spec: c.source, Ifindex: at.Link.Index, LogAll: global.LogAllFailures, Suspended: s.suspended(p)}
-			if s.options.DRChecks && global.DRCheck && p.config.Method == dataplane.Direct {
+			if s.options.DRChecks && global.DRCheck && p.config.Method == dataplane.Direct && at.remote() {
 				check.DR = s.drPath(p, c.source, at.Link.Index)
 			}
 			all = append(all, check)

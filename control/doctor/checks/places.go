@@ -84,6 +84,9 @@ func (d *Director) serverPlaces() (map[netip.Addr]place, []findings.Finding) {
 	places := map[netip.Addr]place{}
 	var found []findings.Finding
 	for _, rs := range d.RealServers() {
+		if d.Host.Routes[rs].Local {
+			continue // its frames go by no network
+		}
 		if f := d.behind(rs); f != nil {
 			found = append(found, *f)
 			continue
@@ -105,9 +108,6 @@ func (d *Director) serverLink(rs netip.Addr) (*facts.Link, *fault) {
 	link := d.Host.Link(r.Ifindex)
 	give := fmt.Sprintf("put it on a common network, or, if it is on one without an address of this host: ip route add %s/%d dev IFACE", rs, rs.BitLen())
 	switch {
-	case r.Local:
-		return nil, &fault{"the real server is this host itself, which has no link to it", fmt.Sprintf("ip route get %s: local", rs),
-			"give the address of another host"}
 	case r.Err != nil:
 		return nil, &fault{"this host has no route to the real server", fmt.Sprintf("ip route get %s: %v", rs, r.Err), give}
 	case r.Gateway.IsValid():

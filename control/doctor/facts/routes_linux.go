@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/control/localclient"
 	"lvsdr/dataplane/frame"
 )
 
@@ -29,6 +30,9 @@ func (h *Host) readLinks() error {
 			return fmt.Errorf("list the addresses of %s: %w", a.Name, err)
 		}
 		for _, addr := range addrs {
+			if localclient.Lends(a.Name, link.MAC) {
+				break
+			}
 			link.Addrs = append(link.Addrs, prefix(addr.IPNet))
 		}
 		h.Links = append(h.Links, link)
