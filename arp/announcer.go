@@ -138,7 +138,7 @@ type announcer struct {
 	times AnnounceTimes
 	vips  map[place]*announcing
 	due   agenda[*announcing]
-	slots map[int32]time.Duration // of the next announcement of an elected VIP, by interface
+	slots map[int32]time.Duration // of the next announcement of an elected VIP, by interface or queue
 	// quiet are the active VIPs that are not answered for: looking and held.
 	quiet  map[place]bool
 	events []Event // since takeEvents

@@ -1,6 +1,7 @@
 package arp
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -27,6 +28,9 @@ type Elected struct {
 	// Interval is the shortest time between two announcements on the interface
 	// (garp_interval, gna_interval).
 	Interval time.Duration
+	// Queue is a negative number that VIPs on several interfaces share which keep Interval among
+	// each other (garp_group); 0: those on one interface do.
+	Queue int32
 }
 
 // on reports whether VRRP decides about the VIP.
@@ -83,8 +87,9 @@ func (a *announcer) slot(v *announcing, now time.Duration) time.Duration {
 		return max(v.announce, now)
 	}
 	v.slotted = true
-	at := max(a.slots[v.Ifindex], now)
-	a.slots[v.Ifindex] = at + gap
+	queue := cmp.Or(v.Elected.Queue, v.Ifindex)
+	at := max(a.slots[queue], now)
+	a.slots[queue] = at + gap
 	return at
 }
 

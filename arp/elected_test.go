@@ -70,6 +70,29 @@ func TestAnElectedVIPIsAnnouncedAsKeepalivedDoes(t *testing.T) {
 	}
 }
 
+// VIPs with the same queue keep the distance among each other, whatever interfaces they are on.
+func TestAnnouncementsOfAQueueKeepTheirDistance(t *testing.T) {
+	how := Elected{Rounds: 2, Interval: 100 * ms, Queue: -1}
+	a := electedSince(how, 0)
+	last, n := -how.Interval, 0
+	for {
+		now, ok := a.next()
+		if !ok {
+			break
+		}
+		for range a.take(now, noServer) {
+			if now-last < how.Interval {
+				t.Errorf("announcements at %v and %v", last, now)
+			}
+			last = now
+			n++
+		}
+	}
+	if n != 8 || last != 700*ms { // four VIPs, two rounds
+		t.Errorf("%d announcements, the last one at %v", n, last)
+	}
+}
+
 // With an interval the announcements on one interface keep their distance, those on
 // another one do not wait for them.
 func TestAnnouncementsOnAnInterfaceKeepTheirDistance(t *testing.T) {

@@ -141,19 +141,34 @@ func macOf(i *keepalived.Instance, link string, own frame.MAC) frame.MAC {
 	return mac
 }
 
-// announcedBy says how a VIP of an instance is announced; nil: VRRP does not decide about it.
-func announcedBy(i *keepalived.Instance, g *keepalived.VRRPGlobal, vip netip.Addr) arp.Elected {
+// announcedBy says how a VIP of an instance is announced on a link, with the virtual MAC or not;
+// nil: VRRP does not decide about it.
+func announcedBy(i *keepalived.Instance, v *keepalived.VRRP, vip netip.Addr, link string, virtual bool) arp.Elected {
 	if i == nil {
 		return arp.Elected{}
 	}
-	e := arp.Elected{Rounds: max(int(i.GARP.Repeat), 1), Delay: i.GARP.Delay, Every: i.GARP.Refresh, EveryRounds: int(i.GARP.RefreshRepeat), Interval: g.GARPInterval}
-	if vip.Is6() {
-		e.Interval = g.GNAInterval
+	e := arp.Elected{Rounds: max(int(i.GARP.Repeat), 1), Delay: i.GARP.Delay, Every: i.GARP.Refresh, EveryRounds: int(i.GARP.RefreshRepeat)}
+	if extra := i.GARP.Extra; extra > 0 && link != i.Interface && (virtual || i.GARP.ExtraAll) && (e.Every == 0 || extra < e.Every) {
+		e.Every, e.EveryRounds = extra, 1
 	}
+	e.Interval, e.Queue = spacingOf(v, vip, link)
 	if i.GARP.Minimal {
 		e.Rounds, e.Delay = 1, 0
 	}
 	return e
+}
+
+// spacingOf is the least time between two announcements of a VIP on a link, and the queue of a
+// group of links that share it; 0: the link has its own.
+func spacingOf(v *keepalived.VRRP, vip netip.Addr, link string) (interval time.Duration, queue int32) {
+	arps, adverts := v.Global.GARPInterval, v.Global.GNAInterval
+	if n := slices.IndexFunc(v.GARPGroups, func(g keepalived.GARPGroup) bool { return slices.Contains(g.Interfaces, link) }); n >= 0 {
+		arps, adverts, queue = v.GARPGroups[n].GARPInterval, v.GARPGroups[n].GNAInterval, -int32(n)-1
+	}
+	if vip.Is6() {
+		return adverts, queue
+	}
+	return arps, queue
 }
 
 // repeats is how often the VIPs of an instance are announced again after an advert of a

@@ -209,7 +209,7 @@ func (c *converger) addKernels(s *site.State, all map[netip.Addr]arp.VIP) {
 			l, ok := s.LinkNamed(cmp.Or(a.Interface, i.Interface))
 			if ok && !s.Virtual(addr) && l.MAC != (frame.MAC{}) && s.LinkUp(l.Name) {
 				all[addr] = arp.VIP{Addr: addr, Ifindex: int32(l.Index), MAC: l.MAC, Active: true, Kernel: true,
-					Elected: announcedBy(i, &s.Config().VRRP.Global, addr)}
+					Elected: announcedBy(i, &s.Config().VRRP, addr, l.Name, false)}
 			}
 		}
 	}
@@ -217,8 +217,9 @@ func (c *converger) addKernels(s *site.State, all map[netip.Addr]arp.VIP) {
 
 // electedVIP is v as it is announced at p, if VRRP decides about it.
 func electedVIP(s *site.State, v *site.VIP, p arp.VIP) arp.VIP {
-	p.MAC = macOf(v.Router, v.Place.Link.Name, p.MAC)
-	p.Elected = announcedBy(v.Router, &s.Config().VRRP.Global, v.Addr)
+	own := p.MAC
+	p.MAC = macOf(v.Router, v.Place.Link.Name, own)
+	p.Elected = announcedBy(v.Router, &s.Config().VRRP, v.Addr, v.Place.Link.Name, p.MAC != own)
 	return p
 }
 

@@ -36,6 +36,15 @@ func (v VRRP) nodes() []*Node {
 		n.Children = append(n.Children, l...)
 		all = append(all, n)
 	}
+	for _, g := range v.GARPGroups {
+		l := lines{line("garp_interval", formatTimer(g.GARPInterval)), line("gna_interval", formatTimer(g.GNAInterval))}
+		var names lines
+		for _, name := range g.Interfaces {
+			names = append(names, line(name))
+		}
+		l.addBlock("interfaces", names)
+		all = append(all, blockOf(line("garp_group"), l))
+	}
 	for _, i := range v.Instances {
 		all = append(all, i.node())
 	}
@@ -159,7 +168,6 @@ func (i *Instance) node() *Node {
 	} {
 		l.addIf(f.set, f.word)
 	}
-	l.addIf(i.VRF != "", "vrf", i.VRF)
 	l.addIf(i.PreemptDelay > 0, "preempt_delay", formatTimer(i.PreemptDelay))
 	l.addIf(i.TimerExpiredBackup > 0, "timer_expired_backup", i.TimerExpiredBackup)
 	l.addIf(i.ReceiveBuffer > 0, "kernel_rx_buf_size", i.ReceiveBuffer)
@@ -200,6 +208,9 @@ func (l *lines) garp(g GARP) {
 	l.addIf(true, "garp_master_refresh_repeat", g.RefreshRepeat)
 	l.addIf(true, "garp_lower_prio_delay", seconds(g.LowerPrioDelay))
 	l.addIf(true, "garp_lower_prio_repeat", g.LowerPrioRepeat)
+	if l.addIf(!g.ExtraAll, "garp_extra_if", seconds(g.Extra)); g.ExtraAll {
+		*l = append(*l, line("garp_extra_if", "all", seconds(g.Extra)))
+	}
 }
 
 func (l *lines) addBlock(word string, children []*Node) {

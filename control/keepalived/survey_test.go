@@ -37,7 +37,7 @@ func TestSurvey(t *testing.T) {
 			"f:1:1 used: global_defs\nf:2:5 used: global_defs router_id\nf:3:5 without effect: global_defs process_name\nf:4:2 used: global_defs lvs_sync_daemon\n" +
 				"f:5:3 unknown: global_defs router_idd (did you mean router_id?)\nf:6:5 without effect: global_defs lvs_id (the line should go)\n"},
 		{"words within a block that is not used", map[string]string{"f": "bfd_instance V {\n  min_rx 5\n  min_rxx 5\n}\n"},
-			"f:1:1 not used yet: bfd_instance\nf:2:3 not used yet: bfd_instance min_rx\nf:3:3 unknown: bfd_instance min_rxx (did you mean min_rx?)\n"},
+			"f:1:1 not used yet: bfd_instance (" + noBFD + ")\nf:2:3 not used yet: bfd_instance min_rx\nf:3:3 unknown: bfd_instance min_rxx (did you mean min_rx?)\n"},
 		{"words of a virtual router", map[string]string{"f": "vrrp_instance V {\n  interface eth0\n  virtual_ipaddress {\n    10.0.0.1\n  }\n  intrface eth1\n}\n"},
 			"f:1:1 used: vrrp_instance\nf:2:3 used: vrrp_instance interface\nf:3:3 used: vrrp_instance virtual_ipaddress\nf:6:3 unknown: vrrp_instance intrface (did you mean interface?)\n"},
 		{"a word that nothing is like", map[string]string{"f": "xyzzyxyzzy 1\n"}, "f:1:1 unknown: xyzzyxyzzy\n"},

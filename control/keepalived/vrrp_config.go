@@ -10,12 +10,13 @@ import (
 
 // VRRP is the part of a configuration about virtual routers, with inheritance and defaults resolved.
 type VRRP struct {
-	Global    VRRPGlobal
-	Instances []*Instance     // in the order of the file
-	Groups    []*SyncGroup    // likewise; of two instances at least
-	Scripts   []*TrackScript  // those that can run
-	Processes []*TrackProcess // likewise
-	Files     []*TrackFile    // those that a Track names
+	Global     VRRPGlobal
+	Instances  []*Instance     // in the order of the file
+	Groups     []*SyncGroup    // likewise; of two instances at least
+	Scripts    []*TrackScript  // those that can run
+	Processes  []*TrackProcess // likewise
+	Files      []*TrackFile    // those that a Track names
+	GARPGroups []GARPGroup
 	// StaticAddresses, StaticRoutes and StaticRules are there in every role.
 	StaticAddresses []VirtualAddress
 	StaticRoutes    []Route
@@ -67,7 +68,6 @@ type Instance struct {
 	Password           string // of PASS: 1 to 8 bytes
 
 	VMAC VMAC
-	VRF  string // empty: none
 
 	Addresses []VirtualAddress // in the adverts, in this order; all of one family
 	Excluded  []VirtualAddress // not in the adverts; of both families
@@ -151,6 +151,16 @@ type GARP struct {
 	LowerPrioDelay  time.Duration
 	LowerPrioRepeat uint32
 	Minimal         bool // vrrp_min_garp: one at once, and no more
+	// Extra is the time between announcements of addresses on other interfaces than the instance's, of those with
+	// its virtual MAC or, with ExtraAll, of all (garp_extra_if); 0: there are none.
+	Extra    time.Duration
+	ExtraAll bool
+}
+
+// A GARPGroup is one garp_group: its interfaces share their least times between two announcements.
+type GARPGroup struct {
+	GARPInterval, GNAInterval time.Duration // as in VRRPGlobal, in their place
+	Interfaces                []string      // in no group before
 }
 
 // A VirtualAddress is one line of addresses.

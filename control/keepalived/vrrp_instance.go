@@ -85,9 +85,15 @@ func (r *reader) endInstance(n *Node) {
 		bad = true
 		r.add(n, Warning, "has %d names, and keepalived leaves the block out", len(n.Args))
 	}
-	if n.value("interface") == "" && len(n.all("vrf")) == 0 {
+	switch named, vrf := n.value("interface") != "", n.last("vrf"); {
+	case vrf == nil && !named:
 		bad = true
 		r.add(n, Warning, "has no interface, and keepalived leaves the block out")
+	case vrf != nil && named:
+		r.add(vrf, Warning, "does not count beside interface")
+	case vrf != nil:
+		r.diags.put(Diagnostic{Pos: n.Pos, Severity: Error, Keyword: n.Keyword, LeftOut: true, Counts: AsGood,
+			Text: "has no interface but a vrf, and the instance is left out; adverts are heard by interface: name the interface"})
 	}
 	name := n.Args[0]
 	if r.vrrp.instances[name] {

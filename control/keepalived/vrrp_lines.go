@@ -168,5 +168,17 @@ func trackBlocks() []word {
 		lineBlocks("track_script", lineTest(tracked(maxTrackWeight, true))),
 		lineBlocks("track_file", lineTest(tracked(maxTrackWeight+1, true))),
 		lineBlocks("track_process", lineTest(tracked(maxTrackWeight+1, true))),
-	)), lineBlocks("track_bfd", lineTest(tracked(maxTrackWeight, true)))...)
+	)), because(noBFD, declinedBlocks("track_bfd", lineTest(tracked(maxTrackWeight, true))))...)
+}
+
+// noBFD is why BFD is left out.
+const noBFD = "BFD is not spoken here: track an interface, a route, or a script that asks the neighbour"
+
+// declinedBlocks are lineBlocks of words that are left out.
+func declinedBlocks(list string, line func(*reader, *Node)) []word {
+	ws := lineBlocks(list, line)
+	for i := range ws {
+		ws[i].status = declined
+	}
+	return ws
 }

@@ -87,7 +87,7 @@ func (r *reader) resolveInstance(d instanceDraft, global *Node) (*Instance, bool
 	n := d.node
 	i := &Instance{
 		Name: strings.Clone(n.Args[0]), Interface: n.text("interface"), ID: uint8(n.number("virtual_router_id", 1, 255, 0)),
-		IPv6: d.is6, Pos: n.Pos, VRF: n.text("vrf"), SyncGroup: r.groupOf(n.Args[0]),
+		IPv6: d.is6, Pos: n.Pos, SyncGroup: r.groupOf(n.Args[0]),
 		Priority:           uint8(n.number("priority", 1, 255, defaultPriority)),
 		StartMaster:        n.startsAsMaster(),
 		TrackSource:        n.has("track_src_ip"),
@@ -351,7 +351,14 @@ func (n *Node) garpWords(prefix string, g GARP) GARP {
 	if n.good(prefix+"garp_lower_prio_delay", numbers(0, maxGARPDelay)) == nil {
 		lower = g.LowerPrioDelay
 	}
+	old := "vrrp_vmac_garp_intvl"
+	if prefix == "" {
+		old = "vmac_garp_intvl"
+	}
+	extra, all := n.extraInterfaces(prefix+"garp_extra_if", old, g)
 	return GARP{
+		Extra:           extra,
+		ExtraAll:        all,
 		Delay:           n.wholeSeconds(prefix+"garp_master_delay", maxGARPDelay, g.Delay),
 		Repeat:          n.number(prefix+"garp_master_repeat", 1, most, g.Repeat),
 		Refresh:         n.wholeSeconds(prefix+"garp_master_refresh", most, g.Refresh),

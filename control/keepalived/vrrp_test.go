@@ -79,6 +79,8 @@ func TestInstancesAreJudgedAsKeepalivedDoes(t *testing.T) {
 		"lvs_sync_daemon_interface eth0", "linkbeat_use_polling", "virtual_ipaddress_excluded {\nabc\n}",
 		"track_interface {\neth0\n}", "track_interface {\neth1\neth1\n}", "track_interface {\neth1 weight 300\n}", "track_interface {\neth1 weight\n}", "track_interface {\neth1 foo\n}",
 	}, around)
+	verdicts(t, ExitOK, []string{"garp_extra_if 100", "garp_extra_if all 100", "garp_extra_if 0"}, around)
+	verdicts(t, ExitConfig, []string{"garp_extra_if", "garp_extra_if all", "garp_extra_if 86401", "garp_extra_if 100 x", "garp_extra_if -1", "vmac_garp_intvl 100", "vmac_garp_intvl", "vrf blue"}, around)
 	verdicts(t, ExitConfig, []string{
 		strings.Replace(instance("", "10.0.0.9"), "interface eth0\n", "", 1), strings.Replace(instance("", "10.0.0.9"), "virtual_router_id 77\n", "", 1),
 		instance("", "10.0.0.9") + instance("", "10.0.0.8"), instance("", "10.0.0.9") + strings.Replace(second(), "78", "77", 1),
@@ -143,13 +145,13 @@ func TestValuesOfUnusedWordsAreJudgedAsKeepalivedDoes(t *testing.T) {
 	verdicts(t, ExitOK, []string{
 		"smtp_server 10.0.0.1 25", "smtp_server mail.example.org", "smtp_connect_timeout 30", "smtp_alert", "smtp_alert off", "lvs_flush_on_stop VS", "lvs_flush_on_stop",
 		"lvs_sync_daemon eth0 site", "lvs_sync_daemon eth0 inst site id 3", "lvs_sync_daemon eth0 site id 3 maxlen 100 port 8848 ttl 3 group 224.0.0.81",
-		"vrrp_mcast_group4 224.0.0.18", "vrrp_mcast_group6 ff02::12", "vrrp_version 3", "vrrp_garp_interval 0.001", "vrrp_garp_master_refresh 0", "vrrp_startup_delay 5.5",
+		"vrrp_mcast_group4 224.0.0.18", "vrrp_mcast_group6 ff02::12", "vrrp_version 3", "vrrp_garp_interval 0.001", "vrrp_garp_master_refresh 0", "vrrp_startup_delay 5.5", "vrrp_garp_extra_if 100", "vrrp_garp_extra_if all 86400",
 		"umask 022", "umask S_IWGRP|S_IWOTH", "max_auto_priority", "max_auto_priority -1", "vrrp_priority -5", "checker_rt_priority 9", "vrrp_cpu_affinity 0 1", "vrrp_rx_bufs_multiplier 3",
 		"script_user root", "script_user root root", "lvs_timeouts tcp 0", "nftables_priority -1", "dynamic_interfaces allow_if_changes", "startup_script_timeout 5",
 	}, global)
 	verdicts(t, ExitConfig, []string{
 		"smtp_server mail@host", "smtp_connect_timeout 0", "smtp_connect_timeout 5s", "smtp_alert maybe", "lvs_flush_on_stop all", "lvs_sync_daemon", "lvs_sync_daemon eth0 site foo", "lvs_sync_daemon eth0 site id 256", "lvs_sync_daemon eth0 site maxlen a",
-		"vrrp_mcast_group4 10.0.0.1", "vrrp_mcast_group6 224.0.0.18", "vrrp_version 4", "vrrp_garp_interval 0", "vrrp_gna_interval 0", "vrrp_garp_master_repeat 0", "vrrp_garp_master_delay -1", "vrrp_down_timer_adverts 101",
+		"vrrp_mcast_group4 10.0.0.1", "vrrp_mcast_group6 224.0.0.18", "vrrp_version 4", "vrrp_garp_interval 0", "vrrp_gna_interval 0", "vrrp_garp_master_repeat 0", "vrrp_garp_master_delay -1", "vrrp_down_timer_adverts 101", "vrrp_garp_extra_if 0", "vrrp_garp_extra_if 86401", "vrrp_vmac_garp_intvl 100",
 		"umask 999999", "umask 022 1", "umask rwx", "max_auto_priority 255", "vrrp_priority", "vrrp_priority 20", "checker_rt_priority 0", "vrrp_cpu_affinity eth0", "vrrp_rx_bufs_multiplier 1 2", "vrrp_netlink_cmd_rcv_bufs -1",
 		"script_user", "script_user nobody", "script_user root users", "notification_email_from", "notify_fifo", "startup_script_timeout 0", "startup_script_timeout 1001", "reload_time_file a b", "startup_script /usr/bin/gone nobody", "startup_script \"\"",
 	}, global)

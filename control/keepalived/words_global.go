@@ -16,7 +16,7 @@ func globalWords() []word {
 		{name: "persistence_default", min: 1, max: 1, soft: true, set: (*reader).setPersistenceDefault},
 		{name: markWord, min: 4, max: 4, set: (*reader).setMark},
 		{name: "dr_check", max: 1, set: boolean(func(r *reader) *bool { return &r.global.DRCheck })},
-	}, fifoWords(), mailWords(), syncWords(), unusedGlobals())
+	}, fifoWords(), mailWords(), syncWords(), renamedTo("vrrp_garp_extra_if", "vrrp_vmac_garp_intvl", 1), unusedGlobals())
 }
 
 // boolean reads a BOOL that may be left away, which means on.

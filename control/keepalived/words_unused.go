@@ -24,7 +24,7 @@ func vrrpBlocks() []word {
 		inUse(dataBlocks("group")), track, notify, names(deprecated, "global_tracking"), names(used, "sync_group_tracking_weight"))
 	group.min = 0
 	bfd := unused("bfd_instance", bfdWords())
-	bfd.min, bfd.end = 1, defines("track_bfd")
+	bfd.min, bfd.end, bfd.why = 1, defines("track_bfd"), noBFD
 	return []word{
 		named("vrrp_instance", (*reader).endInstance, instanceWords(), track, notify, notifyOne),
 		group,
@@ -33,7 +33,7 @@ func vrrpBlocks() []word {
 		verbatim(word{name: "track_process", max: anyArgs, block: &block{name: "track_process", words: process}}),
 		verbatim(word{name: "vrrp_track_process", max: anyArgs, block: &block{name: "vrrp_track_process", words: process}}),
 		bfd,
-		unused("garp_group", withValue("garp_interval gna_interval interface", names(later, "garp_interval gna_interval interface")), dataBlocks("interfaces")),
+		garpGroup(),
 		unused("track_group", dataBlocks("group")), unused("static_track_group", dataBlocks("group")),
 	}
 }
@@ -113,13 +113,12 @@ func instanceWords() []word {
 		lower_prio_no_advert higher_prio_send_advert skip_check_adv_addr strict_mode owner_ignore_adverts
 		timer_expired_backup dont_track_primary kernel_rx_buf_size native_ipv6`)
 	instance = append(instance, because("the virtual MAC address is on no interface of its own", names(noEffect, "use_ipvlan"))...)
-	instance = append(instance, slices.Concat(names(later, "garp_extra_if vrf"), names(noEffect, "debug"))...)
+	instance = append(instance, slices.Concat(names(used, "garp_extra_if"), because("an instance is on its interface", names(noEffect, "vrf")), names(noEffect, "debug"), renamedTo("garp_extra_if", "vmac_garp_intvl", 0))...)
 	instance = withValue(`interface mcast_src_ip unicast_src_ip mcast_dst_ip unicast_ttl preempt_delay down_timer_adverts
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat
 		debug vrf`, testedInstance(instance))
 	return slices.Concat(instance,
 		because("write the global lvs_sync_daemon", names(refused, "lvs_sync_daemon_interface")), because("it is a word of the outermost level", names(refused, "linkbeat_use_polling")),
-		because("write garp_interval", names(refused, "vmac_garp_intvl")),
 		inUse(slices.Concat(
 			lineBlocks("virtual_ipaddress virtual_ipaddress_excluded", lineTest(isAddressLine)),
 			lineBlocks("virtual_routes", lineTest(isRouteLine)), lineBlocks("virtual_rules", lineTest(isRuleLine)),
@@ -166,6 +165,7 @@ func testedInstance(ws []word) []word {
 		{"lower_prio_no_advert higher_prio_send_advert skip_check_adv_addr strict_mode", isBool},
 		{"kernel_rx_buf_size", exactlyOne(integers(0, math.MaxUint32))},
 		{"debug", integers(0, 4)},
+		{"garp_extra_if", isExtraInterfaces(0)},
 	}...)
 }
 
@@ -198,7 +198,7 @@ func unusedGlobals() []word {
 			vrrp_min_garp vrrp_strict vrrp_skip_check_adv_addr vrrp_check_unicast_src vrrp_lower_prio_no_advert
 			vrrp_higher_prio_send_advert vrrp_down_timer_adverts vrrp_startup_delay vrrp_delay_after_boot vrrp_notify_priority_changes vrrp_owner_ignore_adverts
 			v3_checksum_as_v2 log_unknown_vrids`),
-		names(later, "vrrp_garp_extra_if vrrp_vmac_garp_intvl"),
+		tested(laterRead("vrrp_garp_extra_if"), rule{"vrrp_garp_extra_if", isExtraInterfaces(1)}),
 		because("VIPs need no rules of a firewall", names(noEffect, `vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_counters nftables_ifindex
 			nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark`)),
 		because("interfaces may come and go", names(noEffect, "dynamic_interfaces")), names(noEffect, "disable_local_igmp"),

@@ -17,7 +17,7 @@ func (p *plan) next(cfg *keepalived.Config) *plan {
 		return newPlan(cfg)
 	}
 	n := &plan{outline: p.outline, config: cfg, sources: cfg.VirtualServers, services: p.services, probed: p.probed, watches: watches(cfg), routers: p.routers}
-	if !reflect.DeepEqual(p.config.VRRP.Instances, cfg.VRRP.Instances) {
+	if !sameRouters(&p.config.VRRP, &cfg.VRRP) {
 		n.routers = newRouters(cfg.VRRP.Instances)
 	}
 	if len(changed) == 0 {
@@ -60,6 +60,13 @@ func (p *plan) compare(cfg *keepalived.Config) (changed []int, ok bool) {
 		}
 	}
 	return changed, true
+}
+
+// sameRouters reports whether a and b have the same virtual routers, which are announced in
+// the same way.
+func sameRouters(a, b *keepalived.VRRP) bool {
+	return reflect.DeepEqual(a.Instances, b.Instances) && reflect.DeepEqual(a.GARPGroups, b.GARPGroups) &&
+		a.Global.GARPInterval == b.Global.GARPInterval && a.Global.GNAInterval == b.Global.GNAInterval
 }
 
 // sameOutline reports whether a and b differ in nothing but settings.
