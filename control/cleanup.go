@@ -9,11 +9,12 @@ import (
 	"lvsdr/control/localclient"
 	"lvsdr/control/lock"
 	"lvsdr/control/shield"
+	"lvsdr/dataplane/offload"
 )
 
 // Cleanup removes from the network namespace what a director has left there that was
-// killed, or was to keep its shield. It refuses while a director runs.
-func Cleanup(ctx context.Context, log *slog.Logger) error {
+// killed, or was to keep its shield; pins is its Options.OffloadPins. It refuses while a director runs.
+func Cleanup(ctx context.Context, pins string, log *slog.Logger) error {
 	only, err := lock.Take(ctx, log)
 	if err != nil {
 		return err
@@ -30,5 +31,6 @@ func Cleanup(ctx context.Context, log *slog.Logger) error {
 	} else {
 		errs = append(errs, r.Close())
 	}
+	errs = append(errs, offload.Unpin(pinsDir(pins)))
 	return errors.Join(append(errs, localclient.Clean())...)
 }

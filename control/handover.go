@@ -170,6 +170,7 @@ func descriptor(l net.Listener) (fd int, ok bool) {
 // Leave implements handover.Giver.
 func (g *giver) Leave(pid int) {
 	g.left = true
+	g.leaveOffload()
 	if err := g.sealTable(); err != nil {
 		g.o.Log.Error("the successor cannot have the connection table", "error", err)
 	}

@@ -385,6 +385,9 @@ func (d *daemon) everySecond() func() {
 // close ends everything and leaves the host as it was found.
 func (d *daemon) close() error {
 	var errs []error
+	if d.left || d.o.KeepShield || d.tasks == nil {
+		d.leaveOffload()
+	}
 	switch {
 	case d.loop == nil:
 	case d.left:

@@ -61,6 +61,9 @@ type Options struct {
 	XDP bool
 	// Offload says whether the kernel forwards established flows; empty: it does not.
 	Offload Offload
+	// OffloadPins is a folder in a BPF file system, in which that outlives the process; empty, or
+	// TableOff: it does not.
+	OffloadPins string
 	// Spin is how long a worker watches for frames before it sleeps, see
 	// afpacket.Config.
 	Spin time.Duration

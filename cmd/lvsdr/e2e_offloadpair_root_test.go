@@ -71,6 +71,8 @@ func TestTheKernelForwardsNothingForABackup(t *testing.T) {
 	second := offloading(t, n, virtualRouter(lab, 150, "0.25", "")+lab.Config(rotating()))
 	becomes(t, second, "MASTER")
 	becomes(t, first, "BACKUP")
+	// The role is told before what follows from it is done.
+	await(t, "the flows to be taken back", func() bool { return status(t, first).Offload.Flows == 0 })
 	before := offloaded(status(t, first))
 	atFirst := capture(t, lab.Director)
 	if _, err := c.Write([]byte(strings.Repeat("x", 100))); err != nil {

@@ -32,7 +32,7 @@ type runFlags struct {
 	resumeDrop                        bool
 	workers, connLimit                int
 	table                             string
-	spin, offload                     string
+	spin, offload, pins               string
 	tunables                          map[string]string
 	logFormat                         string
 	logLevel                          slog.Level
@@ -84,6 +84,7 @@ enable_script_security; and 1 if the file cannot be read.`,
 	fl.BoolVar(&f.localClients, "local-clients", true, "serve clients on this host too, through a pair of veth interfaces (docs/operations.md)")
 	fl.BoolVar(&f.xdp, "xdp", true, "send full batches by AF_XDP where nothing captures or shapes them (docs/operations.md)")
 	fl.StringVar(&f.offload, "offload", string(control.NoOffload), "have the kernel forward established flows: off; tc, by a BPF program; tc,peer, past the queues of veth interfaces (docs/offload.md)")
+	pinsFlag(cmd, &f.pins)
 	fl.StringVar(&f.spin, "spin", autoSpin, "how long a worker watches for frames before it sleeps: `DURATION`, 0 for never, adaptive, or auto: 100us, but 0 on one CPU")
 	fl.BoolVar(&f.noVRRP, "no-vrrp", false, "leave the instances of VRRP to another program, such as keepalived -P (docs/two-directors.md)")
 	fl.BoolVar(&f.force, "force", false, "announce the virtual addresses at once, also if another host has them (docs/operations.md)")
@@ -140,7 +141,7 @@ func (f *runFlags) run(ctx context.Context, errs io.Writer) error {
 	defer stop()
 	err = control.Run(ctx, control.Options{
 		File: f.config, Load: f.loader(o), Read: f.reader(o), ServeRest: f.serveRest, GiveBack: giveBack(log, f.privileges()),
-		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Table: f.table, LocalClients: f.localClients, XDP: f.xdp, Offload: control.Offload(f.offload), Spin: spin, Force: f.force, Resume: f.resume, ResumeDrops: f.resumeDrop, KeepShield: f.keepShield,
+		Interface: f.iface, Workers: f.workers, ConnLimit: f.connLimit, Table: f.table, LocalClients: f.localClients, XDP: f.xdp, Offload: control.Offload(f.offload), OffloadPins: f.pins, Spin: spin, Force: f.force, Resume: f.resume, ResumeDrops: f.resumeDrop, KeepShield: f.keepShield,
 		Tunables: tunables, Socket: f.socket, Remote: f.remote, Metrics: f.metrics, IPVSProc: f.ipvsProc, Version: version(), Log: log, Takeover: how, Notify: notifier(log), Watchdog: watchdog(log),
 	}, reload)
 	if bad := new(control.BadFile); errors.As(err, &bad) {

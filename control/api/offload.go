@@ -22,6 +22,11 @@ type Offload struct {
 	Forced  uint64            `json:"forced"`   // of those begun, before all of their packets were out
 	Full    uint64            `json:"full"`     // attempts to hand over for which the table was full
 	Refused uint64            `json:"failures"` // attempts to hand over, or to take back, that the kernel refused
+	Adopted int               `json:"adopted"`  // connections that it had gone on forwarding when the director began
+	// Pinned is the folder in which all that outlives the director; empty: it does not. Unpinned is why
+	// it does not, or why nothing of the director before was gone on with.
+	Pinned   string `json:"pinned"`
+	Unpinned string `json:"unpinned,omitempty"`
 }
 
 // writeText writes o as lines of the status.
@@ -41,6 +46,12 @@ func (o *Offload) writeText(w io.Writer) {
 		} else {
 			fmt.Fprintf(w, "frames by %s do not go to a peer: %s\n", name, why)
 		}
+	}
+	if o.Adopted > 0 {
+		fmt.Fprintf(w, "offload taken over: %d connections\n", o.Adopted)
+	}
+	if o.Unpinned != "" {
+		fmt.Fprintf(w, "offload and a killed director: %s\n", o.Unpinned)
 	}
 	if o.Full+o.Refused > 0 {
 		fmt.Fprintf(w, "not offloaded: %d for want of room, %d that the kernel refused\n", o.Full, o.Refused)

@@ -21,6 +21,8 @@ func TestTheStatusSaysWhatTheKernelForwards(t *testing.T) {
 		{"no room", &api.Offload{Hooks: hooks, Full: 8}, "not offloaded: 8 for want of room, 0 that the kernel refused\n", ""},
 		{"the kernel refuses", &api.Offload{Hooks: hooks, Refused: 9}, "not offloaded: 0 for want of room, 9 that the kernel refused\n", ""},
 		{"past the queue", &api.Offload{Hooks: hooks, Exits: map[string]string{"eth1": "it is device", "eth0": ""}}, "frames by eth0 go to its peer, past its queue\nframes by eth1 do not go to a peer: it is device\n", ""},
+		{"it was taken over", &api.Offload{Hooks: hooks, Adopted: 10}, "offload taken over: 10 connections\n", "killed"},
+		{"it ends with the director", &api.Offload{Hooks: hooks, Unpinned: "no file system"}, "offload and a killed director: no file system\n", "taken over"},
 		{"it cannot be: that is a problem of the director", &api.Offload{Problem: "no CAP_BPF"}, "", "offload"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

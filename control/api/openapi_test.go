@@ -108,7 +108,7 @@ func described(t *testing.T) api.Backend {
 	close(lines.lines)
 	st := viewer{Services: []api.Service{service, bare}, Version: "1", ConfigErr: "e", Reasons: map[string]uint64{"hit": 1}, Verdicts: map[string]string{"hit": "forward"},
 		Table:   api.Table{TakenOver: &api.TakenOver{File: "f", Empty: "e", PID: 1, InOrder: true, Connections: 2, Templates: 3, Dropped: 4, AgeMs: 5}},
-		Offload: &api.Offload{Problem: "p", Hooks: map[string]string{"eth0": "tcx"}, Flows: 1, Packets: 2, Begun: 3, Ended: 4, Forced: 5, Full: 6, Refused: 7},
+		Offload: &api.Offload{Problem: "p", Hooks: map[string]string{"eth0": "tcx"}, Flows: 1, Packets: 2, Begun: 3, Ended: 4, Forced: 5, Full: 6, Refused: 7, Adopted: 8, Pinned: "p", Unpinned: "u"},
 		Ports:   map[string]api.PortStats{"eth0": {Received: 1}}, ARP: map[string]uint64{"a": 1}, Problems: []string{"p"}}
 	return api.Backend{Viewer: &st, Syncer: syncer{everySync()}, Admin: &admin{services: st.Services, conns: []api.Conn{conn, {}}, daemons: everyDaemon}, Reloader: reloader{done: &api.Reloaded{Changes: []string{"c"}}},
 		Planner: planner{plan: &api.Plan{Connections: 2, Ended: 1, Problems: []string{"p"},

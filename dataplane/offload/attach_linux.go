@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -19,12 +20,36 @@ type attachment struct {
 	vips []netip.Addr
 }
 
-// attach has p look at what comes in by an interface: by tcx, which ends with this
-// process, or on kernels before 6.6 by a filter of clsact.
-func attach(p *ebpf.Program, ifindex int) (attachment, error) {
+// A tcx is an attachment by tcx. It ends with this process, unless it is pinned.
+type tcx struct {
+	link.Link
+	pinned bool
+}
+
+// Close ends it.
+func (t tcx) Close() error {
+	var err error
+	if t.pinned {
+		err = t.Unpin()
+	}
+	return errors.Join(err, t.Link.Close())
+}
+
+// attach has p look at what comes in by an interface: by tcx, kept at pin unless that is
+// empty, or on kernels before 6.6 by a filter of clsact. It takes the place of what an earlier
+// process has left there.
+func attach(p *ebpf.Program, ifindex int, pin string) (attachment, error) {
+	if l := inherited(p, ifindex, pin); l != nil {
+		return attachment{Closer: tcx{l, true}, how: "tcx"}, nil
+	}
 	l, err := link.AttachTCX(link.TCXOptions{Interface: ifindex, Program: p, Attach: ebpf.AttachTCXIngress})
 	if err == nil {
-		return attachment{Closer: l, how: "tcx"}, nil
+		if pin != "" {
+			if err := l.Pin(pin); err != nil {
+				return attachment{}, errors.Join(fmt.Errorf("keep the attachment: %w", err), l.Close())
+			}
+		}
+		return attachment{Closer: tcx{l, pin != ""}, how: "tcx"}, nil
 	}
 	if !errors.Is(err, ebpf.ErrNotSupported) {
 		return attachment{}, fmt.Errorf("attach the program by tcx: %w", err)
@@ -34,6 +59,24 @@ func attach(p *ebpf.Program, ifindex int) (attachment, error) {
 		return attachment{}, err
 	}
 	return attachment{Closer: f, how: "clsact"}, nil
+}
+
+// inherited is the attachment at pin, with p in it; nil: there is none at this interface, and none
+// at pin any more.
+func inherited(p *ebpf.Program, ifindex int, pin string) link.Link {
+	if pin == "" {
+		return nil
+	}
+	l, err := link.LoadPinnedLink(pin, nil)
+	if err != nil {
+		_ = os.Remove(pin) // Pin says if it stays
+		return nil
+	}
+	if i, err := l.Info(); err == nil && i.TCX() != nil && int(i.TCX().Ifindex) == ifindex && l.Update(p) == nil {
+		return l
+	}
+	_ = tcx{l, true}.Close() // as above
+	return nil
 }
 
 // filter is one of clsact. What an earlier process left is replaced.

@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,9 @@ const (
 	// rest is how long the place of a flow is not used again: a program may have read the
 	// place just before the flow was removed.
 	rest = time.Second
+	// orphaned is that of a flow of a process before this one, of which no frame has come:
+	// nobody knows in whose ring one may be.
+	orphaned = 10 * time.Second
 	// ringRoom is more frames than the rings of a worker have room for.
 	ringRoom = 1 << 18
 	// cells is how many counters a worker has for the packets of flows. Flows may share
@@ -56,11 +60,15 @@ type Flows struct {
 	off     bool // none may be added
 	vips    map[place]bool
 	counts  Counts
+	// settling says that what this process does not serve yet may be what it will serve: flows
+	// of the process before stay.
+	settling bool
 }
 
 // Counts say what Flows did.
 type Counts struct {
 	Now      int    `json:"now"`      // flows in the kernel's table
+	Adopted  int    `json:"adopted"`  // were there when this process began
 	Begun    uint64 `json:"begun"`    // handed over to the kernel
 	Ended    uint64 `json:"ended"`    // taken back, or over
 	Forced   uint64 `json:"forced"`   // of those begun, before all of their frames were out
@@ -75,7 +83,7 @@ type record struct {
 	on    bool
 	sent  uint32 // of the frames that the program passed up and counted
 	since int64
-	by    *Worker
+	by    *Worker // nil: it is the process's before this one, and no frame has come up
 }
 
 // A rested slot is free again at a time, and when no frame that was counted is in the ring
@@ -127,7 +135,7 @@ func (w *Worker) Sent(b *dataplane.Batch, now int64) {
 	for i := range b.Packets {
 		switch p := &b.Packets[i]; {
 		case p.Counted:
-			w.flows.handed(p, now)
+			w.flows.handed(w, p, now)
 		case p.Reason == dataplane.Hit && p.Verdict == dataplane.Forward:
 			w.look(p, b.In, now)
 		}
@@ -194,7 +202,7 @@ func (f *Flows) add(w *Worker, k conntrack.Key, in int32, server uint32, now int
 
 // handed notes that a frame that the program had counted is out, and takes the flow back
 // that it may have ended.
-func (f *Flows) handed(p *dataplane.Packet, now int64) {
+func (f *Flows) handed(w *Worker, p *dataplane.Packet, now int64) {
 	h := p.Header()
 	k := keyOf(h)
 	f.mu.Lock()
@@ -204,6 +212,7 @@ func (f *Flows) handed(p *dataplane.Packet, now int64) {
 		return
 	}
 	r, kernel := &f.records[slot], f.side.flow(slot)
+	r.by = w
 	if kernel.state() == Closed {
 		// By this frame, or by one that the ring had no room for: then the flow may come back.
 		f.end(slot, now)
@@ -230,16 +239,34 @@ func (f *Flows) end(slot uint32, now int64) {
 		return
 	}
 	r.on = false
-	f.resting.push(rested{slot: slot, at: now + int64(rest), by: r.by, epoch: r.by.epoch.Load() + 2, frames: r.by.frames.Load() + ringRoom})
+	if r.by == nil {
+		f.resting.push(rested{slot: slot, at: now + int64(orphaned)})
+	} else {
+		f.resting.push(rested{slot: slot, at: now + int64(rest), by: r.by, epoch: r.by.epoch.Load() + 2, frames: r.by.frames.Load() + ringRoom})
+	}
 	f.counts.Ended++
 	f.counts.Now--
+}
+
+// adopt goes on with the flows that the process before this one has handed over.
+func (f *Flows) adopt(all map[conntrack.Key]uint32, now int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, slot := range all {
+		kernel := f.side.flow(slot)
+		f.records[slot] = record{key: k, in: int32(load32(kernel, flowIf)), on: true, sent: load32(kernel, flowAcked), since: now}
+		f.byKey[k] = slot
+	}
+	f.free = slices.DeleteFunc(f.free, func(slot uint32) bool { return f.records[slot].on })
+	f.counts.Now, f.counts.Adopted = len(f.byKey), len(f.byKey)
+	f.settling = true
 }
 
 // wake frees the slots that have rested.
 func (f *Flows) wake(now int64) {
 	for f.resting.n > 0 {
 		r := f.resting.ring[f.resting.first]
-		if now < r.at || r.by.epoch.Load() < r.epoch && r.by.frames.Load() < r.frames {
+		if now < r.at || r.by != nil && r.by.epoch.Load() < r.epoch && r.by.frames.Load() < r.frames {
 			return
 		}
 		f.resting.first = (f.resting.first + 1) % len(f.resting.ring)
@@ -314,9 +341,14 @@ func (f *Flows) Resume() {
 	f.off = false
 }
 
-// Check takes back the flows that the director does not want forwarded any more.
+// Check takes back the flows that the director does not want forwarded any more; while it may
+// not know yet, none.
 func (f *Flows) Check(now int64) {
 	f.mu.Lock()
+	if f.settling {
+		f.mu.Unlock()
+		return
+	}
 	keys := make([]conntrack.Key, 0, f.counts.Now)
 	for i := range f.records {
 		if f.records[i].on {

@@ -5,6 +5,7 @@ import (
 	"math/rand"
 	"net/netip"
 	"testing"
+	"time"
 
 	"lvsdr/conntrack"
 	"lvsdr/dataplane"
@@ -347,5 +348,88 @@ func TestSentAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { p.w.Sent(b, p.now) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// heir is the path of a next process that goes on with the kernel's part of p's, and with its
+// connection table.
+func (p *path) heir(t *testing.T) *path {
+	t.Helper()
+	next := *p
+	next.t, next.ring = t, nil // what was in the ring is gone with the process
+	next.flows = newFlows(p.d, p.side, 8, 64, 4)
+	next.flows.adopt(p.side.keys, p.now)
+	next.w = next.flows.worker()
+	return &next
+}
+
+// A flow goes on in the kernel when the process is killed, whatever state it was in, and the next
+// process has it: no frame that comes afterwards is lost or late, and none comes twice.
+func TestAKilledProcessLeavesItsFlows(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lead func(*path)
+		lost int // in the ring of the process
+	}{
+		{"fast", func(p *path) { p.work(8) }, 0},
+		{"about to be: a frame is in the ring", func(p *path) { p.arrive("A") }, 1},
+		{"closed, and the frame that did it is in the ring", func(p *path) { p.work(8); p.arrive("A"); p.arrive("FA") }, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPath(t, 8)
+			for _, flags := range []string{"S", "A", "A", "A", "A", "A"} {
+				p.arrive(flags)
+				p.work(8)
+			}
+			p.arrive("A")
+			c.lead(p)
+			before := p.seq - uint32(len(p.ring))
+			next := p.heir(t)
+			if n := next.flows.Counts(); n.Adopted != 1 || n.Now != 1 {
+				t.Fatalf("%+v: the flow is not gone on with", n)
+			}
+			next.flows.serve(outward.Index, []netip.Addr{p.e.vip.Addr()}, next.now)
+			next.flows.settle(next.now)
+			for range 40 {
+				next.now += int64(time.Second)
+				next.arrive("A")
+				next.work(8)
+			}
+			if got, want := len(next.out), int(next.seq)-len(p.ring); got != want {
+				t.Errorf("%d frames are out of %d, %d were in the ring", got, next.seq, len(p.ring))
+			}
+			for i := 1; i < len(next.out); i++ {
+				if next.out[i] <= next.out[i-1] {
+					t.Errorf("frame %d is behind %d", next.out[i], next.out[i-1])
+				}
+			}
+			if slot, known := p.side.keys[p.e.key(frame.ProtoTCP)]; !known || p.side.flow(slot).state() != Fast {
+				t.Errorf("the kernel does not forward it; %d frames before the kill", before)
+			}
+		})
+	}
+}
+
+// What the next process does not serve is forwarded until it has settled, and not longer.
+func TestTheNextProcessTakesBackWhatItDoesNotServe(t *testing.T) {
+	for _, served := range []bool{true, false} {
+		p := newPath(t, 8)
+		for _, flags := range []string{"S", "A", "A", "A", "A", "A"} {
+			p.arrive(flags)
+			p.work(8)
+		}
+		next := p.heir(t)
+		next.flows.serve(outward.Index, nil, next.now) // the address is not this one's yet
+		next.flows.Check(next.now)
+		if next.flows.Counts().Now != 1 {
+			t.Fatal("the flow is taken back before the process has settled")
+		}
+		if served {
+			next.flows.serve(outward.Index, []netip.Addr{p.e.vip.Addr()}, next.now)
+		}
+		next.flows.settle(next.now)
+		if got := next.flows.Counts().Now == 1; got != served {
+			t.Errorf("the address is served: %v, the flow is there: %v", served, got)
+		}
 	}
 }

@@ -75,15 +75,43 @@ func (t *tables) keyed(k conntrack.Key) (*ebpf.Map, []byte) {
 	return t.flows6, b[:]
 }
 
+// each gives all flows of the tables, with their slots.
+func (t *tables) each() (all map[conntrack.Key]uint32, err error) {
+	all = map[conntrack.Key]uint32{}
+	for _, m := range []*ebpf.Map{t.flows4, t.flows6} {
+		key, slot := make([]byte, m.KeySize()), uint32(0)
+		it := m.Iterate()
+		for it.Next(&key, &slot) {
+			if slot < t.flows.MaxEntries() {
+				all[keyFrom(key)] = slot
+			}
+		}
+		if err := it.Err(); err != nil {
+			return nil, fmt.Errorf("read the flows: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// keyFrom is the key that the program knows as b.
+func keyFrom(b []byte) (k conntrack.Key) {
+	ports := b[8:]
+	if len(b) == key4Size {
+		k.Client, k.Virtual = frame.AddrFrom4([4]byte(b)), frame.AddrFrom4([4]byte(b[4:]))
+	} else {
+		k.Client, k.Virtual, ports = frame.Addr(b[:16]), frame.Addr(b[16:32]), b[32:]
+	}
+	k.ClientPort, k.VirtualPort = binary.BigEndian.Uint16(ports), binary.BigEndian.Uint16(ports[2:])
+	k.Proto = frame.Proto(binary.NativeEndian.Uint32(ports[4:]))
+	return k
+}
+
 // putPorts writes ports and protocol of a key, the protocol as a word of the machine.
 func putPorts(b []byte, k conntrack.Key) {
 	binary.BigEndian.PutUint16(b, k.ClientPort)
 	binary.BigEndian.PutUint16(b[2:], k.VirtualPort)
 	binary.NativeEndian.PutUint32(b[4:], uint32(k.Proto))
 }
-
-// setClock sets the time that flows keep as that of their last use, nanoseconds.
-func (t *tables) setClock(now int64) { store64(t.clockMem, 0, uint64(now)) }
 
 // total is the number of packets and bytes that the program has sent to a server.
 func (t *tables) total(server uint32) (sum conntrack.Load) {
@@ -93,6 +121,33 @@ func (t *tables) total(server uint32) (sum conntrack.Load) {
 		sum.Bytes += load64(t.totalMem, at+totalBytes)
 	}
 	return sum
+}
+
+// takenTotal is the part of that which the director has counted; setTaken notes it.
+func (t *tables) takenTotal(server uint32) conntrack.Load {
+	at := int(server) * totalSize
+	return conntrack.Load{Packets: load64(t.takenMem, at+totalPackets), Bytes: load64(t.takenMem, at+totalBytes)}
+}
+
+func (t *tables) setTaken(server uint32, n conntrack.Load) {
+	at := int(server) * totalSize
+	store64(t.takenMem, at+totalPackets, n.Packets)
+	store64(t.takenMem, at+totalBytes, n.Bytes)
+}
+
+// on reports whether the program forwards to a server.
+func (t *tables) on(server uint32) bool { return load32(t.destMem, int(server)*destSize+destOn) != 0 }
+
+// shielded are the addresses that the shield is for, by interface.
+func (t *tables) shielded() (map[int][]netip.Addr, error) {
+	all := map[int][]netip.Addr{}
+	k, on := make([]byte, vipSize), byte(0)
+	it := t.vips.Iterate()
+	for it.Next(&k, &on) {
+		i := int(binary.NativeEndian.Uint32(k[16:]))
+		all[i] = append(all[i], frame.Addr(k[:16]).IP())
+	}
+	return all, it.Err()
 }
 
 // vipKey is the key of an address that an interface is shielded for.

@@ -1,5 +1,9 @@
 package offload
 
+// version is that of everything that the tables hold: raise it with any change of their
+// layout or of what is in them.
+const version = 1
+
 // What the program and the director share, in memory that both map. Numbers are in the
 // machine's byte order.
 const (
@@ -8,7 +12,7 @@ const (
 	flowState  = 4  // u32: a State
 	flowPunted = 8  // u32: frames that the program passed up, counted
 	flowAcked  = 12 // u32: those of them that the director has sent
-	flowLast   = 16 // u64: the clock when the program forwarded one last
+	flowLast   = 16 // u64: the director's clock when the program forwarded one last
 	flowIf     = 24 // u32: index of the interface that its frames come in by
 	flowSize   = 32
 
@@ -28,7 +32,14 @@ const (
 	totalSize    = 16
 	stripes      = 4
 
-	clockSize = 8 // the director's clock, which it sets now and then
+	// The head: the clock, and whose the tables are.
+	headOffset  = 0  // u64: what the director's clock, ns, is ahead of the kernel's ticks
+	headBeat    = 8  // u64: the tick at which the director was alive last
+	headTick    = 16 // u64: the tick at which it looked
+	headVersion = 24 // u32: version
+	headPID     = 28 // u32: of the process whose they are
+	headSince   = 32 // u64: since when it has had its connection table
+	headSize    = 40
 
 	key4Size = 16 // source, destination, ports, protocol and three zeros
 	key6Size = 40

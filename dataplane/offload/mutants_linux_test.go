@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -93,6 +94,9 @@ func judge(prog *ebpf.Program, tab *tables, process func([]byte) *dataplane.Pack
 		return err
 	}
 	again(tab)
+	if err := falls(prog, tab); err != nil {
+		return err
+	}
 	for _, e := range families {
 		f := e.frame(frame.ProtoTCP, "A")
 		f[0] = 2 // another host's address
@@ -102,4 +106,27 @@ func judge(prog *ebpf.Program, tab *tables, process func([]byte) *dataplane.Pack
 	}
 	_, _, err := differ(prog, tab, process, 10000)
 	return err
+}
+
+// falls tells whether the program forwards when no director has been there for as long as silence,
+// or leaves frames before.
+func falls(prog *ebpf.Program, tab *tables) error {
+	beat := load64(tab.headMem, headBeat)
+	defer store64(tab.headMem, headBeat, beat)
+	if err := tab.setClock(1); err != nil {
+		return err
+	}
+	tick := load64(tab.headMem, headTick)
+	for _, e := range families {
+		for silent, forwards := range map[time.Duration]bool{silence / 2: true, silence + time.Second: false} {
+			f := e.frame(frame.ProtoTCP, "A")
+			clear(f[:6])
+			store64(tab.headMem, headBeat, tick-uint64(int64(silent)/tickLength()))
+			ret, err := prog.Run(&ebpf.RunOptions{Data: f, DataOut: make([]byte, len(f)+256), Repeat: 1})
+			if err != nil || (ret == redirected) != forwards {
+				return fmt.Errorf("no director for %v: %d, %v", silent, ret, err)
+			}
+		}
+	}
+	return nil
 }

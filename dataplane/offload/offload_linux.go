@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
@@ -27,6 +29,7 @@ type Config struct {
 	Flows     int   // connections of each family; 0: 65536
 	Servers   int   // 0: 16384
 	Threshold uint8 // packets of a connection before the kernel forwards it; 0: Threshold
+	Pins      Pins
 	// Peer has frames go to the peer of the interface by which they leave, where it has one in
 	// another namespace: faster, and unseen by captures and queueing disciplines.
 	Peer bool
@@ -45,17 +48,28 @@ type Offload struct {
 	program *ebpf.Program
 	exits   *exits // nil: no frame goes to a peer
 	now     func() int64
+	pins    Pins
+	unkept  string // why nothing is pinned, or was gone on with; "": it is
 
 	mu       sync.Mutex
-	attached map[int]attachment // by interface index
+	attached map[int]attachment   // by interface index
+	shielded map[int][]netip.Addr // by the process before, for interfaces that are not attached yet
 
 	// Guarded by the director's lock, under which an Offloader's methods are called.
-	taken []conntrack.Load // by server: what Load has given
-	used  uint32           // servers below this one have a next hop
+	used   uint32 // servers below this one have a next hop
+	before uint64 // packets that the process before had counted
+
+	left atomic.Bool // another process goes on
+
+	// late are the next hops of servers that the process before had, and this one does not
+	// know yet.
+	lateMu sync.Mutex
+	late   map[uint32]dataplane.NextHop // nil: it is settled
 }
 
-// Open makes the tables and loads the program. It needs CAP_BPF and CAP_NET_ADMIN in the
-// initial user namespace (bpf(2)); without them the error says so.
+// Open makes the tables, or goes on with those that the process before has left, and loads
+// the program. It needs CAP_BPF and CAP_NET_ADMIN in the initial user namespace (bpf(2));
+// without them the error says so.
 func Open(c Config) (*Offload, error) {
 	if c.Flows == 0 {
 		c.Flows = defaultFlows
@@ -67,20 +81,117 @@ func Open(c Config) (*Offload, error) {
 		c.Threshold = Threshold
 	}
 	_ = rlimit.RemoveMemlock() // before Linux 5.11 maps count as locked memory; what is missing then is told below
-	t, err := newTables(c.Flows, c.Servers, maxVIPs)
+	o := &Offload{now: c.Now, pins: c.Pins, attached: map[int]attachment{}}
+	adopted, err := o.openTables(sizes{c.Flows, c.Servers, maxVIPs})
 	if err != nil {
 		return nil, refusal(err)
 	}
-	p, err := ebpf.NewProgram(assemble(t.fds(), c.Mark))
-	if err != nil {
-		return nil, errors.Join(refusal(fmt.Errorf("load the BPF program: %w", err)), t.close())
+	if o.program, err = ebpf.NewProgram(assemble(o.tables.fds(), c.Mark)); err != nil {
+		return nil, errors.Join(refusal(fmt.Errorf("load the BPF program: %w", err)), o.tables.close(), Unpin(o.pins.Dir))
 	}
-	o := &Offload{Flows: newFlows(c.Core, t, c.Flows, c.Servers, c.Threshold), tables: t, program: p, now: c.Now,
-		attached: map[int]attachment{}, taken: make([]conntrack.Load, c.Servers)}
 	if c.Peer {
-		o.exits = newExits(t, c.Servers)
+		o.exits = newExits(o.tables, c.Servers)
+	}
+	o.Flows = newFlows(c.Core, o.tables, c.Flows, c.Servers, c.Threshold)
+	if adopted {
+		err = o.adopt()
+	}
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
 	}
 	return o, nil
+}
+
+// openTables opens the tables, and reports whether they are those of the process before.
+func (o *Offload) openTables(s sizes) (adopted bool, err error) {
+	if o.pins.Dir != "" {
+		if err := checkPins(o.pins.Dir); err != nil {
+			o.unkept, o.pins.Dir = err.Error(), ""
+		}
+	}
+	if o.pins.Dir != "" {
+		var why string
+		if o.tables, why, err = o.pins.pinned(s); o.tables != nil {
+			return true, nil
+		}
+		switch {
+		case err != nil:
+			o.unkept = "what the process before has left cannot be opened: " + err.Error()
+		case why != "":
+			o.unkept = "what the process before has left is not gone on with: " + why
+		}
+		if err := Unpin(o.pins.Dir); err != nil {
+			o.unkept, o.pins.Dir = err.Error(), ""
+		}
+	}
+	if o.tables, err = newTables(s); err != nil {
+		return false, err
+	}
+	if o.pins.Dir == "" {
+		return false, nil
+	}
+	o.tables.own(o.pins.Own)
+	if err := o.tables.pin(&o.pins); err != nil {
+		o.unkept = errors.Join(err, Unpin(o.pins.Dir)).Error()
+		o.pins.Dir = ""
+	}
+	return false, nil
+}
+
+// adopt goes on with what the process before has left: its flows stay until Settle, though this
+// process does not serve their addresses, or know their servers, yet.
+func (o *Offload) adopt() error {
+	all, err := o.tables.each()
+	if err != nil {
+		return err
+	}
+	if o.shielded, err = o.tables.shielded(); err != nil {
+		return fmt.Errorf("read the addresses of the shield: %w", err)
+	}
+	o.late = map[uint32]dataplane.NextHop{}
+	for server := range o.tables.dests.MaxEntries() {
+		if o.tables.on(server) {
+			o.late[server] = dataplane.NextHop{}
+		}
+		n := o.tables.takenTotal(server)
+		o.before += n.Packets
+		if n.Packets > 0 || o.tables.total(server).Packets > 0 || o.tables.on(server) {
+			o.used = server + 1
+		}
+	}
+	o.Flows.adopt(all, o.now())
+	o.tables.own(o.pins.Own)
+	return nil
+}
+
+// Kept says where what the kernel has outlives this process, and why it does not, or why
+// nothing of the process before was gone on with.
+func (o *Offload) Kept() (dir, why string) { return o.pins.Dir, o.unkept }
+
+// Settle ends what holds for what the process before has left: what this process does not
+// serve is over, and flows to servers that it does not know are the director's.
+func (o *Offload) Settle() error {
+	o.lateMu.Lock()
+	for server, to := range o.late {
+		o.setServer(server, to)
+	}
+	o.late = nil
+	o.lateMu.Unlock()
+	o.settle(o.now())
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var errs []error
+	for i, vips := range o.shielded {
+		a, attached := o.attached[i]
+		errs = append(errs, o.tables.setVIPs(i, vips, a.vips))
+		if !attached && o.pins.Dir != "" {
+			if err := os.Remove(o.pins.link(i)); !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	o.shielded = nil
+	return errors.Join(errs...)
 }
 
 // refusal says what is missing where the kernel refuses.
@@ -102,7 +213,7 @@ func (o *Offload) Attach(ifindex int, vips []netip.Addr) (how string, err error)
 	if a, ok := o.attached[ifindex]; ok {
 		return a.how, o.setVIPs(ifindex, vips)
 	}
-	a, err := attach(o.program, ifindex)
+	a, err := attach(o.program, ifindex, o.pins.link(ifindex))
 	if err != nil {
 		return "", refusal(err)
 	}
@@ -156,10 +267,21 @@ func (o *Offload) Hooks() map[int]string {
 
 // SetNextHop is the dataplane's.
 func (o *Offload) SetNextHop(slot uint32, to dataplane.NextHop) {
-	if int(slot) >= len(o.taken) {
+	if slot >= o.servers {
 		return // Flows takes none to it
 	}
 	o.used = max(o.used, slot+1)
+	o.lateMu.Lock()
+	defer o.lateMu.Unlock()
+	if _, late := o.late[slot]; late && !to.Plain {
+		o.late[slot] = to // its MAC address may not be known yet
+		return
+	}
+	delete(o.late, slot)
+	o.setServer(slot, to)
+}
+
+func (o *Offload) setServer(slot uint32, to dataplane.NextHop) {
 	if o.exits == nil {
 		o.tables.setServer(slot, to, false)
 	} else {
@@ -178,11 +300,11 @@ func (o *Offload) Exits() map[int]string {
 
 // Load is the dataplane's.
 func (o *Offload) Load(slot uint32) conntrack.Load {
-	if int(slot) >= len(o.taken) {
+	if slot >= o.servers || o.left.Load() {
 		return conntrack.Load{}
 	}
-	n, was := o.tables.total(slot), o.taken[slot]
-	o.taken[slot] = n
+	n, was := o.tables.total(slot), o.tables.takenTotal(slot)
+	o.tables.setTaken(slot, n)
 	return conntrack.Load{Packets: n.Packets - was.Packets, Bytes: n.Bytes - was.Bytes}
 }
 
@@ -191,7 +313,7 @@ func (o *Offload) Packets() (n uint64) {
 	for slot := range o.used {
 		n += o.tables.total(slot).Packets
 	}
-	return n
+	return n - o.before
 }
 
 // Events are those of dataplane.Flows.
@@ -201,8 +323,10 @@ type Events interface {
 
 // Tick tells the program the time, and takes back what is over in the director's table.
 // It is to be called some times a second, from one goroutine.
-func (o *Offload) Tick(now int64, events Events, buf []conntrack.Flow) {
-	o.tables.setClock(now)
+func (o *Offload) Tick(now int64, events Events, buf []conntrack.Flow) error {
+	if err := o.tables.setClock(now); err != nil {
+		return err
+	}
 	if o.exits != nil {
 		o.exits.look(now)
 	}
@@ -218,16 +342,28 @@ func (o *Offload) Tick(now int64, events Events, buf []conntrack.Flow) {
 			o.Check(now)
 		}
 		if n < len(buf) {
-			return
+			return nil
 		}
 	}
 }
 
-// Close takes the program from all interfaces and gives everything back.
+// Leave has another process go on with all that is pinned: nothing is changed any more.
+func (o *Offload) Leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.left.Store(true)
+	o.attached = map[int]attachment{}
+}
+
+// Close takes the program from all interfaces and gives everything back, unless another process
+// goes on.
 func (o *Offload) Close() error {
 	var errs []error
 	for i := range o.Hooks() {
 		errs = append(errs, o.Detach(i))
+	}
+	if !o.left.Load() {
+		errs = append(errs, Unpin(o.pins.Dir))
 	}
 	return errors.Join(append(errs, o.program.Close(), o.tables.close())...)
 }

@@ -28,6 +28,7 @@ const (
 	atFlags = -48
 	atIndex = -52
 	atVIP   = -72
+	atNow   = -80
 )
 
 // The registers, by what they hold from the first checks to the end. r0 to r5 are
@@ -46,7 +47,7 @@ type fds struct {
 	dests          int // array of servers
 	totals         int // array of counters, stripes for each server
 	vips           int // hash: the addresses that the shield is for
-	clock          int // array of one
+	head           int // array of one
 }
 
 // A program is being assembled.
@@ -311,8 +312,21 @@ func (p *program) hand(f family) {
 	p.at("fast" + f.name)
 }
 
+// alone puts the time into the stack, by the director's clock: that goes on by itself while no
+// director runs, and the next one finds when a flow was used. If none has for long, frames go up.
+func (p *program) alone() {
+	p.emit(
+		asm.FnJiffies64.Call(), asm.LoadMapValue(asm.R1, p.maps.head, 0),
+		asm.LoadMem(asm.R2, asm.R1, headBeat, asm.DWord), asm.Mov.Reg(asm.R3, asm.R0), asm.Sub.Reg(asm.R3, asm.R2),
+		asm.JSGT.Imm(asm.R3, int32(int64(silence)/tickLength()), "pass"),
+		asm.Mul.Imm(asm.R0, int32(tickLength())), asm.LoadMem(asm.R1, asm.R1, headOffset, asm.DWord), asm.Add.Reg(asm.R1, asm.R0),
+		asm.StoreMem(asm.RFP, atNow, asm.R1, asm.DWord),
+	)
+}
+
 // server looks at the flow's server, counts, and leaves in found where the frame goes.
 func (p *program) server(f family) {
+	p.alone()
 	p.emit(asm.LoadMem(asm.R1, found, flowDest, asm.Word), asm.StoreMem(asm.RFP, atIndex, asm.R1, asm.Word))
 	p.element(p.maps.dests, atIndex, "pass")
 	p.emit(
@@ -323,7 +337,7 @@ func (p *program) server(f family) {
 	p.at("fits" + f.name)
 	// The flow is used now. What goes up does not count as use: the director decides that.
 	p.emit(
-		asm.LoadMapValue(asm.R1, p.maps.clock, 0), asm.LoadMem(asm.R1, asm.R1, 0, asm.DWord),
+		asm.LoadMem(asm.R1, asm.RFP, atNow, asm.DWord),
 		asm.LoadMem(asm.R2, found, flowLast, asm.DWord), asm.JEq.Reg(asm.R1, asm.R2, "same"+f.name),
 		asm.StoreMem(found, flowLast, asm.R1, asm.DWord),
 	)

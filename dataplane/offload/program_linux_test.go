@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand"
 	"net/netip"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -95,7 +97,7 @@ func core(t *testing.T) func([]byte) *dataplane.Packet {
 
 // kernel is the program with those connections in its tables.
 func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
-	tab, err := newTables(16, 4, 4)
+	tab, err := newTables(sizes{16, 4, 4})
 	if isPermission(err) && os.Getenv("CI") != "true" {
 		t.Skip(refusal(err))
 	}
@@ -126,6 +128,7 @@ func kernel(t *testing.T, flags uint32) (*ebpf.Program, *tables) {
 
 // again makes every flow of tab fast.
 func again(tab *tables) {
+	store64(tab.headMem, headBeat, math.MaxInt64) // always there
 	for slot := uint32(1); slot <= 4; slot++ {
 		tab.flow(slot).begin(1, loopback, Fast)
 	}
@@ -401,7 +404,11 @@ func count(m *ebpf.Map) (n int) {
 // The counts of a server are packets and bytes of IP, and the clock is the flow's time.
 func TestTheProgramCountsAndKeepsTheTime(t *testing.T) {
 	prog, tab := kernel(t, 0)
-	tab.setClock(77)
+	const now = int64(time.Hour)
+	before := time.Now()
+	if err := tab.setClock(now); err != nil {
+		t.Fatal(err)
+	}
 	f := families[0].frame(frame.ProtoTCP, "A")
 	clear(f[:6])
 	for range 3 {
@@ -412,11 +419,19 @@ func TestTheProgramCountsAndKeepsTheTime(t *testing.T) {
 	if got, want := tab.total(1), (conntrack.Load{Packets: 3, Bytes: 3 * 40}); got != want {
 		t.Errorf("counted %+v, want %+v", got, want)
 	}
-	if last := tab.flow(1).last(); last != 77 {
-		t.Errorf("used last at %d, want 77", last)
+	if last := tab.flow(1).last(); last < now-tickLength() || last > now+int64(time.Since(before))+tickLength() {
+		t.Errorf("used last at %d, want %d", last, now)
 	}
 	tab.setServer(1, dataplane.NextHop{}, false)
 	if ret, err := prog.Run(&ebpf.RunOptions{Data: bytes.Clone(f), DataOut: make([]byte, 512), Repeat: 1}); err != nil || ret == redirected {
 		t.Errorf("forwarded to a server that is off: %d, %v", ret, err)
+	}
+}
+
+// Without a director the kernel forwards for a while, and not for ever.
+func TestTheKernelForwardsForAWhileWithoutADirector(t *testing.T) {
+	prog, tab := kernel(t, 0)
+	if err := falls(prog, tab); err != nil {
+		t.Error(err)
 	}
 }

@@ -10,64 +10,99 @@ import (
 
 // tables are the maps that the program looks into.
 type tables struct {
-	flows4, flows6, flows, dests, totals, vips, clock *ebpf.Map
+	flows4, flows6, flows, dests, totals, taken, vips, head *ebpf.Map
 
-	flowMem, destMem, totalMem, clockMem []byte // of the arrays
+	flowMem, destMem, totalMem, takenMem, headMem []byte // of the arrays
+
+	ticker *ebpf.Program
 }
 
-// newTables makes the tables for so many flows and servers.
-func newTables(flows, dests, vips int) (*tables, error) {
-	t := new(tables)
-	for _, m := range []struct {
-		at   **ebpf.Map
-		spec ebpf.MapSpec
-	}{
-		{&t.flows4, ebpf.MapSpec{Name: "lvsdr_flows4", Type: ebpf.Hash, KeySize: key4Size, ValueSize: 4, MaxEntries: uint32(flows), Flags: unix.BPF_F_NO_PREALLOC}},
-		{&t.flows6, ebpf.MapSpec{Name: "lvsdr_flows6", Type: ebpf.Hash, KeySize: key6Size, ValueSize: 4, MaxEntries: uint32(flows), Flags: unix.BPF_F_NO_PREALLOC}},
-		{&t.flows, ebpf.MapSpec{Name: "lvsdr_flows", Type: ebpf.Array, KeySize: 4, ValueSize: flowSize, MaxEntries: uint32(flows), Flags: unix.BPF_F_MMAPABLE}},
-		{&t.dests, ebpf.MapSpec{Name: "lvsdr_servers", Type: ebpf.Array, KeySize: 4, ValueSize: destSize, MaxEntries: uint32(dests), Flags: unix.BPF_F_MMAPABLE}},
-		{&t.totals, ebpf.MapSpec{Name: "lvsdr_totals", Type: ebpf.Array, KeySize: 4, ValueSize: totalSize, MaxEntries: uint32(dests * stripes), Flags: unix.BPF_F_MMAPABLE}},
-		{&t.vips, ebpf.MapSpec{Name: "lvsdr_vips", Type: ebpf.Hash, KeySize: vipSize, ValueSize: 1, MaxEntries: uint32(vips), Flags: unix.BPF_F_NO_PREALLOC}},
-		{&t.clock, ebpf.MapSpec{Name: "lvsdr_clock", Type: ebpf.Array, KeySize: 4, ValueSize: clockSize, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE}},
-	} {
-		got, err := ebpf.NewMap(&m.spec)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("make the BPF map %s: %w", m.spec.Name, err), t.close())
-		}
-		*m.at = got
+// sizes are how many there is room for.
+type sizes struct{ flows, dests, vips int }
+
+// A table is one of the maps, and how it is made.
+type table struct {
+	at  **ebpf.Map
+	mem *[]byte // of an array; nil: it is none
+	ebpf.MapSpec
+}
+
+// all are the maps of t.
+func (t *tables) all(s sizes) []table {
+	hash := func(at **ebpf.Map, name string, key, value, n int) table {
+		return table{at, nil, ebpf.MapSpec{Name: name, Type: ebpf.Hash, KeySize: uint32(key), ValueSize: uint32(value), MaxEntries: uint32(n), Flags: unix.BPF_F_NO_PREALLOC}}
 	}
-	for _, m := range []struct {
-		mem  *[]byte
-		of   *ebpf.Map
-		size int
-	}{{&t.flowMem, t.flows, flows * flowSize}, {&t.destMem, t.dests, dests * destSize}, {&t.totalMem, t.totals, dests * stripes * totalSize}, {&t.clockMem, t.clock, clockSize}} {
-		mem, err := unix.Mmap(m.of.FD(), 0, m.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	array := func(at **ebpf.Map, mem *[]byte, name string, value, n int) table {
+		return table{at, mem, ebpf.MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(value), MaxEntries: uint32(n), Flags: unix.BPF_F_MMAPABLE}}
+	}
+	return []table{
+		hash(&t.flows4, "lvsdr_flows4", key4Size, 4, s.flows),
+		hash(&t.flows6, "lvsdr_flows6", key6Size, 4, s.flows),
+		array(&t.flows, &t.flowMem, "lvsdr_flows", flowSize, s.flows),
+		array(&t.dests, &t.destMem, "lvsdr_servers", destSize, s.dests),
+		array(&t.totals, &t.totalMem, "lvsdr_totals", totalSize, s.dests*stripes),
+		array(&t.taken, &t.takenMem, "lvsdr_taken", totalSize, s.dests),
+		hash(&t.vips, "lvsdr_vips", vipSize, 1, s.vips),
+		array(&t.head, &t.headMem, "lvsdr_head", headSize, 1),
+	}
+}
+
+// newTables makes the tables.
+func newTables(s sizes) (*tables, error) {
+	t := new(tables)
+	err := t.open(s, func(spec *ebpf.MapSpec) (*ebpf.Map, error) {
+		m, err := ebpf.NewMap(spec)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("map %d bytes of a BPF map: %w", m.size, err), t.close())
+			return nil, fmt.Errorf("make the BPF map %s: %w", spec.Name, err)
 		}
-		*m.mem = mem
+		return m, nil
+	})
+	if err == nil {
+		err = t.setClock(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
+}
+
+// open has get make or find each map, and maps the memory of the arrays.
+func (t *tables) open(s sizes, get func(*ebpf.MapSpec) (*ebpf.Map, error)) (err error) {
+	for _, m := range t.all(s) {
+		if *m.at, err = get(&m.MapSpec); err != nil {
+			return err
+		}
+		if m.mem == nil {
+			continue
+		}
+		size := int(m.ValueSize * m.MaxEntries)
+		if *m.mem, err = unix.Mmap((*m.at).FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+			return fmt.Errorf("map %d bytes of a BPF map: %w", size, err)
+		}
+	}
+	t.ticker, err = newTicker(t.head.FD())
+	return err
 }
 
 // fds are their descriptors.
 func (t *tables) fds() fds {
 	return fds{flows4: t.flows4.FD(), flows6: t.flows6.FD(), flows: t.flows.FD(), dests: t.dests.FD(),
-		totals: t.totals.FD(), vips: t.vips.FD(), clock: t.clock.FD()}
+		totals: t.totals.FD(), vips: t.vips.FD(), head: t.head.FD()}
 }
 
 // close gives them back; a program that is attached keeps those that it uses.
 func (t *tables) close() error {
 	var errs []error
-	for _, mem := range [][]byte{t.flowMem, t.destMem, t.totalMem, t.clockMem} {
-		if mem != nil {
-			errs = append(errs, unix.Munmap(mem))
+	for _, m := range t.all(sizes{}) {
+		if m.mem != nil && *m.mem != nil {
+			errs = append(errs, unix.Munmap(*m.mem))
+		}
+		if *m.at != nil {
+			errs = append(errs, (*m.at).Close())
 		}
 	}
-	for _, m := range []*ebpf.Map{t.flows4, t.flows6, t.flows, t.dests, t.totals, t.vips, t.clock} {
-		if m != nil {
-			errs = append(errs, m.Close())
-		}
+	if t.ticker != nil {
+		errs = append(errs, t.ticker.Close())
 	}
 	return errors.Join(errs...)
 }

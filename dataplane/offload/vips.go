@@ -14,8 +14,7 @@ type place struct {
 }
 
 // serve says for which virtual addresses flows may go over to the kernel at an interface.
-// Those to others are taken back. First the program is kept from all of them, by a store
-// for each: so the last of many is forwarded no longer than the first.
+// Those to others are taken back.
 func (f *Flows) serve(in int32, vips []netip.Addr, now int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -27,9 +26,27 @@ func (f *Flows) serve(in int32, vips []netip.Addr, now int64) {
 	for _, a := range vips {
 		f.vips[place{in, frame.AddrFrom(a)}] = true
 	}
+	if !f.settling {
+		f.takeUnserved(now)
+	}
+}
+
+// settle takes back the flows of the process before to what this one has not served so far.
+func (f *Flows) settle(now int64) {
+	f.mu.Lock()
+	f.settling = false
+	f.takeUnserved(now)
+	f.mu.Unlock()
+	f.Check(now)
+}
+
+// takeUnserved takes back the flows to addresses that are not served. First the program is
+// kept from all of them, by a store for each: so the last of many is forwarded no longer than
+// the first.
+func (f *Flows) takeUnserved(now int64) {
 	var gone []uint32
 	for slot := range f.records {
-		if r := &f.records[slot]; r.on && r.in == in && !f.vips[place{in, r.key.Virtual}] {
+		if r := &f.records[slot]; r.on && !f.vips[place{r.in, r.key.Virtual}] {
 			f.side.flow(uint32(slot)).close()
 			gone = append(gone, uint32(slot))
 		}
