@@ -24,7 +24,9 @@ type hop struct {
 	// outer is put in front of each packet where wraps says so: under a tunnel.
 	outer frame.Outer
 	wraps bool
-	path  *path // to the server, of a tunnel
+	// ethernet is the header in front of the outer packet.
+	ethernet [frame.EtherLen]byte
+	path     *path // to the server, of a tunnel
 	// pmtu says that a tunnelled packet is as much not to be fragmented as the client's.
 	pmtu bool
 	// takesWay is the way of the connections whose packets need no more than a look at it:
@@ -50,7 +52,7 @@ func newHop(ds *dest, pmtu bool) *hop {
 		to.wrap(ds, pmtu)
 	}
 	switch {
-	case to.next == frame.MAC{}, to.method != Direct:
+	case to.next == frame.MAC{}, to.wraps:
 		to.most = -1
 	case to.mtu == 0:
 		to.most = math.MaxInt

@@ -66,16 +66,16 @@ func (s *Scratch) segment(b *Batch, to *hop, p *Packet) bool {
 		b.Segments = make([]Reply, 0, maxSegments)
 	}
 	frame.DecrementTTL(p.Data, h)
-	link := to.ethernet()
 	outer := to.outer.Len()
 	p.First, p.Segments = uint16(len(b.Segments)), uint16(count)
 	for i := range count {
 		g := frame.Segment{Off: i * size, Len: min(size, total-i*size), Index: i}
 		at := len(b.Segments) * segmentRoom
-		buf := append(s.segments[at:at:at+segmentRoom], link[:]...)
+		buf := append(s.segments[at:at:at+segmentRoom], to.ethernet[:]...)
 		buf = buf[:frame.EtherLen+outer]
 		buf = frame.AppendSegment(buf, p.Data, h, g)
-		in := s.enclose(to, p)
+		var in frame.Enclosed
+		s.enclose(&in, to, p)
 		in.Packet, in.Body = buf[frame.EtherLen+outer:], p.Data[payload+g.Off:][:g.Len]
 		to.outer.Put(buf[frame.EtherLen:][:outer], &in)
 		b.Segments = append(b.Segments, Reply{Data: buf, Body: in.Body, Out: to.link.Index})

@@ -30,6 +30,8 @@ func (to *hop) wrap(ds *dest, pmtu bool) {
 	if to.mtu > 0 {
 		to.mtu -= to.outer.Len()
 	}
+	frame.SetMACs(to.ethernet[:], to.next, to.link.MAC)
+	binary.BigEndian.PutUint16(to.ethernet[frame.OffEtherType:], to.outer.EtherType())
 }
 
 // encapsulation is that of a method that tunnels.
@@ -71,7 +73,8 @@ func (p *Packet) tunnelTo(to *hop, reason Reason) Reason {
 func (s *Scratch) tunnel(to *hop, p *Packet) {
 	h := &p.header
 	frame.DecrementTTL(p.Data, h)
-	in := s.enclose(to, p)
+	var in frame.Enclosed
+	s.enclose(&in, to, p)
 	if p.Unfinished { // and stays so: the NIC moves what says where
 		in.L4, in.Sum = int(h.L4-h.L3), h.Proto.SumOffset()
 	}
@@ -81,8 +84,7 @@ func (s *Scratch) tunnel(to *hop, p *Packet) {
 		p.grow(n)
 	}
 	to.outer.Put(p.Data[frame.EtherLen:][:to.outer.Len()], &in)
-	link := to.ethernet()
-	copy(p.Data, link[:])
+	*(*[frame.EtherLen]byte)(p.Data) = to.ethernet
 }
 
 // grow makes the frame n bytes longer at its start where there is no room in front of it:
@@ -92,25 +94,19 @@ func (p *Packet) grow(n int) {
 	p.Front = nil
 }
 
-// enclose is p, whose TTL was taken one off, as it goes into the tunnel of to.
-func (s *Scratch) enclose(to *hop, p *Packet) frame.Enclosed {
+// enclose makes *in, which is zero, p as it goes into the tunnel of to, its TTL taken one
+// off before.
+func (s *Scratch) enclose(in *frame.Enclosed, to *hop, p *Packet) {
 	h := &p.header
 	s.ids += s.stride
-	return frame.Enclosed{Packet: p.Data[h.L3:h.End], Kind: h.Kind, DF: to.pmtu && h.DF && h.Kind == frame.IPv4,
-		ID: uint16(s.ids), Port: p.flow.tunnelPort()}
+	in.Packet, in.Kind, in.DF = p.Data[h.L3:h.End], h.Kind, to.pmtu && h.DF && h.Kind == frame.IPv4
+	in.ID, in.Port = uint16(s.ids), p.flow.tunnelPort()
 }
 
 // tunnelPort is the source port of GUE for the flow: by it routers and network cards
 // spread flows.
 func (f *flow) tunnelPort() uint16 {
 	return tunnelPort + uint16(f.id.Hash>>32*tunnelPorts>>32)
-}
-
-// ethernet is the Ethernet header in front of an outer packet.
-func (to *hop) ethernet() (link [frame.EtherLen]byte) {
-	frame.SetMACs(link[:], to.next, to.link.MAC)
-	binary.BigEndian.PutUint16(link[frame.OffEtherType:], to.outer.EtherType())
-	return link
 }
 
 // carried is the longest IP packet that the link, and the path, carries, bytes; at least
@@ -137,12 +133,12 @@ func (s *Scratch) cut(b *Batch, p *Packet, size func(off int) int) Reason {
 	ttl := frame.TTLOf(p.Data, h)
 	frame.DecrementTTL(p.Data, h)
 	defer ttl.Restore(p.Data, h)
-	in := s.enclose(to, p)
+	var in frame.Enclosed
+	s.enclose(&in, to, p)
 	in.DF = false
 	var room [frame.MaxOuter]byte
 	head := room[:to.outer.Len()]
 	to.outer.Put(head, &in)
-	link := to.ethernet()
 	total := len(head) - to.outer.IPLen() + len(in.Packet)
 	first := len(b.Replies)
 	for off := 0; off < total; {
@@ -151,7 +147,7 @@ func (s *Scratch) cut(b *Batch, p *Packet, size func(off int) int) Reason {
 			b.Replies = b.Replies[:first]
 			return TooBig
 		}
-		buf := to.outer.AppendFragment(s.replies[len(b.Replies)][:0], &link, head, in.Packet, off, n, s.ids)
+		buf := to.outer.AppendFragment(s.replies[len(b.Replies)][:0], &to.ethernet, head, in.Packet, off, n, s.ids)
 		b.Replies = append(b.Replies, Reply{Data: buf, Out: to.link.Index})
 		off += n
 	}

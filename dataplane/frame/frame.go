@@ -16,6 +16,13 @@ func AddrFrom4(a [4]byte) Addr {
 	return Addr{10: 0xff, 11: 0xff, 12: a[0], 13: a[1], 14: a[2], 15: a[3]}
 }
 
+// Set4 makes *a the IPv4 address that stands in a header as v, read as a little-endian
+// number.
+func (a *Addr) Set4(v uint32) {
+	binary.LittleEndian.PutUint64(a[:8], 0)
+	binary.LittleEndian.PutUint64(a[8:], uint64(v)<<32|0xffff0000)
+}
+
 // AddrFrom is the Addr of a; the zone is dropped. The zero netip.Addr gives
 // the zero Addr.
 func AddrFrom(a netip.Addr) Addr {

@@ -16,12 +16,9 @@ const (
 	greMore = 0x70
 )
 
-// putGRE writes the header in front of p.
-func putGRE(b []byte, p *Enclosed, full bool) {
-	binary.BigEndian.PutUint16(b[2:], etherTypeOf(p.Kind))
-	if full {
-		binary.BigEndian.PutUint16(b[4:], ^Fold(p.bodySum(Sum(b, 0))))
-	}
+// sumGRE writes the checksum of the header b in front of p.
+func sumGRE(b []byte, p *Enclosed) {
+	binary.BigEndian.PutUint16(b[4:], ^Fold(p.bodySum(Sum(b, 0))))
 }
 
 // etherTypeOf is the EtherType of an IP packet.

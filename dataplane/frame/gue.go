@@ -6,21 +6,16 @@ import "encoding/binary"
 // options in the first byte, all zero; the protocol inside; two bytes of flags.
 const gueLen = 4
 
-// putGUE writes the UDP and the GUE header in front of p. ends is the sum over both
-// addresses of the outer header. Without a checksum the field is 0, also over IPv6 (RFC
-// 6936).
-func putGUE(b []byte, p *Enclosed, full bool, ends uint32) {
-	n := len(b) + len(p.Packet) + len(p.Body)
+// putGUE writes the source port and the length into the UDP header in front of p. Without a
+// checksum that field is 0, also over IPv6 (RFC 6936).
+func putGUE(b []byte, p *Enclosed, n int) {
 	binary.BigEndian.PutUint16(b[0:], p.Port)
 	binary.BigEndian.PutUint16(b[4:], uint16(n))
-	inside := ProtoIPIP
-	if p.Kind == IPv6 {
-		inside = ProtoIPv6
-	}
-	b[UDPLen+1] = byte(inside)
-	if !full {
-		return
-	}
+}
+
+// sumGUE writes the checksum of the UDP header in front of p; ends is the sum over both
+// addresses of the outer header.
+func sumGUE(b []byte, p *Enclosed, ends uint32, n int) {
 	sum := ^Fold(p.bodySum(Sum(b, ends+uint32(ProtoUDP)+uint32(n))))
 	if sum == 0 {
 		sum = 0xffff // RFC 768: 0 stands for no checksum

@@ -32,18 +32,18 @@ type OuterConfig struct {
 //	└ ─ ─ ─ ─┴──────────┴───────────────────────┴ ─ ─ ─ ─ ─ ─
 //	          └───────── o.Len() ──────────────┘
 type Outer struct {
-	head  [MaxOuter]byte // what is the same for all packets
+	head  [MaxOuter]byte // what is the same for all packets of IPv4
 	n, ip uint8          // length, that of the IP header in it
 	v6    bool           // of the outer header
 	kind  Encapsulation
 	full  bool   // GRE and GUE have a checksum
-	sum   uint32 // over head's IPv4 header
+	sum   uint32 // over head's IPv4 header, without the protocol
 	ends  uint32 // over both addresses
 }
 
 // NewOuter makes the headers of a tunnel.
 func NewOuter(c OuterConfig) Outer {
-	o := Outer{kind: c.Encapsulation, full: c.Sum, v6: !c.Dst.Is4(), ip: IPv4Len}
+	o := Outer{kind: c.Encapsulation, full: c.Sum && c.Encapsulation != IPinIP, v6: !c.Dst.Is4(), ip: IPv4Len}
 	if o.v6 {
 		o.ip = IPv6Len
 		o.head[0] = 6 << 4
@@ -68,7 +68,30 @@ func NewOuter(c OuterConfig) Outer {
 		o.n += UDPLen + gueLen
 		binary.BigEndian.PutUint16(o.head[o.ip+2:], c.Port)
 	}
+	o.putKind(o.head[:], IPv4)
 	return o
+}
+
+// putKind writes into the headers b what depends on the family of the packet behind them.
+func (o *Outer) putKind(b []byte, k Kind) {
+	inside := ProtoIPIP
+	if k == IPv6 {
+		inside = ProtoIPv6
+	}
+	proto := inside
+	switch o.kind {
+	case GRE:
+		proto = ProtoGRE
+		binary.BigEndian.PutUint16(b[o.ip+2:], etherTypeOf(k))
+	case GUE:
+		proto = ProtoUDP
+		b[o.ip+UDPLen+1] = byte(inside)
+	}
+	if o.v6 {
+		b[Off6Next] = byte(proto)
+	} else {
+		b[Off4Proto] = byte(proto)
+	}
 }
 
 // Len is how many bytes the tunnel puts in front of a packet.
@@ -108,29 +131,31 @@ type Enclosed struct {
 // section 9.1.1, the full-functionality option).
 func (o *Outer) Put(b []byte, p *Enclosed) {
 	copy(b, o.head[:o.n])
-	o.putTunnel(b[o.ip:], p)
+	if p.Kind == IPv6 {
+		o.putKind(b, IPv6)
+	}
+	n := int(o.n) + len(p.Packet) + len(p.Body)
+	o.putTunnel(b[o.ip:o.n], p, n-int(o.ip))
 	tos, ttl := p.fields()
 	if tos&ecnMask == ecnCE {
 		tos = tos&^ecnMask | ecnECT0
 	}
-	proto := o.proto(p)
-	n := int(o.n) + len(p.Packet) + len(p.Body)
 	if o.v6 {
 		b[0] |= tos >> 4
 		b[1] |= tos << 4
 		binary.BigEndian.PutUint16(b[Off6Len:], uint16(n-IPv6Len))
-		b[Off6Next], b[Off6Hops] = byte(proto), ttl
+		b[Off6Hops] = ttl
 		return
 	}
 	id, frag := p.ID, uint16(0)
 	if p.DF {
 		id, frag = 0, flagDF // RFC 6864 section 4.1
 	}
-	b[Off4TOS], b[Off4TTL], b[Off4Proto] = tos, ttl, byte(proto)
+	b[Off4TOS], b[Off4TTL] = tos, ttl
 	binary.BigEndian.PutUint16(b[Off4Total:], uint16(n))
 	binary.BigEndian.PutUint16(b[Off4ID:], id)
 	binary.BigEndian.PutUint16(b[Off4Frag:], frag)
-	sum := o.sum + uint32(tos) + uint32(n) + uint32(id) + uint32(frag) + uint32(ttl)<<8 + uint32(proto)
+	sum := o.sum + uint32(tos) + uint32(n) + uint32(id) + uint32(frag) + uint32(ttl)<<8 + uint32(b[Off4Proto])
 	binary.BigEndian.PutUint16(b[Off4Sum:], ^Fold(sum))
 }
 
@@ -149,27 +174,19 @@ func (p *Enclosed) fields() (tos, ttl uint8) {
 	return p.Packet[Off4TOS], p.Packet[Off4TTL]
 }
 
-// proto is the protocol that the outer IP header names.
-func (o *Outer) proto(p *Enclosed) Proto {
-	switch {
-	case o.kind == GRE:
-		return ProtoGRE
-	case o.kind == GUE:
-		return ProtoUDP
-	case p.Kind == IPv6:
-		return ProtoIPv6
+// putTunnel writes into the header b, between the two IP headers, what is different for each
+// packet; it is n bytes long with what follows.
+func (o *Outer) putTunnel(b []byte, p *Enclosed, n int) {
+	if o.kind == GUE {
+		putGUE(b, p, n)
 	}
-	return ProtoIPIP
-}
-
-// putTunnel writes the header between the two IP headers, of which b holds what is the
-// same for all packets.
-func (o *Outer) putTunnel(b []byte, p *Enclosed) {
-	switch o.kind {
-	case GRE:
-		putGRE(b[:o.n-o.ip], p, o.full)
-	case GUE:
-		putGUE(b[:o.n-o.ip], p, o.full, o.ends)
+	if !o.full {
+		return
+	}
+	if o.kind == GUE {
+		sumGUE(b, p, o.ends, n)
+	} else {
+		sumGRE(b, p)
 	}
 }
 

@@ -37,7 +37,7 @@ const (
 // of a datagram. Where partial is set, the transport checksum was left to the hardware
 // (VIRTIO_NET_HDR_F_NEEDS_CSUM) and covers only the pseudo header yet: it stays partial.
 func Translate(f []byte, h *Header, e End, to Addr, port uint16, partial bool) {
-	sum := setEnd(f, h, e, to)
+	sum := setEnd(f, h, e, &to)
 	if h.FragOff != 0 {
 		return
 	}
@@ -66,6 +66,14 @@ func Translate(f []byte, h *Header, e End, to Addr, port uint16, partial bool) {
 	h.setPort(l4, e, port)
 	if h.Proto == ProtoUDP && l4[offUDPSum]|l4[offUDPSum+1] == 0 && h.Kind == IPv4 && !partial && !h.More {
 		putUDPSum(l4, h)
+	}
+}
+
+// Redirect is DecrementTTL and Translate: what masquerading does to a packet.
+func Redirect(f []byte, h *Header, e End, to *Addr, port uint16, partial bool) {
+	if !redirectUsual(f, h, e, to, port, partial) {
+		DecrementTTL(f, h)
+		Translate(f, h, e, *to, port, partial)
 	}
 }
 
@@ -100,8 +108,8 @@ func putUDPSum(l4 []byte, h *Header) {
 // transport checksum stays, and that of the error is made anew: the caller has verified it
 // with L4ChecksumOK. The error is whole, not a fragment.
 func TranslateError(f []byte, h, in *Header, e End, to Addr, port uint16, partial bool) {
-	sum := setEnd(f, h, e, to)
-	setEnd(f, in, e.other(), to)
+	sum := setEnd(f, h, e, &to)
+	setEnd(f, in, e.other(), &to)
 	if in.Kind == IPv4 {
 		ip := f[in.L3:in.L4]
 		ip[Off4Sum], ip[Off4Sum+1] = 0, 0
@@ -128,7 +136,7 @@ func TranslateError(f []byte, h, in *Header, e End, to Addr, port uint16, partia
 // setEnd makes to the address of an end, and returns by how much the sum over the header
 // grows, in ones' complement arithmetic: by at most 16 words. The checksum of an IPv4
 // header follows.
-func setEnd(f []byte, h *Header, e End, to Addr) (sum uint32) {
+func setEnd(f []byte, h *Header, e End, to *Addr) (sum uint32) {
 	was := &h.Src
 	if e == Destination {
 		was = &h.Dst
@@ -139,7 +147,7 @@ func setEnd(f []byte, h *Header, e End, to Addr) (sum uint32) {
 			sum += exchange(binary.BigEndian.Uint16(was[i:]), binary.BigEndian.Uint16(to[i:]))
 		}
 		copy(f[at:at+len(to)], to[:])
-		*was = to
+		*was = *to
 		return sum
 	}
 	ip := f[h.L3:]
@@ -148,7 +156,7 @@ func setEnd(f []byte, h *Header, e End, to Addr) (sum uint32) {
 	sum = ^old>>16 + ^old&0xffff + now>>16 + now&0xffff
 	binary.BigEndian.PutUint32(ip[at:], now)
 	fixSum(ip[Off4Sum:], sum, false)
-	*was = to
+	*was = *to
 	return sum
 }
 

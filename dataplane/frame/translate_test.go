@@ -89,7 +89,25 @@ func TestTranslateIsAsItsDefinition(t *testing.T) {
 		if h := parse(f); h.Fault != frame.NoFault {
 			continue
 		}
-		checkTranslate(t, f, frame.End(r.Intn(2)), serverOf(f), uint16(r.Intn(1<<16)), r.Intn(4) == 0)
+		e, port, partial := frame.End(r.Intn(2)), uint16(r.Intn(1<<16)), r.Intn(4) == 0
+		checkTranslate(t, f, e, serverOf(f), port, partial)
+		checkRedirect(t, f, e, serverOf(f), port, partial)
+	}
+}
+
+// checkRedirect: Redirect is DecrementTTL and Translate.
+func checkRedirect(t *testing.T, f []byte, e frame.End, to frame.Addr, port uint16, partial bool) {
+	t.Helper()
+	got, want := bytes.Clone(f), bytes.Clone(f)
+	h, wantHeader := parse(got), parse(want)
+	if h.TTL == 0 {
+		return
+	}
+	frame.Redirect(got, &h, e, &to, port, partial)
+	frame.DecrementTTL(want, &wantHeader)
+	frame.Translate(want, &wantHeader, e, to, port, partial)
+	if !bytes.Equal(got, want) || h != wantHeader {
+		t.Fatalf("%s, end %d to %s:%d, partial %v:\n got % x, %+v\nwant % x, %+v", frametest.Describe(f), e, to, port, partial, got, h, want, wantHeader)
 	}
 }
 
@@ -108,6 +126,7 @@ func FuzzTranslate(f *testing.F) {
 			e = frame.Destination
 		}
 		checkTranslate(t, b, e, serverOf(b), port, partial)
+		checkRedirect(t, b, e, serverOf(b), port, partial)
 	})
 }
 
