@@ -23,7 +23,7 @@ type Entry struct {
 	dest    DestRef // server it goes to
 	// ref is, of a connection, 1 + the slot of the template that made it, or
 	// 0; of a template, the number of its connections; of a reply entry, 1 + the
-	// slot of its connection. See templateSlot, controlled and connOf.
+	// slot of its connection. See templateSlot, controlled and Table.Conn.
 	ref uint32
 	// aux is, of a connection, the packets seen; of a template, its timeout
 	// in ticks. See packets and lifetime.
@@ -66,6 +66,19 @@ func (t *Table) Key(e *Entry) Key {
 		return e.key(&t.pairs[uint32(e.addrs)])
 	}
 	return e.key(nil)
+}
+
+// VirtualPort is the virtual port of connection e.
+func (e *Entry) VirtualPort() uint16 { return uint16(e.ports >> 16) }
+
+// Virtual writes the virtual address of connection e to *addr and returns its port.
+func (t *Table) Virtual(e *Entry, addr *frame.Addr) (port uint16) {
+	if e.kindProto()&v6 != 0 {
+		*addr = t.pairs[uint32(e.addrs)][1]
+	} else {
+		addr.Set4(uint32(e.addrs >> 32))
+	}
+	return e.VirtualPort()
 }
 
 // key is the key of e, whose addresses are p if it is one of IPv6.

@@ -25,7 +25,7 @@ func FillExcerpt(tables, copies []*Table, keys []Key, now int64) {
 			id := from.ID(&k)
 			from.each(&id, &k, func(e *Entry) bool {
 				if e.isReply() {
-					e = from.connOf(e)
+					e = from.Conn(e)
 				}
 				if e != nil {
 					x.adopt(i, e)

@@ -1,6 +1,10 @@
 package conntrack
 
-import "lvsdr/dataplane/frame"
+import (
+	"encoding/binary"
+
+	"lvsdr/dataplane/frame"
+)
 
 // A reply entry finds a masqueraded connection by the server's side: it stands behind the
 // connection's own entry, in the same table, and is of 32 bytes like that. Its key has the
@@ -24,13 +28,14 @@ type Trail uint64
 
 // TrailOf is the trail of a frame from src by the interface index.
 func TrailOf(src frame.MAC, index int32) Trail {
-	return Trail(src[0]) | Trail(src[1])<<8 | Trail(src[2])<<16 | Trail(src[3])<<24 | Trail(src[4])<<32 | Trail(src[5])<<40 |
-		Trail(uint16(index))<<48
+	return Trail(binary.LittleEndian.Uint32(src[:])) | Trail(binary.LittleEndian.Uint16(src[4:]))<<32 | Trail(uint16(index))<<48
 }
 
 // MAC is the neighbour's address.
 func (t Trail) MAC() frame.MAC {
-	return frame.MAC{byte(t), byte(t >> 8), byte(t >> 16), byte(t >> 24), byte(t >> 32), byte(t >> 40)}
+	var b [8]byte // written and read in whole words, for which the CPU does not wait
+	binary.LittleEndian.PutUint64(b[:], uint64(t))
+	return frame.MAC(b[:6])
 }
 
 // Index are the lower 16 bits of the interface's index.
@@ -111,11 +116,22 @@ func (t *Table) each(id *ID, k *Key, f func(*Entry) bool) {
 // ReplyOf is the reply entry of connection e, which goes to port of server; nil: it has
 // none.
 func (t *Table) ReplyOf(e *Entry, server frame.Addr, port uint16) (r *Entry) {
-	key := t.Key(e)
-	k := key.ReplyKey(server, port)
-	id := t.ID(&k)
+	var k Key // of IPv4, the ID says it all
+	var id ID
+	if e.kindProto()&v6 == 0 {
+		addrs := uint64(uint32(e.addrs))<<32 | uint64(binary.LittleEndian.Uint32(server[12:]))
+		id = t.ReplyID4(addrs, port, uint16(e.ports), e.proto())
+	} else {
+		key := t.Key(e)
+		k = key.ReplyKey(server, port)
+		id = t.ID(&k)
+	}
+	if r = t.Peek(&id, &k); r == nil || t.Conn(r) == e {
+		return r // nearly always
+	}
+	r = nil
 	t.each(&id, &k, func(other *Entry) bool {
-		if t.connOf(other) != e {
+		if t.Conn(other) != e {
 			return true
 		}
 		r = other
@@ -124,8 +140,12 @@ func (t *Table) ReplyOf(e *Entry, server frame.Addr, port uint16) (r *Entry) {
 	return r
 }
 
-// connOf is the connection of reply entry r; nil: it is gone, and r of no use.
-func (t *Table) connOf(r *Entry) *Entry {
+// TouchConn is Touch for the connection of reply entry r.
+func (t *Table) TouchConn(r *Entry) uint8 { return t.group.at(r.ref - 1).overflow() }
+
+// Conn is the connection of reply entry r, also if its time is up; nil: it is gone, and r
+// of no use.
+func (t *Table) Conn(r *Entry) *Entry {
 	e := t.group.at(r.ref - 1)
 	if k := e.kind(); k != conn && k != retired || (e.kindProto()^r.kindProto())&(protoMask|v6) != 0 || uint16(e.ports) != uint16(r.ports) {
 		return nil
@@ -140,34 +160,19 @@ func (t *Table) connOf(r *Entry) *Entry {
 	return e
 }
 
-// PeekReply is Peek by the server's side: the reply entry of id, and its connection, if the
-// time of that is not up.
-func (t *Table) PeekReply(id *ID, k *Key, now int64) (r, e *Entry) {
-	place := t.search(id, k)
-	if place < 0 {
-		return nil, nil
-	}
-	r = t.at(place)
-	if e = t.connOf(r); e == nil || e.expired(ticks(now)) {
-		return nil, nil
-	}
-	return r, e
-}
-
-// FindReply is Find by the server's side. A connection whose time is up ends, and the one
-// before it is looked at.
-func (t *Table) FindReply(k *Key, h uint64, now int64) (r, e *Entry) {
-	id, at := idOf(k, h), ticks(now)
+// findReply is Find for the key of a reply entry: the first whose connection lives. A
+// connection whose time is up ends, and the one before it is looked at.
+func (t *Table) findReply(id *ID, k *Key, at uint32) *Entry {
 	for {
-		place := t.search(&id, k)
+		place := t.search(id, k)
 		if place < 0 {
-			return nil, nil
+			return nil
 		}
-		r = t.at(place)
-		if e = t.connOf(r); e == nil {
+		r := t.at(place)
+		if e := t.Conn(r); e == nil {
 			t.removeReply(place)
 		} else if !e.expired(at) || !t.end(t.placeOf(e), at) {
-			return r, e
+			return r
 		}
 	}
 }
@@ -199,7 +204,7 @@ func (t *Table) removeReply(place int) {
 // to be looked at when that may end.
 func (t *Table) endReply(place int, at uint32) bool {
 	r := t.at(place)
-	e := t.connOf(r)
+	e := t.Conn(r)
 	if e != nil && (!e.expired(at) || !t.end(t.placeOf(e), at)) {
 		r.expires = e.expires
 		return false
@@ -212,7 +217,7 @@ func (t *Table) endReply(place int, at uint32) bool {
 
 // overReply reports whether endReply would remove r.
 func (t *Table) overReply(r *Entry, at uint32) bool {
-	e := t.connOf(r)
+	e := t.Conn(r)
 	return e == nil || e.expired(at) && t.over(e, at)
 }
 
@@ -247,5 +252,5 @@ func (t *Table) hasConn(r *Entry) bool {
 		return false
 	}
 	e := t.at(place)
-	return t.connOf(r) == e && e.kind() == conn && e.Way() == ByMasquerade
+	return t.Conn(r) == e && e.kind() == conn && e.Way() == ByMasquerade
 }

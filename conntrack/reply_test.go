@@ -97,6 +97,14 @@ func (m *natModel) step(r *rand.Rand, ports int) {
 	}
 }
 
+// peekReply is the reply entry of id, whose key is k, and its connection.
+func peekReply(t *Table, id *ID, k *Key) (r, e *Entry) {
+	if r = t.Peek(id, k); r != nil {
+		e = t.Conn(r)
+	}
+	return r, e
+}
+
 // check compares what is found by the servers' sides with its definition, and counts.
 func (m *natModel) check() error {
 	newest, listed := map[Key]*Entry{}, 0
@@ -110,6 +118,10 @@ func (m *natModel) check() error {
 		r := m.ReplyOf(e, server, port)
 		if r == nil {
 			return fmt.Errorf("%v has no reply entry", k)
+		}
+		addr := frame.Addr{0: 1, 9: 2} // is overwritten
+		if port := m.Virtual(e, &addr); addr != k.Virtual || port != k.VirtualPort {
+			return fmt.Errorf("%v is to %v, port %d", k, addr, port)
 		}
 		if got := r.Trail(); got.Index() != uint16(n) || got.MAC() != (frame.MAC{2, 3, 4, 5, 6, byte(n)}) {
 			return fmt.Errorf("%v, the %d., has the trail of the %d.", k, n, got.Index())
@@ -127,7 +139,7 @@ func (m *natModel) check() error {
 	}
 	for k, want := range newest {
 		id := m.ID(&k)
-		r, e := m.PeekReply(&id, &k, m.now)
+		r, e := peekReply(m.Table, &id, &k)
 		if want.expired(ticks(m.now)) {
 			continue // who ends it is not this law's matter
 		}
@@ -264,11 +276,11 @@ func TestAStaleReplyEntryFindsNothing(t *testing.T) {
 	m.server = func(*Table, *Entry) (frame.Addr, uint16, bool) { return frame.Addr{}, 0, false }
 	m.Remove(e)
 	id := m.ID(&rk)
-	if r, e := m.PeekReply(&id, &rk, 0); r != nil || e != nil || m.Len() != 1 {
+	if r, e := peekReply(m.Table, &id, &rk); r == nil || e != nil || m.Len() != 1 {
 		t.Fatalf("found %v and %v; %d entries", r, e, m.Len())
 	}
-	if r, e := m.FindReply(&rk, id.Hash, 0); r != nil || e != nil || m.Len() != 0 || m.Replies() != 0 {
-		t.Fatalf("found %v and %v; %d entries", r, e, m.Len())
+	if r := m.Find(&rk, id.Hash, 0); r != nil || m.Len() != 0 || m.Replies() != 0 {
+		t.Fatalf("found %v; %d entries", r, m.Len())
 	}
 }
 
@@ -284,7 +296,7 @@ func TestAnExcerptHasTheReplyEntriesOfItsConnections(t *testing.T) {
 		}
 		FillExcerpt([]*Table{m.Table}, copies, []Key{by}, 0)
 		id := copies[0].ID(&rk)
-		r, e := copies[0].PeekReply(&id, &rk, 0)
+		r, e := peekReply(copies[0], &id, &rk)
 		if e == nil || copies[0].Key(e) != k || r.Trail() != TrailOf(frame.MAC{2, 3, 4, 5, 6, 0}, 0) || e.Way() != ByMasquerade {
 			t.Errorf("by %v: found %v and %v", by, r, e)
 		}
@@ -321,7 +333,7 @@ func TestReplyEntriesAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		e := m.InsertBy(ByMasquerade, &k, h, ref, nil, 0)
 		m.AddReply(e, addr, port, 1, 0)
-		if r, _ := m.PeekReply(&id, &rk, 0); r == nil {
+		if r, _ := peekReply(m.Table, &id, &rk); r == nil {
 			t.Error("not found")
 		}
 		m.Remove(e)

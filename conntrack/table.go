@@ -184,6 +184,9 @@ func ticks(now int64) uint32 { return uint32(now / tick) }
 
 func (e *Entry) expired(at uint32) bool { return int32(at-e.expires) >= 0 }
 
+// Expired reports whether the time of e, which is no reply entry, is up.
+func (e *Entry) Expired(now int64) bool { return e.expired(ticks(now)) }
+
 // home maps a hash to a line without a division.
 func (t *Table) home(h uint64) int {
 	hi, _ := bits.Mul64(h, uint64(len(t.lines)))
@@ -222,12 +225,12 @@ func (t *Table) Far() bool { return len(t.lines) > farLines }
 // farLines is as many lines as take 4 MiB.
 const farLines = 4 << 20 / (perLine * 32)
 
-// Peek returns the connection of id if its time is not up, and changes nothing;
-// else nil. For an IPv6 id, k is the key. Nearly every packet comes this way, so that
+// Peek returns the entry of id, also if its time is up, and changes nothing; nil: there
+// is none. For an IPv6 id, k is the key. Nearly every packet comes this way, so that
 // the search for IPv4 stands here, without a call.
-func (t *Table) Peek(id *ID, k *Key, now int64) *Entry {
+func (t *Table) Peek(id *ID, k *Key) *Entry {
 	if id.kindProto&v6 != 0 {
-		return t.peek6(id, k, now)
+		return t.peek6(id, k)
 	}
 	i := t.home(id.Hash)
 	for range maxProbe {
@@ -237,9 +240,6 @@ func (t *Table) Peek(id *ID, k *Key, now int64) *Entry {
 			j = 1 // without a jump: which it is cannot be foretold
 		}
 		if e := &l[j]; e.differs(id) == 0 {
-			if e.expired(ticks(now)) {
-				return nil
-			}
 			return e
 		}
 		if l[0].overflow() == 0 {
@@ -251,19 +251,21 @@ func (t *Table) Peek(id *ID, k *Key, now int64) *Entry {
 }
 
 // peek6 is Peek for IPv6.
-func (t *Table) peek6(id *ID, k *Key, now int64) *Entry {
-	place := t.search(id, k)
-	if place < 0 || t.at(place).expired(ticks(now)) {
-		return nil
+func (t *Table) peek6(id *ID, k *Key) *Entry {
+	if place := t.search(id, k); place >= 0 {
+		return t.at(place)
 	}
-	return t.at(place)
+	return nil
 }
 
 // Find returns the entry of k, whose hash is h, or nil. An entry whose time is
 // up is removed instead; a template that still has connections lives on in
-// steps of lapse.
+// steps of lapse. For the key of a reply entry see findReply.
 func (t *Table) Find(k *Key, h uint64, now int64) *Entry {
 	id, at := idOf(k, h), ticks(now)
+	if k.Reply {
+		return t.findReply(&id, k, at)
+	}
 	slot := t.search(&id, k)
 	if slot < 0 {
 		return nil

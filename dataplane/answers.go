@@ -110,14 +110,13 @@ func (d *Director) listens(p *Packet) bool {
 	return false
 }
 
-// serverSide is where connection e of t goes, as conntrack.Config.Server wants it.
-func (d *Director) serverSide(t *conntrack.Table, e *conntrack.Entry) (frame.Addr, uint16, bool) {
+// serverSide is where connection e goes, as conntrack.Config.Server wants it.
+func (d *Director) serverSide(_ *conntrack.Table, e *conntrack.Entry) (frame.Addr, uint16, bool) {
 	ds := d.destOf(e)
 	if ds == nil {
 		return frame.Addr{}, 0, false
 	}
-	k := t.Key(e)
-	return ds.Addr, ds.portFor(k.VirtualPort, e.Controlled()), true
+	return ds.Addr, ds.portFor(e.VirtualPort(), e.Controlled()), true
 }
 
 // portFor is the port at ds of a masqueraded packet to a virtual port; controlled says that

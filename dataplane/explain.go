@@ -248,13 +248,11 @@ func (d *Director) serviceStatus(s *service) ServiceStatus {
 func (d *Director) peek(k *conntrack.Key, now int64) (*conntrack.Entry, *conntrack.Table) {
 	id := d.hasher.ID(k)
 	for _, sh := range d.shards {
-		e := (*conntrack.Entry)(nil)
-		if k.Reply {
-			_, e = sh.conns.PeekReply(&id, k, now)
-		} else {
-			e = sh.conns.Peek(&id, k, now)
+		e := sh.conns.Peek(&id, k)
+		if e != nil && k.Reply {
+			e = sh.conns.Conn(e)
 		}
-		if e != nil {
+		if e != nil && !e.Expired(now) {
 			return e, sh.conns
 		}
 	}
@@ -303,7 +301,7 @@ func (d *Director) templateOf(s *service, client frame.Addr, now int64) *EntrySt
 	sh := d.shardOf(id.Hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if e := sh.conns.Peek(&id, &k, now); e != nil {
+	if e := sh.conns.Peek(&id, &k); e != nil && !e.Expired(now) {
 		return d.entryStatus(k, e, now)
 	}
 	return nil

@@ -15,24 +15,26 @@ type rewriting struct {
 	trail conntrack.Trail
 }
 
-// masquerade notes that p goes to ds, by a connection that a template made or did not.
-func (p *Packet) masquerade(ds *dest, controlled bool) {
-	p.flow.rewriting = rewriting{end: frame.Destination, addr: ds.Addr, port: ds.portFor(p.flow.key.VirtualPort, controlled)}
+// masquerade notes that p, to a virtual port, goes to ds, by a connection that a template
+// made or did not.
+func (p *Packet) masquerade(ds *dest, virtual uint16, controlled bool) {
+	r := &p.flow.rewriting
+	r.end, r.addr, r.port = frame.Destination, ds.Addr, ds.portFor(virtual, controlled)
 }
 
 // rewrite makes f, p's own frame or a fragment of it, whose header is h, what leaves.
 func (p *Packet) rewrite(f []byte, h *frame.Header) {
 	to, r := p.flow.hop, &p.flow.rewriting
-	frame.DecrementTTL(f, h)
 	next := to.next
 	if to.back {
 		next = r.trail.MAC()
 	}
 	frame.SetMACs(f, next, to.link.MAC)
 	if !p.flow.quoted {
-		frame.Translate(f, h, r.end, r.addr, r.port, p.Unfinished)
+		frame.Redirect(f, h, r.end, &r.addr, r.port, p.Unfinished)
 		return
 	}
+	frame.DecrementTTL(f, h)
 	var in frame.Header
 	if frame.Inner(f, h, &in) {
 		frame.TranslateError(f, h, &in, r.end, r.addr, r.port, p.Unfinished)
@@ -57,7 +59,7 @@ const relearn = 15
 // and masqueraded.
 func (sh *shard) hitMasqueraded(to *hop, p *Packet, e *conntrack.Entry, now int64) Reason {
 	if to == nil || to.ref != e.Dest() || !to.masquerades || e.Way() != conntrack.ByMasquerade ||
-		e.State() == conntrack.SynAck || p.nextBoth(e, conntrack.ClientsHalf, false) != e.State() {
+		!p.plainly(e) && !p.stays(e, conntrack.ClientsHalf) {
 		return pending
 	}
 	sh.conns.Refresh(e, now)
@@ -65,12 +67,13 @@ func (sh *shard) hitMasqueraded(to *hop, p *Packet, e *conntrack.Entry, now int6
 	n := sh.load(to.ref.Slot())
 	n.Packets++
 	n.Bytes += uint64(p.length())
-	if p.header.Kind == frame.IPv4 {
-		p.flow.key.VirtualPort = p.header.DstPort
-	}
-	p.masquerade(to.dest, e.Controlled())
+	p.masquerade(to.dest, e.VirtualPort(), e.Controlled())
 	if e.Packets()&relearn == 0 {
 		sh.learn(to.dest, e, sh.trail(p))
+	}
+	if to.takes(p) {
+		p.flow.hop = to
+		return Hit
 	}
 	return p.routeTo(to, Hit)
 }
@@ -78,8 +81,7 @@ func (sh *shard) hitMasqueraded(to *hop, p *Packet, e *conntrack.Entry, now int6
 // learn notes that a frame of the client's of connection e, of this shard and to ds, came by
 // trail: the answers go back by it.
 func (sh *shard) learn(ds *dest, e *conntrack.Entry, trail conntrack.Trail) {
-	k := sh.conns.Key(e)
-	if r := sh.conns.ReplyOf(e, ds.Addr, ds.portFor(k.VirtualPort, e.Controlled())); r != nil && r.Trail() != trail {
+	if r := sh.conns.ReplyOf(e, ds.Addr, ds.portFor(e.VirtualPort(), e.Controlled())); r != nil && r.Trail() != trail {
 		r.SetTrail(trail)
 	}
 }
@@ -95,6 +97,12 @@ func (p *Packet) nextOf(e *conntrack.Entry, secure bool) conntrack.State {
 		return p.nextBoth(e, conntrack.ClientsHalf, secure)
 	}
 	return p.next(e, secure)
+}
+
+// stays reports whether p, of one half of e, of which both are seen, leaves it in its
+// state, with secure_tcp as without: SynAck is a state of secure_tcp alone.
+func (p *Packet) stays(e *conntrack.Entry, half conntrack.Half) bool {
+	return e.State() != conntrack.SynAck && p.nextBoth(e, half, false) == e.State()
 }
 
 // nextBoth is the state that e, of which both halves are seen, is in after p.

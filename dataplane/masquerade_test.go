@@ -156,6 +156,53 @@ func (l *natLab) open(port uint16) (client, server netip.AddrPort) {
 	return client, server
 }
 
+// A batch of masqueraded connections' packets, of either side, decides as they do one by one.
+func TestBatchesOfAnswersAreTheirFrames(t *testing.T) {
+	one, many := newNATLab(t, 1), newNATLab(t, 1)
+	r := rand.New(rand.NewSource(5))
+	flags := []string{"A", "A", "A", "PA", "A", "FA", "R", "SA", "S"}
+	protos := []frame.Proto{frame.ProtoTCP, frame.ProtoTCP, frame.ProtoTCP, frame.ProtoUDP, frame.ProtoSCTP}
+	reasons := map[dataplane.Reason]int{}
+	for round := range 400 {
+		in := []int32{clientSide, link.Index}[round%2]
+		many.batch.In, many.batch.Packets = in, many.batch.Packets[:0]
+		for range 1 + r.Intn(60) {
+			proto, family := protos[r.Intn(len(protos))], r.Intn(3)
+			src, virtual := clientIP, vipIP
+			if family == 0 {
+				src, virtual = client6IP, vip6IP
+			}
+			client, port := netip.AddrPortFrom(src, uint16(4000+r.Intn(12))), natPorts[proto]
+			f := segment(proto, client, netip.AddrPortFrom(virtual, port[0]), flags[r.Intn(len(flags))], 3)
+			if in == link.Index {
+				k := on(frame.AddrFrom(virtual), proto, port[0])
+				server := serverOf(k, byte(1+r.Intn(2)))
+				f = segment(proto, netip.AddrPortFrom(server.IP(), port[1]), client, flags[r.Intn(len(flags))], 3)
+			}
+			many.batch.Packets = append(many.batch.Packets, dataplane.Packet{Data: f})
+		}
+		frames := make([][]byte, len(many.batch.Packets))
+		for i := range frames {
+			frames[i] = bytes.Clone(many.batch.Packets[i].Data)
+		}
+		many.d.Process(many.scratch, many.batch, many.now)
+		for i, f := range frames {
+			got := &many.batch.Packets[i]
+			want, _ := one.put(f, in)
+			if got.Reason != want.Reason || !bytes.Equal(got.Data, want.Data) {
+				t.Fatalf("round %d, packet %d, %s: %s in a batch, %s alone", round, i, frametest.Describe(f), got.Reason, want.Reason)
+			}
+			reasons[got.Reason]++
+		}
+		pause := time.Duration(r.Intn(9000)) * time.Millisecond
+		one.pass(pause)
+		many.pass(pause)
+	}
+	if reasons[dataplane.Answered] < 100 || reasons[dataplane.Hit] < 100 || reasons[dataplane.UnknownAnswer] < 100 {
+		t.Errorf("the packets were %v", reasons)
+	}
+}
+
 // Answers go to the neighbour that brought the client's last SYN, and follow another within
 // 16 packets.
 func TestAnswersFollowTheClientsWay(t *testing.T) {

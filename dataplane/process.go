@@ -17,9 +17,10 @@ type flow struct {
 	// answered says, of a fragment, that its datagram was answered, or sent, as a
 	// whole.
 	answered bool
-	hop      *hop          // to the server it goes to; nil: to none
-	from     *dest         // of an answer: the server that sent it; nil: it was forgotten
-	key      conntrack.Key // of an IPv4 packet only from decide on
+	hop      *hop             // to the server it goes to; nil: to none
+	from     *dest            // of an answer: the server that sent it; nil: it was forgotten
+	by       *conntrack.Entry // of an answer, in hits: its reply entry; nil: it has none
+	key      conntrack.Key    // of an IPv4 packet only from decide on
 	rewriting
 }
 
@@ -298,7 +299,7 @@ func (d *Director) pass(t *Table, s *Scratch, p *Packet, ds *dest, e *conntrack.
 	}
 	to := d.hopFor(ds, e)
 	if to.method == Masquerade {
-		p.masquerade(ds, e != nil && e.Controlled() || e == nil && ds.in.cfg.Persistence > 0)
+		p.masquerade(ds, p.flow.key.VirtualPort, e != nil && e.Controlled() || e == nil && ds.in.cfg.Persistence > 0)
 	}
 	if to.wraps {
 		d.ways.note(s.in, p)

@@ -47,7 +47,7 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 func (d *Director) relate(p *Packet, ds *dest, e *conntrack.Entry) Reason {
 	to := d.hopFor(ds, e)
 	if to.method == Masquerade {
-		p.masquerade(ds, e != nil && e.Controlled())
+		p.masquerade(ds, p.flow.key.VirtualPort, e != nil && e.Controlled())
 		if !p.Partial && !frame.L4ChecksumOK(p.Data, &p.header) {
 			return BadChecksum
 		}

@@ -78,8 +78,12 @@ func (sh *shard) answered(t *Table, hops hops, p *Packet, now int64) Reason {
 	if !p.flow.reply || p.flow.quoted || h.IsFragment() || h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0 {
 		return pending
 	}
-	r, e := sh.conns.PeekReply(&p.flow.id, &p.flow.key, now)
-	if e == nil || p.nextBoth(e, conntrack.ServersHalf, false) != e.State() || e.State() == conntrack.SynAck {
+	r := p.flow.by
+	if r == nil {
+		return pending
+	}
+	e := sh.conns.Conn(r)
+	if e == nil || e.Expired(now) || !p.plainly(e) && !p.stays(e, conntrack.ServersHalf) {
 		return pending
 	}
 	slot := e.Dest().Slot()
@@ -94,13 +98,18 @@ func (sh *shard) answered(t *Table, hops hops, p *Packet, now int64) Reason {
 	n.OutBytes += uint64(p.length())
 	p.flow.from = to.dest
 	p.answerFor(sh.conns, e, r.Trail())
+	if i.back.takes(p) {
+		p.flow.hop = i.back
+		return Answered
+	}
 	return p.routeTo(i.back, Answered)
 }
 
 // answerFor notes that p is of connection e of conns, and where it leaves.
 func (p *Packet) answerFor(conns *conntrack.Table, e *conntrack.Entry, trail conntrack.Trail) {
-	k := conns.Key(e)
-	p.flow.rewriting = rewriting{end: frame.Source, addr: k.Virtual, port: k.VirtualPort, trail: trail}
+	r := &p.flow.rewriting // field by field, as in setKey
+	r.end, r.trail = frame.Source, trail
+	r.port = conns.Virtual(e, &r.addr)
 }
 
 // reply decides about p, which comes from the address of a masqueraded server, or is an
@@ -109,11 +118,12 @@ func (d *Director) reply(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	if !d.serves(t, p.header.Kind == frame.IPv6) {
 		return UnknownAnswer
 	}
-	r, e, at := d.findReply(s.shard, &p.flow.key, p.flow.id.Hash, now)
-	defer s.shard.unlock(at)
-	if e == nil {
+	r, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	if r == nil {
 		return d.unknownAnswer(t, p)
 	}
+	defer s.shard.unlock(at)
+	e := at.conns.Conn(r)
 	if p.flow.quoted {
 		if !p.Partial && !frame.L4ChecksumOK(p.Data, &p.header) {
 			return BadChecksum
@@ -144,22 +154,4 @@ func (d *Director) unknownAnswer(t *Table, p *Packet) Reason {
 		return UnreachableAnswer
 	}
 	return UnknownAnswer
-}
-
-// findReply is find by the server's side.
-func (d *Director) findReply(own *shard, k *conntrack.Key, hash uint64, now int64) (r, e *conntrack.Entry, at *shard) {
-	if r, e := own.conns.FindReply(k, hash, now); e != nil {
-		return r, e, own
-	}
-	for _, sh := range d.shards {
-		if sh == own {
-			continue
-		}
-		sh.mu.Lock()
-		if r, e := sh.conns.FindReply(k, hash, now); e != nil {
-			return r, e, sh
-		}
-		sh.mu.Unlock()
-	}
-	return nil, nil, own
 }

@@ -242,8 +242,7 @@ func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.E
 
 // addReply makes the reply entry of e, which goes to ds; false: the table is full.
 func (sh *shard) addReply(e *conntrack.Entry, ds *dest, trail conntrack.Trail, now int64) bool {
-	k := sh.conns.Key(e)
-	return sh.conns.AddReply(e, ds.Addr, ds.portFor(k.VirtualPort, e.Controlled()), trail, now)
+	return sh.conns.AddReply(e, ds.Addr, ds.portFor(e.VirtualPort(), e.Controlled()), trail, now)
 }
 
 // persist makes the connection of p, for the server that the client's template

@@ -88,6 +88,9 @@ func (d *Director) hits(t *Table, s *Scratch, b *Batch, now int64) (more bool) {
 	sh.in = b.In
 	sh.strained = sh.conns.Len() > strainedAt(sh.conns.Limit())
 	sh.touch(b)
+	if t.answerers.last != 0 {
+		sh.touchAnswered(b)
+	}
 	var left uint64 // by six bits of the hash
 	for i := range b.Packets {
 		p := &b.Packets[i]
@@ -123,14 +126,27 @@ func (sh *shard) touch(b *Batch) {
 	sh.touched = touched
 }
 
+// touchAnswered finds the reply entries of the answers in b, whose places touch has brought,
+// and brings their connections on their way, all at once. Nothing that hits does moves an
+// entry.
+func (sh *shard) touchAnswered(b *Batch) {
+	for i := range b.Packets {
+		if p := &b.Packets[i]; p.Reason == pending && p.flow.reply {
+			if p.flow.by = sh.conns.Peek(&p.flow.id, &p.flow.key); p.flow.by != nil {
+				sh.touched += sh.conns.TouchConn(p.flow.by)
+			}
+		}
+	}
+}
+
 // hit decides about p, if that takes no more than its connection's timer.
 func (sh *shard) hit(t *Table, hops hops, p *Packet, now int64) Reason {
 	h := &p.header
 	if p.flow.aside || h.IsFragment() || h.Proto == frame.ProtoTCP && h.Flags&frame.SYN != 0 {
 		return sh.answered(t, hops, p, now)
 	}
-	e := sh.conns.Peek(&p.flow.id, &p.flow.key, now)
-	if e == nil || !p.plainly(e) && p.next(e, false) != e.State() {
+	e := sh.conns.Peek(&p.flow.id, &p.flow.key)
+	if e == nil || e.Expired(now) || !p.plainly(e) && p.next(e, false) != e.State() {
 		return pending
 	}
 	slot := e.Dest().Slot()
@@ -171,7 +187,7 @@ func (p *Packet) next(e *conntrack.Entry, secure bool) conntrack.State {
 	return e.State()
 }
 
-// find finds the connection of k and the shard it is in: own, or another's,
+// find finds the entry of k and the shard it is in: own, or another's,
 // where packets of one connection come to several workers (frames about it,
 // and all of them while workers come and go). Another's is left locked, for
 // shard.unlock. The caller holds d.mu and own.mu.

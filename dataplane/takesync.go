@@ -299,7 +299,7 @@ func (p *Packet) routeToStranger(t *Table, ds *dest, e *conntrack.Entry, reason 
 	case Direct:
 		return p.routeTo(ds.hop, reason)
 	case Masquerade:
-		p.masquerade(ds, e.Controlled())
+		p.masquerade(ds, e.VirtualPort(), e.Controlled())
 		return p.routeTo(ds.hop, reason)
 	case Local:
 		return t.unserved(p, false)

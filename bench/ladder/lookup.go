@@ -124,8 +124,8 @@ func (l *tableLookup) together() int {
 
 func (l *tableLookup) find(k *conntrack.Key, id *conntrack.ID) {
 	l.looked++
-	e := l.t.Peek(id, k, firstMoment)
-	if e == nil {
+	e := l.t.Peek(id, k)
+	if e == nil || e.Expired(firstMoment) {
 		l.missed++
 		return
 	}

@@ -128,12 +128,12 @@ func (o *operations) next() {
 	k := o.key()
 	h := o.t.Hash(&k)
 	id := o.t.ID(&k)
-	e := o.t.Peek(&id, &k, o.now)
+	e := o.t.Peek(&id, &k)
 	dice := o.r.IntN(16)
 	switch {
 	case dice == 0 && o.r.IntN(8) == 0:
 		o.t.Sweep(o.now, 1)
-	case e == nil:
+	case e == nil || e.Expired(o.now):
 		if o.t.Find(&k, h, o.now) == nil { // it ends one whose time is up
 			o.queue = append(o.queue, func() { o.add(&k, h) })
 		}
@@ -239,7 +239,7 @@ func lookReply(t *conntrack.Table, e *conntrack.Entry) error {
 	k := t.Key(e)
 	rk := k.ReplyKey(server, port)
 	id := t.ID(&rk)
-	if _, found := t.PeekReply(&id, &rk, 0); found != e || e.Way() != conntrack.ByMasquerade || r.Trail() != conntrack.Trail(e.Dest()) {
+	if found := t.Peek(&id, &rk); found == nil || t.Conn(found) != e || e.Way() != conntrack.ByMasquerade || r.Trail() != conntrack.Trail(e.Dest()) {
 		return fmt.Errorf("the reply entry of %v, which goes by %d, has trail %d and finds another", k, e.Way(), r.Trail())
 	}
 	return nil
