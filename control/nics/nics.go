@@ -33,10 +33,11 @@ type Port interface {
 	XDPError() error
 	// Sockets is how many packet sockets the port has on its interface.
 	Sockets() int
-	// Start, Oldest and Discard are for handing work over between processes; see
+	// Start, Oldest, Thin and Discard are for handing work over between processes; see
 	// afpacket.NIC.
 	Start()
 	Oldest() (at int64, ok bool)
+	Thin()
 	Discard(until int64) int
 }
 

@@ -40,9 +40,12 @@ type port struct {
 	stats              dataplane.NICStats
 	oldest             int64   // what Oldest says; 0: nothing waits
 	given              []int64 // what Discard was told
+	thinned            int     // calls of Thin
 }
 
 func (p *port) Oldest() (int64, bool) { return p.oldest, p.oldest != 0 }
+
+func (p *port) Thin() { p.thinned++ }
 
 func (p *port) Discard(until int64) int {
 	p.given = append(p.given, until)

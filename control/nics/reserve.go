@@ -13,9 +13,9 @@ import (
 // A Reserve is ports that are open before there are workers for them: while another process
 // serves the same interfaces, and hands its work over. Frames come to both processes:
 //
-//	Prepare ──▶ what comes is given back ──Hold──▶ it waits ──Cut──▶ what the other one has done is given back
-//	                                                                      │
-//	                                                     Open gives the ports to a NICs ◀┘
+//	Prepare ──▶ of what comes the last waits ──Hold──▶ all waits ──Cut──▶ what the other one has done is given back
+//	                                                                           │
+//	                                                          Open gives the ports to a NICs ◀┘
 type Reserve struct {
 	cfg Config
 
@@ -35,8 +35,9 @@ type reserved struct {
 // other's: what came so short before the cut is done twice rather than not at all.
 const margin = time.Millisecond
 
-// giveBackEvery is how often frames are given back while the other process serves: a ring has room
-// for more than come in it.
+// giveBackEvery is how often frames are given back while the other process serves: half a ring has
+// room for more than come in it. What was left in the rings is what the other one may not have taken yet
+// when it stops.
 const giveBackEvery = 2 * time.Millisecond
 
 // NewReserve is a Reserve for a NICs of configuration c, of which the way to open ports, the
@@ -49,7 +50,7 @@ func NewReserve(c Config) *Reserve {
 	return &Reserve{cfg: c, ready: map[int]*reserved{}}
 }
 
-// Prepare opens the ports of all, and gives back what comes to them until Hold. An interface
+// Prepare opens the ports of all, and gives back all but the last of what comes to them until Hold. An interface
 // that fails is named in the error; the others have ports.
 func (r *Reserve) Prepare(all []Wish) error {
 	r.mu.Lock()
@@ -81,29 +82,26 @@ func (r *Reserve) giveBack(tick <-chan time.Time, done <-chan struct{}) {
 		}
 		r.mu.Lock()
 		if r.tick != nil {
-			r.discard(always)
+			for _, p := range r.ports() {
+				p.Thin()
+			}
 		}
 		r.mu.Unlock()
 	}
 }
 
-// always is a time that all frames came before.
-const always = 1<<63 - 1
-
-// discard gives back what came before until. The caller holds r.mu.
-func (r *Reserve) discard(until int64) {
+// ports are all that were not handed out. The caller holds r.mu.
+func (r *Reserve) ports() (all []Port) {
 	for _, g := range r.ready {
-		for _, p := range g.ports {
-			p.Discard(until)
-		}
+		all = append(all, g.ports...)
 	}
+	return all
 }
 
 // Hold has all frames wait that come from now on.
 func (r *Reserve) Hold() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.discard(always)
 	r.stop()
 }
 
@@ -121,7 +119,9 @@ func (r *Reserve) stop() {
 func (r *Reserve) Cut(cut int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.discard(cut - int64(margin))
+	for _, p := range r.ports() {
+		p.Discard(cut - int64(margin))
+	}
 }
 
 // Open is Config.Open of a NICs: it hands out what was prepared, with the addresses of c, and opens

@@ -145,10 +145,12 @@ func (r *ring) ready() bool {
 	return r.held < len(r.offs) && readShared(r.mem, r.offs[r.next]+slotStatus)&statusUser != 0
 }
 
-// pressed reports whether more than a quarter of the slots wait to be taken. The kernel
-// fills them in order, so that one of them tells.
-func (r *ring) pressed() bool {
-	ahead := len(r.offs) / 4
+// pressed reports whether more than a quarter of the slots wait to be taken.
+func (r *ring) pressed() bool { return r.waitMore(len(r.offs) / 4) }
+
+// waitMore reports whether more than ahead slots wait to be taken. The kernel fills them in
+// order, so that one of them tells.
+func (r *ring) waitMore(ahead int) bool {
 	at := r.next + ahead
 	if at >= len(r.offs) {
 		at -= len(r.offs)

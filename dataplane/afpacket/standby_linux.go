@@ -9,12 +9,13 @@ import (
 // A NIC can stand by for one of another process on the same interface, which hands its work
 // over. Each has rings of its own, in which the kernel puts every frame:
 //
-//	          other works                     │ both rest │ this one works
-//	this one: Discard ... Discard(everything) │           │ Discard(before cut)  Recv
-//	the other: Recv ──────────────────────────┼── Stop    │ Oldest: the cut
+//	           other works   │ both rest │ this one works
+//	this one:  Thin Thin ... │           │ Discard(before cut)  Recv
+//	the other: Recv ─────────┼── Stop    │ Oldest: the cut
 //
 // A frame that is in both rings has nearly the same timestamp in both: the kernel takes it
-// for each socket in turn.
+// for each socket in turn. The other may stop before it takes what came last, so that this one keeps that
+// until the cut is known.
 
 // Start lets Recv work again after Stop, once the worker's Recv has returned. What came
 // meanwhile waits in the ring.
@@ -32,6 +33,20 @@ func (p *NIC) Oldest() (at int64, ok bool) {
 		}
 	}
 	return at, ok
+}
+
+// Thin gives frames back to the kernel unseen, the oldest first, while more than half of a ring
+// waits. No worker may use the NIC.
+func (p *NIC) Thin() {
+	var pkts [16]dataplane.Packet // few beside a ring
+	for p.ring.waitMore(len(p.ring.offs) / 2) {
+		p.takeOthers(pkts[:], always)
+		p.release()
+	}
+	for p.syns.ring.waitMore(len(p.syns.ring.offs) / 2) {
+		p.takeOne(pkts[:1])
+		p.release()
+	}
 }
 
 // Discard gives frames back to the kernel unseen that came before until, in nanoseconds of
