@@ -20,6 +20,7 @@ func (c *converger) setAnswers(s *site.State) {
 		all = append(all, shield.Answer(a))
 	}
 	c.answers.done(c.actors.Guard.SetAnswers(all), c.now())
+	c.answered = all
 }
 
 // interfacesOf are the interfaces by which frames come, as the engine knows them: it sends

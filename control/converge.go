@@ -53,6 +53,7 @@ type converger struct {
 	interfaces []dataplane.Interface  // likewise; nil: not told yet
 	guarded    map[shield.Guard]bool  // what the guard has
 	checkRule  bool                   // the guard may have lost what it had
+	answered   []shield.Answer        // what the guard was told last
 	taken      map[netip.Addr]int     // where the interfaces receive VIPs
 	announced  map[netip.Addr]arp.VIP // what ARP has
 	paused     map[netip.Addr]arp.VIP // what it had when their links went down

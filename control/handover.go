@@ -21,12 +21,13 @@ type heritage struct {
 	Site      *site.Heritage
 	Checks    []check.Saved
 	Announced []arp.VIP
-	Known     []arp.Known    // MAC addresses of real servers
-	Guards    []shield.Guard // that stand
-	FIFOs     []string       // that this process, or one before it, made
-	Filled    []string       // files of checks that have got their numbers
-	Table     string         // the form of the connection table
-	Kept      bool           // the table is in a file
+	Known     []arp.Known     // MAC addresses of real servers
+	Guards    []shield.Guard  // that stand
+	Answers   []shield.Answer // that the host is kept from; nil: not told
+	FIFOs     []string        // that this process, or one before it, made
+	Filled    []string        // files of checks that have got their numbers
+	Table     string          // the form of the connection table
+	Kept      bool            // the table is in a file
 }
 
 // The names of the descriptors that are handed over.
@@ -133,6 +134,7 @@ func (g *giver) State() any {
 	for guard := range l.converge.guarded {
 		h.Guards = append(h.Guards, guard)
 	}
+	h.Answers = append([]shield.Answer{}, l.converge.answered...)
 	for path := range l.reloads.filled {
 		h.Filled = append(h.Filled, path)
 	}

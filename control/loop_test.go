@@ -74,7 +74,7 @@ func TestTheOrderLetsNothingBePromisedThatIsNotThere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		both := service(vip, rs1) + service(other, rs2)
 		r := newRig(t, service(vip, rs1)).start()
-		want := []string{"host.Read", "shield.Set", "director.Change", "shield.SetAnswers", "interfaces.Set", "ARP.SetTargets", "routes.Set", "checks.Set", "redirect.Set", "sync.Set"}
+		want := []string{"host.Read", "shield.Set", "director.Change", "interfaces.Set", "ARP.SetTargets", "shield.SetAnswers", "routes.Set", "checks.Set", "redirect.Set", "sync.Set"}
 		if !slices.Equal(r.Calls, want) {
 			t.Errorf("a start calls %v,\nwant %v", r.Calls, want)
 		}

@@ -45,11 +45,14 @@ import (
 
 // A daemon is a director with everything around it. What is nil is not open.
 type daemon struct {
-	o        *Options
-	clock    *boottime.Clock
-	director *dataplane.Director
-	table    *mapping.File // in which the director's state is; nil: in none
-	began    int64         // when the table was opened, on the clock
+	o     *Options
+	clock *boottime.Clock
+	// unopened is the director before it has its tables, made of forDirector.
+	unopened    *dataplane.Director
+	forDirector dataplane.Config
+	director    *dataplane.Director
+	table       *mapping.File // in which the director's state is; nil: in none
+	began       int64         // when the table was opened, on the clock
 	// tableProblem says why the table is in no file though it should be.
 	tableProblem string
 	sealed       bool // the table is the next process's
@@ -130,11 +133,7 @@ func (d *daemon) openOutside() (err error) {
 // openEngine opens the engine with its ports, and the sockets at which others ask.
 func (d *daemon) openEngine() (err error) {
 	o := d.o
-	conns := conntrack.Config{Limit: o.tableLimit(os.DirFS("/")), Room: mapping.Room}
-	if _, err = rand.Read(conns.Secret[:]); err != nil {
-		return fmt.Errorf("seed the connection table: %w", err)
-	}
-	if err = d.openDirector(conns); err != nil {
+	if err = d.openDirector(); err != nil {
 		return err
 	}
 	d.actors.Engine = &engine{d.director, d.clock.Now}
@@ -175,18 +174,35 @@ func (d *daemon) openSockets() (err error) {
 	return nil
 }
 
-// openDirector makes the director, with what is in the file of its table.
-func (d *daemon) openDirector(conns conntrack.Config) (err error) {
+// prepareDirector makes the director, but for its tables: another process may have these.
+func (d *daemon) prepareDirector() error {
 	o := d.o
+	conns := conntrack.Config{Limit: o.tableLimit(os.DirFS("/")), Room: mapping.Room}
+	if _, err := rand.Read(conns.Secret[:]); err != nil {
+		return fmt.Errorf("seed the connection table: %w", err)
+	}
+	d.forDirector = dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables,
+		ResumeUntil: d.resumeUntil(), ResumeDrops: o.ResumeDrops, SettleUntil: d.clock.Now() + int64(settleTime)}
+	d.unopened = dataplane.Prepare(d.forDirector)
+	return nil
+}
+
+// openDirector gives the director what is in the file of its table.
+func (d *daemon) openDirector() error {
+	if d.unopened == nil {
+		if err := d.prepareDirector(); err != nil {
+			return err
+		}
+	}
 	d.began = d.clock.Now()
-	c := dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables,
-		ResumeUntil: d.resumeUntil(), ResumeDrops: o.ResumeDrops, SettleUntil: d.began + int64(settleTime)}
+	c := d.forDirector
 	if err := d.openTable(&c); err != nil {
 		return err
 	}
-	if d.director, err = dataplane.New(c); err != nil {
+	if err := d.unopened.Open(c); err != nil {
 		return err
 	}
+	d.director, d.unopened = d.unopened, nil
 	return d.commitTable()
 }
 
@@ -229,6 +245,7 @@ func (d *daemon) openActors() (err error) {
 	if err != nil {
 		return err
 	}
+	guard.TakeAnswers(h.Answers)
 	a.Guard = guard
 	if err := guard.Early(); err != nil {
 		o.Log.Info("nftables is not available: the kernel's own copies of frames are dropped by its routing, which costs more", "error", err)

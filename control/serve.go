@@ -55,7 +55,9 @@ func (c *converger) serve(s *site.State, ch *site.Changes) {
 	c.setRouting(s)
 	c.raiseGuards(s)
 	c.change(s, ch)
-	c.setAnswers(s)
+	if s.Masquerades() { // if not, none come, and what a process before this one has left does no harm
+		c.setAnswers(s)
+	}
 	c.tellInterfaces(s)
 	c.receive(s)
 	c.resolve(s)

@@ -15,22 +15,22 @@ import (
 // What forwards frames comes first at a start; what does not waits for the MAC addresses for a
 // moment, and no longer.
 func TestAStartServesBeforeEverythingElse(t *testing.T) {
-	needed := []string{"host.Read", "shield.Set", "director.Change", "shield.SetAnswers", "interfaces.Set", "ARP.SetTargets"}
+	needed := []string{"host.Read", "shield.Set", "director.Change", "interfaces.Set", "ARP.SetTargets"}
 	for _, c := range []struct {
 		name    string
 		answers func(r *rig) // of real servers, while the loop waits for them
 		calls   []string     // those that follow
 	}{
 		{"all answer", func(r *rig) { r.resolve() },
-			[]string{"director.Change", "director.Change", "director.Change", "redirect.Open", "shield.Set", "interfaces.Set", "routes.Set", "checks.Set"}},
+			[]string{"director.Change", "director.Change", "director.Change", "redirect.Open", "shield.Set", "shield.SetAnswers", "interfaces.Set", "routes.Set", "checks.Set"}},
 		{"one answers", func(r *rig) {
 			r.put(site.Neighbour{Addr: r.Targets[0].IP, Ifindex: int(r.Targets[0].Ifindex), MAC: mac(r.Targets[0].IP)})
 			if len(r.Calls) != len(needed)+1 {
 				t.Errorf("while another answer is missing: %v", r.Calls)
 			}
 			r.pass(answerPatience)
-		}, []string{"director.Change", "routes.Set", "checks.Set"}},
-		{"none answers", func(r *rig) { r.pass(answerPatience) }, []string{"routes.Set", "checks.Set"}},
+		}, []string{"director.Change", "shield.SetAnswers", "routes.Set", "checks.Set"}},
+		{"none answers", func(r *rig) { r.pass(answerPatience) }, []string{"shield.SetAnswers", "routes.Set", "checks.Set"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -121,6 +121,16 @@ func TestAProblemOfTheFirstStateIsTold(t *testing.T) {
 		r.resolve()
 		if p := r.l.view.Load().Problems; len(p) != 1 || !strings.Contains(p[0], "FWM 8 of IPv4 gets no packets") {
 			t.Errorf("problems %q", p)
+		}
+	})
+}
+
+// The host is kept from answers of servers that NAT reaches before any can come.
+func TestWithNATAStartKeepsTheHostFromAnswersFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, natFile(rs1+" 8080")).start()
+		if guard, ports := slices.Index(r.Calls, "shield.SetAnswers"), slices.Index(r.Calls, "interfaces.Set"); guard < 0 || ports < guard {
+			t.Errorf("a start calls %v", r.Calls)
 		}
 	})
 }

@@ -53,10 +53,11 @@ func runSuccessor(ctx context.Context, o Options, reload <-chan struct{}) error 
 	}
 	if err == nil {
 		defer withSpare(max(o.Workers, 1) + 1)()
+		usual := collectSeldom()
 		rest := o.giveBack(&first)
 		var d *daemon
 		if d, err = takeOver(&o, from, first); err == nil {
-			d.served = rest
+			d.served = func() { usual(); rest() }
 			return errors.Join(d.run(ctx, first, reload), d.close(), d.only.Close())
 		}
 	}
@@ -101,6 +102,9 @@ func takeOver(o *Options, from *handover.Taker, first loaded) (d *daemon, err er
 	d.reserve = nics.NewReserve(d.nicsConfig())
 	if err := d.reserve.Prepare(wishes); err != nil {
 		o.Log.Warn("ports that the director that runs may have cannot be opened", "error", err)
+	}
+	if err := d.prepareDirector(); err != nil {
+		return d, err
 	}
 	if err := d.commit(from); err != nil {
 		return d, err

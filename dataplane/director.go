@@ -120,27 +120,42 @@ type Table struct {
 
 // New makes a director without services.
 func New(c Config) (*Director, error) {
+	d := Prepare(c)
+	if err := d.Open(c); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Prepare makes a director without tables, which takes most of the time that New does: before all else
+// it needs Open.
+func Prepare(c Config) *Director {
 	d := &Director{limits: c.Limits.orDefault(), resumeUntil: c.ResumeUntil, resumeDrops: c.ResumeDrops, settleUntil: c.SettleUntil,
 		neighbours: map[frame.Addr]neighbour{}, byAddr: map[frame.Addr][]*dest{}}
 	d.timeouts = conntrack.DefaultTimeouts()
-	c.Conns.Removed, c.Conns.Server = d.removed, d.serverSide
 	d.frags = newFragments(c.Conns.Secret)
 	d.ways = newWays(c.Conns.Secret)
 	d.hops.Store(&hops{})
 	d.table.Store(&Table{tunables: c.Tunables})
+	return d
+}
+
+// Open gives d its tables, with what is in c.Kept. Nothing else of c is different from what Prepare got.
+func (d *Director) Open(c Config) error {
+	c.Conns.Removed, c.Conns.Server = d.removed, d.serverSide
 	if c.Kept != nil {
 		if err := d.takeOver(&c); err != nil {
-			return nil, fmt.Errorf("take the connection table over: %w", err)
+			return fmt.Errorf("take the connection table over: %w", err)
 		}
-		return d, nil
+		return nil
 	}
 	d.makeShards(max(c.Workers, 1))
 	tables, err := conntrack.NewGroup(c.Conns, max(c.Workers, 1))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.useTables(tables)
-	return d, nil
+	return nil
 }
 
 // makeShards makes n shards without tables.

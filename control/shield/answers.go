@@ -89,6 +89,20 @@ func (a Answer) key() []byte {
 	return b
 }
 
+// TakeAnswers says which answers the host's stack is kept from already, by a process before this one; nil: that
+// is not known.
+func (s *Shield) TakeAnswers(all []Answer) {
+	if all == nil {
+		return
+	}
+	s.answers = map[Answer]bool{}
+	for _, a := range all {
+		for _, one := range a.each() {
+			s.answers[one] = true
+		}
+	}
+}
+
 // SetAnswers keeps the host's stack from exactly these answers. Where there is no
 // nftables, or not enough of it, that is an error if there are any.
 func (s *Shield) SetAnswers(all []Answer) error {
@@ -105,10 +119,17 @@ func (s *Shield) SetAnswers(all []Answer) error {
 		return fmt.Errorf("shield: answers of servers reached by NAT: %w", s.early)
 	}
 	if len(want) == 0 {
+		if s.answers != nil && len(s.answers) == 0 {
+			return nil
+		}
 		s.answers = nil
-		return s.nft.cleanAnswers()
+		if err := s.nft.cleanAnswers(); err != nil {
+			return err
+		}
+		s.answers = map[Answer]bool{}
+		return nil
 	}
-	if s.answers == nil {
+	if len(s.answers) == 0 {
 		if err := s.nft.makeAnswers(); err != nil {
 			return err
 		}

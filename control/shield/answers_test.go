@@ -174,6 +174,32 @@ func TestResetsAboutAnswersDoNotLeave(t *testing.T) {
 	}
 }
 
+// A successor that is told what there is changes nothing but what differs; one that is not makes the sets anew.
+func TestASuccessorChangesOfTheSetsWhatDiffers(t *testing.T) {
+	l := newLab(t)
+	s := l.open(earlyPart)
+	defer l.close(s)
+	a4 := netip.MustParseAddr("10.0.0.11")
+	web, dns, untold := Answer{a4, frame.ProtoTCP, 80}, Answer{a4, frame.ProtoUDP, 53}, Answer{a4, frame.ProtoTCP, 8080}
+	for _, c := range []struct {
+		told []Answer
+		want []string
+	}{
+		{[]Answer{web}, []string{"10.0.0.11 tcp 8080", "10.0.0.11 udp 53"}},
+		{nil, []string{"10.0.0.11 udp 53"}},
+		{[]Answer{}, []string{"10.0.0.11 udp 53"}},
+	} {
+		l.setAnswers(s)
+		l.setAnswers(s, web, untold)
+		heir := l.open(earlyPart)
+		heir.TakeAnswers(c.told)
+		l.setAnswers(heir, dns)
+		if got := l.answering(); !slices.Equal(got, c.want) {
+			t.Errorf("told of %v the sets hold %q, want %q", c.told, got, c.want)
+		}
+	}
+}
+
 // Without nftables the director works, but says that it cannot keep answers back.
 func TestAnswersNeedNFTables(t *testing.T) {
 	s := &Shield{early: fmt.Errorf("no nftables here")}
