@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lvsdr/bench/netns"
 )
 
 // await runs Await and tells its outcome.
@@ -37,6 +39,9 @@ func still(t *testing.T, out <-chan error, what string) {
 
 // It is longer than Take waits, and however the director ends.
 func TestADirectorThatRunsIsWaitedForUntilItEnds(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	for _, c := range []struct {
 		name string
@@ -77,6 +82,9 @@ func TestWhereNoDirectorRunsNothingIsWaitedFor(t *testing.T) {
 
 // If several processes wait, one has the lock, and each of the others has it in its turn.
 func TestOneOfThoseThatWaitHasTheLock(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	director := start(t, name, true)
 	const waiting = 4
@@ -118,6 +126,9 @@ func TestOneOfThoseThatWaitHasTheLock(t *testing.T) {
 }
 
 func TestWhoWaitsCanBeEnded(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	p := start(t, name, true)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -134,6 +145,9 @@ func TestWhoWaitsCanBeEnded(t *testing.T) {
 
 // A process of another PID namespace has no number here, and one that is gone no descriptor.
 func TestWhatCannotBeWatchedIsAskedAboutAgain(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, pid := range []int{0, 1 << 30} {
 		if err := ended(t.Context(), pid); err != nil {
 			t.Errorf("process %d: %v", pid, err)

@@ -109,6 +109,9 @@ func takeLock(t *testing.T) (l *Lock, log *bytes.Buffer, err error) {
 }
 
 func TestASecondDirectorIsNamedAndRefused(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	p := start(t, name, true)
 	_, log, err := takeLock(t)
@@ -118,6 +121,9 @@ func TestASecondDirectorIsNamedAndRefused(t *testing.T) {
 }
 
 func TestADirectorThatEndsIsWaitedFor(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	p := start(t, name, true)
 	taken := make(chan error)
@@ -138,6 +144,9 @@ func TestADirectorThatEndsIsWaitedFor(t *testing.T) {
 
 // Any user can take the name, and must not keep the director from starting.
 func TestAProcessThatIsNoDirectorHoldsNothingUp(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	p := start(t, name, false)
 	l, log, err := takeLock(t)
@@ -155,6 +164,9 @@ func TestAProcessThatIsNoDirectorHoldsNothingUp(t *testing.T) {
 }
 
 func TestWhereAllNamesAreTakenItGoesOn(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	start(t, name, false)
 	for i := 1; i < names; i++ {
@@ -185,6 +197,9 @@ func TestALockThatIsGivenBackCanBeTakenAgain(t *testing.T) {
 
 // A holder that does not accept and has no room for the question is no director.
 func TestAHolderThatDoesNotAnswerIsNoDirector(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -229,6 +244,9 @@ func TestEffectiveCapabilitiesAreRead(t *testing.T) {
 
 // A lock that is inherited is held by the heir, and never free in between.
 func TestAnInheritedLockIsHeldByTheHeir(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	here(t)
 	first, _, err := takeLock(t)
 	if err != nil {
