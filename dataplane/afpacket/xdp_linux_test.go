@@ -69,6 +69,7 @@ func (x *pass) arrive(t *testing.T, n, size int) {
 }
 
 func TestWhatGoesByXDP(t *testing.T) {
+	t.Parallel()
 	const full = 4 * xdpLeast
 	for _, c := range []struct {
 		name   string
@@ -96,6 +97,9 @@ func TestWhatGoesByXDP(t *testing.T) {
 		}, full - 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if !netns.Alone(t) {
+				return
+			}
 			x := newPass(t, Config{XDP: c.xdp})
 			x.receive(t, c.frames, c.size)
 			if c.change != nil {
@@ -119,6 +123,9 @@ func TestWhatGoesByXDP(t *testing.T) {
 }
 
 func TestFramesByXDPArriveInOrderAndPlacesAreUsedAgain(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	x := newPass(t, Config{XDP: true})
 	const n = 100
 	for range 3*xdpSlots/n + 1 {
@@ -134,6 +141,9 @@ func TestFramesByXDPArriveInOrderAndPlacesAreUsedAgain(t *testing.T) {
 }
 
 func TestFramesThatLeaveTwoWaysKeepToTheSocket(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	x := newPass(t, Config{XDP: true})
 	x.receive(t, 20, 60)
 	x.b.Packets[3].Out = int32(x.d0.Index)
@@ -146,6 +156,9 @@ func TestFramesThatLeaveTwoWaysKeepToTheSocket(t *testing.T) {
 }
 
 func TestFramesLongerThanAPlaceKeepToTheSocket(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	x := newPass(t, Config{XDP: true})
 	for _, name := range []string{"d0", "d1"} {
 		setLink(t, name, func(l netlink.Link) error { return netlink.LinkSetMTU(l, 3000) })
@@ -166,6 +179,9 @@ func TestFramesLongerThanAPlaceKeepToTheSocket(t *testing.T) {
 
 // A veth interface has one queue, and one socket sends by it.
 func TestWithoutAQueueOfItsOwnAPortSendsAsEver(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	x := newPass(t, Config{XDP: true})
 	x.receive(t, 20, 60)
 	if err := x.p.Send(x.b); err != nil {
@@ -191,6 +207,9 @@ func TestWithoutAQueueOfItsOwnAPortSendsAsEver(t *testing.T) {
 }
 
 func TestXDPEndsWithTheInterfaceAndBeginsAgain(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	x := newPass(t, Config{XDP: true})
 	send := func() {
 		t.Helper()
