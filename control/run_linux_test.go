@@ -170,6 +170,9 @@ func (d *instance) end() {
 }
 
 func TestADirectorServesAndLeavesItsHostAsItWas(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	w := newLab(t)
 	d := w.run(service(vip, rs1+" TCP_CHECK { ; }"))
 	if !w.served(w.client, vip) {
@@ -193,6 +196,9 @@ func TestADirectorServesAndLeavesItsHostAsItWas(t *testing.T) {
 }
 
 func TestADirectorMadeUpByIpvsadmAlone(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	w := newLab(t)
 	d := w.run("")
 	s := wireService(vip)
@@ -212,6 +218,9 @@ func TestADirectorMadeUpByIpvsadmAlone(t *testing.T) {
 }
 
 func TestAReloadOfARunningDirector(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	w := newLab(t)
 	d := w.run(service(vip, rs1))
 	both := service(vip, rs1) + service(other, rs1)
@@ -240,6 +249,9 @@ func TestAReloadOfARunningDirector(t *testing.T) {
 
 // The watchdog of a running director asks the real parts, each of which answers.
 func TestTheWatchdogOfAnIdleDirectorIsFed(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	w := newLab(t)
 	w.watchdog = 80 * time.Millisecond
 	d := w.run(service(vip, rs1+" TCP_CHECK { ; }"))
@@ -249,6 +261,9 @@ func TestTheWatchdogOfAnIdleDirectorIsFed(t *testing.T) {
 
 // The director's cable is pulled, with its interface, and laid again.
 func TestAnInterfaceThatGoesAndComesBack(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	w := newLab(t)
 	d := w.run(service(vip, rs1))
 	link, err := netlink.LinkByName("eth0")

@@ -40,8 +40,8 @@ func TestALessonThatDoesNotComeOutFails(t *testing.T) {
 			return errors.Join(evenly(ctx, s), balanceOnServer(ctx, s))
 		}, nil, noProblem},
 		{"the real server balances nothing afterwards", localOnServer(), nil, nothing, noHelp},
+		{"the classic director stays", localOnDirector(), nil, nothing, noHelp}, // its requests wait for ten seconds
 		{"the director serves its own host before", localOnDirector(), evenly, nothing, noProblem},
-		{"the classic director stays", localOnDirector(), nil, nothing, noHelp},
 		{"there is no persistence before", oneServer(), evenly, nil, noProblem},
 		{"the configuration stays", oneServer(), nil, nothing, noHelp},
 		{"somebody listens on the director's port", noOpenPort(), func(ctx context.Context, s *lessonShow) error {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netns"
 )
 
 // An ending is how a connection ended.
@@ -51,6 +53,9 @@ func descriptors(t *testing.T) int {
 
 // An attempt in a batch and one by itself say the same, in the same words.
 func TestABatchSaysWhatSingleAttemptsSay(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, v6 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("IPv6 %v", v6), func(t *testing.T) {
 			l := newLab(t, v6)
@@ -98,6 +103,9 @@ func TestABatchSaysWhatSingleAttemptsSay(t *testing.T) {
 
 // Each connection has the time that its check gives it, whoever began first.
 func TestEachConnectionHasItsOwnTime(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	l.rs[0].blackhole(l.dir)
 	c, ends := startConnector(t)
@@ -123,6 +131,9 @@ func TestEachConnectionHasItsOwnTime(t *testing.T) {
 // A connection that is called off while it waits is not told of, one that is called off
 // before is told of, and both leave no socket. So does the end of the connector.
 func TestAConnectionThatIsCalledOffLeavesNothing(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	l.rs[0].blackhole(l.dir)
 	c, ends := startConnector(t)
@@ -195,6 +206,9 @@ func TestWhatIsNotMadeInABatch(t *testing.T) {
 // Many more checks than places are all made, again and again, and follow their server down
 // and up, while no more sockets than places are open.
 func TestARunnerMakesConnectionsInBatches(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	const checks, places = 300, 7
 	l := newLab(t, false)
 	at := netip.AddrPortFrom(l.rs[0].addr, 80)
@@ -233,6 +247,9 @@ func TestARunnerMakesConnectionsInBatches(t *testing.T) {
 
 // A check that is removed while its attempt waits gives its place to another.
 func TestARemovedConnectionGivesItsPlace(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	l.rs[0].blackhole(l.dir)
 	l.rs[1].serve(netip.AddrPortFrom(l.rs[1].addr, 80))

@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/control/ask"
 )
 
@@ -40,6 +41,9 @@ func (m mailServer) serve(h host, at string, heard chan<- string) (stop func()) 
 }
 
 func TestSMTPProbe(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	rs := l.rs[0]
 	good := mailServer{"": "220-mail\r\n220 ready\r\n", "HELO": "250 hello\r\n", "QUIT": "221 bye\r\n"}
@@ -108,6 +112,9 @@ func (h host) serveDNS(at string, queries chan<- string, codes ...int) (stop fun
 }
 
 func TestDNSProbe(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	rs := l.rs[0]
 	p := DNS{Peer{Addr: netip.AddrPortFrom(rs.addr, 53)}, &ask.DNS{Type: "AAAA", Name: "www.example.org"}}

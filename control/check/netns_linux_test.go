@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/control/drroute"
 )
 
@@ -43,6 +44,9 @@ func wantText(t *testing.T, err, target error, want string) {
 }
 
 func TestTCPProbe(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	web := netip.AddrPortFrom(l.rs[0].addr, 80)
 	visits, stop := l.rs[0].serve(web)
@@ -141,6 +145,9 @@ func (l *lab) pair(i int, r *drroute.Router) Pair {
 }
 
 func TestDRProbe(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, c := range []struct {
 		name     string
 		v6       bool
@@ -186,6 +193,9 @@ func TestDRProbe(t *testing.T) {
 }
 
 func TestPairNamesWhatIsWrong(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	const hint, remedy = "192.168.1.11 answers, but not for VIP 192.168.1.100:80: ", "; is the VIP on its loopback?"
 	own := func(l *lab) { l.rs[0].serve(netip.AddrPortFrom(l.rs[0].addr, 80)) }
 	for _, c := range []struct {
@@ -222,6 +232,9 @@ func TestPairNamesWhatIsWrong(t *testing.T) {
 // forwards it to a container of its own that has the VIP. From there an answer
 // must not come with the default TTL; one hop behind the real server it must.
 func TestDRProbeEndsBeforeItComesBack(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	r := newRouter(t)
 	p := l.pair(0, r).DR
@@ -259,6 +272,9 @@ func TestDRProbeEndsBeforeItComesBack(t *testing.T) {
 // the director's kernel keeps in mind for minutes. A DR check of the server
 // must not be answered by somebody else for this, neither at once nor later.
 func TestDRProbeIsNotRedirected(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	r := newRouter(t)
 	p, other := l.pair(0, r).DR, l.pair(1, r).DR

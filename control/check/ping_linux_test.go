@@ -15,9 +15,14 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"lvsdr/bench/netns"
 )
 
 func TestPingProbe(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, v6 := range []bool{false, true} {
 		t.Run(fmt.Sprint("IPv6 ", v6), func(t *testing.T) { testPing(t, newLab(t, v6)) })
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lvsdr/bench/netns"
 	"lvsdr/control/ask"
 )
 
@@ -44,6 +45,9 @@ func (h host) answer(at string, heard chan<- string, replies ...string) (stop fu
 }
 
 func TestUDPProbe(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	rs := l.rs[0]
 	at := Peer{Addr: netip.AddrPortFrom(rs.addr, 53)}

@@ -72,6 +72,9 @@ func get(h host, port uint16, change func(*ask.HTTP)) *HTTP {
 }
 
 func TestHTTPProbeAgainstNginx(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	rs := l.rs[0]
 	dir := nginxDir(t, rs.addr)
@@ -131,6 +134,9 @@ func TestHTTPProbeAgainstNginx(t *testing.T) {
 
 // A server that accepts and is silent, or sends for ever, is bad when its time is over.
 func TestHTTPProbeWaitsOnlySoLong(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t, false)
 	rs := l.rs[0]
 	listener, err := rs.Listen("tcp", netip.AddrPortFrom(rs.addr, 80).String())

@@ -53,6 +53,9 @@ func (l *lab) setAnswers(s *Shield, all ...Answer) {
 }
 
 func TestTheSetsHoldExactlyTheAnswers(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	defer l.close(s)
@@ -87,6 +90,9 @@ func TestTheSetsHoldExactlyTheAnswers(t *testing.T) {
 }
 
 func TestManyAnswersGoInPieces(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	defer l.close(s)
@@ -107,6 +113,9 @@ func TestManyAnswersGoInPieces(t *testing.T) {
 // A host that forwards passes on what comes from servers, but not their answers; and
 // what is for the host itself it gets, but it does not reset what it does not know.
 func TestAHostThatForwardsKeepsAnswersBack(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	sw, err := netns.NewSwitch("beyond")
 	must(t, err)
@@ -155,6 +164,9 @@ func TestAHostThatForwardsKeepsAnswersBack(t *testing.T) {
 
 // The kernel resets a connection that it does not know, and not one of an answer's.
 func TestResetsAboutAnswersDoNotLeave(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	defer l.close(s)

@@ -18,8 +18,6 @@ import (
 	"lvsdr/bench/netns"
 )
 
-// The tests of this package do not run in parallel: the nftables library numbers sets by a
-// variable that it does not guard.
 func TestMain(m *testing.M) { os.Exit(netns.RunTests(m)) }
 
 var (

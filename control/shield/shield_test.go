@@ -35,6 +35,9 @@ func each(t *testing.T, f func(t *testing.T, p part)) {
 }
 
 func TestAShieldIsAsItWasSetAndGoesWhole(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	each(t, func(t *testing.T, p part) {
 		l := newLab(t)
 		s := l.open(p)
@@ -52,6 +55,9 @@ func TestAShieldIsAsItWasSetAndGoesWhole(t *testing.T) {
 // The cost of a packet does not grow with the VIPs: there are as many rules for
 // thousands as for one, and all of the VIPs are hidden.
 func TestRulesDoNotGrowWithTheVIPs(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	each(t, func(t *testing.T, p part) {
 		l := newLab(t)
 		s := l.open(p)
@@ -100,6 +106,9 @@ func many(n int, ifname string) []Guard {
 // director's packet socket sees everything. It does not matter whether the
 // address or the shield was there first.
 func TestTheEarlyPartHidesAnAddressOfTheHost(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, c := range []struct {
 		name, ifname string
 		late         bool
@@ -155,6 +164,9 @@ func TestTheEarlyPartHidesAnAddressOfTheHost(t *testing.T) {
 
 // The late part hides a VIP that is not the host's own, where the host forwards.
 func TestTheLatePartEndsPacketsSilently(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, vip := range []netip.Addr{vip4, vip6} {
 		l := newLab(t)
 		must(t, l.director.Sysctl("net.ipv4.ip_forward", "1"))
@@ -202,6 +214,9 @@ func TestInterfacesKeepTheirTables(t *testing.T) {
 // that the kernel answers. The same holds for what an earlier version has left,
 // for any change of others, and from one part to the other.
 func TestAStartTakesOverWithoutAGap(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	for _, c := range []struct {
 		name   string
 		before func(l *lab)
@@ -297,6 +312,9 @@ func TestWhatEarlierVersionsLeftIsReplaced(t *testing.T) {
 
 // What others remove is named by Check and restored by Set, part by part.
 func TestWhatOthersRemoveIsFoundAndRestored(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	l.set(s, guard4, guard6)
@@ -362,6 +380,9 @@ func TestWhatOthersRemoveOfTheLatePartIsFoundAndRestored(t *testing.T) {
 
 // An interface that is made anew needs a chain that is made anew.
 func TestAnInterfaceThatComesBackIsGuardedAgain(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	add := func() {
@@ -397,6 +418,9 @@ func TestAnInterfaceThatComesBackIsGuardedAgain(t *testing.T) {
 // Watch tells of a firewall that is loaded anew, so that what it has flushed can
 // be restored.
 func TestWatchTellsOfAFlush(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -468,6 +492,9 @@ func TestOnlyMessagesAboutTheTableCount(t *testing.T) {
 
 // A table of the same name that is not of this program's making is replaced.
 func TestATableOfTheSameNameIsReplaced(t *testing.T) {
+	if !netns.Alone(t) {
+		return
+	}
 	l := newLab(t)
 	s := l.open(earlyPart)
 	must(t, l.director.Do(func() error {
