@@ -13,11 +13,14 @@ import (
 	"lvsdr/dataplane"
 )
 
-// The messages that a backup looks at: of a flood the rest stays in the socket until
-// that has no room, and costs nothing here.
+// The messages that a backup looks at, of all its sockets: of a flood the rest stays in the
+// sockets until these have no room, and costs nothing here. A long message counts as so many
+// of the usual length, which have as many entries.
 const (
 	maxRate  = 20_000 // messages a second
 	maxBurst = 2_000
+	// flooded is how long a socket rests at least of which more has come.
+	flooded = 10 * time.Millisecond
 )
 
 // maxMessage is the longest message, bytes.
@@ -46,6 +49,7 @@ type backup struct {
 	heard  func(peer) // a master that has started is there
 
 	mu       sync.Mutex
+	pace     pacer
 	peers    peers
 	received *Received
 	read     connsync.Backup
@@ -55,7 +59,6 @@ type backup struct {
 // receive takes what comes until conn is closed.
 func (r *backup) receive(ctx context.Context, conn *net.UDPConn) error {
 	buf, oob := make([]byte, maxMessage), make([]byte, 128)
-	pace := pacer{tokens: maxBurst, at: r.wall()}
 	var dropped uint32
 	for {
 		n, oobn, _, src, err := conn.ReadMsgUDPAddrPort(buf, oob)
@@ -69,8 +72,7 @@ func (r *backup) receive(ctx context.Context, conn *net.UDPConn) error {
 			r.drop(total - dropped)
 			dropped = total
 		}
-		r.take(buf[:n], src.Addr())
-		if wait := pace.next(r.wall()); wait > 0 {
+		if wait := r.take(buf[:n], src.Addr()); wait > 0 {
 			select {
 			case <-ctx.Done():
 				return nil
@@ -86,11 +88,17 @@ func (r *backup) drop(n uint32) {
 	r.received.Dropped += uint64(n)
 }
 
-// take takes a message.
-func (r *backup) take(b []byte, from netip.Addr) {
+// take takes a message, and returns how long the next one of its socket has to wait.
+func (r *backup) take(b []byte, from netip.Addr) (wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.wall()
+	r.look(b, from, now)
+	return r.pace.next(len(b), now)
+}
+
+// look takes from a message what there is to take.
+func (r *backup) look(b []byte, from netip.Addr, now time.Time) {
 	if isHello(b) {
 		r.takeHello(b, from.Unmap(), now)
 		return
@@ -170,16 +178,18 @@ func (r *backup) state() (Received, []peer) {
 
 // A pacer lets maxRate messages a second through.
 type pacer struct {
-	tokens float64
-	at     time.Time
+	owed float64 // messages above the rate
+	at   time.Time
 }
 
-// next is how long to wait before the next message, now.
-func (p *pacer) next(now time.Time) time.Duration {
-	p.tokens = min(p.tokens+now.Sub(p.at).Seconds()*maxRate, maxBurst)
+// next is how long the socket of a message of n bytes, which was looked at now, has to wait:
+// until what is above the rate, but for a burst, is made up for.
+func (p *pacer) next(n int, now time.Time) time.Duration {
+	p.owed = max(p.owed-now.Sub(p.at).Seconds()*maxRate, 0)
 	p.at = now
-	if p.tokens--; p.tokens >= 0 {
+	p.owed += float64(1 + n/(connsync.DefaultMaxLen+1))
+	if p.owed <= maxBurst {
 		return 0
 	}
-	return 10 * time.Millisecond
+	return max(time.Duration((p.owed-maxBurst)/maxRate*float64(time.Second)), flooded)
 }

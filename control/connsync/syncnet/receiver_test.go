@@ -2,6 +2,7 @@ package syncnet
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -122,22 +123,40 @@ func TestPeersAreBounded(t *testing.T) {
 	}
 }
 
-// A flood of any rate is looked at no faster than maxRate.
+// A flood of any rate, by any number of sockets and of messages of any length, is looked at no
+// faster than maxRate.
 func TestAFloodIsBounded(t *testing.T) {
-	for _, each := range []time.Duration{0, time.Microsecond, 20 * time.Microsecond} {
-		now, seen := epoch, 0
-		p := pacer{tokens: maxBurst, at: now}
-		for now.Sub(epoch) < 10*time.Second {
-			seen++
-			now = now.Add(each + p.next(now))
+	const whole = 10 * time.Second
+	for _, c := range []struct {
+		each    time.Duration // between two messages of a socket
+		sockets int           // as many as sync_ports allows
+		length  int
+		counts  int // as so many messages
+	}{
+		{0, 1, 100, 1}, {time.Microsecond, 1, 100, 1}, {20 * time.Microsecond, 1, 1472, 1}, {0, 64, 100, 1}, {0, 1, 1473, 2}, {0, 1, 65000, 45}, {0, 64, 65000, 45},
+	} {
+		r, _, now := receiving(7, nil)
+		message := make([]byte, c.length) // of another domain
+		message[1] = 8
+		next := make([]time.Time, c.sockets)
+		for i := range next {
+			next[i] = epoch
 		}
-		if limit := 10*maxRate + maxBurst + maxRate/100; seen > limit {
-			t.Errorf("a message each %v: %d in 10 s, want %d at most", each, seen, limit)
+		for *now = epoch; now.Sub(epoch) < whole; *now = slices.MinFunc(next, time.Time.Compare) {
+			for i := range next {
+				if !next[i].After(*now) {
+					next[i] = now.Add(max(r.take(message, from)+c.each, 1))
+				}
+			}
+		}
+		got, _ := r.state()
+		if limit := maxRate*int(whole/time.Second) + maxBurst + maxRate/100 + (c.sockets+1)*c.counts; int(got.Foreign)*c.counts > limit {
+			t.Errorf("%+v: %d messages in %v, which count as %d; want %d at most", c, got.Foreign, whole, int(got.Foreign)*c.counts, limit)
 		}
 	}
-	p := pacer{tokens: maxBurst, at: epoch}
+	var p pacer
 	for i := range 100_000 {
-		if wait := p.next(epoch.Add(time.Duration(i) * 100 * time.Microsecond)); wait != 0 {
+		if wait := p.next(1472, epoch.Add(time.Duration(i)*100*time.Microsecond)); wait != 0 {
 			t.Fatalf("10,000 messages a second are no flood: message %d waits %v", i, wait)
 		}
 	}
