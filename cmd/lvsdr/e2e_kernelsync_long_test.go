@@ -34,6 +34,7 @@ func newIPVS(t *testing.T, lab *network, version int, group string) *ipvs {
 	k := &ipvs{n, tool}
 	must(t, netlab.SetUpServer(k.Host, lab.Spec.VIP))
 	must(t, k.Sysctl("net.ipv4.vs.sync_version", fmt.Sprint(version)))
+	k.admin(t, "--set", fmt.Sprint(kernelTimeout), "0", "0")
 	k.admin(t, "-A", "-t", vipPort(lab), "-s", "wrr", "-p", "120")
 	for _, rs := range lab.Servers {
 		k.admin(t, "-a", "-t", vipPort(lab), "-r", netip.AddrPortFrom(rs.Addr, port).String(), "-g")
@@ -76,6 +77,29 @@ func entries(listing string) (conns, templates []string) {
 	slices.Sort(conns)
 	slices.Sort(templates)
 	return conns, templates
+}
+
+// kernelTimeout is the timeout of established connections at the kernel's director, in seconds; at ours it is 900.
+const kernelTimeout = 500
+
+// lasting is how many established connections of a listing of ipvsadm -Lnc end later than they would by the
+// kernel's timeout.
+func lasting(t *testing.T, listing string) (n int) {
+	t.Helper()
+	for line := range strings.Lines(listing) {
+		f := strings.Fields(line)
+		if len(f) < 3 || f[2] != "ESTABLISHED" {
+			continue
+		}
+		var minutes, seconds int
+		if _, err := fmt.Sscanf(f[1], "%d:%d", &minutes, &seconds); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if 60*minutes+seconds > kernelTimeout {
+			n++
+		}
+	}
+	return n
 }
 
 // An interop is a lab with a director of ours and one of the kernel.
@@ -156,12 +180,19 @@ func TestTheKernelsDirectorAndOursShareTheirConnections(t *testing.T) {
 			lab.add(t, some)
 			lab.goOn(t, "ours, which made them")
 			lab.agree(t, some)
+			// Version 1 tells the timeout, version 0 does not.
+			if got, want := lasting(t, lab.kernel.admin(t, "-Lnc")), some*c.version; got != want {
+				t.Errorf("the kernel's director has %d connections with the timeout of ours, want %d", got, want)
+			}
 			lab.turn(t, lab.kernel.Node)
 			lab.goOn(t, "the kernel's, which was told of them")
 
 			lab.add(t, some)
 			lab.goOn(t, "the kernel's")
 			lab.agree(t, 2*some)
+			if got, want := lasting(t, verb(t, "ipvsadm", "--socket", lab.ours.Socket, "-Lnc").stdout), 2*some-some*c.version; got != want {
+				t.Errorf("ours has %d connections with its own timeout, want %d", got, want)
+			}
 			lab.turn(t, lab.Director)
 			lab.goOn(t, "ours, which was told of half of them")
 
