@@ -1,10 +1,13 @@
 package syncnet
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"net"
 	"net/netip"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,10 +17,28 @@ import (
 	"lvsdr/dataplane"
 )
 
-// A real is a director as an engine. It notes the longest time that it took entries.
+// A real is a director as an engine. It notes how long it held its locks in a row.
 type real struct {
 	*dataplane.Director
-	longest time.Duration // of takeStep entries
+	takes []spell // for takeStep entries that it took, each
+	reads []spell // for a part of the table that it gave
+}
+
+// A spell is a time on the clock, and the CPU time of its thread.
+type spell struct{ wall, cpu time.Duration }
+
+// now is the present as a spell, of a thread that is locked to its goroutine.
+func now() spell {
+	var clock, used unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock) // it cannot fail, nor can the next
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used)
+	return spell{time.Duration(clock.Nano()), time.Duration(used.Nano())}
+}
+
+// since is the spell from s until now.
+func since(s spell) spell {
+	n := now()
+	return spell{n.wall - s.wall, n.cpu - s.cpu}
 }
 
 // takeStep is how many entries a director takes with its lock held.
@@ -26,18 +47,39 @@ const takeStep = 64
 func (r *real) Follow() Feed { return r.FollowSync() }
 
 func (r *real) Take(all []dataplane.Synced) (taken Taken) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for len(all) > 0 {
 		n := min(takeStep, len(all))
-		began := time.Now()
+		began := now()
 		taken.Add(r.TakeSync(all[:n], int64(time.Minute)))
-		r.longest = max(r.longest, time.Since(began))
+		r.takes = append(r.takes, since(began))
 		all = all[n:]
 	}
 	return taken
 }
 
+// All notes the time before each entry that is the first of a part: the clock is read just before
+// the part is, with the locks held.
 func (r *real) All() iter.Seq[dataplane.Synced] {
-	return r.EachSynced(func() int64 { return int64(time.Minute) })
+	var began spell
+	all := r.EachSynced(func() int64 {
+		began = now()
+		return int64(time.Minute)
+	})
+	return func(yield func(dataplane.Synced) bool) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for s := range all {
+			if began != (spell{}) {
+				r.reads = append(r.reads, since(began))
+				began = spell{}
+			}
+			if !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 func (r *real) Tunables() Tunables { return Tunables{Version: 1, Ports: 1} }
@@ -76,7 +118,7 @@ func (r *real) fill(tb testing.TB, n int) {
 			some = some[:0]
 		}
 	}
-	r.longest = 0
+	r.takes = nil
 }
 
 // fetch has a director fetch the table of another one over TCP.
@@ -129,25 +171,35 @@ func cpu(b *testing.B) time.Duration {
 }
 
 // BenchmarkFullDump is a table of a million connections that goes from one director to another over TCP, with a
-// secret, at the pace of the server: both sides' CPU, and the longest time that 64 entries were taken, which is
-// how long a worker may wait for the lock.
+// secret, at the pace of the server: both sides' CPU, and how long the locks were held in a row, by the one that takes
+// entries and by the one that gives them: that is how long a worker may wait. The longest CPU time is the work
+// itself; the longest on the clock is more where the host ran something else in between.
 func BenchmarkFullDump(b *testing.B) {
 	const n = 1_000_000
 	there := newReal(b, 1<<21)
 	there.fill(b, n)
-	var used, longest time.Duration
+	var used time.Duration
+	var takes, reads []spell
 	for b.Loop() {
 		b.StopTimer()
 		here := newReal(b, 1<<21)
+		there.reads = nil
 		began := cpu(b)
 		b.StartTimer()
 		if got := fetch(b, here, there); got != n {
 			b.Fatalf("%d of %d came", got, n)
 		}
 		used += cpu(b) - began
-		longest = max(longest, here.longest)
+		takes, reads = append(takes, here.takes...), append(reads, there.reads...)
 	}
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/dump")
 	b.ReportMetric(used.Seconds()/float64(b.N), "CPU-s/dump")
-	b.ReportMetric(float64(longest.Microseconds()), "longest-µs")
+	for name, all := range map[string][]spell{"take": takes, "give": reads} {
+		report := func(of string, d time.Duration) { b.ReportMetric(float64(d.Nanoseconds())/1e3, of+"-"+name+"-µs") }
+		slices.SortFunc(all, func(x, y spell) int { return cmp.Compare(x.cpu, y.cpu) })
+		report("longest-cpu", all[len(all)-1].cpu)
+		slices.SortFunc(all, func(x, y spell) int { return cmp.Compare(x.wall, y.wall) })
+		report("longest", all[len(all)-1].wall)
+		report("p999", all[len(all)*999/1000].wall)
+	}
 }
