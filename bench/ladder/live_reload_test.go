@@ -2,10 +2,13 @@ package ladder
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +44,7 @@ func differing(t *testing.T, a, b string) (n int) {
 func TestTheFilesOfTheReloadsDifferAsTheyAreNamed(t *testing.T) {
 	s := reloadSite()
 	usual := s.reloadConfig(nil)
-	changed := map[string]int{"no reload": 0, "nothing changes": 0, "one weight": 1,
+	changed := map[string]int{"no reload": 0, "another process": 0, "nothing changes": 0, "one weight": 1,
 		"all weights": reloadServices * reloadServers, "all servers": reloadServices * reloadServers}
 	if len(changed) != len(reloadCases) {
 		t.Fatalf("%d cases, want %d", len(reloadCases), len(changed))
@@ -90,10 +93,34 @@ func TestAReloadThatFailsIsAnError(t *testing.T) {
 		}
 		_ = near.Close()
 	}
+	failed := errors.New("failed")
+	r := &reloader{texts: [2]string{"a", "b"}, instead: func(context.Context) error { return failed }}
+	if err := r.run(t.Context()); !errors.Is(err, failed) {
+		t.Errorf("what happened instead of a reload failed: %v", err)
+	}
 	var none reloader
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := none.run(ctx); err == nil {
 		t.Error("a wait that was interrupted is no error")
+	}
+}
+
+// While a rung is measured nothing is collected and there are turns to spare; then all is as
+// it was.
+func TestGoDoesNotHinderClientAndServer(t *testing.T) {
+	settings := func() (percent, turns int) {
+		percent = debug.SetGCPercent(-1)
+		debug.SetGCPercent(percent)
+		return percent, runtime.GOMAXPROCS(0)
+	}
+	percent, turns := settings()
+	restore := unhindered()
+	if p, n := settings(); p != -1 || n != turns+spareTurns {
+		t.Errorf("GOGC is %d and GOMAXPROCS %d, want -1 and %d", p, n, turns+spareTurns)
+	}
+	restore()
+	if p, n := settings(); p != percent || n != turns {
+		t.Errorf("afterwards GOGC is %d and GOMAXPROCS %d, want %d and %d", p, n, percent, turns)
 	}
 }
