@@ -1,4 +1,4 @@
-// Package fault is a library of the ways in which an LVS-DR site is broken in
+// Package fault is a library of the ways in which an LVS site is broken in
 // practice. Each Fault can be caused in a running lab of netlab, says what causes
 // it in real life, and recognises its symptom in captured frames. The lab verb
 // shows them, and the doctor is tested with them.
@@ -27,6 +27,8 @@ type Fault struct {
 	Name    string // in kebab-case
 	Summary string // in one line
 	Explain string // what causes it and what is seen, in lines of at most 80 characters
+	// Method is that of the labs in which there can be such a fault.
+	Method netlab.Method
 	// Unfit says why there can be no such fault in a lab of that shape; empty:
 	// there can. Nil stands for always.
 	Unfit func(spec netlab.Spec) string
@@ -42,12 +44,15 @@ type Fault struct {
 func All() []Fault {
 	return []Fault{
 		rsWithoutVIP(), rsAnswersARP(), rsWrongPort(), rsFirewall(), rpFilter(), smallMTU(), rsMACChanged(),
-		vipOnDirector(), twoDirectors(), checksumOffload(),
+		vipOnDirector(), twoDirectors(), checksumOffload(), natGateway(), tunnelMissing(), tunnelRPFilter(),
 	}
 }
 
 // Fits is an error where there can be no such fault in a lab of that shape.
 func (f *Fault) Fits(spec netlab.Spec) error {
+	if f.Method != spec.Method {
+		return fmt.Errorf("%s: it is a fault of %s, and the lab's method is %s", f.Name, f.Method, spec.Method)
+	}
 	if f.Unfit == nil {
 		return nil
 	}

@@ -73,6 +73,8 @@ func TestEveryFaultShowsItsSymptomAndOnlyAfterIt(t *testing.T) {
 	v6 := netip.MustParsePrefix("fd00:1::/64")
 	shapes := map[string]netlab.Spec{"flat": {}, "ipv6 both": {Net: v6, Routed: true, TwoArmed: true}} // one, and what is least like it
 	if long() {
+		shapes["NAT"], shapes["NAT, routed"], shapes["NAT, ipv6"] = netlab.Spec{Method: netlab.NAT}, netlab.Spec{Method: netlab.NAT, Routed: true}, netlab.Spec{Method: netlab.NAT, Net: v6}
+		shapes["TUN"], shapes["GUE, routed"], shapes["TUN, ipv6"] = netlab.Spec{Method: netlab.TUN}, netlab.Spec{Method: netlab.TUN, Tunnel: "gue", Routed: true}, netlab.Spec{Method: netlab.TUN, Net: v6}
 		shapes["routed"], shapes["two-armed"] = netlab.Spec{Routed: true}, netlab.Spec{TwoArmed: true}
 		shapes["both"], shapes["ipv6"] = netlab.Spec{Routed: true, TwoArmed: true}, netlab.Spec{Net: v6}
 	}
@@ -123,6 +125,7 @@ func TestFaultsThatCannotBeSaySo(t *testing.T) {
 	for name, spec := range map[string]netlab.Spec{
 		"rp-filter":      {Net: netip.MustParsePrefix("fd00:1::/64")},
 		"rs-answers-arp": {TwoArmed: true},
+		"rs-wrong-port":  {Method: netlab.NAT},
 	} {
 		f, err := fault.Find(name)
 		if err != nil {
@@ -157,8 +160,8 @@ func TestFaultsAreDescribed(t *testing.T) {
 			t.Errorf("find %s: %q, %v", f.Name, got.Name, err)
 		}
 	}
-	if len(seen) != 10 {
-		t.Errorf("%d faults, want 10", len(seen))
+	if len(seen) != 13 {
+		t.Errorf("%d faults, want 13", len(seen))
 	}
 	if _, err := fault.Find("none"); err == nil || !strings.Contains(err.Error(), "rs-wrong-port") {
 		t.Errorf("a name that does not exist: %v", err)

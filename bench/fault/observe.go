@@ -40,7 +40,8 @@ type Evidence struct {
 	Small, Large netlab.Tally // requests, each on a new connection, by their answers
 	// Kept is how a request fared on a connection that was open before.
 	Kept error
-	// Direct is how a request to the victim's own address fared.
+	// Direct is how a request to the victim's own address fared; it is made where the
+	// clients reach that.
 	Direct   error
 	Packets  []netlab.Packet // seen on any host meanwhile, in the order of time
 	Captures netlab.Captures // the same by interface; stopped
@@ -136,9 +137,11 @@ func (o *Observer) Look(ctx context.Context, patience time.Duration) (_ *Evidenc
 	}
 	defer func() { err = errors.Join(err, e.Captures.Stop()) }()
 	e.Kept = o.askAgain(patience)
-	own := netip.AddrPortFrom(s.Victim().Addr, s.Port)
 	fresh := s.Lab.Clients[0].HTTPClient(netns.HTTPOptions{Fresh: true, Timeout: patience})
-	e.Direct = get(ctx, fresh, "http://"+own.String()+"/")
+	if s.Lab.Spec.Method == netlab.DR { // else the servers' network is not the clients' to reach
+		own := netip.AddrPortFrom(s.Victim().Addr, s.Port)
+		e.Direct = get(ctx, fresh, "http://"+own.String()+"/")
+	}
 	for range waves {
 		if err := s.Lab.ForgetVIP(); err != nil {
 			return nil, err

@@ -27,12 +27,7 @@ than the one its answer would leave by, without a word but a counter:
 IPReversePathFilter in /proc/net/netstat. The greater of "all" and of the
 interface counts. Direct Routing wants 0 there, or 2, which asks only for any
 way back.`,
-		Unfit: func(spec netlab.Spec) string {
-			if spec.Net.IsValid() && spec.Net.Addr().Is6() {
-				return "the kernel has this filter for IPv4 only"
-			}
-			return ""
-		},
+		Unfit: withoutFilter,
 		Break: func(ctx context.Context, s *Scene) error {
 			v := s.Victim()
 			if err := s.Lab.AddWayBack(ctx, v, backIfname); err != nil {
@@ -48,6 +43,14 @@ way back.`,
 			return f
 		},
 	}
+}
+
+// withoutFilter says why there is no reverse path filter in a lab.
+func withoutFilter(spec netlab.Spec) string {
+	if spec.Net.IsValid() && spec.Net.Addr().Is6() {
+		return "the kernel has this filter for IPv4 only"
+	}
+	return ""
 }
 
 // reversePathDrops is how many packets n has dropped by its reverse path filter.

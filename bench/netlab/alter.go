@@ -74,6 +74,14 @@ func (l *Lab) AddWayBack(ctx context.Context, n *Node, ifname string) error {
 	return nil
 }
 
+// AddShortcut gives a node a second interface, on the network of the clients, with an
+// address of its own.
+func (l *Lab) AddShortcut(ctx context.Context, n *Node, ifname string) error {
+	p := l.Clients[0].Ports[0]
+	own := netip.PrefixFrom(nth(p.Addr.Masked(), l.freePlace()), p.Addr.Bits())
+	return p.Switch.Connect(ctx, n.Host, netns.Cable{Ifname: ifname, MTU: l.Spec.MTU, Addrs: []netip.Prefix{own}})
+}
+
 // SetLinkMTU makes the switch's end of the cable of a node's Ifname carry frames
 // of at most mtu bytes, without a word to the node.
 func (l *Lab) SetLinkMTU(n *Node, mtu int) error {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/nftables"
@@ -27,6 +28,9 @@ func TestDoctorNamesEveryFault(t *testing.T) {
 		"checksum-offload": byDirector,
 	}
 	for i, f := range fault.All() {
+		if f.Method != netlab.DR {
+			continue
+		}
 		fitting := shapes()
 		maps.DeleteFunc(fitting, func(_ string, spec netlab.Spec) bool { return f.Fits(spec) != nil })
 		// One arm, and what is least like it.
@@ -104,4 +108,37 @@ func TestDoctorSeesRulesOfTheFirewall(t *testing.T) {
 	nft(s.Lab.Spec.VIP)
 	wantNamed(t, examined(t, s.Victim().Host, serverArgs(s)...), s, findings.RSFirewall)
 	wantNamed(t, examined(t, s.Lab.Director.Host, directorArgs(t, s)...), s, findings.RSFirewall)
+}
+
+// A NAT server's doctor is told the director's address, and a tunnel's server the kind of
+// tunnel.
+func TestDoctorNamesFaultsOfOtherMethods(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		spec netlab.Spec
+	}{
+		{"nat-gateway", netlab.Spec{Method: netlab.NAT}}, {"nat-gateway", netlab.Spec{Method: netlab.NAT, Net: net6}},
+		{"tunnel-missing", netlab.Spec{Method: netlab.TUN}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, c.spec)
+			args := []string{"--rs", "--vip", s.Lab.Spec.VIP.String(), "--port", strconv.Itoa(int(s.Port)), "--tun", "ipip"}
+			if c.spec.Method == netlab.NAT {
+				args = []string{"--rs", "--port", args[4], "--director", s.Lab.Director.PortOn(s.Victim().Ports[0].Switch).Addr.Addr().String()}
+				if r := examined(t, s.Victim().Host, args...); find(r, c.name, "") != nil {
+					t.Errorf("named before:\n%s", shown(r))
+				}
+			}
+			f, err := fault.Find(c.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Break(context.WithoutCancel(t.Context()), s); err != nil {
+				t.Fatal(err)
+			}
+			wantNamed(t, examined(t, s.Victim().Host, args...), s, c.name)
+		})
+	}
 }

@@ -7,6 +7,21 @@ import (
 	"testing"
 )
 
+// A lab of NAT comes out as it should, in both families, and with the clients behind a router.
+func TestTheLabOfNATComesOutAsItShould(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"--method nat", "--method nat --ipv6 --routed"} {
+		t.Run(args, func(t *testing.T) {
+			tmp := shortDir(t)
+			r := runLab(t, tmp, strings.Fields(args)...)
+			if r.code != 0 || !strings.HasSuffix(r.stdout, "All as it should be.\n") {
+				t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+			}
+			wantNoTrace(t, tmp)
+		})
+	}
+}
+
 // A lab of tunnels comes out as it should with each kind, in both families, and with the
 // clients behind the router too; its table shows the packet in the tunnel.
 func TestTheLabOfTunnelsComesOutAsItShould(t *testing.T) {

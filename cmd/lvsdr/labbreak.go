@@ -20,7 +20,7 @@ func newLabBreak() *cobra.Command {
 	var list, stay bool
 	cmd := &cobra.Command{
 		Use:   "break FAULT [-- COMMAND...]",
-		Short: "Break the lab in one of ten common ways and show the symptoms",
+		Short: "Break the lab in one of the common ways and show the symptoms",
 		Long: `break builds the lab, shows that it works, introduces a fault, and shows its effect
 in captured frames. --list names the faults. It exits with 0 only if the lab was
 healthy before and the symptom showed afterwards.
