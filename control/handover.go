@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -28,6 +30,7 @@ type heritage struct {
 	Filled    []string        // files of checks that have got their numbers
 	Table     string          // the form of the connection table
 	Kept      bool            // the table is in a file
+	Offloaded []int           // interfaces at which the kernel forwards flows
 }
 
 // The names of the descriptors that are handed over.
@@ -130,6 +133,9 @@ func (g *giver) State() any {
 	for i := range h.Site.MACs {
 		n := &h.Site.MACs[i]
 		h.Known = append(h.Known, arp.Known{IP: n.Addr, Ifindex: int32(n.Ifindex), MAC: n.MAC})
+	}
+	if g.offload != nil {
+		h.Offloaded = slices.Sorted(maps.Keys(g.offload.Hooks()))
 	}
 	for guard := range l.converge.guarded {
 		h.Guards = append(h.Guards, guard)

@@ -16,6 +16,7 @@ import (
 	"lvsdr/control/keepalived"
 	"lvsdr/control/lock"
 	"lvsdr/control/nics"
+	"lvsdr/control/policyroute"
 	"lvsdr/control/shield"
 	"lvsdr/control/site"
 )
@@ -99,8 +100,14 @@ func takeOver(o *Options, from *handover.Taker, first loaded) (d *daemon, err er
 	if err != nil {
 		return d, err
 	}
-	d.reserve = nics.NewReserve(d.nicsConfig())
-	if err := d.reserve.Prepare(wishes); err != nil {
+	c := d.nicsConfig()
+	c.OffloadMark = policyroute.OffloadMark
+	var offloaded []int
+	if o.Offload.wanted() {
+		offloaded = h.Offloaded
+	}
+	d.reserve = nics.NewReserve(c)
+	if err := d.reserve.Prepare(wishes, offloaded); err != nil {
 		o.Log.Warn("ports that the director that runs may have cannot be opened", "error", err)
 	}
 	if err := d.prepareDirector(); err != nil {

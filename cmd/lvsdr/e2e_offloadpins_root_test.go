@@ -296,3 +296,38 @@ func TestNobodyGoesOnWithWhatHeShouldNot(t *testing.T) {
 		t.Errorf("cleanup leaves %d programs and %q", hooks, kept)
 	}
 }
+
+// A take-over costs the flows that the kernel forwards no frame, and those that it does not, none either:
+// the successor has what the kernel has, with every count.
+func TestATakeOverKeepsOffloadedFlows(t *testing.T) {
+	t.Parallel()
+	const flows = 8
+	l := newPinning(t)
+	p := l.launch(t, "--offload", "tc")
+	n := startNumbered(t, l.network, flows)
+	p.fast(t, flows)
+	from := n.come()
+	for range rounds(3, 30) {
+		old := p
+		p = l.launch(t, "--offload", "tc", "--takeover")
+		if err := old.Wait(); err != nil {
+			t.Errorf("the old process ended with %v", err)
+		}
+		if o := p.status(t).Offload; o.Adopted != flows || o.Unpinned != "" || len(o.Hooks) != 1 {
+			t.Fatalf("a director has taken over %+v, want %d flows", o, flows)
+		}
+	}
+	sent := n.end(t)
+	n.check(t, from)
+	st := p.status(t)
+	if got := st.Services[0].Traffic.Packets; got != sent {
+		t.Errorf("%d datagrams were sent, %d packets are counted", sent, got)
+	}
+	if st.Offload.Begun != 0 || st.Offload.Flows != flows {
+		t.Errorf("%+v: the flows were not gone on with", st.Offload)
+	}
+	p.end(t, unix.SIGTERM)
+	if hooks, kept := hooked(t, l.Director.Host), l.kept(t); hooks != 0 || len(kept) > 0 {
+		t.Errorf("a clean stop leaves %d programs and %q", hooks, kept)
+	}
+}

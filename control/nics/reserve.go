@@ -20,12 +20,18 @@ type Reserve struct {
 	cfg Config
 
 	mu    sync.Mutex // guards what follows, and the rings of the ports
-	ready map[int]*reserved
+	ready map[reservedFor]*reserved
 	tick  *time.Ticker // nil: nothing is given back by itself
 	done  chan struct{}
 }
 
-// reserved are the ports of an interface, with the configuration they were opened with.
+// A reservedFor names the place of ports: an interface, and a share of its frames.
+type reservedFor struct {
+	index int
+	share share
+}
+
+// reserved are the ports for one of these, with the configuration they were opened with.
 type reserved struct {
 	cfg   afpacket.Config
 	ports []Port
@@ -47,23 +53,27 @@ func NewReserve(c Config) *Reserve {
 		c.Open = open
 	}
 	c.Workers = max(c.Workers, 1)
-	return &Reserve{cfg: c, ready: map[int]*reserved{}}
+	return &Reserve{cfg: c, ready: map[reservedFor]*reserved{}}
 }
 
 // Prepare opens the ports of all, and gives back all but the last of what comes to them until Hold. An interface
-// that fails is named in the error; the others have ports.
-func (r *Reserve) Prepare(all []Wish) error {
+// that fails is named in the error; the others have ports. On those of offloaded the other process has the kernel
+// forward flows, and frames that it leaves carry Config.OffloadMark.
+func (r *Reserve) Prepare(all []Wish, offloaded []int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var errs []error
 	for i := range all {
-		c, workers := r.cfg.ports(&all[i])
-		ports, err := r.cfg.Open(c, workers)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		base, workers := r.cfg.ports(&all[i])
+		for _, s := range shares(slices.Contains(offloaded, all[i].Index)) {
+			c, some := s.of(base, workers, r.cfg.OffloadMark)
+			ports, err := r.cfg.Open(c, some)
+			if err != nil {
+				errs = append(errs, err)
+				break
+			}
+			r.ready[reservedFor{all[i].Index, s}] = &reserved{c, ports}
 		}
-		r.ready[all[i].Index] = &reserved{c, ports}
 	}
 	if r.tick == nil && len(r.ready) > 0 {
 		r.tick, r.done = time.NewTicker(giveBackEvery), make(chan struct{})
@@ -129,11 +139,12 @@ func (r *Reserve) Cut(cut int64) {
 func (r *Reserve) Open(c afpacket.Config, n int) ([]Port, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g := r.ready[c.Interface.Index]
+	what := reservedFor{c.Interface.Index, share(c.Protocol)}
+	g := r.ready[what]
 	if g == nil || g.cfg.Interface.Name != c.Interface.Name || g.cfg.Slots != c.Slots || len(g.ports) != n {
 		return r.cfg.Open(c, n)
 	}
-	delete(r.ready, c.Interface.Index)
+	delete(r.ready, what)
 	if !slices.Equal(g.cfg.VIPs, c.VIPs) {
 		for _, p := range g.ports {
 			if err := p.SetVIPs(c.VIPs); err != nil {

@@ -24,7 +24,7 @@ func TestAReserveGivesBackAllButTheLastUntilItHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{}
 		r := reserveOf(t, m, 2)
-		if err := r.Prepare([]Wish{eth0(a), eth1()}); err != nil || m.live() != "eth0 192.0.2.1, eth0 192.0.2.1, eth1, eth1" {
+		if err := r.Prepare([]Wish{eth0(a), eth1()}, nil); err != nil || m.live() != "eth0 192.0.2.1, eth0 192.0.2.1, eth1, eth1" {
 			t.Fatalf("%v, ports %q", err, m.live())
 		}
 		time.Sleep(7 * giveBackEvery / 2)
@@ -66,7 +66,7 @@ func TestAReserveHandsOutWhatIsReady(t *testing.T) {
 	} {
 		m := &machine{}
 		r := reserveOf(t, m, 2)
-		if err := r.Prepare(c.ready); err != nil {
+		if err := r.Prepare(c.ready, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.Hold()
@@ -89,7 +89,7 @@ func TestAnInterfaceThatCannotBeReservedIsNamed(t *testing.T) {
 	refused := errors.New("refused")
 	m := &machine{failed: map[string]error{"open eth0": refused}}
 	r := reserveOf(t, m, 1)
-	if err := r.Prepare([]Wish{eth0(a), eth1()}); !errors.Is(err, refused) || !strings.Contains(err.Error(), "eth0") || m.live() != "eth1" {
+	if err := r.Prepare([]Wish{eth0(a), eth1()}, nil); !errors.Is(err, refused) || !strings.Contains(err.Error(), "eth0") || m.live() != "eth1" {
 		t.Errorf("%v, ports %q", err, m.live())
 	}
 	m.failed["close eth1"] = refused
@@ -102,7 +102,7 @@ func TestAnInterfaceThatCannotBeReservedIsNamed(t *testing.T) {
 func TestAReserveClosesWhatItCannotHandOut(t *testing.T) {
 	m := &machine{}
 	r := reserveOf(t, m, 1)
-	if err := r.Prepare([]Wish{eth0(a)}); err != nil {
+	if err := r.Prepare([]Wish{eth0(a)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	m.failed["vips of eth0"] = errors.New("no memory")
@@ -172,4 +172,29 @@ func TestAPortThatFailedIsNotResumed(t *testing.T) {
 			t.Errorf("%v, %d ports, %v", err, len(m.ports), m.lost)
 		}
 	})
+}
+
+// Where the other process has the kernel forward flows, there are ports by protocol, and they are
+// handed out as such: one for all protocols would get what the kernel forwards as well.
+func TestAReserveHasPortsByProtocolWhereTheKernelForwards(t *testing.T) {
+	m := &machine{}
+	r := reserveOf(t, m, 2)
+	if err := r.Prepare([]Wish{eth0(a), eth1()}, []int{eth0().Index}); err != nil {
+		t.Fatal(err)
+	}
+	ready := len(m.ports)
+	if want := 2 + 2 + 1 + 2; ready != want { // IPv4, IPv6, ARP; all
+		t.Errorf("%d ports are ready, want %d", ready, want)
+	}
+	w := eth0(a)
+	base, n := r.cfg.ports(&w)
+	for _, s := range shares(true) {
+		c, some := s.of(base, n, 0)
+		if ports, err := r.Open(c, some); err != nil || len(ports) != some || len(m.ports) != ready {
+			t.Errorf("protocol %#x: %d ports, %v, %d were opened", uint16(s), len(ports), err, len(m.ports)-ready)
+		}
+	}
+	if ports, err := r.Open(base, n); err != nil || len(ports) != n || len(m.ports) != ready+n {
+		t.Errorf("all protocols: %d ports, %v, %d were opened", len(ports), err, len(m.ports)-ready)
+	}
 }
