@@ -38,7 +38,7 @@ type serial struct{ *testing.T }
 
 func (serial) Parallel() {}
 
-// An outcome is what becomes of a test, as Alone tells it.
+// An outcome is the result of a test, as Alone tells it.
 type outcome struct {
 	*testing.T
 	name, failed, skipped string
