@@ -130,7 +130,7 @@ type Enclosed struct {
 // congestion, which the inner header keeps: the outer one says "capable of ECN" instead (RFC 3168
 // section 9.1.1, the full-functionality option).
 func (o *Outer) Put(b []byte, p *Enclosed) {
-	copy(b, o.head[:o.n])
+	o.copyTo(b)
 	if p.Kind == IPv6 {
 		o.putKind(b, IPv6)
 	}
@@ -157,6 +157,21 @@ func (o *Outer) Put(b []byte, p *Enclosed) {
 	binary.BigEndian.PutUint16(b[Off4Frag:], frag)
 	sum := o.sum + uint32(tos) + uint32(n) + uint32(id) + uint32(frag) + uint32(ttl)<<8 + uint32(b[Off4Proto])
 	binary.BigEndian.PutUint16(b[Off4Sum:], ^Fold(sum))
+}
+
+// copyTo copies the headers to b. The usual lengths are constants: such a copy takes no call.
+func (o *Outer) copyTo(b []byte) {
+	const gre, gue = IPv4Len + greLen, IPv4Len + UDPLen + gueLen
+	switch o.n {
+	case IPv4Len:
+		copy(b[:IPv4Len], o.head[:IPv4Len])
+	case gre:
+		copy(b[:gre], o.head[:gre])
+	case gue:
+		copy(b[:gue], o.head[:gue])
+	default:
+		copy(b, o.head[:o.n])
+	}
 }
 
 // The values of explicit congestion notification (RFC 3168 section 5).
