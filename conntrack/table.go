@@ -308,20 +308,25 @@ func (t *Table) Insert(k *Key, h uint64, dest DestRef, by *Entry, now int64) *En
 // InsertBy is Insert for a connection whose packets go a way. One that is masqueraded is
 // found by its server's side when AddReply was called for it.
 func (t *Table) InsertBy(way Way, k *Key, h uint64, dest DestRef, by *Entry, now int64) *Entry {
+	id := idOf(k, h)
+	return t.InsertID(way, &id, k, dest, by, now)
+}
+
+// InsertID is InsertBy where the ID of k is known.
+func (t *Table) InsertID(way Way, id *ID, k *Key, dest DestRef, by *Entry, now int64) *Entry {
 	ref := uint32(0)
 	if by != nil {
 		*by.controlled()++ // also keeps it from making room
 		ref = uint32(t.group.slotOf(by)) + 1
 	}
-	slot := t.place(h, ticks(now))
+	slot := t.place(id.Hash, ticks(now))
 	if slot < 0 {
 		if by != nil {
 			*by.controlled()--
 		}
 		return nil
 	}
-	id := idOf(k, h)
-	e := t.fill(slot, k, &id)
+	e := t.fill(slot, k, id)
 	e.dest, e.ref, e.aux, e.expires = dest, ref, 0, ticks(now)+newTimeout
 	e.publish(id.kindProto, None, way)
 	if t.outbox != nil {
@@ -341,10 +346,10 @@ func (t *Table) fill(place int, k *Key, id *ID) *Entry {
 		t.lines[i][0].word += overflowUnit
 	}
 	e := t.at(place)
-	if id.kindProto&v6 != 0 {
-		id.addrs |= uint64(t.takePair(k))
-	}
 	e.addrs, e.ports = id.addrs, id.ports
+	if id.kindProto&v6 != 0 {
+		e.addrs |= uint64(t.takePair(k))
+	}
 	t.n++
 	return e
 }

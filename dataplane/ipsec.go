@@ -23,7 +23,7 @@ func (d *Director) followIPsec(t *Table, s *Scratch, p *Packet, now int64) Reaso
 	if !d.serves(t, p.header.Kind == frame.IPv6) {
 		return UnreachableProtocol
 	}
-	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	e, at := d.find(s.shard, &p.flow.id, &p.flow.key, now)
 	defer s.shard.unlock(at)
 	if e == nil || d.begunAnew(t, e, &p.header) {
 		return UnreachableProtocol

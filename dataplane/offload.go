@@ -111,7 +111,8 @@ func (d *Director) Steady(k conntrack.Key, packets uint32, now int64) (server ui
 	own := d.shards[0]
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	e, at := d.find(own, &k, d.hasher.Hash(&k), now)
+	id := d.hasher.ID(&k)
+	e, at := d.find(own, &id, &k, now)
 	if e == nil {
 		return 0, false
 	}

@@ -234,7 +234,7 @@ func (d *Director) connect(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	if !d.services.serve(p.header.Kind == frame.IPv6) {
 		return t.unserved(p, false)
 	}
-	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	e, at := d.find(s.shard, &p.flow.id, &p.flow.key, now)
 	if e == nil || d.begunAnew(t, e, &p.header) {
 		return d.begin(t, s, p, e, at, now)
 	}

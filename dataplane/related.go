@@ -13,7 +13,7 @@ func (d *Director) related(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	if !d.serves(t, p.header.Kind == frame.IPv6) {
 		return ICMPIgnored
 	}
-	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	e, at := d.find(s.shard, &p.flow.id, &p.flow.key, now)
 	defer s.shard.unlock(at)
 	var ds *dest
 	if e != nil {

@@ -118,7 +118,7 @@ func (d *Director) reply(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	if !d.serves(t, p.header.Kind == frame.IPv6) {
 		return UnknownAnswer
 	}
-	r, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	r, at := d.find(s.shard, &p.flow.id, &p.flow.key, now)
 	if r == nil {
 		return d.unknownAnswer(t, p)
 	}

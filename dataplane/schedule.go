@@ -152,7 +152,7 @@ func (d *Director) assign(t *Table, w *Scratch, s *service, p *Packet, now int64
 	var e *conntrack.Entry
 	if once {
 		ds.single()
-	} else if e = w.shard.insert(k, p.flow.id.Hash, ds, nil, w.shard.trail(p), now); e == nil {
+	} else if e = w.shard.insert(&p.flow.id, k, ds, nil, w.shard.trail(p), now); e == nil {
 		return nil, nil, TableFull
 	}
 	s.totals.Conns++
@@ -223,12 +223,12 @@ func (s *service) setFlow(f *scheduler.Flow, t *Table, p *Packet, now int64) {
 
 // insert makes an entry for ds and counts it there, and for a masqueraded connection, whose
 // client's frames came by trail, a reply entry; nil: the table is full.
-func (sh *shard) insert(k *conntrack.Key, hash uint64, ds *dest, by *conntrack.Entry, trail conntrack.Trail, now int64) *conntrack.Entry {
+func (sh *shard) insert(id *conntrack.ID, k *conntrack.Key, ds *dest, by *conntrack.Entry, trail conntrack.Trail, now int64) *conntrack.Entry {
 	way := ds.forwarding().Way()
 	if k.Template {
 		way = conntrack.ByDirect
 	}
-	e := sh.conns.InsertBy(way, k, hash, ds.ref, by, now)
+	e := sh.conns.InsertID(way, id, k, ds.ref, by, now)
 	if e == nil {
 		return nil
 	}
@@ -250,12 +250,12 @@ func (sh *shard) addReply(e *conntrack.Entry, ds *dest, trail conntrack.Trail, n
 // template is made.
 func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once bool, now int64) (*dest, *conntrack.Entry, Reason) {
 	k := s.templateKey(&p.flow.key)
-	hash := d.hasher.Hash(&k)
+	id := d.hasher.ID(&k)
 	reason := Persistent
-	at := d.templates(w.shard, hash)
+	at := d.templates(w.shard, id.Hash)
 	defer w.shard.unlock(at)
 	var ds *dest
-	tmpl := at.conns.Find(&k, hash, now)
+	tmpl := at.find(&id, &k, now)
 	if tmpl != nil {
 		if ds = d.persistent(t, tmpl); ds == nil {
 			at.conns.Invalidate(tmpl)
@@ -265,7 +265,7 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 		if ds = s.pick(t, p, now); ds == nil {
 			return nil, nil, d.noServer(t, s, p, now)
 		}
-		if tmpl = at.insert(&k, hash, ds, nil, 0, now); tmpl == nil {
+		if tmpl = at.insert(&id, &k, ds, nil, 0, now); tmpl == nil {
 			return nil, nil, TableFull
 		}
 		at.conns.SetTimeout(tmpl, s.cfg.Persistence, now)
@@ -276,7 +276,7 @@ func (d *Director) persist(t *Table, w *Scratch, s *service, p *Packet, once boo
 	if once {
 		ds.single()
 		w.shard.conns.NoteTemplate(tmpl, now)
-	} else if e = w.shard.insert(&p.flow.key, p.flow.id.Hash, ds, tmpl, w.shard.trail(p), now); e == nil {
+	} else if e = w.shard.insert(&p.flow.id, &p.flow.key, ds, tmpl, w.shard.trail(p), now); e == nil {
 		return nil, nil, TableFull
 	}
 	at.conns.Renew(tmpl, now)

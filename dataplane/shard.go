@@ -187,12 +187,12 @@ func (p *Packet) next(e *conntrack.Entry, secure bool) conntrack.State {
 	return e.State()
 }
 
-// find finds the entry of k and the shard it is in: own, or another's,
+// find finds the entry of id, whose key is k, and the shard it is in: own, or another's,
 // where packets of one connection come to several workers (frames about it,
 // and all of them while workers come and go). Another's is left locked, for
 // shard.unlock. The caller holds d.mu and own.mu.
-func (d *Director) find(own *shard, k *conntrack.Key, hash uint64, now int64) (*conntrack.Entry, *shard) {
-	if e := own.conns.Find(k, hash, now); e != nil {
+func (d *Director) find(own *shard, id *conntrack.ID, k *conntrack.Key, now int64) (*conntrack.Entry, *shard) {
+	if e := own.find(id, k, now); e != nil {
 		return e, own
 	}
 	for _, sh := range d.shards {
@@ -200,12 +200,21 @@ func (d *Director) find(own *shard, k *conntrack.Key, hash uint64, now int64) (*
 			continue
 		}
 		sh.mu.Lock()
-		if e := sh.conns.Find(k, hash, now); e != nil {
+		if e := sh.find(id, k, now); e != nil {
 			return e, sh
 		}
 		sh.mu.Unlock()
 	}
 	return nil, own
+}
+
+// find is Table.Find; that there is no entry, as of most keys that are asked for, is quickly
+// known.
+func (sh *shard) find(id *conntrack.ID, k *conntrack.Key, now int64) *conntrack.Entry {
+	if sh.conns.Peek(id, k) == nil {
+		return nil
+	}
+	return sh.conns.Find(k, id.Hash, now)
 }
 
 // lock locks other, unless it is sh itself, which is locked.

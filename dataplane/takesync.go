@@ -56,7 +56,7 @@ func (d *Director) takeSome(entries []Synced, now int64) (taken SyncTaken) {
 	defer d.release()
 	threshold := uint32(d.Tunables().SyncThreshold)
 	for i := range entries {
-		x := taking{d: d, Synced: &entries[i], hash: d.hasher.Hash(&entries[i].Key), now: now, threshold: threshold}
+		x := taking{d: d, Synced: &entries[i], id: d.hasher.ID(&entries[i].Key), now: now, threshold: threshold}
 		count := x.take(&taken)
 		if count == nil { // its server is not known yet; no shard is locked here
 			if count = &taken.Refused; d.addStranger(x.Synced, now) {
@@ -72,7 +72,7 @@ func (d *Director) takeSome(entries []Synced, now int64) (taken SyncTaken) {
 type taking struct {
 	d *Director
 	*Synced
-	hash      uint64
+	id        conntrack.ID
 	now       int64
 	threshold uint32
 }
@@ -81,10 +81,10 @@ type taking struct {
 // because it needs a server that is in no service and not known as such.
 func (x *taking) take(taken *SyncTaken) *uint64 {
 	d := x.d
-	own := d.shardOf(x.hash)
+	own := d.shardOf(x.id.Hash)
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	e, at := d.find(own, &x.Key, x.hash, x.now)
+	e, at := d.find(own, &x.id, &x.Key, x.now)
 	defer own.unlock(at)
 	made := &taken.Made
 	if e != nil {
@@ -98,7 +98,7 @@ func (x *taking) take(taken *SyncTaken) *uint64 {
 		}
 		made = &taken.Replaced
 	}
-	if !at.conns.Admits(x.hash, x.now) {
+	if !at.conns.Admits(x.id.Hash, x.now) {
 		return &taken.Refused
 	}
 	ds := x.server()
@@ -108,7 +108,7 @@ func (x *taking) take(taken *SyncTaken) *uint64 {
 	if e != nil {
 		at.conns.Retire(e, x.now)
 	}
-	if e = at.insert(&x.Key, x.hash, ds, nil, 0, x.now); e == nil {
+	if e = at.insert(&x.id, &x.Key, ds, nil, 0, x.now); e == nil {
 		return &taken.Refused
 	}
 	x.tell(at, e, ds, true)
@@ -255,7 +255,7 @@ func (d *Director) leave(t *Table, s *Scratch, p *Packet, now int64) Reason {
 	if reason != ResetNoService || !d.services.serve(p.header.Kind == frame.IPv6) {
 		return reason
 	}
-	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	e, at := d.find(s.shard, &p.flow.id, &p.flow.key, now)
 	defer s.shard.unlock(at)
 	if e == nil {
 		return reason

@@ -69,7 +69,7 @@ func (d *Director) tunnelled(t *Table, s *Scratch, p *Packet, outer *frame.Heade
 	if !d.serves(t, !p.flow.key.Client.Is4()) {
 		return nil
 	}
-	e, at := d.find(s.shard, &p.flow.key, p.flow.id.Hash, now)
+	e, at := d.find(s.shard, &p.flow.id, &p.flow.key, now)
 	defer s.shard.unlock(at)
 	if e == nil {
 		return nil
