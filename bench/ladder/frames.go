@@ -48,8 +48,10 @@ type Frames struct {
 	batch [][]byte
 	front [][]byte // the free memory before each frame
 	tmpl  [64]byte
-	ip    uint32 // sum over the IP header's words without source address
-	tcp   uint32 // likewise over the segment, without source and flags
+	ip    uint32 // sum over the IP header's words without the client's address
+	tcp   uint32 // likewise over the segment, without the client and flags
+	// answers says that they are to the client, not from it.
+	answers bool
 }
 
 // NewFrames makes n frames to the service of s.
@@ -74,6 +76,24 @@ func newFrames(s Setup, n, headroom int) *Frames {
 	return f
 }
 
+// newAnswers is newFrames for the answers to them.
+func newAnswers(s Setup, n, headroom int) *Frames {
+	f := newFrames(s, n, headroom)
+	f.answers = true
+	turnRound(f.tmpl[:]) // no checksum depends on the order of addresses and ports
+	return f
+}
+
+// turnRound exchanges the addresses and ports of a generated frame.
+func turnRound(f []byte) {
+	src, dst := [4]byte(f[ipSrc:]), [4]byte(f[ipDst:])
+	copy(f[ipSrc:], dst[:])
+	copy(f[ipDst:], src[:])
+	from, to := [2]byte(f[l4Src:]), [2]byte(f[l4Dst:])
+	copy(f[l4Src:], to[:])
+	copy(f[l4Dst:], from[:])
+}
+
 // without is the sum that makes the checksum at place, without one word.
 func (f *Frames) without(place int, word uint16) uint32 {
 	return uint32(^binary.BigEndian.Uint16(f.tmpl[place:])) + uint32(^word)
@@ -88,8 +108,13 @@ func (f *Frames) Set(i int, flow uint32, flags uint8) {
 	b := f.batch[i][:64]
 	copy(b[:used], f.tmpl[:used])
 	addr, port := 100<<24+flow/flowsPerClient, 1024+flow%flowsPerClient
-	binary.BigEndian.PutUint32(b[ipSrc:], addr)
-	binary.BigEndian.PutUint16(b[l4Src:], uint16(port))
+	if f.answers {
+		binary.BigEndian.PutUint32(b[ipDst:], addr)
+		binary.BigEndian.PutUint16(b[l4Dst:], uint16(port))
+	} else {
+		binary.BigEndian.PutUint32(b[ipSrc:], addr)
+		binary.BigEndian.PutUint16(b[l4Src:], uint16(port))
+	}
 	b[tcpFlags] = flags
 	src := addr>>16 + addr&0xffff
 	binary.BigEndian.PutUint16(b[ipSum:], finish(f.ip+src))

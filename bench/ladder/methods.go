@@ -91,7 +91,7 @@ func (w way) driver(flows, batch int) (*methodDriver, error) {
 	d.SetInterfaces([]dataplane.Interface{{Index: clientLink, MAC: s.MAC, MTU: 1500}, {Index: link, MAC: s.MAC, MTU: 1500}})
 	server := s
 	server.VIP = s.Servers[0].Addr
-	return &methodDriver{way: w, d: newWorker(d, 0), requests: newFrames(s, batch, dataplane.Headroom), answers: newFrames(server, batch, dataplane.Headroom)}, nil
+	return &methodDriver{way: w, d: newWorker(d, 0), requests: newFrames(s, batch, dataplane.Headroom), answers: newAnswers(server, batch, dataplane.Headroom)}, nil
 }
 
 // establish opens the connections of all flows below n, as both ends do.
@@ -122,9 +122,6 @@ func (m *methodDriver) send(answer bool, flags uint8, next func() uint32) int {
 	b.Packets = b.Packets[:len(f.batch)]
 	for i := range f.batch {
 		f.Set(i, next(), flags)
-		if answer {
-			turnRound(f.batch[i])
-		}
 		p := &b.Packets[i]
 		p.Data, p.Front, p.GSOSize, p.Partial, p.Mark = f.batch[i], f.front[i], 0, false, 0
 	}
@@ -136,17 +133,6 @@ func (m *methodDriver) send(answer bool, flags uint8, next func() uint32) int {
 		}
 	}
 	return len(b.Packets)
-}
-
-// turnRound exchanges the addresses and ports of a generated frame. No checksum depends on
-// their order.
-func turnRound(f []byte) {
-	src, dst := [4]byte(f[ipSrc:]), [4]byte(f[ipDst:])
-	copy(f[ipSrc:], dst[:])
-	copy(f[ipDst:], src[:])
-	from, to := [2]byte(f[l4Src:]), [2]byte(f[l4Dst:])
-	copy(f[l4Src:], to[:])
-	copy(f[l4Dst:], from[:])
 }
 
 // check says whether the frames were forwarded, and the last ones to where they belong. One in

@@ -86,19 +86,19 @@ func TestMasqueradedFramesHaveTheOtherEnd(t *testing.T) {
 	}
 }
 
-// A frame turned round is the one that the other end would have made.
-func TestTurnRound(t *testing.T) {
+// An answer is the frame that the other end would have made.
+func TestAnswersAreTheOtherEnds(t *testing.T) {
 	s := DefaultSetup(0)
 	for _, flow := range []uint32{0, 5, 16, 70_000, NumFlows - 1} {
-		f := newFrames(s, 1, dataplane.Headroom)
+		f, answers := newFrames(s, 1, dataplane.Headroom), newAnswers(s, 1, dataplane.Headroom)
 		f.Set(0, flow, flagACK)
+		answers.Set(0, flow, flagACK)
 		var h frame.Header
 		frame.Parse(f.batch[0], &h)
 		want := build.TCP{Src: netip.AddrPortFrom(netip.AddrFrom4(s.VIP), s.Port), Dst: netip.AddrPortFrom(netip.AddrFrom4(h.Src.As4()), h.SrcPort),
 			Flags: "A", IP: build.IP{SrcMAC: clientMAC, DstMAC: s.MAC, Pad: true}}
-		turnRound(f.batch[0])
-		if string(f.batch[0]) != string(want.Bytes()) {
-			t.Errorf("flow %d:\n% x, want\n% x", flow, f.batch[0], want.Bytes())
+		if got := answers.batch[0]; string(got) != string(want.Bytes()) {
+			t.Errorf("flow %d:\n% x, want\n% x", flow, got, want.Bytes())
 		}
 	}
 }
