@@ -106,14 +106,22 @@ func (h *held) set(l net.Listener) {
 	h.l = l
 }
 
-// open opens everything. It changes nothing on the host yet. What it has opened
+// ready opens what can be open while another process serves. It changes nothing on the host. What it has opened
 // when it fails is to be closed.
-func open(o *Options, only *lock.Lock) (d *daemon, err error) {
-	d = &daemon{o: o, only: only}
+func ready(o *Options) (d *daemon, err error) {
+	d = &daemon{o: o, left: true} // nothing on the host is ours
 	if err := d.openOutside(); err != nil {
 		return d, err
 	}
-	return d, d.openEngine()
+	return d, d.prepareDirector()
+}
+
+// open opens the rest, with the lock. It changes nothing on the host yet.
+func (d *daemon) open(only *lock.Lock) error {
+	d.only, d.left = only, false
+	_ = d.clock.Refresh()
+	d.loop.base.Started = time.Now()
+	return d.openEngine()
 }
 
 // openOutside opens what is around the engine.
@@ -147,7 +155,7 @@ func (d *daemon) openEngine() (err error) {
 	d.actors.NICs = d.nics
 	d.openSync()
 	d.loop.converge.actors = d.actors
-	if d.heritage != nil && !o.LocalClients {
+	if !o.LocalClients {
 		d.sweepRedirect()
 	}
 	d.admin = &admin{director.New(d.director, d.clock.Now), d.loop}
@@ -181,21 +189,16 @@ func (d *daemon) prepareDirector() error {
 	if _, err := rand.Read(conns.Secret[:]); err != nil {
 		return fmt.Errorf("seed the connection table: %w", err)
 	}
-	d.forDirector = dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables,
-		ResumeUntil: d.resumeUntil(), ResumeDrops: o.ResumeDrops, SettleUntil: d.clock.Now() + int64(settleTime)}
+	d.forDirector = dataplane.Config{Conns: conns, Workers: o.Workers, Tunables: o.Tunables, ResumeDrops: o.ResumeDrops}
 	d.unopened = dataplane.Prepare(d.forDirector)
 	return nil
 }
 
 // openDirector gives the director what is in the file of its table.
 func (d *daemon) openDirector() error {
-	if d.unopened == nil {
-		if err := d.prepareDirector(); err != nil {
-			return err
-		}
-	}
 	d.began = d.clock.Now()
 	c := d.forDirector
+	c.ResumeUntil, c.SettleUntil = d.resumeUntil(), d.began+int64(settleTime)
 	if err := d.openTable(&c); err != nil {
 		return err
 	}
@@ -300,15 +303,10 @@ type (
 	eventKey string // text
 )
 
-// openRedirect makes ready for clients on this host, or cleans up after a
-// predecessor where they are not to be served.
+// openRedirect makes ready for clients on this host.
 func (d *daemon) openRedirect() error {
 	if !d.o.LocalClients {
-		if d.left {
-			return nil // the process that runs may serve them; see sweepRedirect
-		}
-		d.sweepRedirect()
-		return nil
+		return nil // another process that runs may serve them; see sweepRedirect
 	}
 	r, err := localclient.New()
 	if err != nil {

@@ -130,11 +130,11 @@ func runAlone(ctx context.Context, o Options, first *loaded, reload <-chan struc
 	if err != nil {
 		return err
 	}
-	return runLocked(ctx, o, only, first, reload)
+	return runLocked(ctx, o, nil, only, first, reload)
 }
 
-// runLocked is runAlone with the lock.
-func runLocked(ctx context.Context, o Options, only *lock.Lock, first *loaded, reload <-chan struct{}) error {
+// runLocked is runAlone with the lock. d is what is ready; nil: nothing is.
+func runLocked(ctx context.Context, o Options, d *daemon, only *lock.Lock, first *loaded, reload <-chan struct{}) error {
 	defer withSpare(max(o.Workers, 1) + 1)()
 	usual := collectSeldom()
 	if first == nil {
@@ -145,8 +145,14 @@ func runLocked(ctx context.Context, o Options, only *lock.Lock, first *loaded, r
 		first = &read
 	}
 	rest := o.giveBack(first)
-	d, err := open(&o, only)
+	var err error
+	if d == nil {
+		d, err = ready(&o)
+	}
 	d.served = func() { usual(); rest() }
+	if err == nil {
+		err = d.open(only)
+	}
 	if err == nil {
 		err = d.run(ctx, *first, reload)
 	}

@@ -53,6 +53,11 @@ func (c *converger) serve(s *site.State, ch *site.Changes) {
 	c.note(ch)
 	c.setAddresses(s)
 	c.setRouting(s)
+	if len(c.guarded) == 0 { // a successor was told
+		for _, g := range c.actors.Guard.Standing() {
+			c.guarded[g] = true // until the first turn: to remove some takes the kernel tens of milliseconds
+		}
+	}
 	c.raiseGuards(s)
 	c.change(s, ch)
 	if s.Masquerades() { // if not, none come, and what a process before this one has left does no harm

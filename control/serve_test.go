@@ -1,6 +1,7 @@
 package control
 
 import (
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lvsdr/control/shield"
 	"lvsdr/control/site"
 )
 
@@ -121,6 +123,26 @@ func TestAProblemOfTheFirstStateIsTold(t *testing.T) {
 		r.resolve()
 		if p := r.l.view.Load().Problems; len(p) != 1 || !strings.Contains(p[0], "FWM 8 of IPv4 gets no packets") {
 			t.Errorf("problems %q", p)
+		}
+	})
+}
+
+// What a process before has hidden stays so until frames are served: it costs time to remove what is too much.
+func TestAStartRemovesNoGuardBeforeItServes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, service(vip, rs1))
+		old := shield.Guard{VIP: netip.MustParseAddr(other), Interface: "eth0"}
+		r.Guards[old] = true
+		stood := false
+		r.Fail = func(call string) error {
+			if call == "interfaces.Set" && !stood {
+				stood = r.Guards[old] && len(r.Guards) == 2
+			}
+			return nil
+		}
+		r.start()
+		if !stood || r.Guards[old] || len(r.Guards) != 1 {
+			t.Errorf("at the first port all guards stood: %v; after the start %v", stood, r.Guards)
 		}
 	})
 }

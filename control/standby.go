@@ -16,12 +16,13 @@ func runStandby(ctx context.Context, o Options, reload <-chan struct{}) error {
 	if ctx.Err() != nil || err != nil {
 		return unlessEnded(ctx, err)
 	}
-	only, err := standBy(ctx, &o)
-	if ctx.Err() != nil {
-		return only.Close()
+	d, err := ready(&o)
+	var only *lock.Lock
+	if err == nil {
+		only, err = standBy(ctx, &o)
 	}
-	if err != nil {
-		return err
+	if ctx.Err() != nil || err != nil {
+		return errors.Join(unlessEnded(ctx, err), d.close(), only.Close())
 	}
 	first, err := readFile(ctx, &o)
 	if bad := new(BadFile); errors.As(err, &bad) {
@@ -29,9 +30,9 @@ func runStandby(ctx context.Context, o Options, reload <-chan struct{}) error {
 		first, err = before, nil
 	}
 	if ctx.Err() != nil || err != nil {
-		return errors.Join(only.Close(), unlessEnded(ctx, err))
+		return errors.Join(unlessEnded(ctx, err), d.close(), only.Close())
 	}
-	return runLocked(ctx, o, only, &first, reload)
+	return runLocked(ctx, o, d, only, &first, reload)
 }
 
 // standBy waits for the lock. The service manager is told that the program is ready, for its part, and

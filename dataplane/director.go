@@ -130,7 +130,7 @@ func New(c Config) (*Director, error) {
 // Prepare makes a director without tables, which takes most of the time that New does: before all else
 // it needs Open.
 func Prepare(c Config) *Director {
-	d := &Director{limits: c.Limits.orDefault(), resumeUntil: c.ResumeUntil, resumeDrops: c.ResumeDrops, settleUntil: c.SettleUntil,
+	d := &Director{limits: c.Limits.orDefault(), resumeDrops: c.ResumeDrops,
 		neighbours: map[frame.Addr]neighbour{}, byAddr: map[frame.Addr][]*dest{}}
 	d.timeouts = conntrack.DefaultTimeouts()
 	d.frags = newFragments(c.Conns.Secret)
@@ -140,8 +140,9 @@ func Prepare(c Config) *Director {
 	return d
 }
 
-// Open gives d its tables, with what is in c.Kept. Nothing else of c is different from what Prepare got.
+// Open gives d its tables, with what is in c.Kept. Of the rest of c only the moments may be others than Prepare got.
 func (d *Director) Open(c Config) error {
+	d.resumeUntil, d.settleUntil = c.ResumeUntil, c.SettleUntil
 	c.Conns.Removed, c.Conns.Server = d.removed, d.serverSide
 	if c.Kept != nil {
 		if err := d.takeOver(&c); err != nil {

@@ -52,6 +52,8 @@ type Change struct {
 // A Guard keeps the host's own stack silent about VIPs; see shield.
 type Guard interface {
 	Set([]shield.Guard) error
+	// Standing are the guards that a process before this one has left.
+	Standing() []shield.Guard
 	// SetAnswers keeps the stack from answers that the director takes back.
 	SetAnswers([]shield.Answer) error
 	// Close removes the guards, or keeps them for the next start.

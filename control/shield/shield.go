@@ -96,6 +96,23 @@ func (s *Shield) setEarly(wanted map[port]*addrs) error {
 	return s.nft.set(wanted)
 }
 
+// Standing lists what a process before this one hides at ingress, on interfaces that are there; nil: nothing, or it
+// cannot be read.
+func (s *Shield) Standing() (all []Guard) {
+	if s.early != nil {
+		return nil
+	}
+	have, err := s.nft.read()
+	if err != nil {
+		return nil
+	}
+	indexes, err := s.indexes()
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(have.guards(), func(g Guard) bool { return indexes[g.Interface] == 0 })
+}
+
 // Check names what of the last Set is not there any more, because somebody has
 // removed it. It changes nothing; Set restores it.
 func (s *Shield) Check() (missing []string, err error) {

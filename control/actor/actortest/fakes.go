@@ -169,6 +169,9 @@ func (f guard) Set(all []shield.Guard) error {
 	return nil
 }
 
+// Standing is part of actor.Guard.
+func (f guard) Standing() []shield.Guard { return slices.Collect(maps.Keys(f.Guards)) }
+
 // SetAnswers is part of actor.Guard.
 func (f guard) SetAnswers(all []shield.Answer) error {
 	if err := f.call("shield.SetAnswers", len(all) > 0); err != nil {
