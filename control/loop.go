@@ -69,6 +69,7 @@ type loop struct {
 	giver  handover.Giver // hands over to a successor; nil: never
 	heir   bool           // the State is the successor's of another process, and the file in it
 	untold []site.Notice  // of the file of a successor, which has not taken over yet
+	lowest func()         // gives back the descriptors that are kept for ports
 	served func()         // is called when the actors have followed the first State
 	// patience is how long the first State's MAC addresses are waited for before all that is
 	// not needed to forward frames; 0: not at all.
@@ -79,7 +80,7 @@ type loop struct {
 // newLoop makes a loop without actors.
 func newLoop(o *Options, now func() time.Duration) *loop {
 	return &loop{log: o.Log, now: now, wall: time.Now, load: o.Load, notify: o.Notify,
-		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}), served: func() {}, patience: answerPatience,
+		box: newMailbox(), feed: &api.Feed{}, ended: make(chan struct{}), lowest: func() {}, served: func() {}, patience: answerPatience,
 		reloads: reloads{filled: map[string]bool{}}, roles: map[string]inspect.Role{},
 		base: inspect.View{Version: o.Version, Started: time.Now(), Workers: max(o.Workers, 1)}}
 }

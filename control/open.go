@@ -134,7 +134,7 @@ func (d *daemon) openOutside() (err error) {
 		return err
 	}
 	d.loop.use(d.o, d.actors)
-	d.loop.giver = &giver{daemon: d}
+	d.loop.giver, d.loop.lowest = &giver{daemon: d}, d.o.lowest
 	return nil
 }
 

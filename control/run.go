@@ -94,6 +94,8 @@ type Options struct {
 	// Watchdog is the time within which the service manager wants to hear
 	// "WATCHDOG=1"; 0: it does not. It hears it while all parts make progress.
 	Watchdog time.Duration
+
+	lowest func() // gives the lowest descriptors back
 }
 
 // Tunables are the defaults with some replaced, named as the sysctls below
@@ -112,6 +114,8 @@ func Tunables(set map[string]string) (dataplane.Tunables, error) {
 // message on reload makes it read the configuration again; where that is bad
 // the last good one stays in force.
 func Run(ctx context.Context, o Options, reload <-chan struct{}) error {
+	o.lowest = keepLowest()
+	defer o.lowest()
 	switch o.Takeover {
 	case NoTakeover:
 		return runAlone(ctx, o, nil, reload)

@@ -18,6 +18,7 @@ const answerPatience = 3 * time.Millisecond
 func (l *loop) serve(ctx context.Context) {
 	l.readHost()
 	ch := l.compare()
+	l.lowest()
 	l.converge.serve(l.state, &ch)
 	patience := time.NewTimer(l.patience)
 	defer patience.Stop()

@@ -100,6 +100,7 @@ func takeOver(o *Options, from *handover.Taker, first loaded) (d *daemon, err er
 	if err != nil {
 		return d, err
 	}
+	o.lowest()
 	c := d.nicsConfig()
 	c.OffloadMark = policyroute.OffloadMark
 	var offloaded []int

@@ -69,7 +69,7 @@ func TestHowSoonAKilledDirectorServesAgain(t *testing.T) {
 
 // killAndServe kills one director after the other.
 func killAndServe(t *testing.T, standby bool) {
-	const kills = 10
+	const kills = 20
 	lab := newHTTPLab(t, netlab.Spec{Servers: weighted(1, 1)})
 	for _, rs := range lab.Servers {
 		serveUDP(t, lab, rs, func(question []byte) []byte { return question })

@@ -68,6 +68,40 @@ func TestADirectorThatRunsIsWaitedForUntilItEnds(t *testing.T) {
 	}
 }
 
+// A process that was killed runs on, for the kernel, while its sockets are closed one after the other: the lock is what
+// counts.
+func TestALockThatIsFreeIsTakenWhileItsHolderRunsOn(t *testing.T) {
+	here(t)
+	p := start(t, gives, true)
+	out := await(t.Context())
+	still(t, out, "taken from a director that runs")
+	if _, err := p.in.Write([]byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-out; err != nil {
+		t.Error(err)
+	}
+}
+
+// Any process may ask who holds the lock, and as often as it likes: the holder keeps the last connections only, and
+// one that waits without is none the worse.
+func TestManyThatAskTakeNothingFromOneThatWaits(t *testing.T) {
+	here(t)
+	p := start(t, gives, true)
+	out := await(t.Context())
+	still(t, out, "taken from a director that runs")
+	for range 3 * waiters {
+		if _, known := ask(t.Context(), name); !known {
+			t.Fatal("the holder does not answer")
+		}
+	}
+	still(t, out, "taken when others have asked")
+	p.end()
+	if err := <-out; err != nil {
+		t.Error(err)
+	}
+}
+
 // Where no director runs the lock is there at once; another process that holds the name is passed over.
 func TestWhereNoDirectorRunsNothingIsWaitedFor(t *testing.T) {
 	here(t)
@@ -149,18 +183,18 @@ func TestWhatCannotBeWatchedIsAskedAboutAgain(t *testing.T) {
 		return
 	}
 	for _, pid := range []int{0, 1 << 30} {
-		if err := ended(t.Context(), pid); err != nil {
+		if err := ended(t.Context(), pid, nil); err != nil {
 			t.Errorf("process %d: %v", pid, err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := ended(ctx, pid); !errors.Is(err, context.Canceled) {
+		if err := ended(ctx, pid, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("process %d, after an end: %v", pid, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := ended(ctx, os.Getpid()); !errors.Is(err, context.Canceled) {
+	if err := ended(ctx, os.Getpid(), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a process that runs, after an end: %v", err)
 	}
 }

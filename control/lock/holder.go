@@ -14,7 +14,10 @@ import (
 )
 
 // A holder is the process that listens at a name.
-type holder struct{ pid, uid int }
+type holder struct {
+	pid, uid int
+	name     string
+}
 
 // isDirector reports whether the holder can be a director: it has CAP_NET_RAW and
 // CAP_NET_ADMIN in our user namespace. Where that cannot be seen, a process of root or

@@ -24,7 +24,7 @@ const (
 	// patience is how long a holder that ends is waited for: a process that was
 	// killed holds its sockets until the kernel has taken it apart.
 	patience = 1500 * time.Millisecond
-	pause    = 20 * time.Millisecond
+	pause    = 2 * time.Millisecond
 	// dialTime bounds the question who a holder is; a director answers at once.
 	dialTime = 200 * time.Millisecond
 )
@@ -72,14 +72,25 @@ func (l *Lock) Close() error {
 	return l.listener.Close()
 }
 
-// answer lets others ask who holds the lock, until l is closed.
+// waiters is how many processes can wait for the end of a connection to the holder: the last that came.
+const waiters = 16
+
+// answer lets others ask who holds the lock, until l is closed. Their connections end with it, or with this process.
 func answer(l net.Listener) {
-	for {
+	var asked [waiters]net.Conn
+	for i := 0; ; i = (i + 1) % waiters {
 		c, err := l.Accept()
-		if err != nil {
-			return
+		if asked[i] != nil {
+			asked[i].Close()
 		}
-		c.Close()
+		if asked[i] = c; err != nil {
+			break
+		}
+	}
+	for _, c := range asked {
+		if c != nil {
+			c.Close()
+		}
 	}
 }
 
@@ -95,6 +106,7 @@ func take(ctx context.Context, n string, wait time.Duration) (net.Listener, hold
 			return nil, holder{}, fmt.Errorf("take the director's lock: %w", err)
 		}
 		by, known := ask(ctx, n)
+		by.name = n
 		if known && !by.isDirector() {
 			return nil, by, nil
 		}
@@ -125,7 +137,7 @@ func ask(ctx context.Context, n string) (holder, bool) {
 	if err != nil {
 		return holder{}, false
 	}
-	return holder{int(who.Pid), int(who.Uid)}, true
+	return holder{pid: int(who.Pid), uid: int(who.Uid)}, true
 }
 
 // Peer is the process at the other end of c (SO_PEERCRED, unix(7)).

@@ -29,16 +29,23 @@ func TestMain(m *testing.M) {
 	os.Exit(netns.RunTests(m))
 }
 
-// awaits, as a name, has a process await the director's lock.
-const awaits = "await the lock"
+// As names, awaits has a process await the director's lock, and gives take it, and give it back at the first byte of
+// standard input.
+const (
+	awaits = "await the lock"
+	gives  = "give the lock back"
+)
 
 // hold listens at a name, or awaits the lock, until standard input ends.
 func hold(n string) int {
 	var l io.Closer
 	var err error
-	if n == awaits {
+	switch n {
+	case awaits:
 		l, err = Await(context.Background(), slog.New(slog.DiscardHandler))
-	} else {
+	case gives:
+		l, err = Take(context.Background(), slog.New(slog.DiscardHandler))
+	default:
 		l, err = net.Listen("unix", n)
 	}
 	if err != nil {
@@ -47,6 +54,10 @@ func hold(n string) int {
 	}
 	defer l.Close()
 	fmt.Println("holds it")
+	if n == gives {
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		_ = l.Close()
+	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return 0
 }
@@ -61,7 +72,7 @@ func here(t *testing.T) {
 // A process holds a name until it is ended.
 type process struct {
 	*exec.Cmd
-	in io.Closer
+	in io.WriteCloser
 }
 
 // start has another process hold a name; own: in our user namespace, with our
