@@ -5,9 +5,9 @@ import "golang.org/x/sys/unix"
 // lowest is for how many sockets of ports the lowest descriptors are kept: those of two interfaces.
 const lowest = 8
 
-// keepLowest takes the lowest free descriptors until release is called, which is once: the ports are to have them. Of a
-// process that was killed the kernel ends the sockets in the order of their descriptors, the highest first, and for
-// each packet socket it waits tens of milliseconds. All others are gone by then, and the next process
+// keepLowest takes the lowest free descriptors until release is called, which is once: the ports are to have them. The kernel closes
+// the sockets of a process that was killed in the order of their descriptors, the highest first, and waits tens of
+// milliseconds for each packet socket. All others are closed by then, and the next process
 // has the lock and the addresses.
 func keepLowest() (release func()) {
 	var fds []int

@@ -127,7 +127,7 @@ func TestAProblemOfTheFirstStateIsTold(t *testing.T) {
 	})
 }
 
-// What a process before has hidden stays so until frames are served: it costs time to remove what is too much.
+// What a process before has hidden stays so until frames are served: removing the rest costs time.
 func TestAStartRemovesNoGuardBeforeItServes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, service(vip, rs1))

@@ -140,7 +140,7 @@ func Prepare(c Config) *Director {
 	return d
 }
 
-// Open gives d its tables, with what is in c.Kept. Of the rest of c only the moments may be others than Prepare got.
+// Open gives d its tables, with what is in c.Kept. Only the moments in c may differ from those that Prepare got.
 func (d *Director) Open(c Config) error {
 	d.resumeUntil, d.settleUntil = c.ResumeUntil, c.SettleUntil
 	c.Conns.Removed, c.Conns.Server = d.removed, d.serverSide
