@@ -57,6 +57,7 @@ func liveRungs(l *Live) []Rung {
 	if len(l.Naive) > 0 {
 		add("small", smallMetrics(), wired, offloading(small), udp)
 	}
+	add("small6", smallMetrics(), wired6, offloading(small), named(udp, ipv6Ways...))
 	for _, rate := range pacedRates {
 		add("paced/"+count(rate), steadyMetrics(), wired, paced(rate), []device{lvsdr("UDP")})
 	}
@@ -70,6 +71,7 @@ func liveRungs(l *Live) []Rung {
 		add(r.name, latencyMetrics(), switched, offloading(apart(r.latency)), tcp)
 	}
 	add("bulk", []Metric{{Unit: "Gb/s"}}, switched, offloading(fromClient(bulk)), append(slices.Clone(tcp), device{name: "lvsdr, NAT", build: masqueraded, start: service{proto: "TCP", kind: "NAT"}.start}))
+	add("bulk6", []Metric{{Unit: "Gb/s"}}, switched6, offloading(fromClient(bulk)), named(tcp, ipv6Ways...))
 	add("requests", []Metric{{Unit: "req/s"}}, switched, offloading(fromClient(requests)), tcp)
 	add("connections", []Metric{{Unit: "conns/s"}}, switched, fromClient(connections), tcp)
 	add("idle", idleMetrics(), switched, idle, processes)
@@ -103,6 +105,14 @@ func (l *Live) devices() (udp, tcp, processes, spent []device) {
 	return udp, tcp, processes, spent
 }
 
+// ipv6Ways are the ways that the rungs of IPv6 compare.
+var ipv6Ways = []string{"direct", "nftables", "nftables, flow map", "lvsdr", "lvsdr, offload", "lvsdr, offload, peer"}
+
+// named are those of all that have such names.
+func named(all []device, names ...string) []device {
+	return slices.DeleteFunc(slices.Clone(all), func(d device) bool { return !slices.Contains(names, d.name) })
+}
+
 // lvsdr is `lvsdr run` with its defaults, by direct routing.
 func lvsdr(proto string) device {
 	return device{name: "lvsdr", start: service{proto: proto, kind: "DR"}.start}
@@ -126,6 +136,11 @@ func (l *Live) notes() []string {
 // switched builds a lab of hosts at one switch.
 func switched(ctx context.Context) (*netlab.Lab, error) {
 	return netlab.Build(ctx, netlab.Spec{Servers: []netlab.ServerSpec{{Weight: 1}}})
+}
+
+// switched6 is switched with IPv6.
+func switched6(ctx context.Context) (*netlab.Lab, error) {
+	return netlab.Build(ctx, netlab.Spec{Net: netip.MustParsePrefix("fd00:1::/64"), Servers: []netlab.ServerSpec{{Weight: 1}}})
 }
 
 // masqueraded is switched with the server in a network of its own, and the director as its

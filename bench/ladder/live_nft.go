@@ -19,7 +19,7 @@ const nftRules = `table netdev bench {
 	%s
 	chain dsr {
 		type filter hook ingress device "%s" priority 0; policy accept;
-		ip daddr %s %s dport %d ether saddr set %s ether daddr set %s fwd to "%s"
+		%s daddr %s %s dport %d ether saddr set %s ether daddr set %s fwd to "%s"
 	}
 }
 `
@@ -44,12 +44,16 @@ func (k kernelWay) start(ctx context.Context, s *site) error {
 		return err
 	}
 	table, to := "", s.Servers[0].MAC.String()
+	ip, addrs := "ip", "ipv4_addr"
+	if s.Spec.VIP.Is6() {
+		ip, addrs = "ip6", "ipv6_addr"
+	}
 	var elements []string
 	if k.flows {
-		table, to = flowMap, "ip saddr . udp sport map @flows"
+		table, to = fmt.Sprintf(flowMap, addrs), ip+" saddr . udp sport map @flows"
 		elements = flowElements(s.Clients[0].Addr, s.Servers[0].MAC)
 	}
-	rules := fmt.Sprintf(nftRules, table, netlab.Ifname, s.Spec.VIP, strings.ToLower(k.proto), livePort, from, to, out)
+	rules := fmt.Sprintf(nftRules, table, netlab.Ifname, ip, s.Spec.VIP, strings.ToLower(k.proto), livePort, from, to, out)
 	for _, text := range append([]string{rules}, elements...) {
 		cmd := s.Director.Command(ctx, s.live.Nft, "-f", "-")
 		cmd.Stdin = strings.NewReader(text)
@@ -60,8 +64,8 @@ func (k kernelWay) start(ctx context.Context, s *site) error {
 	return nil
 }
 
-// flowMap is an nftables map from each flow of the flood to the server's MAC address.
-const flowMap = "map flows { type ipv4_addr . inet_service : ether_addr; }"
+// flowMap is an nftables map from each flow of the flood, whose address is of the type %s, to the server's MAC address.
+const flowMap = "map flows { type %s . inet_service : ether_addr; }"
 
 // flowsAtOnce is how many elements of flowMap one command adds: all of them in one are more than a socket
 // of a user namespace may send.

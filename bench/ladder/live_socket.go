@@ -22,12 +22,12 @@ const streamTimeout = 10 // seconds
 
 // connect makes a stream from where the calling thread is to the target.
 func connect(target netip.AddrPort) (stream, error) {
-	fd, err := streamSocket()
+	fd, err := streamSocket(familyOf(target.Addr()))
 	if err != nil {
 		return -1, err
 	}
 	for {
-		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())})
+		err = unix.Connect(fd, sockaddr(target))
 		switch {
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EALREADY):
 			continue // it goes on meanwhile
@@ -39,9 +39,25 @@ func connect(target netip.AddrPort) (stream, error) {
 	}
 }
 
-// streamSocket makes a socket that sends at once and does not wait for ever.
-func streamSocket() (int, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+// sockaddr is a as system calls take it.
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+	}
+	return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+}
+
+// familyOf is the family of a socket for a.
+func familyOf(a netip.Addr) int {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+// streamSocket makes a socket of a family that sends at once and does not wait for ever.
+func streamSocket(family int) (int, error) {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
@@ -118,11 +134,11 @@ type datagrams int
 
 // openDatagrams makes a socket where the calling thread is.
 func openDatagrams(target netip.AddrPort) (datagrams, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(familyOf(target.Addr()), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())}); err != nil {
+	if err := unix.Connect(fd, sockaddr(target)); err != nil {
 		_ = unix.Close(fd)
 		return -1, fmt.Errorf("send to %s: %w", target, err)
 	}
@@ -165,10 +181,14 @@ const serverThreads = 16
 func serve(s *site, run func(func() error) error) (*server, error) {
 	v := &server{}
 	err := s.Servers[0].Do(func() (err error) {
-		if v.listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		every := netip.IPv4Unspecified()
+		if s.target.Addr().Is6() {
+			every = netip.IPv6Unspecified()
+		}
+		if v.listener, err = unix.Socket(familyOf(every), unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
 			return os.NewSyscallError("socket", err)
 		}
-		err = unix.Bind(v.listener, &unix.SockaddrInet4{Port: livePort})
+		err = unix.Bind(v.listener, sockaddr(netip.AddrPortFrom(every, livePort)))
 		if err == nil {
 			err = unix.Listen(v.listener, 1024)
 		}

@@ -21,29 +21,45 @@ const farName = "eth1"
 //
 //	client 192.168.1.50 ═══ eth0 director eth1 ═══ eth0 192.168.2.11 rs1
 func wired(ctx context.Context) (*netlab.Lab, error) {
+	return cables{client: netip.MustParseAddr("192.168.1.50"), near: netip.MustParsePrefix("192.168.1.10/24"), vip: netip.MustParseAddr("192.168.1.100"),
+		far: netip.MustParsePrefix("192.168.2.10/24"), server: netip.MustParseAddr("192.168.2.11")}.build(ctx)
+}
+
+// wired6 is wired with IPv6.
+func wired6(ctx context.Context) (*netlab.Lab, error) {
+	return cables{client: netip.MustParseAddr("fd00:1::50"), near: netip.MustParsePrefix("fd00:1::10/64"), vip: netip.MustParseAddr("fd00:1::100"),
+		far: netip.MustParsePrefix("fd00:2::10/64"), server: netip.MustParseAddr("fd00:2::11")}.build(ctx)
+}
+
+// cables are those addresses; near and far are the director's.
+type cables struct {
+	client, vip, server netip.Addr
+	near, far           netip.Prefix
+}
+
+func (c cables) build(ctx context.Context) (*netlab.Lab, error) {
 	if err := netns.Settle(); err != nil {
 		return nil, err
 	}
-	near, far := netip.MustParsePrefix("192.168.1.10/24"), netip.MustParsePrefix("192.168.2.10/24")
-	l := &netlab.Lab{Spec: netlab.Spec{Net: near.Masked(), VIP: netip.MustParseAddr("192.168.1.100")}}
+	l := &netlab.Lab{Spec: netlab.Spec{Net: c.near.Masked(), VIP: c.vip}}
 	err := func() (err error) {
-		if l.Director, err = node("director", netlab.RoleDirector, near.Addr()); err != nil {
+		if l.Director, err = node("director", netlab.RoleDirector, c.near.Addr()); err != nil {
 			return err
 		}
-		client, err := node("client", netlab.RoleClient, netip.MustParseAddr("192.168.1.50"))
+		client, err := node("client", netlab.RoleClient, c.client)
 		if err != nil {
 			return err
 		}
 		l.Clients = append(l.Clients, client)
-		rs, err := node("rs1", netlab.RoleServer, netip.MustParseAddr("192.168.2.11"))
+		rs, err := node("rs1", netlab.RoleServer, c.server)
 		if err != nil {
 			return err
 		}
 		l.Servers = append(l.Servers, rs)
-		if err := cable(ctx, client, l.Director, netlab.Ifname, near); err != nil {
+		if err := cable(ctx, client, l.Director, netlab.Ifname, c.near); err != nil {
 			return err
 		}
-		if err := cable(ctx, rs, l.Director, farName, far); err != nil {
+		if err := cable(ctx, rs, l.Director, farName, c.far); err != nil {
 			return err
 		}
 		return netlab.SetUpServer(rs.Host, l.Spec.VIP)
@@ -56,7 +72,7 @@ func wired(ctx context.Context) (*netlab.Lab, error) {
 
 // node makes a host without cables.
 func node(name string, role netlab.Role, addr netip.Addr) (*netlab.Node, error) {
-	h, err := netns.NewHost(name, netns.HostConfig{})
+	h, err := netns.NewHost(name, netns.HostConfig{IPv6: addr.Is6()})
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ type Flood struct {
 // OpenFlood prepares a flood of frames, whole Ethernet frames that are copied.
 // It needs CAP_NET_RAW, see packet(7).
 //
-// With a segment of more than 0, frames are to be UDP in IPv4 without options,
-// and the kernel makes of each as many frames as there are segments of that
+// With a segment of more than 0, frames are to be UDP in IPv4 without options or in IPv6
+// without extension headers, and the kernel makes of each as many frames as there are segments of that
 // many bytes in its payload (UDP generic segmentation offload), which costs it
 // less than to be asked for each. If the interface leaves that to its peer, as
 // veth does, SetTxChecksum makes the kernel do it.
@@ -49,11 +49,12 @@ func OpenFlood(ifi *net.Interface, frames [][]byte, segment int) (*Flood, error)
 		buf := append(make([]byte, vnetLen, vnetLen+len(frame)), frame...)
 		f.pieces[i] = 1
 		if segment > 0 {
-			if len(frame) <= udpHeads || frame[14] != 0x45 || frame[23] != unix.IPPROTO_UDP {
-				return nil, fmt.Errorf("open flood on %s: frame %d is not UDP in IPv4 without options", ifi.Name, i)
+			ip := ipHeader(frame)
+			if ip.len == 0 {
+				return nil, fmt.Errorf("open flood on %s: frame %d is not UDP in IPv4 without options or in plain IPv6", ifi.Name, i)
 			}
-			f.pieces[i] = (len(frame) - udpHeads + segment - 1) / segment
-			askToSegment(buf, segment)
+			f.pieces[i] = (len(frame) - ip.heads() + segment - 1) / segment
+			ip.askToSegment(buf, segment)
 		}
 		f.batch = min(f.batch, max(floodFrames/f.pieces[i], 1))
 		f.iovs[i].Base = &buf[0]
@@ -71,24 +72,43 @@ func OpenFlood(ifi *net.Interface, frames [][]byte, segment int) (*Flood, error)
 	return f, nil
 }
 
-// udpHeads are the bytes before the payload: Ethernet, IPv4 and UDP.
-const udpHeads = etherLen + frame.IPv4Len + frame.UDPLen
+// ip locates the parts of an IP header that a flood needs.
+type ip struct {
+	len   int // bytes; 0: it is none of those that a flood takes
+	addrs int // where the addresses begin, which end with it
+}
+
+// heads are the bytes before the payload: Ethernet, IP and UDP.
+func (h ip) heads() int { return etherLen + h.len + frame.UDPLen }
+
+// ipHeader is that of a frame which has UDP behind it, and a payload.
+func ipHeader(f []byte) ip {
+	v4, v6 := ip{frame.IPv4Len, frame.Off4Src}, ip{frame.IPv6Len, frame.Off6Src}
+	switch {
+	case len(f) > v4.heads() && f[etherLen] == 0x45 && f[etherLen+frame.Off4Proto] == unix.IPPROTO_UDP:
+		return v4
+	case len(f) > v6.heads() && f[etherLen]>>4 == 6 && f[etherLen+frame.Off6Next] == unix.IPPROTO_UDP:
+		return v6
+	}
+	return ip{}
+}
 
 // askToSegment writes the struct virtio_net_hdr (<linux/virtio_net.h>) of the
 // UDP frame behind it, for segments of that many bytes of payload.
-func askToSegment(buf []byte, segment int) {
+func (h ip) askToSegment(buf []byte, segment int) {
 	const gsoUDPL4 = 5  // VIRTIO_NET_HDR_GSO_UDP_L4
 	const sumOffset = 6 // of the checksum, in the UDP header
 	buf[vnetFlags], buf[vnetGSOType] = vnetNeedsCsum, gsoUDPL4
-	binary.NativeEndian.PutUint16(buf[vnetHdrLen:], udpHeads)
+	binary.NativeEndian.PutUint16(buf[vnetHdrLen:], uint16(h.heads()))
 	binary.NativeEndian.PutUint16(buf[vnetGSOSize:], uint16(segment))
-	binary.NativeEndian.PutUint16(buf[vnetCsumStart:], etherLen+frame.IPv4Len)
+	binary.NativeEndian.PutUint16(buf[vnetCsumStart:], uint16(etherLen+h.len))
 	binary.NativeEndian.PutUint16(buf[vnetCsumStart+2:], sumOffset)
-	// An unfinished checksum is the sum of the pseudo header, RFC 768.
-	ip, udp := buf[vnetLen+etherLen:], buf[vnetLen+etherLen+frame.IPv4Len:]
+	// An unfinished checksum is the sum of the pseudo header, RFC 768 and RFC 8200.
+	head := buf[vnetLen+etherLen:]
+	udp := head[h.len:]
 	sum := uint32(unix.IPPROTO_UDP) + uint32(binary.BigEndian.Uint16(udp[4:]))
-	for i := 12; i < 20; i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(ip[i:]))
+	for i := h.addrs; i < h.len; i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(head[i:]))
 	}
 	binary.BigEndian.PutUint16(udp[sumOffset:], frame.Fold(sum))
 }

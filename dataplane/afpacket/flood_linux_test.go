@@ -15,7 +15,12 @@ import (
 
 // floodFrame is the n-th frame of a flood from the client, with that payload.
 func (l *lab) floodFrame(n int, payload []byte) []byte {
-	return build.UDP{Src: netip.AddrPortFrom(labClient, uint16(1024+n)), Dst: netip.AddrPortFrom(labVIP, 53), IP: build.IP{ID: uint16(n), SrcMAC: frame.MAC(l.c0.HardwareAddr), DstMAC: frame.MAC(l.d0.HardwareAddr)}, Payload: payload}.Bytes()
+	return l.floodFrameOf(labClient, labVIP, n, payload)
+}
+
+// floodFrameOf is floodFrame between such addresses.
+func (l *lab) floodFrameOf(client, vip netip.Addr, n int, payload []byte) []byte {
+	return build.UDP{Src: netip.AddrPortFrom(client, uint16(1024+n)), Dst: netip.AddrPortFrom(vip, 53), IP: build.IP{ID: uint16(n), SrcMAC: frame.MAC(l.c0.HardwareAddr), DstMAC: frame.MAC(l.d0.HardwareAddr)}, Payload: payload}.Bytes()
 }
 
 // openFlood opens a flood in the client's namespace, where checksums are
@@ -46,30 +51,37 @@ func TestAFloodIsItsFramesCutIntoSegments(t *testing.T) {
 		return
 	}
 	l := newLab(t)
-	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP}})
+	p := open(t, Config{Interface: l.d0, VIPs: []netip.Addr{labVIP, labVIP6}})
 	for _, c := range []struct {
 		name    string
 		segment int
 		pieces  []int // payload of the frames on the wire, from each frame
+		v6      bool
 	}{
-		{"as they are", 0, []int{43}},
-		{"into whole segments", 18, []int{18, 18, 18}},
-		{"with a rest", 18, []int{18, 18, 7}},
-		{"into one", 18, []int{18}},
+		{"as they are", 0, []int{43}, false},
+		{"into whole segments", 18, []int{18, 18, 18}, false},
+		{"with a rest", 18, []int{18, 18, 7}, false},
+		{"into one", 18, []int{18}, false},
+		{"IPv6 as they are", 0, []int{43}, true},
+		{"IPv6 with a rest", 18, []int{18, 18, 7}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			client, vip := labClient, labVIP
+			if c.v6 {
+				client, vip = labClient6, labVIP6
+			}
 			var frames, want [][]byte
 			for n := range 3 {
 				var payload []byte
 				for i, size := range c.pieces {
 					piece := bytes.Repeat([]byte{byte(16*n + i + 1)}, size)
 					payload = append(payload, piece...)
-					want = append(want, l.floodFrame(n, piece))
-					if c.segment > 0 { // the kernel counts the segments' IDs up
+					want = append(want, l.floodFrameOf(client, vip, n, piece))
+					if c.segment > 0 && !c.v6 { // the kernel counts the segments' IDs up
 						want[len(want)-1] = withID(want[len(want)-1], uint16(n+i))
 					}
 				}
-				frames = append(frames, l.floodFrame(n, payload))
+				frames = append(frames, l.floodFrameOf(client, vip, n, payload))
 			}
 			f := openFlood(t, l, frames, c.segment)
 			sent, err := f.Send()
