@@ -27,9 +27,8 @@ type runFlags struct {
 	noConfig, test, localClients, xdp bool
 	serveRest                         bool
 	force, keepShield, noVRRP         bool
-	rescheduleSYN                     bool
+	rescheduleSYN, resumeDrop         bool
 	resume                            time.Duration
-	resumeDrop                        bool
 	workers, connLimit                int
 	table                             string
 	spin, offload, pins               string

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lvsdr/control/hostnet"
+	"lvsdr/control/policyroute"
 	"lvsdr/dataplane/frame"
 )
 
@@ -46,25 +47,28 @@ func (d *Redirect) serve(vips []VIP) error {
 // lend gives the host's end an address, so that the host may send from it, and takes away
 // the route by which its own clients would end at the host.
 func (d *Redirect) lend(addr netip.Addr) error {
-	to := &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())}
-	a := &netlink.Addr{IPNet: to, Scope: unix.RT_SCOPE_HOST}
+	to := single(addr)
+	a := &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())}, Scope: unix.RT_SCOPE_HOST}
 	if addr.Is6() { // deprecated: no source but of answers
 		a.Flags, a.ValidLft = unix.IFA_F_NODAD|unix.IFA_F_NOPREFIXROUTE, math.MaxUint32
 	}
-	added := d.nl.AddrAdd(d.pair, a)
-	if added != nil && !errors.Is(added, unix.EEXIST) {
-		return added
+	err := d.nl.AddrAdd(d.pair, a)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
 	}
-	route := &netlink.Route{Dst: to, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL, LinkIndex: d.pair.Index, Scope: netlink.SCOPE_HOST}
-	err := d.nl.RouteDel(route)
-	for wait := time.Millisecond; added == nil && errors.Is(err, unix.ESRCH) && wait < time.Second; wait *= 2 {
-		time.Sleep(wait) // IPv6 adds it a moment after the address
-		err = d.nl.RouteDel(route)
+	// IPv6 adds the route a moment after the address.
+	for wait := time.Millisecond; err == nil && !d.routed(to) && wait < time.Second; wait *= 2 {
+		time.Sleep(wait)
 	}
-	if added != nil && errors.Is(err, unix.ESRCH) {
-		return nil // it is gone since an earlier call
-	}
-	return err
+	return d.kernel.DelRoute(policyroute.Route{To: to, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL, Links: []int{d.pair.Index}})
+}
+
+// routed reports whether the kernel has its own route to an address of the host's end.
+func (d *Redirect) routed(to netip.Prefix) bool {
+	routes, err := d.kernel.Routes(to.Addr().Is6(), func(table int) bool { return table == unix.RT_TABLE_LOCAL })
+	return err == nil && slices.ContainsFunc(routes, func(r policyroute.Route) bool {
+		return r.To == to && slices.Equal(r.Links, []int{d.pair.Index})
+	})
 }
 
 // acceptAll has the host's end accept packets of any client: of one that the host would
