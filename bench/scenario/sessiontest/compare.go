@@ -11,9 +11,8 @@ import (
 
 // How says how a session was played.
 type How struct {
-	// Host says that a director on a host played the session: real servers that
-	// are this host itself, or a virtual address, are left out, and so are the
-	// packets. From the session's first packet on, listings are compared without
+	// Host says that a director on a host played the session: real servers at the
+	// address of their service are left out, and so are the packets. From the session's first packet on, listings are compared without
 	// connections and counts.
 	Host bool
 }

@@ -58,7 +58,7 @@ func (o *others) note(args []string) bool {
 	return o.servers[key]
 }
 
-// itself reports whether a server is the host of a service, or has its address.
+// itself reports whether a server has the address of its service.
 func itself(key [2]string) bool {
 	server, err := netip.ParseAddrPort(key[1])
 	if err != nil {
@@ -66,7 +66,7 @@ func itself(key [2]string) bool {
 	}
 	_, at, _ := strings.Cut(key[0], " ")
 	service, err := netip.ParseAddrPort(at)
-	return server.Addr().IsLoopback() || err == nil && service.Addr() == server.Addr()
+	return err == nil && service.Addr() == server.Addr()
 }
 
 // has reports whether a service has, or had, such servers.
