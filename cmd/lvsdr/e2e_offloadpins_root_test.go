@@ -185,6 +185,14 @@ func (l *pinning) kept(t *testing.T) (names []string) {
 	return names
 }
 
+// nothingLeft wants what has ended the director to have left nothing.
+func (l *pinning) nothingLeft(t *testing.T, what string) {
+	t.Helper()
+	if hooks, kept := hooked(t, l.Director.Host), l.kept(t); hooks != 0 || len(kept) > 0 {
+		t.Errorf("%s leaves %d programs and %q", what, hooks, kept)
+	}
+}
+
 func (p *process) status(t *testing.T) *api.Status {
 	t.Helper()
 	return status(t, &netlab.Director{Socket: p.socket})
@@ -203,6 +211,21 @@ func (p *process) fast(t *testing.T, flows int) {
 		}
 		return st.Offload.Flows == flows && same && more
 	})
+}
+
+// wentOn ends the sending, and wants all datagrams after the first ones to have come and to be
+// counted, and the kernel to forward the flows that p has taken over.
+func (p *process) wentOn(t *testing.T, n *numbered, from []int) {
+	t.Helper()
+	sent := n.end(t)
+	n.check(t, from)
+	st := p.status(t)
+	if got := st.Services[0].Traffic.Packets; got != sent {
+		t.Errorf("%d datagrams were sent, %d packets are counted", sent, got)
+	}
+	if st.Offload.Begun != 0 || st.Offload.Flows != len(n.flows) {
+		t.Errorf("%+v: the flows were not gone on with", st.Offload)
+	}
 }
 
 // Directors that are killed, one after the other, cost the flows that the kernel forwards no frame;
@@ -229,21 +252,11 @@ func TestKilledDirectorsLoseNoFrameOfAnOffloadedFlow(t *testing.T) {
 		}
 		time.Sleep(between)
 	}
-	sent := n.end(t)
-	n.check(t, from)
-	st := p.status(t)
-	if got := st.Services[0].Traffic.Packets; got != sent {
-		t.Errorf("%d datagrams were sent, %d packets are counted", sent, got)
-	}
-	if st.Offload.Begun != 0 || st.Offload.Flows != flows {
-		t.Errorf("%+v: the flows were not gone on with", st.Offload)
-	}
+	p.wentOn(t, n, from)
 	if code := p.end(t, unix.SIGTERM); code != 0 {
 		t.Errorf("the director ended with %d", code)
 	}
-	if hooks, kept := hooked(t, l.Director.Host), l.kept(t); hooks != 0 || len(kept) > 0 {
-		t.Errorf("a clean stop leaves %d programs and %q", hooks, kept)
-	}
+	l.nothingLeft(t, "a clean stop")
 }
 
 // What a killed director leaves is removed by a next one that does not go on with it, and by
@@ -292,9 +305,7 @@ func TestNobodyGoesOnWithWhatHeShouldNot(t *testing.T) {
 	if out, err := l.Director.Command(t.Context(), binary(), "cleanup", "--offload-pins", l.pins).CombinedOutput(); err != nil {
 		t.Errorf("cleanup: %v, %s", err, out)
 	}
-	if hooks, kept := hooked(t, l.Director.Host), l.kept(t); hooks != 0 || len(kept) > 0 {
-		t.Errorf("cleanup leaves %d programs and %q", hooks, kept)
-	}
+	l.nothingLeft(t, "cleanup")
 }
 
 // A take-over costs the flows that the kernel forwards no frame, and those that it does not, none either:
@@ -317,17 +328,7 @@ func TestATakeOverKeepsOffloadedFlows(t *testing.T) {
 			t.Fatalf("a director has taken over %+v, want %d flows", o, flows)
 		}
 	}
-	sent := n.end(t)
-	n.check(t, from)
-	st := p.status(t)
-	if got := st.Services[0].Traffic.Packets; got != sent {
-		t.Errorf("%d datagrams were sent, %d packets are counted", sent, got)
-	}
-	if st.Offload.Begun != 0 || st.Offload.Flows != flows {
-		t.Errorf("%+v: the flows were not gone on with", st.Offload)
-	}
+	p.wentOn(t, n, from)
 	p.end(t, unix.SIGTERM)
-	if hooks, kept := hooked(t, l.Director.Host), l.kept(t); hooks != 0 || len(kept) > 0 {
-		t.Errorf("a clean stop leaves %d programs and %q", hooks, kept)
-	}
+	l.nothingLeft(t, "a clean stop")
 }

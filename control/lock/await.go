@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"time"
 
@@ -43,7 +42,7 @@ func Await(ctx context.Context, log *slog.Logger) (*Lock, error) {
 		}
 		var c *os.File
 		if same == 0 {
-			c = connect(by)
+			c = connect(ctx, by)
 		}
 		err = ended(ctx, by.pid, c)
 		_ = c.Close() // there may be none
@@ -54,17 +53,16 @@ func Await(ctx context.Context, log *slog.Logger) (*Lock, error) {
 }
 
 // connect is a connection to a holder; nil: it has ended, or does not answer.
-func connect(to holder) *os.File {
-	c, err := net.DialTimeout("unix", to.name, dialTime)
+func connect(ctx context.Context, to holder) *os.File {
+	c, by, err := dial(ctx, to.name)
 	if err != nil {
 		return nil
 	}
-	defer c.Close()
-	u := c.(*net.UnixConn)
-	if who, err := Peer(u); err != nil || int(who.Pid) != to.pid {
+	defer func() { _ = c.Close() }()
+	if by.pid != to.pid {
 		return nil
 	}
-	f, err := u.File()
+	f, err := c.File()
 	if err != nil {
 		return nil
 	}

@@ -106,7 +106,6 @@ func take(ctx context.Context, n string, wait time.Duration) (net.Listener, hold
 			return nil, holder{}, fmt.Errorf("take the director's lock: %w", err)
 		}
 		by, known := ask(ctx, n)
-		by.name = n
 		if known && !by.isDirector() {
 			return nil, by, nil
 		}
@@ -127,17 +126,27 @@ func take(ctx context.Context, n string, wait time.Duration) (net.Listener, hold
 
 // ask finds out who holds a name; false: it does not answer.
 func ask(ctx context.Context, n string) (holder, bool) {
+	c, by, err := dial(ctx, n)
+	if err != nil {
+		return holder{}, false
+	}
+	_ = c.Close()
+	return by, true
+}
+
+// dial connects to who holds a name.
+func dial(ctx context.Context, n string) (*net.UnixConn, holder, error) {
 	d := net.Dialer{Timeout: dialTime}
 	c, err := d.DialContext(ctx, "unix", n)
 	if err != nil {
-		return holder{}, false
+		return nil, holder{}, err
 	}
-	defer c.Close()
-	who, err := Peer(c.(*net.UnixConn))
+	u := c.(*net.UnixConn)
+	who, err := Peer(u)
 	if err != nil {
-		return holder{}, false
+		return nil, holder{}, errors.Join(err, u.Close())
 	}
-	return holder{pid: int(who.Pid), uid: int(who.Uid)}, true
+	return u, holder{int(who.Pid), int(who.Uid), n}, nil
 }
 
 // Peer is the process at the other end of c (SO_PEERCRED, unix(7)).
